@@ -1,0 +1,9 @@
+"""For ASGI servers (uvicorn)."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctms.settings.embedded")
+
+application = get_asgi_application()
