@@ -138,7 +138,7 @@ def _start_postgresql() -> Iterator[str]:
         data.mkdir(mode=0o700)
         if owner:
             shutil.chown(data, owner)
-        initdb = [
+        initdb: list[str | Path] = [
             binaries / "initdb",
             "--auth=trust",
             "--encoding=UTF8",
@@ -152,7 +152,18 @@ def _start_postgresql() -> Iterator[str]:
         if result.returncode:
             raise NoServerError(f"initdb failed: {result.stderr.strip()}. Or name a server in TEST_DATABASE_URL.")
         port = find_free_port()
-        command = [binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
+        command: list[str | Path] = [
+            binaries / "postgres",
+            "-D",
+            data,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-k",
+            "",
+            "-F",
+        ]
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         with _run_server(
             command=command,
@@ -239,7 +250,7 @@ def _start_redis() -> Iterator[str]:
     machine = f"{platform.system().lower()}-{platform.machine().lower()}"
     port = find_free_port()
     url = f"redis://127.0.0.1:{port}"
-    command = [
+    command: list[str | Path] = [
         package / "_binaries" / machine / "valkey-server",
         "--bind",
         "127.0.0.1",
