@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class ActivitiesConfig(AppConfig):
+    name = "activities"
+    verbose_name = "Activities"
+
+    def ready(self) -> None:
+        from activities.objects import register_activity_objects  # noqa: PLC0415  models are loaded only now
+
+        register_activity_objects()

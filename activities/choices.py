@@ -1,0 +1,15 @@
+from django.db.models import TextChoices
+
+
+class ActivityType(TextChoices):
+    CLINICAL = "clinical_activity__v", "Clinical Activity"
+    MEDICAL = "medical_activity__v", "Medical Activity"
+
+
+class Channel(TextChoices):
+    IN_PERSON = "in_person__v", "In person"
+    VIDEO = "video__v", "Video"
+    PHONE = "phone__v", "Phone"
+    CHAT_TEXT = "chat_text__v", "Chat/Text"
+    EMAIL = "email__v", "Email"
+    OTHER = "other__v", "Other"

@@ -1,0 +1,87 @@
+"""An interaction with a person of a trial: logged by a study team, or received from a Medical CRM."""
+
+from __future__ import annotations
+
+import base64
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from activities.choices import ActivityType, Channel
+from connections.models import Connection
+from ctms.clinical.consistency import check_same_study, fill_wider_references
+from ctms.clinical.models import (
+    MonitoringEvent,
+    Person,
+    Study,
+    StudyCommunicationLog,
+    StudyCountry,
+    StudyPerson,
+    StudySite,
+)
+from ctms.core.models import VaultRecord
+
+
+class Activity(VaultRecord):
+    """A Clinical Activity goes to the CRM; a Medical Activity came from there and is never edited here."""
+
+    object_name = "crm_activity__v"
+
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="activities")
+    date = models.DateField()
+    channel = models.CharField(max_length=32, choices=Channel.choices)
+    complete = models.BooleanField(default=False)
+    from_text = models.CharField("from", max_length=400, blank=True, default="", editable=False)
+    subject = models.CharField(max_length=500, blank=True, default="")
+    notes = models.TextField(blank=True, default="")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, null=True, blank=True, related_name="activities")
+    study_country = models.ForeignKey(
+        StudyCountry, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
+    )
+    site = models.ForeignKey(StudySite, on_delete=models.PROTECT, null=True, blank=True, related_name="activities")
+    study_person = models.ForeignKey(
+        StudyPerson, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
+    )
+    monitoring_event = models.ForeignKey(
+        MonitoringEvent, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
+    )
+    study_communication = models.ForeignKey(
+        StudyCommunicationLog, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
+    )
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, null=True, blank=True, related_name="activities", editable=False
+    )
+    crm_id = models.CharField("CRM id", max_length=18, blank=True, default="", editable=False)
+
+    class Meta:
+        verbose_name = "activity"
+        verbose_name_plural = "activities"
+        ordering = ("-date", "-id")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(object_type=ActivityType.CLINICAL, connection__isnull=True, crm_id="")
+                | (Q(object_type=ActivityType.MEDICAL, connection__isnull=False) & ~Q(crm_id="")),
+                name="medical_activity_has_its_origin",
+            ),
+            models.UniqueConstraint(
+                fields=("connection", "crm_id"), condition=~Q(crm_id=""), name="crm_call_received_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=("-date", "-id"), name="activity_by_date"),
+            models.Index(fields=("object_type", "modified_at"), name="activity_by_change"),
+        ]
+
+    def prepare_for_save(self) -> None:
+        self.object_type = self.object_type or ActivityType.CLINICAL
+        fill_wider_references(self)
+        super().prepare_for_save()
+
+    def build_name(self) -> str:
+        # Made from the record's own random uid: numbers need no counter that all writers would queue for.
+        return "ACT-" + base64.b32encode(self.uid.bytes)[:8].decode()
+
+    def clean(self) -> None:
+        super().clean()
+        check_same_study(self)

@@ -1,0 +1,49 @@
+"""Credentials of a dedicated integration user in a CRM organisation."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from connections.choices import GrantFlow
+from ctms.core.fields import EncryptedTextField
+from ctms.core.models import VaultRecord
+
+BASIC_AUTH = "basic_auth__sys"
+
+
+class ConnectionAuthorization(VaultRecord):
+    """Username and secrets. Secrets are written by *Set Password* and *Enter Connected App Details*, and never read back."""
+
+    object_name = "connection_authorization__sys"
+
+    username = models.CharField(max_length=255)
+    password = EncryptedTextField()
+    password_set_at = models.DateTimeField(null=True, blank=True, editable=False)
+    password_set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
+    consumer_key = EncryptedTextField()
+    consumer_secret = EncryptedTextField()
+    grant_flow = models.CharField(
+        max_length=32, choices=GrantFlow.choices, default=GrantFlow.PASSWORD, editable=False
+    )
+    connected_app_set_at = models.DateTimeField(null=True, blank=True, editable=False)
+    connected_app_set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
+
+    class Meta:
+        verbose_name = "connection authorization"
+        verbose_name_plural = "connection authorizations"
+        ordering = ("name",)
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(object_type=BASIC_AUTH), name="authorization_type_is_known"),
+        ]
+
+    def prepare_for_save(self) -> None:
+        self.object_type = self.object_type or BASIC_AUTH
+        super().prepare_for_save()

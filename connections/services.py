@@ -1,0 +1,165 @@
+"""Writing connections and their credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from connections.choices import GrantFlow
+from connections.defaults import INTEGRATION_DEFAULTS
+from connections.models import (
+    MAX_CONNECTIONS,
+    Connection,
+    ConnectionAuthorization,
+    FieldRule,
+    Integration,
+    IntegrationProgress,
+    IntegrationRule,
+)
+from ctms.audit.services import save_record
+from ctms.core.clock import get_now
+
+if TYPE_CHECKING:
+    from connections.defaults import IntegrationDefault
+    from ctms.audit.actors import Actor
+
+_SLOT_RACE_TRIES = MAX_CONNECTIONS + 1
+
+
+def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Connection | None = None) -> Connection:
+    """Save a new connection, Active, with its four integrations and their rules.
+
+    The rules are the delivered ones, or those of another connection with their active flags. Raises ValidationError for
+    bad fields and for an eleventh connection, also when ten are reached by somebody else at the same moment.
+    """
+    for _ in range(_SLOT_RACE_TRIES):
+        free = sorted(set(range(1, MAX_CONNECTIONS + 1)) - set(Connection.objects.values_list("slot", flat=True)))
+        if not free:
+            break
+        connection.slot = free[0]
+        try:
+            with transaction.atomic():
+                save_record(record=connection, actor=actor)
+                if copy_rules_of is None:
+                    for default in INTEGRATION_DEFAULTS:
+                        _deliver_integration(connection=connection, default=default, actor=actor)
+                else:
+                    _copy_integrations(source=copy_rules_of, target=connection, actor=actor)
+        except IntegrityError:
+            # Somebody took the slot between the look and the write; look again.
+            connection.pk, connection._state.adding = None, True  # noqa: SLF001  Django's documented API
+            continue
+        return connection
+    raise ValidationError(
+        f"A Vault has at most {MAX_CONNECTIONS} connections and all are taken. Delete one, or change it."
+    )
+
+
+def set_password(*, authorization: ConnectionAuthorization, password: str, actor: Actor) -> None:
+    """Store the CRM user's password, encrypted."""
+    authorization.password = password
+    authorization.password_set_at, authorization.password_set_by = get_now(), actor.user
+    save_record(record=authorization, actor=actor)
+
+
+def enter_connected_app_details(
+    *,
+    authorization: ConnectionAuthorization,
+    consumer_key: str,
+    consumer_secret: str,
+    grant_flow: GrantFlow,
+    actor: Actor,
+) -> None:
+    """Store the connected app's key and secret, encrypted, and by which flow to log in."""
+    authorization.consumer_key = consumer_key
+    authorization.consumer_secret = consumer_secret
+    authorization.grant_flow = grant_flow
+    authorization.connected_app_set_at, authorization.connected_app_set_by = get_now(), actor.user
+    save_record(record=authorization, actor=actor)
+
+
+def _deliver_integration(*, connection: Connection, default: IntegrationDefault, actor: Actor) -> None:
+    integration = Integration(connection=connection, kind=default.kind, name=default.kind.label)
+    save_record(record=integration, actor=actor)
+    IntegrationProgress.objects.create(integration=integration)
+    rule = IntegrationRule(
+        integration=integration,
+        name=f"{default.vault_object} ↔ {default.crm_object}",
+        vault_object=default.vault_object,
+        vault_object_type=default.vault_object_type,
+        vault_filter_field=default.vault_filter_field,
+        crm_object=default.crm_object,
+        crm_external_id_field=default.crm_external_id_field,
+        crm_filter_field=default.crm_filter_field,
+        deletion_mode=default.deletion_mode,
+        deletion_field=default.deletion_field,
+        deletion_value=default.deletion_value,
+    )
+    save_record(record=rule, actor=actor)
+    for position, field_rule in enumerate(default.field_rules, start=1):
+        save_record(
+            record=FieldRule(
+                rule=rule,
+                position=position,
+                kind=field_rule.kind,
+                source=field_rule.source,
+                target=field_rule.target,
+                is_required=field_rule.is_required,
+                picklist_map=dict(field_rule.picklist_map),
+                reference_object=field_rule.reference_object,
+                reference_field=field_rule.reference_field,
+            ),
+            actor=actor,
+        )
+
+
+_COPIED_RULE_FIELDS = (
+    "name",
+    "status",
+    "vault_object",
+    "vault_object_type",
+    "vault_filter_field",
+    "crm_object",
+    "crm_external_id_field",
+    "crm_filter_field",
+    "deletion_mode",
+    "deletion_field",
+    "deletion_value",
+    "deletion_max_length",
+)
+_COPIED_FIELD_RULE_FIELDS = (
+    "name",
+    "status",
+    "position",
+    "kind",
+    "source",
+    "target",
+    "is_required",
+    "constant",
+    "picklist_map",
+    "reference_object",
+    "reference_field",
+)
+
+
+def _copy_integrations(*, source: Connection, target: Connection, actor: Actor) -> None:
+    """Copy what admins configured: neither how far the source has come nor what it transferred."""
+    for integration in source.integrations.select_related("rule"):
+        copied = Integration(
+            connection=target, kind=integration.kind, name=integration.name, status=integration.status
+        )
+        save_record(record=copied, actor=actor)
+        IntegrationProgress.objects.create(integration=copied)
+        rule = IntegrationRule(
+            integration=copied, **{name: getattr(integration.rule, name) for name in _COPIED_RULE_FIELDS}
+        )
+        save_record(record=rule, actor=actor)
+        for field_rule in integration.rule.field_rules.all():
+            save_record(
+                record=FieldRule(
+                    rule=rule, **{name: getattr(field_rule, name) for name in _COPIED_FIELD_RULE_FIELDS}
+                ),
+                actor=actor,
+            )

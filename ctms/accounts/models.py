@@ -1,0 +1,71 @@
+"""Users and what their security profile lets them do."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from ctms.core.choices import RecordStatus
+from ctms.core.models import AuditedModel
+
+SYSTEM_USERNAME = "system"
+
+
+class SecurityProfile(AuditedModel):
+    """A named set of permissions. A permission reads `<object API name>:<create|read|edit|delete>` or `admin:<area>`;
+    `<object>.<object type>:<action>` narrows it to one object type."""
+
+    name = models.CharField(max_length=128, unique=True)
+    api_name = models.CharField("API name", max_length=80, unique=True)
+    status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE)
+    description = models.CharField(max_length=500, blank=True, default="")
+    permissions = models.JSONField(default=list, blank=True)
+    sees_all_studies = models.BooleanField(
+        default=False, help_text="Otherwise its users see only the studies that they are assigned to."
+    )
+
+    object_name = "admin:security"
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class User(AbstractUser):
+    """A person who logs in, or the user *System* as whom jobs write."""
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    security_profile = models.ForeignKey(
+        SecurityProfile, on_delete=models.PROTECT, null=True, blank=True, related_name="users"
+    )
+    time_zone = models.CharField(max_length=64, default="UTC")
+
+    object_name = "admin:security"
+
+    class Meta(AbstractUser.Meta):
+        ordering = ("last_name", "first_name", "username")
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.username
+
+    @property
+    def display_contact(self) -> str:
+        """`First Last (email)`, as *From* of an activity shows its author."""
+        name = self.get_full_name() or self.username
+        return f"{name} ({self.email})" if self.email else name
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Django's question (`app.action_model`), answered by the security profile."""
+        from ctms.accounts.policies import allows_django_permission  # noqa: PLC0415  policies ask about users
+
+        return super().has_perm(perm, obj) or allows_django_permission(user=self, permission=perm)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        from ctms.accounts.policies import allows_django_module  # noqa: PLC0415  policies ask about users
+
+        return super().has_module_perms(app_label) or allows_django_module(user=self, app_label=app_label)

@@ -1,0 +1,48 @@
+"""Who may do what: the one module that pages, API, admin and jobs ask."""
+
+from __future__ import annotations
+
+from django.apps import apps
+
+from ctms.accounts.models import User
+from ctms.core.choices import RecordStatus
+
+_DJANGO_ACTIONS = {"view": "read", "add": "create", "change": "edit", "delete": "delete"}
+
+def has_permission(*, user: User, permission: str) -> bool:
+    """Whether the user's active profile holds `permission`; superusers hold all."""
+    if not user.is_active:
+        return False
+    if user.is_superuser:
+        return True
+    profile = user.security_profile
+    return profile is not None and profile.status == RecordStatus.ACTIVE and permission in profile.permissions
+
+
+def allows_django_permission(*, user: User, permission: str) -> bool:
+    """Answer `app_label.action_model` from the profile.
+
+    A model's `object_name` is its API name, or `admin:<area>` where the whole area is one permission.
+    """
+    app_label, _, codename = permission.partition(".")
+    action, _, model_name = codename.partition("_")
+    if action not in _DJANGO_ACTIONS:
+        return False
+    try:
+        model = apps.get_model(app_label, model_name)
+    except LookupError:
+        return False
+    object_name = getattr(model, "object_name", "")
+    if not object_name:
+        return False
+    if object_name.startswith("admin:"):
+        return has_permission(user=user, permission=object_name)
+    return has_permission(user=user, permission=f"{object_name}:{_DJANGO_ACTIONS[action]}")
+
+
+def allows_django_module(*, user: User, app_label: str) -> bool:
+    """Whether any model of the app may be read."""
+    return any(
+        allows_django_permission(user=user, permission=f"{app_label}.view_{model._meta.model_name}")  # noqa: SLF001  Django's documented API
+        for model in apps.get_app_config(app_label).get_models()
+    )

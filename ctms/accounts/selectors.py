@@ -1,0 +1,16 @@
+"""Reading users."""
+
+from __future__ import annotations
+
+from ctms.accounts.models import SYSTEM_USERNAME, User
+
+
+def get_system_user() -> User:
+    """The user *System*, as whom jobs write. It cannot log in; it is made on first need."""
+    user, created = User.objects.get_or_create(
+        username=SYSTEM_USERNAME, defaults={"first_name": "System", "is_active": False}
+    )
+    if created:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    return user

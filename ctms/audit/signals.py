@@ -1,0 +1,43 @@
+"""Log-ins, log-outs and refused log-ins: events of the framework, so receivers are the way to see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+
+from ctms.audit.actors import Actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event
+
+if TYPE_CHECKING:
+    from ctms.accounts.models import User
+
+
+@receiver(user_logged_in)
+def record_log_in(user: User, **_kwargs: Any) -> None:
+    record_event(
+        actor=Actor(user=user, source="page"), action=AuditAction.LOGGED_IN, object_name="accounts.user", record=user
+    )
+
+
+@receiver(user_logged_out)
+def record_log_out(user: User | None, **_kwargs: Any) -> None:
+    if user is not None:
+        record_event(
+            actor=Actor(user=user, source="page"),
+            action=AuditAction.LOGGED_OUT,
+            object_name="accounts.user",
+            record=user,
+        )
+
+
+@receiver(user_login_failed)
+def record_failed_log_in(credentials: dict[str, Any], **_kwargs: Any) -> None:
+    record_event(
+        actor=None,
+        action=AuditAction.LOGIN_FAILED,
+        object_name="accounts.user",
+        actor_name=str(credentials.get("username", ""))[:255],
+    )

@@ -1,0 +1,23 @@
+"""The objects of a clinical trial."""
+
+from ctms.clinical.models.events import (
+    MonitoringEvent,
+    MonitoringEventParticipant,
+    StudyCommunicationContact,
+    StudyCommunicationLog,
+)
+from ctms.clinical.models.people import Person
+from ctms.clinical.models.studies import Study, StudyAssignment, StudyCountry, StudyPerson, StudySite
+
+__all__ = [
+    "MonitoringEvent",
+    "MonitoringEventParticipant",
+    "Person",
+    "Study",
+    "StudyAssignment",
+    "StudyCommunicationContact",
+    "StudyCommunicationLog",
+    "StudyCountry",
+    "StudyPerson",
+    "StudySite",
+]

@@ -1,0 +1,164 @@
+"""Monitoring events with their participants, and study communications with their contacts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from ctms.clinical.choices import (
+    CommunicationType,
+    Direction,
+    MonitoringEventState,
+    MonitoringEventType,
+    VisitMethod,
+)
+from ctms.clinical.consistency import check_order, check_same_study, fill_wider_references
+from ctms.clinical.models.people import Person
+from ctms.clinical.models.studies import Study, StudyCountry, StudySite
+from ctms.core.models import AuditedModel, VaultRecord
+
+
+class MonitoringEvent(VaultRecord):
+    """A visit to a site, on site or remote; the object type tells which kind."""
+
+    object_name = "monitoring_event__ctms"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="monitoring_events")
+    study_country = models.ForeignKey(StudyCountry, on_delete=models.PROTECT, related_name="monitoring_events")
+    site = models.ForeignKey(StudySite, on_delete=models.PROTECT, related_name="monitoring_events")
+    lifecycle_state = models.CharField(
+        max_length=32, choices=MonitoringEventState.choices, default=MonitoringEventState.EXPECTED
+    )
+    planned_start = models.DateField(null=True, blank=True)
+    planned_end = models.DateField(null=True, blank=True)
+    actual_start = models.DateField(null=True, blank=True)
+    actual_end = models.DateField(null=True, blank=True)
+    visit_method = models.CharField(
+        "monitoring visit method", max_length=32, choices=VisitMethod.choices, blank=True, default=""
+    )
+    activity_update_required = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = "monitoring event"
+        verbose_name_plural = "monitoring events"
+        ordering = ("-planned_start", "-id")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(object_type__in=MonitoringEventType.values), name="monitoring_event_type_is_known"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=("id",), condition=Q(activity_update_required=True), name="monitoring_event_flagged"
+            ),
+        ]
+
+    def prepare_for_save(self) -> None:
+        self.object_type = self.object_type or MonitoringEventType.INTERIM_MONITORING_VISIT
+        if self.site_id is not None:
+            if self.study_country_id is None:
+                self.study_country = self.site.study_country
+            if self.study_id is None:
+                self.study = self.site.study
+        super().prepare_for_save()
+
+    def build_name(self) -> str:
+        label = MonitoringEventType(self.object_type).label
+        return f"{label} {self.planned_start or ''}".strip()
+
+    def clean(self) -> None:
+        super().clean()
+        if self.site_id and self.study_country_id and self.study_id:
+            check_same_study(self)
+        check_order(record=self, start="planned_start", end="planned_end")
+        check_order(record=self, start="actual_start", end="actual_end")
+
+
+class MonitoringEventParticipant(VaultRecord):
+    """A person who takes part in a monitoring event."""
+
+    object_name = "monitoring_event_participant__ctms"
+
+    monitoring_event = models.ForeignKey(MonitoringEvent, on_delete=models.PROTECT, related_name="participants")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="monitoring_event_participations")
+    role = models.CharField(max_length=128, blank=True, default="")
+
+    class Meta:
+        verbose_name = "monitoring event participant"
+        verbose_name_plural = "monitoring event participants"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("monitoring_event", "person"),
+                name="participant_once_per_event",
+                violation_error_message="This person takes part in the event already.",
+            ),
+        ]
+
+    def build_name(self) -> str:
+        return self.person.full_name if self.person_id else ""
+
+
+class StudyCommunicationLog(VaultRecord):
+    """A communication with people of a study; the object type tells by what means."""
+
+    object_name = "study_communication_log__ctms"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="communications")
+    study_country = models.ForeignKey(
+        StudyCountry, on_delete=models.PROTECT, null=True, blank=True, related_name="communications"
+    )
+    site = models.ForeignKey(StudySite, on_delete=models.PROTECT, null=True, blank=True, related_name="communications")
+    date = models.DateField(null=True, blank=True)
+    subject = models.CharField(max_length=500, blank=True, default="")
+    summary = models.TextField(blank=True, default="")
+    direction = models.CharField(max_length=20, choices=Direction.choices, default=Direction.OUTBOUND)
+    activity_update_required = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = "study communication log"
+        verbose_name_plural = "study communication logs"
+        ordering = ("-date", "-id")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(object_type__in=CommunicationType.values), name="communication_type_is_known"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=("id",), condition=Q(activity_update_required=True), name="communication_flagged"),
+        ]
+
+    def prepare_for_save(self) -> None:
+        self.object_type = self.object_type or CommunicationType.EMAIL
+        fill_wider_references(self)
+        super().prepare_for_save()
+
+    def build_name(self) -> str:
+        return self.subject or f"{CommunicationType(self.object_type).label} {self.date or ''}".strip()
+
+    def clean(self) -> None:
+        super().clean()
+        if self.study_id:
+            check_same_study(self)
+
+
+class StudyCommunicationContact(AuditedModel):
+    """A contact person of a communication."""
+
+    object_name = "study_communication_log__ctms"
+
+    communication = models.ForeignKey(StudyCommunicationLog, on_delete=models.PROTECT, related_name="contacts")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="communication_contacts")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("communication", "person"),
+                name="contact_once_per_communication",
+                violation_error_message="This person is a contact of the communication already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.communication}: {self.person}"

@@ -1,0 +1,52 @@
+"""People of a trial."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from ctms.clinical.choices import PersonType
+from ctms.core.models import VaultRecord
+
+
+class Person(VaultRecord):
+    """A person with whom study teams interact; an *Investigator* is one by object type."""
+
+    object_name = "person__sys"
+
+    first_name = models.CharField(max_length=64, blank=True, default="")
+    last_name = models.CharField(max_length=64)
+    email = models.EmailField(blank=True, default="")
+    phone = models.CharField(max_length=40, blank=True, default="")
+    language = models.CharField(max_length=16, blank=True, default="", help_text="e.g. en or pt-BR")
+    npi = models.CharField("NPI", max_length=20, blank=True, default="", db_index=True)
+    person_identifier = models.CharField(
+        max_length=80, blank=True, default="", db_index=True, help_text="the sponsor's own number of this person"
+    )
+
+    class Meta:
+        verbose_name = "person"
+        verbose_name_plural = "people"
+        ordering = ("last_name", "first_name", "id")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(last_name=""), name="person_has_a_last_name"),
+            models.CheckConstraint(condition=Q(object_type__in=PersonType.values), name="person_type_is_known"),
+        ]
+        indexes: ClassVar = [models.Index(fields=("last_name", "first_name"), name="person_by_name")]
+
+    @property
+    def full_name(self) -> str:
+        """`First Last`."""
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def display_contact(self) -> str:
+        """`First Last (email)`."""
+        return f"{self.full_name} ({self.email})" if self.email else self.full_name
+
+    def prepare_for_save(self) -> None:
+        self.object_type = self.object_type or PersonType.PERSON
+        self.name = self.full_name[:128]
+        super().prepare_for_save()

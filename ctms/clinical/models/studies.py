@@ -1,0 +1,167 @@
+"""Studies, their countries, sites and people."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from ctms.clinical.choices import SiteState, StudyPhase, StudyState, TeamRole
+from ctms.clinical.consistency import check_order, check_same_study, fill_wider_references
+from ctms.clinical.models.people import Person
+from ctms.core.models import AuditedModel, VaultRecord
+
+validate_country_code = RegexValidator(r"^[A-Z]{2}\Z", "Use the two capital letters of ISO 3166-1, e.g. DE.")
+
+
+class Study(VaultRecord):
+    """A clinical study; its name is the study number."""
+
+    object_name = "study__v"
+
+    study_name = models.CharField(max_length=255, blank=True, default="")
+    protocol_title = models.CharField(max_length=1000, blank=True, default="")
+    phase = models.CharField(max_length=32, choices=StudyPhase.choices, default=StudyPhase.NOT_APPLICABLE)
+    lifecycle_state = models.CharField(max_length=32, choices=StudyState.choices, default=StudyState.PLANNING)
+    sponsor = models.CharField(max_length=255, blank=True, default="")
+    planned_start = models.DateField(null=True, blank=True)
+    planned_end = models.DateField(null=True, blank=True)
+    actual_start = models.DateField(null=True, blank=True)
+    actual_end = models.DateField(null=True, blank=True)
+    send_to_crm = models.BooleanField("Send to Medical CRM", default=True)
+
+    class Meta:
+        verbose_name = "study"
+        verbose_name_plural = "studies"
+        ordering = ("name",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("name",), name="study_number_once", violation_error_message="A study of this number exists."
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="study_has_a_number"),
+        ]
+
+    def clean(self) -> None:
+        super().clean()
+        check_order(record=self, start="planned_start", end="planned_end")
+        check_order(record=self, start="actual_start", end="actual_end")
+
+
+class StudyCountry(VaultRecord):
+    """A country in which a study is run; its name is the country's."""
+
+    object_name = "study_country__v"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="countries")
+    country = models.CharField(max_length=2, validators=[validate_country_code], help_text="ISO 3166-1 alpha-2")
+
+    class Meta:
+        verbose_name = "study country"
+        verbose_name_plural = "study countries"
+        ordering = ("study", "name")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("study", "country"),
+                name="country_once_per_study",
+                violation_error_message="The study has this country already.",
+            ),
+        ]
+
+    def build_name(self) -> str:
+        return self.country
+
+
+class StudySite(VaultRecord):
+    """A site of a study; its name is the site number."""
+
+    object_name = "site__v"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="sites")
+    study_country = models.ForeignKey(StudyCountry, on_delete=models.PROTECT, related_name="sites")
+    site_name = models.CharField(max_length=255, blank=True, default="")
+    principal_investigator = models.ForeignKey(
+        Person, on_delete=models.PROTECT, null=True, blank=True, related_name="sites_led"
+    )
+    lifecycle_state = models.CharField(max_length=32, choices=SiteState.choices, default=SiteState.CANDIDATE)
+    city = models.CharField(max_length=128, blank=True, default="")
+    address_country = models.CharField(max_length=2, validators=[validate_country_code], blank=True, default="")
+    send_to_crm = models.BooleanField("Send to Medical CRM", default=True)
+
+    class Meta:
+        verbose_name = "study site"
+        verbose_name_plural = "study sites"
+        ordering = ("study", "name")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("study", "name"),
+                name="site_number_once_per_study",
+                violation_error_message="The study has a site of this number already.",
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="site_has_a_number"),
+        ]
+
+    def prepare_for_save(self) -> None:
+        if self.study_id is None and self.study_country_id is not None:
+            self.study = self.study_country.study
+        super().prepare_for_save()
+
+    def clean(self) -> None:
+        super().clean()
+        if self.study_country_id and self.study_country.study_id != self.study_id:
+            raise ValidationError(
+                {"study_country": f"{self.study_country} is a country of another study than {self.study}."}
+            )
+
+
+class StudyPerson(VaultRecord):
+    """A person's role in a study, in one of its countries, or at one of its sites."""
+
+    object_name = "study_person__clin"
+
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="study_roles")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="study_people")
+    study_country = models.ForeignKey(
+        StudyCountry, on_delete=models.PROTECT, null=True, blank=True, related_name="study_people"
+    )
+    site = models.ForeignKey(StudySite, on_delete=models.PROTECT, null=True, blank=True, related_name="study_people")
+    team_role = models.CharField(max_length=32, choices=TeamRole.choices, default=TeamRole.OTHER)
+    start_date = models.DateField(null=True, blank=True)
+    end_date = models.DateField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "study person"
+        verbose_name_plural = "study people"
+        ordering = ("study", "name")
+
+    def prepare_for_save(self) -> None:
+        fill_wider_references(self)
+        super().prepare_for_save()
+
+    def build_name(self) -> str:
+        return f"{self.person.full_name} ({self.get_team_role_display()})" if self.person_id else ""
+
+    def clean(self) -> None:
+        super().clean()
+        check_same_study(self)
+        check_order(record=self, start="start_date", end="end_date")
+
+
+class StudyAssignment(AuditedModel):
+    """A user's access to a study: users see only these, unless their profile sees all."""
+
+    object_name = "admin:security"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="study_assignments")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="assignments")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("user", "study"), name="user_assigned_once_per_study"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.study}"

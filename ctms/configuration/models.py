@@ -1,0 +1,180 @@
+"""What admins configure: object types and their fields and actions, custom fields, page layouts, application settings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from ctms.configuration.choices import CustomFieldKind, SectionKind
+from ctms.core.choices import RecordStatus
+from ctms.core.models import AuditedModel
+
+validate_custom_api_name = RegexValidator(
+    r"^[a-z][a-z0-9_]{0,60}__c\Z", "Use small letters, digits and underscores, ending in __c, e.g. favourite_colour__c."
+)
+
+
+class ObjectType(AuditedModel):
+    """An object type of an object in this Vault. An inactive one takes no new records."""
+
+    object_name = "admin:configuration"
+
+    of_object = models.CharField("object", max_length=80, help_text="API name of the object")
+    api_name = models.CharField("API name", max_length=80)
+    label = models.CharField(max_length=128)
+    status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE)
+
+    class Meta:
+        ordering = ("of_object", "id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("of_object", "api_name"), name="object_type_once_per_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.of_object})"
+
+
+class ObjectTypeField(AuditedModel):
+    """A field that an admin assigned to an object type, or took from it."""
+
+    object_name = "admin:configuration"
+
+    object_type = models.ForeignKey(ObjectType, on_delete=models.PROTECT, related_name="fields")
+    field_name = models.CharField("field", max_length=80, help_text="API name of the field")
+    is_required = models.BooleanField("required", default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("object_type", "field_name"), name="field_once_per_object_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object_type}: {self.field_name}"
+
+
+class ObjectTypeAction(AuditedModel):
+    """An action that an admin assigned to an object type; unassigned actions are not offered."""
+
+    object_name = "admin:configuration"
+
+    object_type = models.ForeignKey(ObjectType, on_delete=models.PROTECT, related_name="actions")
+    action_name = models.CharField("action", max_length=80, help_text="API name of the action")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("object_type", "action_name"), name="action_once_per_object_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object_type}: {self.action_name}"
+
+
+class CustomField(AuditedModel):
+    """A field that an admin added to an object; values live in the record's `custom_fields`."""
+
+    object_name = "admin:configuration"
+
+    of_object = models.CharField("object", max_length=80, help_text="API name of the object")
+    api_name = models.CharField("API name", max_length=64, validators=[validate_custom_api_name])
+    label = models.CharField(max_length=128)
+    kind = models.CharField(max_length=20, choices=CustomFieldKind.choices, default=CustomFieldKind.TEXT)
+    picklist_values = models.JSONField(default=list, blank=True)
+    status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE)
+
+    class Meta:
+        ordering = ("of_object", "api_name")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("of_object", "api_name"), name="custom_field_once_per_object"),
+            models.CheckConstraint(condition=Q(api_name__endswith="__c"), name="custom_field_ends_in_c"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.of_object}.{self.api_name})"
+
+
+class PageLayout(AuditedModel):
+    """The record page of an object, or of one of its object types."""
+
+    object_name = "admin:configuration"
+
+    of_object = models.CharField("object", max_length=80, help_text="API name of the object")
+    object_type = models.CharField(max_length=80, blank=True, default="", help_text="empty: every object type")
+    name = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ("of_object", "object_type")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("of_object", "object_type"), name="one_layout_per_object_type"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LayoutSection(AuditedModel):
+    """A section of fields, or of the records of a related object. `items` are API names in order."""
+
+    object_name = "admin:configuration"
+
+    layout = models.ForeignKey(PageLayout, on_delete=models.PROTECT, related_name="sections")
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=20, choices=SectionKind.choices, default=SectionKind.FIELDS)
+    title = models.CharField(max_length=128)
+    related_object = models.CharField(max_length=80, blank=True, default="")
+    related_field = models.CharField(
+        max_length=80, blank=True, default="", help_text="field of the related object that refers to this one"
+    )
+    items = models.JSONField("fields or columns", default=list, blank=True)
+    prevent_creation = models.BooleanField("prevent record creation", default=False)
+
+    class Meta:
+        ordering = ("layout", "position")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("layout", "position"), name="one_section_per_position", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.CheckConstraint(
+                condition=(Q(kind=SectionKind.RELATED) & ~Q(related_object="") & ~Q(related_field=""))
+                | (Q(kind=SectionKind.FIELDS) & Q(related_object="")),
+                name="related_section_names_its_object",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.layout}: {self.title}"
+
+
+class ApplicationSettings(AuditedModel):
+    """The one row of *Admin > Settings > Application Settings*."""
+
+    object_name = "admin:settings"
+
+    enable_global_crm_mapping = models.BooleanField("Enable Global CRM Connection Identifier Mapping", default=False)
+    clinical_person_identifier = models.CharField(
+        "Clinical Person Identifier",
+        max_length=80,
+        blank=True,
+        default="",
+        help_text="API name of the Person field that identifies a person, e.g. external_id__v. Case-sensitive, unique.",
+    )
+    crm_account_identifier = models.CharField(
+        "CRM Account Identifier",
+        max_length=80,
+        blank=True,
+        default="",
+        help_text="API name of the Account field with the same value, e.g. External_ID_vod__c. Case-sensitive, unique.",
+    )
+    singleton = models.BooleanField(default=True, unique=True, editable=False)
+
+    class Meta:
+        verbose_name = "application settings"
+        verbose_name_plural = "application settings"
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(singleton=True), name="one_row_of_application_settings"),
+        ]
+
+    def __str__(self) -> str:
+        return "Application settings"

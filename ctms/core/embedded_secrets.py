@@ -1,0 +1,33 @@
+"""Secrets of the embedded installation: made once, readable by their owner alone, never in the repository."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+
+
+def load_or_create_secrets(*, path: Path) -> dict[str, str]:
+    """Return `secret_key` and `field_encryption_key` (`id:base64`) from `path`, making the file on the first call.
+
+    Two processes that start together agree: the file is written elsewhere and linked into place, which only one can.
+    """
+    if not path.exists():
+        made = {
+            "secret_key": secrets.token_urlsafe(64),
+            "field_encryption_key": "embedded:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        }
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as handle:
+            json.dump(made, handle)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    loaded: dict[str, str] = json.loads(path.read_text())
+    return loaded

@@ -1,0 +1,17 @@
+"""The family of errors that users meet: each says what is wrong and what to do."""
+
+
+class VaultError(Exception):
+    """Base of every error with a message that a user can act on."""
+
+
+class UnauditedWriteError(VaultError):
+    """A record was about to be written past the audit trail; a fault of the program, never of a user."""
+
+
+class StaleRecordError(VaultError):
+    """Somebody else changed the record since it was read; nothing was written."""
+
+
+class EncryptionKeyError(VaultError):
+    """A stored secret cannot be read with the keys at hand; it is left exactly as it is."""

@@ -1,0 +1,116 @@
+"""Model fields of the platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from ctms.core.encryption import decrypt, encrypt
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    _TextField = models.TextField[Any, Any]
+else:
+    _TextField = models.TextField
+
+
+class StoredToken(str):
+    """Ciphertext as the database holds it, told apart from plain text that still has to be encrypted."""
+
+    __slots__ = ()
+
+
+class Secret:
+    """A secret of one field of one record. Its text comes out of `reveal()` alone, never of printing or comparing."""
+
+    __slots__ = ("_context", "token")
+
+    def __init__(self, *, token: StoredToken, context: str) -> None:
+        self.token = token
+        self._context = context
+
+    def reveal(self) -> str:
+        """The plain text. Raises EncryptionKeyError, see `ctms.core.encryption.decrypt`."""
+        return decrypt(token=self.token, context=self._context)
+
+    def __bool__(self) -> bool:
+        return bool(self.token)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.token == self.token
+
+    def __hash__(self) -> int:
+        return hash(self.token)
+
+    def __repr__(self) -> str:
+        return "<Secret set>" if self.token else "<Secret empty>"
+
+    __str__ = __repr__
+
+
+class _SecretDescriptor:
+    def __init__(self, field: EncryptedTextField) -> None:
+        self.field = field
+
+    def __get__(self, instance: models.Model | None, owner: type[models.Model]) -> Any:
+        if instance is None:
+            return self
+        if self.field.attname not in instance.__dict__:
+            instance.refresh_from_db(fields=[self.field.attname])
+        token = instance.__dict__[self.field.attname]
+        return Secret(token=token, context=self.field.build_context(instance))
+
+    def __set__(self, instance: models.Model, value: object) -> None:
+        instance.__dict__[self.field.attname] = self.field.seal(instance, value)
+
+
+class EncryptedTextField(_TextField):
+    """Text that the database sees only as AES-GCM ciphertext bound to model, field and the row's `uid`.
+
+    Assigning text encrypts it at once; reading gives a `Secret`. The model must have a `uid` declared before this field.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("blank", True)
+        kwargs.setdefault("default", "")
+        kwargs["editable"] = False
+        super().__init__(*args, **kwargs)
+
+    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:  # noqa: FBT001, FBT002  Django's signature
+        super().contribute_to_class(cls, name, private_only)
+        setattr(cls, self.attname, _SecretDescriptor(self))
+
+    def build_context(self, instance: models.Model) -> str:
+        """What the ciphertext is bound to: model, field and row."""
+        return f"{instance._meta.label_lower}.{self.attname}.{instance.uid}"  # type: ignore[attr-defined]  # noqa: SLF001  `_meta` is Django's documented API
+
+    def seal(self, instance: models.Model, value: object) -> StoredToken:
+        if isinstance(value, Secret):
+            # A secret moved from another record is read there and encrypted anew for this one.
+            value = value.token if value._context == self.build_context(instance) else value.reveal()  # noqa: SLF001  same module
+        if isinstance(value, StoredToken) or not value:
+            return StoredToken(value or "")
+        if not isinstance(value, str):
+            raise TypeError(f"{self.attname} takes text, not {type(value).__name__}.")
+        return StoredToken(encrypt(plaintext=value, context=self.build_context(instance)))
+
+    def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> StoredToken:  # noqa: ARG002  Django's signature
+        return StoredToken(value or "")
+
+    def get_prep_value(self, value: object) -> str:
+        if isinstance(value, Secret):
+            return str.__str__(value.token)
+        if isinstance(value, StoredToken):
+            return str.__str__(value)
+        if not value:
+            return ""
+        raise TypeError(f"{self.attname} is encrypted for one row: save it through the record, not by update().")
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Dumps hold the ciphertext."""
+        return str.__str__(getattr(obj, self.attname).token)
+
+    def to_python(self, value: object) -> object:
+        return value

@@ -1,0 +1,129 @@
+"""What every record has. Concrete models live on the floors above."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.conf import settings
+from django.db import models
+
+from ctms.core.choices import RecordStatus
+from ctms.core.errors import UnauditedWriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+_writer_is_active: ContextVar[bool] = ContextVar("audited_writer_is_active", default=False)
+
+AuditedT = TypeVar("AuditedT", bound="AuditedModel")
+
+
+@contextlib.contextmanager
+def allow_record_writes() -> Iterator[None]:
+    """For `ctms.audit.services` alone: inside, records may be written because their audit entries are."""
+    token = _writer_is_active.set(True)
+    try:
+        yield
+    finally:
+        _writer_is_active.reset(token)
+
+
+def _require_writer(model: type[models.Model]) -> None:
+    if not _writer_is_active.get():
+        raise UnauditedWriteError(
+            f"{model.__name__} records are written through ctms.audit.services, which keeps the audit trail."
+        )
+
+
+class AuditedQuerySet(models.QuerySet[AuditedT]):
+    """A query set whose writes are refused outside the audited writer."""
+
+    def update(self, **kwargs: Any) -> int:
+        _require_writer(self.model)
+        return super().update(**kwargs)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        _require_writer(self.model)
+        return super().delete()
+
+    def bulk_create(self, objs: Iterable[AuditedT], *args: Any, **kwargs: Any) -> list[AuditedT]:
+        _require_writer(self.model)
+        return super().bulk_create(objs, *args, **kwargs)
+
+
+class AuditedModel(models.Model):
+    """A row whose every change is in the audit trail. `version` goes up by one with every change."""
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField("created date", editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    modified_at = models.DateTimeField("last modified date", editable=False, db_index=True)
+    modified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+
+    objects = AuditedQuerySet.as_manager()
+
+    # API name of the object that the model is, as layouts, rules, permissions and the audit trail speak of it.
+    object_name: ClassVar[str] = ""
+    # Kept by the writer itself; a difference here is not a change of the record.
+    bookkeeping_fields: ClassVar[frozenset[str]] = frozenset(
+        {"id", "uid", "version", "created_at", "created_by", "modified_at", "modified_by"}
+    )
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        _require_writer(type(self))
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        _require_writer(type(self))
+        return super().delete(*args, **kwargs)
+
+    def prepare_for_save(self) -> None:
+        """Fill what follows from other fields; called by the writer before it validates. Override and call super()."""
+
+    def full_clean(
+        self,
+        exclude: Collection[str] | None = None,
+        validate_unique: bool = True,  # noqa: FBT001, FBT002  Django's signature
+        validate_constraints: bool = True,  # noqa: FBT001, FBT002  Django's signature
+    ) -> None:
+        """As Django's, less the fields that the writer itself keeps."""
+        kept = {"created_at", "created_by", "modified_at", "modified_by"}
+        super().full_clean({*(exclude or ()), *kept}, validate_unique, validate_constraints)
+
+
+class VaultRecord(AuditedModel):
+    """A record of an object of the Vault: what `objects.md` lists under "Every record"."""
+
+    name = models.CharField(max_length=128)
+    status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE, db_index=True)
+    object_type = models.CharField(max_length=80, blank=True, default="", editable=False)
+    # Null, not empty: many records have none, and the database keeps the others apart.
+    external_id = models.CharField("external ID", max_length=255, unique=True, null=True, blank=True)  # noqa: DJ001
+    custom_fields = models.JSONField(default=dict, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    def prepare_for_save(self) -> None:
+        super().prepare_for_save()
+        self.external_id = self.external_id or None
+        if not self.name:
+            self.name = self.build_name()[:128]
+
+    def build_name(self) -> str:
+        """Name of a record whose object is not named by hand; empty where it is."""
+        return ""

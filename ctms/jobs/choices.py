@@ -1,0 +1,37 @@
+from django.db.models import IntegerChoices, TextChoices
+
+
+class Frequency(TextChoices):
+    HOURLY = "hourly", "Hourly"
+    DAILY = "daily", "Daily"
+    WEEKLY = "weekly", "Weekly"
+
+
+class Weekday(IntegerChoices):
+    MONDAY = 0, "Monday"
+    TUESDAY = 1, "Tuesday"
+    WEDNESDAY = 2, "Wednesday"
+    THURSDAY = 3, "Thursday"
+    FRIDAY = 4, "Friday"
+    SATURDAY = 5, "Saturday"
+    SUNDAY = 6, "Sunday"
+
+
+class RunState(TextChoices):
+    QUEUED = "queued", "Scheduled"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    WITH_EXCEPTIONS = "with_exceptions", "Finished with exceptions"
+    FAILED = "failed", "Failed"
+    INTERRUPTED = "interrupted", "Interrupted"
+    SKIPPED = "skipped", "Skipped"
+
+
+UNFINISHED_STATES = (RunState.QUEUED, RunState.RUNNING)
+
+
+class RunTrigger(TextChoices):
+    SCHEDULE = "schedule", "Schedule"
+    START_NOW = "start_now", "Start Now"
+    COMMAND = "command", "Command line"
+    TAKEOVER = "takeover", "Takeover of an interrupted run"

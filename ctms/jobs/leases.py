@@ -1,0 +1,67 @@
+"""Leases with fencing numbers: who holds one may write, and proves it in the same transaction as every write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db.models import F
+
+from ctms.core.clock import get_now
+from ctms.core.errors import VaultError
+from ctms.jobs.models import Lease
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ctms.jobs.models import JobRun
+
+
+class LeaseLostError(VaultError):
+    """Another run took over; whatever this one was about to write must not be written."""
+
+
+class LeaseHandle:
+    """A lease that this process holds."""
+
+    def __init__(self, *, key: str, token: int, ttl: timedelta) -> None:
+        self.key = key
+        self.token = token
+        self._ttl = ttl
+        self.renewed_at: datetime = get_now()
+
+    def renew(self, *, progress: dict[str, Any] | None = None) -> None:
+        """Extend the lease and show progress: one statement, to be run in the transaction that it protects.
+
+        Raises LeaseLostError if another run holds the lease, also if it did and let go again.
+        """
+        now = get_now()
+        values: dict[str, Any] = {"expires_at": now + self._ttl}
+        if progress is not None:
+            values["progress"] = progress
+        if not Lease.objects.filter(key=self.key, token=self.token).update(**values):
+            raise LeaseLostError(f"Another run has taken over {self.key}; this one stops without writing.")
+        self.renewed_at = now
+
+    def renew_if_old(self) -> None:
+        """Renew once a third of the time has gone by; cheap enough to call while waiting."""
+        if get_now() - self.renewed_at > self._ttl / 3:
+            self.renew()
+
+    def release(self) -> None:
+        """Let go. Nothing happens if another run holds the lease by now."""
+        Lease.objects.filter(key=self.key, token=self.token).update(expires_at=get_now(), run=None)
+
+
+def acquire_lease(*, key: str, run: JobRun | None) -> LeaseHandle | None:
+    """Take the lease if it is free or has run out; None if another run holds it."""
+    now = get_now()
+    ttl = timedelta(seconds=settings.JOB_LEASE_SECONDS)
+    Lease.objects.get_or_create(key=key, defaults={"expires_at": now})
+    taken = Lease.objects.filter(key=key, expires_at__lte=now).update(
+        token=F("token") + 1, run=run, expires_at=now + ttl, progress={}
+    )
+    if not taken:
+        return None
+    return LeaseHandle(key=key, token=Lease.objects.values_list("token", flat=True).get(key=key), ttl=ttl)

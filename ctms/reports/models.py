@@ -1,0 +1,88 @@
+"""Report types, reports, who may see them, and flash reports: reports that are sent by themselves."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from ctms.accounts.models import SecurityProfile
+from ctms.core.models import AuditedModel, VaultRecord
+from ctms.reports.choices import FlashFrequency, ShareRole
+
+
+class ReportType(VaultRecord):
+    """What a report may draw on: a primary object, and related child objects by API name."""
+
+    object_name = "report_type__sys"
+
+    primary_object = models.CharField(max_length=80)
+    related_objects = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ("name",)
+
+
+class Report(VaultRecord):
+    """Filters, columns, order, groups and chart over a report type."""
+
+    object_name = "report__sys"
+
+    report_type = models.ForeignKey(ReportType, on_delete=models.PROTECT, related_name="reports")
+    description = models.CharField(max_length=500, blank=True, default="")
+    filters = models.JSONField(default=list, blank=True)
+    columns = models.JSONField(default=list, blank=True)
+    sort = models.JSONField(default=list, blank=True)
+    groups = models.JSONField(default=list, blank=True)
+    chart = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ("name",)
+
+
+class ReportShare(AuditedModel):
+    """The role of one user, or of all users of one profile, in a report."""
+
+    object_name = "report__sys"
+
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="shares")
+    role = models.CharField(max_length=20, choices=ShareRole.choices, default=ShareRole.VIEWER)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="report_shares"
+    )
+    profile = models.ForeignKey(
+        SecurityProfile, on_delete=models.PROTECT, null=True, blank=True, related_name="report_shares"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) ^ Q(profile__isnull=True), name="report_shared_with_user_or_profile"
+            ),
+            models.UniqueConstraint(fields=("report", "user"), name="report_shared_once_per_user"),
+            models.UniqueConstraint(fields=("report", "profile"), name="report_shared_once_per_profile"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.report}: {self.get_role_display()} {self.user or self.profile}"
+
+
+class FlashReport(AuditedModel):
+    """The schedule on which a report is e-mailed to those it is shared with."""
+
+    object_name = "report__sys"
+
+    report = models.OneToOneField(Report, on_delete=models.PROTECT, related_name="flash")
+    frequency = models.CharField(max_length=20, choices=FlashFrequency.choices, default=FlashFrequency.DAILY)
+    hour = models.PositiveSmallIntegerField(default=6, help_text="0–23 UTC")
+    only_with_records = models.BooleanField("Only send when at least one record is returned", default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(hour__lte=23), name="flash_report_hour_is_an_hour"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.report} ({self.get_frequency_display()})"

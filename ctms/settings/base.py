@@ -1,0 +1,228 @@
+"""What every installation shares. Values that differ between installations come from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import environ
+import structlog
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = environ.Env()
+
+VAULT_NAME = env.str("VAULT_NAME", default="CTMS Vault")
+
+INSTALLED_APPS = [
+    # Highest floor first: a higher app may override templates of a lower one.
+    "crm_sync",
+    "activities",
+    "exceptions_log",
+    "connections",
+    "ctms.clinical",
+    "ctms.reports",
+    "ctms.jobs",
+    "ctms.configuration",
+    "ctms.audit",
+    "ctms.accounts",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_structlog",
+    "axes",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "ctms.urls"
+WSGI_APPLICATION = "ctms.wsgi.application"
+ASGI_APPLICATION = "ctms.asgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# -- People ---------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+
+# -- Time and words -------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# -- Files ----------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "ctms" / "static"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- Browser security: strict for the study teams' pages, looser for the admin theme (see ctms/urls.py) --
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/admin/"],
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+
+# -- Jobs: one static beat entry; what is due is decided in the database ---------------------------
+CELERY_BEAT_SCHEDULE = {
+    "dispatch-due-jobs": {"task": "jobs.dispatch_due", "schedule": 60.0, "options": {"expires": 55}},
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 50 * 60  # seconds; an hourly transfer ends before the next one is due
+CELERY_TASK_TIME_LIMIT = 55 * 60
+# Redis starts a task again that outlives this, so it is longer than any task may last.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 2 * 60 * 60}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+JOB_LEASE_SECONDS = 90
+JOB_REQUEUE_SECONDS = 120
+
+# -- The Medical CRM ------------------------------------------------------------------------------
+# Hosts a connection, an instance_url or a nextRecordsUrl may name: suffixes, matched on whole labels.
+CRM_ALLOWED_HOST_SUFFIXES: list[str] = env.list(
+    "CRM_ALLOWED_HOST_SUFFIXES", default=["salesforce.com", "force.com", "veeva.com", "veevacrm.com"]
+)
+# Reserved `.test` hosts that are served by the CRM sandbox on this machine; never set in production.
+CRM_SANDBOX_ORIGINS: dict[str, str] = {}
+CRM_API_VERSION = "v60.0"
+CRM_TRANSFER_OVERLAP_SECONDS = 10 * 60
+# No transaction may outlast this, or a record committed late could slip behind the watermark.
+DATABASE_TRANSACTION_SECONDS = 5 * 60
+
+# -- Admin console --------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": VAULT_NAME,
+    "SITE_HEADER": VAULT_NAME,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "COLORS": {
+        "primary": {
+            "50": "240 253 250",
+            "100": "204 251 241",
+            "200": "153 246 228",
+            "300": "94 234 212",
+            "400": "45 212 191",
+            "500": "20 148 136",
+            "600": "15 118 110",
+            "700": "17 94 89",
+            "800": "19 78 74",
+            "900": "19 66 63",
+            "950": "4 47 46",
+        }
+    },
+}
+
+# -- Logs: one event a line, nothing from requests or answers but what is named -------------------
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.filter_by_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.format_exc_info,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+
+
+def build_logging(*, renderer: str, level: str = "INFO") -> dict[str, Any]:
+    """`renderer` is `console` for people or `json` for machines."""
+    processors: dict[str, Any] = {
+        "console": structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
+        "json": structlog.processors.JSONRenderer(),
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "event": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processor": processors[renderer],
+                "foreign_pre_chain": [
+                    structlog.contextvars.merge_contextvars,
+                    structlog.processors.TimeStamper(fmt="iso", utc=True),
+                    structlog.stdlib.add_logger_name,
+                    structlog.stdlib.add_log_level,
+                ],
+            }
+        },
+        "handlers": {"stream": {"class": "logging.StreamHandler", "formatter": "event"}},
+        "root": {"handlers": ["stream"], "level": level},
+        "loggers": {
+            "django.server": {"handlers": ["stream"], "level": "WARNING", "propagate": False},
+            # urllib3 logs request lines, which may carry identifiers of persons.
+            "urllib3": {"level": "WARNING"},
+        },
+    }
+
+
+LOGGING = build_logging(renderer="console")

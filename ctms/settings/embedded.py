@@ -1,0 +1,49 @@
+"""The default: one machine, no services. SQLite in WAL mode, Celery over files, all of it under `var/`."""
+
+from ctms.core.embedded_secrets import load_or_create_secrets
+from ctms.settings.base import *  # noqa: F403  settings modules build on one another
+from ctms.settings.base import VAR_DIR, build_logging, env
+
+VAR_DIR.mkdir(exist_ok=True)
+_secrets = load_or_create_secrets(path=VAR_DIR / "secrets.json")
+
+SECRET_KEY = _secrets["secret_key"]
+FIELD_ENCRYPTION_KEYS: list[str] = [_secrets["field_encryption_key"]]
+DEBUG = env.bool("DJANGO_DEBUG", default=False)
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": VAR_DIR / "vault.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 60,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-64000;",
+        },
+    }
+}
+
+CELERY_BROKER_URL = "filesystem://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "data_folder_in": VAR_DIR / "queue",
+    "data_folder_out": VAR_DIR / "queue",
+    "control_folder": VAR_DIR / "queue-control",
+    "store_processed": False,
+}
+for _folder in ("queue", "queue-control"):
+    (VAR_DIR / _folder).mkdir(exist_ok=True)
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+
+CRM_SANDBOX_ORIGINS: dict[str, str] = env.dict(
+    "CRM_SANDBOX_ORIGINS",
+    default={"na.crm.test": "http://127.0.0.1:8101", "emea.crm.test": "http://127.0.0.1:8102"},
+)
+LOGGING = build_logging(renderer="console")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}

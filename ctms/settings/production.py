@@ -1,0 +1,54 @@
+"""PostgreSQL, Redis, everything from the environment. What is missing or unsafe stops the start."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from ctms.settings.base import *  # noqa: F403  settings modules build on one another
+from ctms.settings.base import DATABASE_TRANSACTION_SECONDS, build_logging, env
+
+SECRET_KEY = env.str("SECRET_KEY")
+FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[f"https://{h}" for h in ALLOWED_HOSTS])
+DEBUG = False
+
+for _name in ("DEBUG", "DJANGO_DEBUG"):
+    if env.bool(_name, default=False):
+        raise ImproperlyConfigured(f"{_name} is on: error pages would show data. Unset it in production.")
+if env.str("CRM_SANDBOX_ORIGINS", default=""):
+    raise ImproperlyConfigured("CRM_SANDBOX_ORIGINS is set: it bypasses the address check. Unset it in production.")
+if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10:
+    raise ImproperlyConfigured("SECRET_KEY is a default or too weak: give at least 50 random characters.")
+if not FIELD_ENCRYPTION_KEYS:
+    raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS is empty: create one with `manage.py create_encryption_key`.")
+
+DATABASES = {"default": env.db("DATABASE_URL")}
+if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://user:password@host/name).")
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"] = {
+    "options": (
+        f"-c idle_in_transaction_session_timeout={DATABASE_TRANSACTION_SECONDS}s "
+        f"-c statement_timeout={DATABASE_TRANSACTION_SECONDS}s"
+    ),
+    "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=8)},
+}
+
+CELERY_BROKER_URL = env.str("REDIS_URL")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CELERY_BROKER_URL}}
+
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
+vars().update(EMAIL_CONFIG)
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+LOGGING = build_logging(renderer="json")

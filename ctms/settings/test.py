@@ -1,0 +1,27 @@
+"""Tests: SQLite in memory unless TEST_DATABASE_URL names a server; secrets that are none."""
+
+from ctms.settings.base import *  # noqa: F403  settings modules build on one another
+from ctms.settings.base import build_logging, env
+
+SECRET_KEY = "test-only-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2
+FIELD_ENCRYPTION_KEYS: list[str] = ["test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="]
+DEBUG = False
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+AXES_ENABLED = False
+
+DATABASES = {
+    "default": env.db_url_config(env.str("TEST_VAULT_DATABASE_URL", default="sqlite://:memory:")),
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 60}
+
+CELERY_BROKER_URL = env.str("TEST_BROKER_URL", default="memory://")
+CELERY_BROKER_TRANSPORT_OPTIONS = {}
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+CRM_SANDBOX_ORIGINS: dict[str, str] = env.dict("CRM_SANDBOX_ORIGINS", default={})
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+LOGGING = build_logging(renderer="console", level="WARNING")

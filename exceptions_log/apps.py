@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class ExceptionsLogConfig(AppConfig):
+    name = "exceptions_log"
+    verbose_name = "User exceptions"
+
+    def ready(self) -> None:
+        from exceptions_log.objects import register_exception_objects  # noqa: PLC0415  models are loaded only now
+
+        register_exception_objects()
