@@ -1,0 +1,137 @@
+"""Reading the records of a request: names and values of one JSON object into a planned row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crm_sync.sandbox.errors import ApiError
+from crm_sync.sandbox.schema import Field, SObject, find_object
+from crm_sync.sandbox.values import COERCERS, Coercer, RowRejectedError, Stored
+
+
+@dataclass(slots=True)
+class Lookup:
+    """A reference given by external id: ``"Account_vod__r": {"External_ID_vod__c": "X"}``."""
+
+    field: Field
+    target: SObject
+    key: Field
+    value: str
+
+
+@dataclass(slots=True)
+class PlannedRow:
+    """One record on its way into the data file. ``error`` set: it stays out."""
+
+    sobject: SObject
+    values: dict[str, Stored]
+    lookups: list[Lookup] = field(default_factory=list)
+    id: str | None = None
+    created: bool = False
+    error: ApiError | None = None
+
+    def refuse(self, code: str, message: str, fields: list[str] | None = None) -> None:
+        """Keep the row out, unless an earlier reason does so already."""
+        if self.error is None:
+            self.error = RowRejectedError(code, message, fields or [])
+
+
+# Field and coercer by the name as clients usually write it; other spellings take the slower way once per key.
+WRITERS: dict[str, dict[str, tuple[Field, Coercer]]] = {}
+
+
+def list_writers(sobject: SObject) -> dict[str, tuple[Field, Coercer]]:
+    """Return field and coercer of every field of an object by its exact name."""
+    writers = WRITERS.get(sobject.name)
+    if writers is None:
+        writers = {entry.name: (entry, COERCERS[sobject.name, entry.name]) for entry in sobject.fields}
+        WRITERS[sobject.name] = writers
+    return writers
+
+
+def refuse_unknown_column(sobject: SObject, name: str) -> ApiError:
+    """Return the error for a key that names no field; it refuses the whole request."""
+    return ApiError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}", None)
+
+
+def read_lookup(sobject: SObject, name: str, value: Any) -> Lookup | None:
+    """Read a reference by external id; None when the reference is emptied. Raises ApiError when it cannot be read."""
+    reference = sobject.by_relationship.get(name.lower())
+    target = find_object(reference.reference_to) if reference else None
+    if reference is None or target is None:
+        raise refuse_unknown_column(sobject, name)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ApiError("JSON_PARSER_ERROR", f"Cannot deserialize instance of {target.name} from {value!r}")
+    keys = {key: entry for key, entry in value.items() if key.lower() not in {"attributes", "type"}}
+    if len(keys) != 1:
+        raise ApiError(
+            "INVALID_FIELD",
+            f"More than 1 field provided in an external foreign key reference in entity: {target.name}"
+            if keys
+            else f"No external id field provided in the foreign key reference in entity: {target.name}",
+            [],
+        )
+    [(key_name, key_value)] = keys.items()
+    key = target.find_field(key_name)
+    if key is None:
+        raise refuse_unknown_column(target, key_name)
+    if not key.external_id and key.type != "id":
+        raise ApiError(
+            "INVALID_FIELD",
+            f"{key.name} must be an external id or indexed to be used in a foreign key reference for {target.name}",
+            [],
+        )
+    return Lookup(reference, target, key, str(key_value if key_value is not None else ""))
+
+
+def read_record(
+    sobject: SObject, payload: Mapping[str, Any], *, key: Field | None = None, allow_id: bool = False
+) -> PlannedRow:
+    """Return the planned row of one JSON object.
+
+    ``key``: the external id of an upsert. ``allow_id``: whether ``Id`` may be given (it is then read by the caller).
+    Raises ApiError for what refuses the whole request; what refuses only this record is its ``error``.
+    """
+    writers = list_writers(sobject)
+    row = PlannedRow(sobject, {})
+    values = row.values
+    read_only: list[str] = []
+    for name, value in payload.items():
+        writer = writers.get(name)
+        if writer is None:
+            lower = name.lower()
+            if lower == "attributes":
+                continue
+            entry = sobject.by_lower_name.get(lower)
+            if entry is None:
+                lookup = read_lookup(sobject, name, value)
+                if lookup is None:
+                    values[sobject.by_relationship[lower].name] = None
+                else:
+                    row.lookups.append(lookup)
+                continue
+            writer = writers[entry.name]
+        entry, coerce = writer
+        if entry.type == "id":
+            if not allow_id and value is not None:
+                row.refuse("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ["Id"])
+            continue
+        if entry.read_only:
+            read_only.append(entry.name)
+            continue
+        try:
+            values[entry.name] = coerce(value)
+        except RowRejectedError as error:
+            row.error = row.error or error
+    if read_only:
+        row.refuse(
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            f"Unable to create/update fields: {', '.join(read_only)}. Please check the security settings of this field "
+            "and verify that it is read/write for your profile or permission set.",
+            read_only,
+        )
+    if key is not None and values.get(key.name) is None:
+        row.refuse("MISSING_ARGUMENT", f"{key.name} not specified", [key.name])
+    return row
