@@ -1,0 +1,36 @@
+"""Users and security profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ctms.accounts.models import SecurityProfile, User
+from tests.factories.base import AuditedFactory, ModelFactory, derive, sequence
+
+USER_PASSWORD = "a-password-of-tests-alone"
+
+
+class SecurityProfileFactory(AuditedFactory[SecurityProfile]):
+    """A profile with no permissions; give them as `permissions=[...]`."""
+
+    class Meta:
+        model = SecurityProfile
+
+    name = sequence(lambda n: f"Profile {n}")
+    api_name = sequence(lambda n: f"profile_{n}__c")
+
+
+class UserFactory(ModelFactory[User]):
+    """A user without profile who can log in with `USER_PASSWORD`, or with the `password` given."""
+
+    class Meta:
+        model = User
+
+    username = sequence(lambda n: f"user{n}")
+    first_name = "Uma"
+    last_name = sequence(lambda n: f"User{n}")
+    email = derive(lambda user: f"{user.username}@example.org")
+
+    @classmethod
+    def _create(cls, model_class: type[User], *_args: Any, **values: Any) -> User:
+        return model_class.objects.create_user(password=values.pop("password", USER_PASSWORD), **values)
