@@ -44,6 +44,7 @@ _BLOCKED_FLOW_ERRORS: Final = frozenset({"unsupported_grant_type", "unauthorized
 _CHUNK_BYTES: Final = 64 * 1024
 _MAX_TEXT: Final = 500
 _GZIP_WINDOW: Final = 31
+_NOT_UNPACKED: Final = "sent an answer that cannot be unpacked"
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 Redactor = Callable[[str], str]
@@ -54,7 +55,7 @@ class AnswerTooLargeError(Exception):
 
 
 class BrokenAnswerError(Exception):
-    """An answer came too slowly, was cut off, or is not packed as it says."""
+    """An answer came too slowly or is not packed as it says; its text follows the host's name in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _read_chunks(response: requests.Response) -> Iterator[bytes]:
         if received > MAX_ANSWER_BYTES:
             raise AnswerTooLargeError
         if time.monotonic() > deadline:
-            raise BrokenAnswerError
+            raise BrokenAnswerError(f"took more than {MAX_ANSWER_SECONDS:g} seconds to send one answer")
         yield chunk
 
 
@@ -127,9 +128,9 @@ def _unpack(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 packed = unpacker.unconsumed_tail
         yield unpacker.flush()
     except zlib.error:
-        raise BrokenAnswerError from None
+        raise BrokenAnswerError(_NOT_UNPACKED) from None
     if not unpacker.eof:
-        raise BrokenAnswerError
+        raise BrokenAnswerError(_NOT_UNPACKED)
 
 
 def classify_answer(answer: Answer, *, host: str, redact: Redactor) -> Verdict:
@@ -138,7 +139,7 @@ def classify_answer(answer: Answer, *, host: str, redact: Redactor) -> Verdict:
     if answer.status == HTTPStatus.UNAUTHORIZED or code == "INVALID_SESSION_ID":
         return LostSession()
     if code == "REQUEST_LIMIT_EXCEEDED":
-        return LimitError(f"{host} has no API calls left: {words}", code=code)
+        return LimitError(f"{host} takes no more API calls for now: {words}", code=code)
     if code == "INVALID_QUERY_LOCATOR":
         return QueryLocatorExpired(f"{host} no longer knows where the query's next page starts.", code=code)
     if code in _CONFIGURATION_CODES:

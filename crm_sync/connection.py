@@ -24,7 +24,7 @@ from crm_sync.soql import MAX_URI_BYTES
 from crm_sync.wire import Call, Token, Wire
 
 TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105 - a path
-_LONGEST_SLEEP: Final = 2.0
+LONGEST_SLEEP: Final = 2.0
 _SHORTEST_SECRET: Final = 4
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -125,7 +125,7 @@ class CrmConnection:
             return False
         end = time.monotonic() + delay
         while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, _LONGEST_SLEEP))
+            time.sleep(min(left, LONGEST_SLEEP))
             if self._on_wait is not None:
                 self._on_wait()
         return True
@@ -174,7 +174,7 @@ class CrmConnection:
 
     def _check_quota(self) -> None:
         usage = self.wire.api_usage
-        if usage is not None and usage[0] >= usage[1] * self._options.quota_share:
+        if usage is not None and usage[0] >= usage[1] * self._options.quota_share > 0:
             used, allowed = usage
             message = (
                 f"{self.host} has used {used:,} of {allowed:,} API calls, and this connection stops at "

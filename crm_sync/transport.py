@@ -128,15 +128,22 @@ class CheckedAdapter(HTTPAdapter):
         raise ConfigurationError(message, remedy="Let the server reach the CRM directly.")
 
 
+class UnredirectedSession(requests.Session):
+    """A session that sees no redirect in any answer, because requests reads the whole body of one it sees."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature of requests
+        """Return None: there is nowhere else to go."""
+        return
+
+
 def open_session(*, rules: HostRules, ca_bundle: str | None, pool_size: int) -> requests.Session:
     """Return a session that reaches allowed hosts over https and mapped sandboxes on this machine, and nothing else.
 
     It reads no environment (proxies, REQUESTS_CA_BUNDLE, .netrc), keeps no cookie, and asks for gzip alone.
     """
-    session = requests.Session()
+    session = UnredirectedSession()
     session.trust_env = False
     session.verify = ca_bundle or True
-    session.max_redirects = 0
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.adapters.clear()
     session.mount("https://", CheckedAdapter(is_allowed=is_public_address, pool_size=pool_size))

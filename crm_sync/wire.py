@@ -126,7 +126,9 @@ class Wire:
             return error.with_traceback(None), False
         except AnswerTooLargeError:
             return ConnectivityError(f"{self.host} sent an answer too large to be one of its own."), True
-        except (requests.RequestException, HTTPError, BrokenAnswerError, OSError) as error:
+        except BrokenAnswerError as error:
+            return Setback(str(error)), True
+        except (requests.RequestException, HTTPError, OSError) as error:
             return self._describe_failure(error)
 
     def _describe_failure(self, error: Exception) -> tuple[Setback | CrmError, bool]:
@@ -137,10 +139,10 @@ class Wire:
             return ConfigurationError(message, remedy="Check the Connection URL and the CRM's certificate."), False
         if isinstance(cause, NameResolutionError):
             return Setback("has no address in the name service"), False
+        if isinstance(cause, NewConnectionError):  # which urllib3 makes a kind of ConnectTimeoutError
+            return Setback("refused the connection or cannot be reached"), False
         if isinstance(cause, ConnectTimeoutError):
             return Setback(f"did not open a connection within {connect_timeout:g} seconds"), False
-        if isinstance(cause, NewConnectionError):
-            return Setback("refused the connection or cannot be reached"), False
         if isinstance(cause, ReadTimeoutError | TimeoutError):
             return Setback(f"did not answer within {read_timeout:g} seconds"), True
         return Setback("closed the connection without a complete answer"), True

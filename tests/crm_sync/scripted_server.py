@@ -55,7 +55,7 @@ def error(status: int, code: str, message: str = "said the CRM", **headers: str)
 
 
 class ScriptedServer:
-    """Answers API calls from ``replies`` in order, log-ins from ``token_replies`` and then with token-1, token-2 and so on."""
+    """Answers API calls from ``replies`` in order, log-ins from ``token_replies``, then with token-1, token-2."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = json.dumps(reply.payload).encode() if reply.body is None else reply.body
-        self.send_response(reply.status)
+        self.send_response_only(reply.status)
         headers = {"Content-Type": "application/json;charset=UTF-8"} | reply.headers
         if reply.chunked:
             headers["Transfer-Encoding"] = "chunked"

@@ -1,0 +1,242 @@
+"""What the client makes of every bad answer, against a server that scripts its faults."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime as format_http_date
+from threading import Barrier
+
+import pytest
+
+from crm_sync import answers, connection
+from crm_sync.client import ClientOptions, CrmClient
+from crm_sync.errors import (
+    ConfigurationError,
+    ConnectivityError,
+    CrmError,
+    LimitError,
+)
+from tests.crm_sync.conftest import PASSWORD_LOG_IN, MakeClient
+from tests.crm_sync.scripted_answers import LIMITS, QUERY
+from tests.crm_sync.scripted_server import Received, Reply, ScriptedServer, error, run_scripted_server
+
+
+@pytest.mark.parametrize(
+    "setback",
+    [
+        Reply(status=500, body=b""),
+        Reply(status=502, body=b"<html>Bad gateway</html>"),
+        error(503, "SERVER_UNAVAILABLE"),
+        error(429, "TOO_MANY_REQUESTS"),
+        error(400, "UNABLE_TO_LOCK_ROW"),
+        Reply(status=408),
+        Reply(body=b"<html>Down for maintenance</html>", headers={"Content-Type": "text/html"}),
+        Reply(status=404, body=b"<html>", headers={"Content-Type": "text/html"}),
+        Reply(body=b'{"DailyApiRequests": {"Max"'),
+        Reply(body=b"\xff\xfe"),
+        Reply(body=b"[" * 100_000),
+        Reply(body=b"", status=200),
+        Reply(LIMITS, drop="before"),
+        Reply(LIMITS, drop="halfway"),
+        Reply(LIMITS, drop="halfway", chunked=True),
+        Reply(body=b"not gzip at all", headers={"Content-Encoding": "gzip"}),
+        Reply(body=gzip.compress(b'{"a": 1}')[:-6], headers={"Content-Encoding": "gzip"}),
+    ],
+    ids=lambda reply: f"{reply.status}-{reply.drop or (reply.body or b'json')[:12]!r}",
+)
+def test_a_setback_is_tried_again(scripted: ScriptedServer, make_client: MakeClient, setback: Reply) -> None:
+    scripted.replies = [setback, setback, Reply(LIMITS)]
+    client = make_client()
+    assert client.get_limits() == LIMITS
+    assert (len(scripted.calls), client.api_calls) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("setback", "message"),
+    [
+        (Reply(status=503, body=b""), "na.crm.test answered with status 503; tried 3 times."),
+        (error(429, "BUSY"), "na.crm.test answered with status 429 (BUSY); tried 3 times."),
+        (
+            Reply(body=b"<html>", headers={"Content-Type": "text/html; charset=x"}),
+            "na.crm.test answered with something other than JSON (status 200, text/html); tried 3 times.",
+        ),
+        (Reply(drop="before"), "na.crm.test closed the connection without a complete answer; tried 3 times."),
+        (Reply([]), "na.crm.test answered in an unexpected form; tried 3 times."),
+        (
+            Reply(body=b"no gzip", headers={"Content-Encoding": "gzip"}),
+            "na.crm.test sent an answer that cannot be unpacked; tried 3 times.",
+        ),
+    ],
+)
+def test_what_does_not_pass_ends_with_host_cause_and_count(
+    scripted: ScriptedServer, make_client: MakeClient, setback: Reply, message: str
+) -> None:
+    scripted.answer = lambda _: setback
+    with pytest.raises(ConnectivityError) as caught:
+        make_client(max_attempts=3).get_limits()
+    assert caught.value.message == message
+    assert caught.value.remedy == "Check that the CRM is available; the next run continues where this one stopped."
+    assert len(scripted.calls) == 3
+
+
+def test_silence_ends_in_the_read_timeout(scripted: ScriptedServer, make_client: MakeClient) -> None:
+    both_are_waiting = Barrier(2)
+
+    def wait_for_the_client_to_give_up(_: Received) -> Reply:
+        both_are_waiting.wait(10)
+        return Reply(drop="before")
+
+    scripted.answer = wait_for_the_client_to_give_up
+    with pytest.raises(ConnectivityError) as caught:
+        make_client(max_attempts=1, read_timeout=0.2).get_limits()
+    both_are_waiting.wait(10)
+    assert caught.value.message == "na.crm.test did not answer within 0.2 seconds; tried once."
+
+
+def test_a_crm_that_is_switched_off_is_named_and_nothing_counts_as_sent(make_client: MakeClient) -> None:
+    with run_scripted_server() as server:
+        origin = server.origin
+    client = make_client(max_attempts=2, sandbox_origins={"https://na.crm.test": origin})
+    with pytest.raises(ConnectivityError) as caught:
+        client.get_limits()
+    assert caught.value.message == "na.crm.test refused the connection or cannot be reached; tried 2 times."
+    assert client.api_calls == 0
+
+
+def test_a_host_without_address_is_named() -> None:
+    options = ClientOptions(allowed_host_suffixes=("invalid",), max_attempts=2, backoff_base_seconds=0.001)
+    client = CrmClient(base_url="https://crm.invalid", credentials=PASSWORD_LOG_IN, options=options)
+    with closing(client), pytest.raises(ConnectivityError) as caught:
+        client.log_in()
+    assert caught.value.message == "crm.invalid has no address in the name service; tried 2 times."
+
+
+def test_a_wait_that_the_run_cannot_afford_is_not_begun(scripted: ScriptedServer, make_client: MakeClient) -> None:
+    scripted.replies = [error(503, "SERVER_UNAVAILABLE", Retry_After="3600")]
+    with pytest.raises(ConnectivityError) as caught:
+        make_client(retry_budget_seconds=60.0).get_limits()
+    assert caught.value.message == (
+        "na.crm.test answered with status 503 (SERVER_UNAVAILABLE); tried once. It asks to wait 3600 seconds. "
+        "The waiting time of this run is used up."
+    )
+
+
+def test_retry_after_is_waited_for_and_the_run_is_told_that_it_lives(
+    scripted: ScriptedServer, make_client: MakeClient
+) -> None:
+    now = datetime(2001, 1, 1, tzinfo=UTC)
+    later = {
+        "Retry-After": format_http_date(now + timedelta(seconds=1), usegmt=True),
+        "Date": "Mon, 01 Jan 2001 00:00:00 GMT",
+    }
+    scripted.replies = [error(429, "BUSY", Retry_After="1"), Reply(status=503, headers=later), Reply(LIMITS)]
+    waits: list[int] = []
+    client = make_client(on_wait=lambda: waits.append(1), retry_budget_seconds=2.5)
+    assert client.get_limits() == LIMITS
+    assert waits == [1, 1]
+
+
+def test_a_long_wait_tells_the_run_now_and_then_that_it_lives(
+    scripted: ScriptedServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LONGEST_SLEEP", 0.3)
+    scripted.replies = [error(429, "BUSY", Retry_After="1"), Reply(LIMITS)]
+    waits: list[int] = []
+    assert make_client(on_wait=lambda: waits.append(1)).get_limits() == LIMITS
+    assert len(waits) >= 4
+
+
+def test_an_answer_that_trickles_in_is_given_up(
+    scripted: ScriptedServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_client(max_attempts=1)
+    client.log_in()
+    monkeypatch.setattr(answers, "MAX_ANSWER_SECONDS", -1.0)
+    scripted.replies = [Reply(LIMITS)]
+    with pytest.raises(ConnectivityError) as caught:
+        client.get_limits()
+    assert caught.value.message == "na.crm.test took more than -1 seconds to send one answer; tried once."
+
+
+def test_what_on_wait_raises_ends_the_wait(scripted: ScriptedServer, make_client: MakeClient) -> None:
+    class LeaseLostError(Exception):
+        """The run belongs to somebody else."""
+
+    def check_lease() -> None:
+        raise LeaseLostError
+
+    scripted.replies = [error(503, "SERVER_UNAVAILABLE")]
+    with pytest.raises(LeaseLostError):
+        make_client(on_wait=check_lease).get_limits()
+    assert len(scripted.calls) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_not_followed(scripted: ScriptedServer, make_client: MakeClient, status: int) -> None:
+    scripted.replies = [Reply(status=status, headers={"Location": f"{scripted.origin}/elsewhere"})]
+    with pytest.raises(ConfigurationError) as caught:
+        make_client().get_limits()
+    assert caught.value.message == "na.crm.test sends the call to another address, which is not followed."
+    assert len(scripted.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "message"),
+    [
+        (
+            error(400, "INVALID_FIELD", f"\n{QUERY}\n  ^\nERROR at Row:1:Column:8\nNo such column 'Foo' on 'Account'."),
+            ConfigurationError,
+            "na.crm.test does not know what was asked of it: No such column 'Foo' on 'Account'.",
+        ),
+        (
+            error(400, "MALFORMED_QUERY", f"\n{QUERY}\n^\nERROR at Row:1:Column:1\nunexpected token: FROM"),
+            ConfigurationError,
+            "na.crm.test does not know what was asked of it: unexpected token: FROM",
+        ),
+        (
+            error(400, "INVALID_TYPE", "sObject type 'X' is not supported."),
+            ConfigurationError,
+            "na.crm.test does not know what was asked of it: sObject type 'X' is not supported.",
+        ),
+        (
+            error(403, "API_DISABLED_FOR_ORG", "The API is not enabled"),
+            ConfigurationError,
+            "na.crm.test does not allow or does not have what was asked of it (status 403): The API is not enabled",
+        ),
+        (
+            Reply(status=403, body=b"<html>"),
+            ConfigurationError,
+            "na.crm.test does not allow or does not have what was asked of it (status 403): no reason given",
+        ),
+        (
+            error(404, "NOT_FOUND", "It does not exist"),
+            ConfigurationError,
+            "na.crm.test does not allow or does not have what was asked of it (status 404): It does not exist",
+        ),
+        (
+            error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
+            LimitError,
+            "na.crm.test takes no more API calls for now: TotalRequests Limit exceeded.",
+        ),
+        (
+            error(400, "JSON_PARSER_ERROR", "Unexpected character"),
+            CrmError,
+            "na.crm.test rejected the request (status 400): Unexpected character",
+        ),
+        (
+            Reply(["/services/data/v60.0/sobjects/Account/1"], status=300),
+            CrmError,
+            "na.crm.test has several records with the same external id.",
+        ),
+    ],
+)
+def test_a_lasting_refusal_is_raised_at_once_in_its_own_family(
+    scripted: ScriptedServer, make_client: MakeClient, reply: Reply, kind: type[CrmError], message: str
+) -> None:
+    scripted.replies = [reply]
+    with pytest.raises(CrmError) as caught:
+        list(make_client().query(QUERY))
+    assert (type(caught.value), caught.value.message) == (kind, message)
+    assert len(scripted.calls) == 1
