@@ -6,6 +6,6 @@ class ActivitiesConfig(AppConfig):
     verbose_name = "Activities"
 
     def ready(self) -> None:
-        from activities.objects import register_activity_objects  # noqa: PLC0415  models are loaded only now
+        from activities.objects import register_activity_objects
 
         register_activity_objects()

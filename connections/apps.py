@@ -6,6 +6,6 @@ class ConnectionsConfig(AppConfig):
     verbose_name = "Connections"
 
     def ready(self) -> None:
-        from connections.objects import register_connection_objects  # noqa: PLC0415  models are loaded only now
+        from connections.objects import register_connection_objects
 
         register_connection_objects()

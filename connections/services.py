@@ -147,9 +147,7 @@ _COPIED_FIELD_RULE_FIELDS = (
 def _copy_integrations(*, source: Connection, target: Connection, actor: Actor) -> None:
     """Copy what admins configured: neither how far the source has come nor what it transferred."""
     for integration in source.integrations.select_related("rule"):
-        copied = Integration(
-            connection=target, kind=integration.kind, name=integration.name, status=integration.status
-        )
+        copied = Integration(connection=target, kind=integration.kind, name=integration.name, status=integration.status)
         save_record(record=copied, actor=actor)
         IntegrationProgress.objects.create(integration=copied)
         rule = IntegrationRule(
@@ -158,8 +156,6 @@ def _copy_integrations(*, source: Connection, target: Connection, actor: Actor) 
         save_record(record=rule, actor=actor)
         for field_rule in integration.rule.field_rules.all():
             save_record(
-                record=FieldRule(
-                    rule=rule, **{name: getattr(field_rule, name) for name in _COPIED_FIELD_RULE_FIELDS}
-                ),
+                record=FieldRule(rule=rule, **{name: getattr(field_rule, name) for name in _COPIED_FIELD_RULE_FIELDS}),
                 actor=actor,
             )

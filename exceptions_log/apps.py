@@ -6,6 +6,6 @@ class ExceptionsLogConfig(AppConfig):
     verbose_name = "User exceptions"
 
     def ready(self) -> None:
-        from exceptions_log.objects import register_exception_objects  # noqa: PLC0415  models are loaded only now
+        from exceptions_log.objects import register_exception_objects
 
         register_exception_objects()

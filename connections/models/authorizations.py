@@ -28,9 +28,7 @@ class ConnectionAuthorization(VaultRecord):
     )
     consumer_key = EncryptedTextField()
     consumer_secret = EncryptedTextField()
-    grant_flow = models.CharField(
-        max_length=32, choices=GrantFlow.choices, default=GrantFlow.PASSWORD, editable=False
-    )
+    grant_flow = models.CharField(max_length=32, choices=GrantFlow.choices, default=GrantFlow.PASSWORD, editable=False)
     connected_app_set_at = models.DateTimeField(null=True, blank=True, editable=False)
     connected_app_set_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", editable=False

@@ -101,7 +101,9 @@ class FieldRule(VaultRecord):
     is_required = models.BooleanField("required", default=False)
     constant = models.CharField(max_length=255, blank=True, default="", help_text="for kind Constant")
     picklist_map = models.JSONField(
-        default=dict, blank=True, help_text='for kind Picklist map: {"value here": "value there"}; "*" stands for any other'
+        default=dict,
+        blank=True,
+        help_text='for kind Picklist map: {"value here": "value there"}; "*" stands for any other',
     )
     reference_object = models.CharField(
         max_length=80,
@@ -140,9 +142,7 @@ class FieldRule(VaultRecord):
     def clean(self) -> None:
         super().clean()
         if self.kind == FieldRuleKind.REFERENCE and not (self.reference_object and self.reference_field):
-            raise ValidationError(
-                {"reference_object": "A reference needs the CRM object and its external id field."}
-            )
+            raise ValidationError({"reference_object": "A reference needs the CRM object and its external id field."})
         if self.kind == FieldRuleKind.PERSON_ACCOUNT and not self.reference_object:
             raise ValidationError({"reference_object": "Name the CRM's account object, e.g. Account."})
         if self.kind == FieldRuleKind.PICKLIST and not isinstance(self.picklist_map, dict):

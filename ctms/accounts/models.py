@@ -16,7 +16,8 @@ SYSTEM_USERNAME = "system"
 
 class SecurityProfile(AuditedModel):
     """A named set of permissions. A permission reads `<object API name>:<create|read|edit|delete>` or `admin:<area>`;
-    `<object>.<object type>:<action>` narrows it to one object type."""
+    `<object>.<object type>:<action>` narrows it to one object type.
+    """
 
     name = models.CharField(max_length=128, unique=True)
     api_name = models.CharField("API name", max_length=80, unique=True)

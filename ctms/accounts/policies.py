@@ -9,6 +9,7 @@ from ctms.core.choices import RecordStatus
 
 _DJANGO_ACTIONS = {"view": "read", "add": "create", "change": "edit", "delete": "delete"}
 
+
 def has_permission(*, user: User, permission: str) -> bool:
     """Whether the user's active profile holds `permission`; superusers hold all."""
     if not user.is_active:
@@ -43,6 +44,6 @@ def allows_django_permission(*, user: User, permission: str) -> bool:
 def allows_django_module(*, user: User, app_label: str) -> bool:
     """Whether any model of the app may be read."""
     return any(
-        allows_django_permission(user=user, permission=f"{app_label}.view_{model._meta.model_name}")  # noqa: SLF001  Django's documented API
+        allows_django_permission(user=user, permission=f"{app_label}.view_{model._meta.model_name}")
         for model in apps.get_app_config(app_label).get_models()
     )

@@ -7,4 +7,4 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
-        from ctms.audit import signals  # noqa: F401, PLC0415  connects the receivers of framework events
+        from ctms.audit import signals  # noqa: F401  connects the receivers of framework events

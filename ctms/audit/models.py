@@ -34,9 +34,7 @@ class AuditEntry(models.Model):
     object_name = models.CharField("object", max_length=80)
     record_uid = models.UUIDField(null=True)
     record_name = models.CharField(max_length=255, blank=True, default="")
-    changes = models.JSONField(
-        default=dict, encoder=DjangoJSONEncoder, help_text="field → [value before, value after]"
-    )
+    changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder, help_text="field → [value before, value after]")
     reason = models.CharField(max_length=500, blank=True, default="")
 
     objects = AuditQuerySet.as_manager()

@@ -44,7 +44,7 @@ def save_record(
         adding = record._state.adding  # noqa: SLF001  Django's documented API
         before: dict[str, Any] = {}
         if not adding:
-            stored = type(record)._base_manager.select_for_update().get(pk=record.pk)  # noqa: SLF001  sees every row
+            stored = type(record)._base_manager.select_for_update().get(pk=record.pk)
             _refuse_stale(record=record, stored=stored, expected_version=expected_version)
             before = read_values(stored)
         record.prepare_for_save()
@@ -56,7 +56,9 @@ def save_record(
         now = get_now()
         _stamp(record=record, actor=actor, now=now, adding=adding)
         record.save(force_insert=adding)
-        _write_entries([_build_entry(record=record, actor=actor, now=now, adding=adding, changes=changes, reason=reason)])
+        _write_entries(
+            [_build_entry(record=record, actor=actor, now=now, adding=adding, changes=changes, reason=reason)]
+        )
         return True
 
 
@@ -70,7 +72,7 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
         _stamp(record=record, actor=actor, now=now, adding=True)
     model = type(records[0])
     with transaction.atomic(), allow_record_writes():
-        made = model._base_manager.bulk_create(records, batch_size=_ROWS_PER_STATEMENT)  # noqa: SLF001  sees every row
+        made = model._base_manager.bulk_create(records, batch_size=_ROWS_PER_STATEMENT)
         _write_entries(
             [
                 _build_entry(
@@ -99,7 +101,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
     changed: list[RecordT] = []
     entries: list[AuditEntry] = []
     with transaction.atomic(), allow_record_writes():
-        stored_by_pk = model._base_manager.select_for_update().in_bulk([record.pk for record in records])  # noqa: SLF001  sees every row
+        stored_by_pk = model._base_manager.select_for_update().in_bulk([record.pk for record in records])
         for record in records:
             stored = stored_by_pk.get(record.pk)
             if stored is None:
@@ -116,12 +118,12 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
             )
         if changed:
             # Upserting whole rows by key is one statement and many times faster than bulk_update's CASE lists.
-            model._base_manager.bulk_create(  # noqa: SLF001  sees every row
+            model._base_manager.bulk_create(
                 changed,
                 batch_size=_ROWS_PER_STATEMENT,
                 update_conflicts=True,
                 unique_fields=["id"],
-                update_fields=[f.name for f in model._meta.concrete_fields if not f.primary_key],  # noqa: SLF001  Django's documented API
+                update_fields=[f.name for f in model._meta.concrete_fields if not f.primary_key],
             )
             _write_entries(entries)
     return changed
@@ -130,10 +132,12 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
 def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "") -> None:
     """Delete one record; all its values stay in the audit trail. Raises RecordInUseError naming what refers to it."""
     with transaction.atomic(), allow_record_writes():
-        stored = type(record)._base_manager.select_for_update().filter(pk=record.pk).first()  # noqa: SLF001  sees every row
+        stored = type(record)._base_manager.select_for_update().filter(pk=record.pk).first()
         if stored is None:
             raise StaleRecordError(f"{record} was already deleted.")
-        changes = {name: [value, None] for name, value in read_values(stored).items() if value not in (None, "", {}, [])}
+        changes = {
+            name: [value, None] for name, value in read_values(stored).items() if value not in (None, "", {}, [])
+        }
         entry = _build_entry(record=stored, actor=actor, now=get_now(), adding=False, changes=changes, reason=reason)
         entry.action = AuditAction.DELETED
         try:
@@ -177,7 +181,7 @@ def read_values(record: models.Model) -> dict[str, Any]:
     """Every value of a record by column, as the trail keeps it: references by id, secrets only as *set* or empty."""
     bookkeeping = getattr(record, "bookkeeping_fields", frozenset({"id"}))
     values: dict[str, Any] = {}
-    for field in record._meta.concrete_fields:  # noqa: SLF001  Django's documented API
+    for field in record._meta.concrete_fields:
         if field.name in bookkeeping:
             continue
         value = getattr(record, field.attname)
@@ -207,9 +211,7 @@ def _export(value: Any) -> Any:
 def _compare(*, before: dict[str, Any], after: dict[str, Any], adding: bool) -> dict[str, list[Any]]:
     if adding:
         return {name: [None, _export(value)] for name, value in after.items() if value not in (None, "", {}, [])}
-    return {
-        name: [_export(before[name]), _export(value)] for name, value in after.items() if before[name] != value
-    }
+    return {name: [_export(before[name]), _export(value)] for name, value in after.items() if before[name] != value}
 
 
 def _refuse_stale(*, record: AuditedModel, stored: AuditedModel, expected_version: int | None) -> None:
@@ -254,7 +256,7 @@ def _write_entries(entries: list[AuditEntry]) -> None:
 def _describe_dependants(*, record: AuditedModel, dependants: set[models.Model]) -> str:
     counts: dict[str, int] = {}
     for dependant in dependants:
-        label = str(dependant._meta.verbose_name_plural)  # noqa: SLF001  Django's documented API
+        label = str(dependant._meta.verbose_name_plural)
         counts[label] = counts.get(label, 0) + 1
     listed = ", ".join(f"{count} {label}" for label, count in sorted(counts.items()))
     return f"{record} cannot be deleted: {listed} refer to it. Delete or change those first."

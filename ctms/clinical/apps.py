@@ -7,6 +7,6 @@ class ClinicalConfig(AppConfig):
     verbose_name = "Clinical operations"
 
     def ready(self) -> None:
-        from ctms.clinical.objects import register_clinical_objects  # noqa: PLC0415  models are loaded only now
+        from ctms.clinical.objects import register_clinical_objects
 
         register_clinical_objects()

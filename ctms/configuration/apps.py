@@ -15,8 +15,8 @@ class ConfigurationConfig(AppConfig):
 
 def _deliver(*, apps: Any, **_kwargs: Any) -> None:
     """A new Vault starts with what is delivered; an upgraded one gets what is new."""
-    from ctms.audit.actors import build_system_actor  # noqa: PLC0415  models are loaded only now
-    from ctms.configuration.services import deliver_object_types  # noqa: PLC0415  models are loaded only now
+    from ctms.audit.actors import build_system_actor
+    from ctms.configuration.services import deliver_object_types
 
     try:
         apps.get_model("configuration", "ObjectType")

@@ -77,7 +77,7 @@ class VaultObject:
 
     @property
     def label(self) -> str:
-        return str(self.model._meta.verbose_name)  # noqa: SLF001  Django's documented API
+        return str(self.model._meta.verbose_name)
 
     def get_field(self, api_name: str) -> ObjectField:
         """The field of that API name; raises UnknownFieldError naming those there are."""
@@ -87,7 +87,7 @@ class VaultObject:
                 f"{self.label} ({self.api_name}) has no field {api_name!r}. Its fields: {', '.join(self.list_field_names())}."
             )
         try:
-            model_field = self.model._meta.get_field(attribute)  # noqa: SLF001  Django's documented API
+            model_field = self.model._meta.get_field(attribute)
         except FieldDoesNotExist:
             return ObjectField(api_name=api_name, attribute=attribute, label=attribute.replace("_", " "))
         return ObjectField(
@@ -100,7 +100,7 @@ class VaultObject:
 
     def list_field_names(self) -> list[str]:
         """API names of all fields, the common ones first, as far as the model has them."""
-        own = {f.name for f in self.model._meta.get_fields()}  # noqa: SLF001  Django's documented API
+        own = {f.name for f in self.model._meta.get_fields()}
         return [name for name, attribute in COMMON_FIELDS.items() if attribute in own] + list(self.fields)
 
 

@@ -37,9 +37,7 @@ def load_key_ring() -> dict[str, bytes]:
             )
         ring[key_id] = key
     if not ring:
-        raise EncryptionKeyError(
-            "FIELD_ENCRYPTION_KEYS is empty. Make a key with `manage.py create_encryption_key`."
-        )
+        raise EncryptionKeyError("FIELD_ENCRYPTION_KEYS is empty. Make a key with `manage.py create_encryption_key`.")
     return ring
 
 

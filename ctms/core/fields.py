@@ -84,7 +84,7 @@ class EncryptedTextField(_TextField):
 
     def build_context(self, instance: models.Model) -> str:
         """What the ciphertext is bound to: model, field and row."""
-        return f"{instance._meta.label_lower}.{self.attname}.{instance.uid}"  # type: ignore[attr-defined]  # noqa: SLF001  `_meta` is Django's documented API
+        return f"{instance._meta.label_lower}.{self.attname}.{instance.uid}"  # type: ignore[attr-defined]
 
     def seal(self, instance: models.Model, value: object) -> StoredToken:
         if isinstance(value, Secret):

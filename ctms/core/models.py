@@ -60,9 +60,7 @@ class AuditedModel(models.Model):
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField("created date", editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
-    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
     modified_at = models.DateTimeField("last modified date", editable=False, db_index=True)
     modified_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
@@ -109,7 +107,7 @@ class VaultRecord(AuditedModel):
     status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE, db_index=True)
     object_type = models.CharField(max_length=80, blank=True, default="", editable=False)
     # Null, not empty: many records have none, and the database keeps the others apart.
-    external_id = models.CharField("external ID", max_length=255, unique=True, null=True, blank=True)  # noqa: DJ001
+    external_id = models.CharField("external ID", max_length=255, unique=True, null=True, blank=True)
     custom_fields = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta:

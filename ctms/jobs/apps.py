@@ -15,8 +15,8 @@ class JobsConfig(AppConfig):
 
 def _deliver(*, apps: Any, **_kwargs: Any) -> None:
     """Each registered job has a definition, Inactive until an admin activates it."""
-    from ctms.audit.actors import build_system_actor  # noqa: PLC0415  models are loaded only now
-    from ctms.jobs.services import deliver_job_definitions  # noqa: PLC0415  models are loaded only now
+    from ctms.audit.actors import build_system_actor
+    from ctms.jobs.services import deliver_job_definitions
 
     try:
         apps.get_model("jobs", "JobDefinition")

@@ -84,7 +84,9 @@ def dispatch_due() -> DispatchReport:
     )
 
 
-def start_now(*, definition: JobDefinition, user: User | None, trigger: RunTrigger = RunTrigger.START_NOW) -> list[JobRun]:
+def start_now(
+    *, definition: JobDefinition, user: User | None, trigger: RunTrigger = RunTrigger.START_NOW
+) -> list[JobRun]:
     """Run every unit of a job at once, whatever its status and schedule.
 
     Raises JobAlreadyRunningError if every unit is scheduled or running already.
@@ -149,7 +151,9 @@ def _execute(*, run: JobRun, lease: LeaseHandle) -> RunOutcome:
         return RunOutcome(state=RunState.INTERRUPTED, message=str(error), result={})
     except SoftTimeLimitExceeded:
         return RunOutcome(
-            state=RunState.INTERRUPTED, message="The run reached its time limit; the next one goes on from here.", result={}
+            state=RunState.INTERRUPTED,
+            message="The run reached its time limit; the next one goes on from here.",
+            result={},
         )
     except VaultError as error:
         return RunOutcome(state=RunState.FAILED, message=str(error), result={})
@@ -215,7 +219,9 @@ def _send_stuck_again() -> int:
     """Send messages anew for rows that stayed queued: theirs was lost between commit and broker, or with the broker."""
     patience = get_now() - timedelta(seconds=settings.JOB_REQUEUE_SECONDS)
     sent = 0
-    for run in JobRun.objects.filter(state=RunState.QUEUED, queued_at__lte=patience).exclude(trigger=RunTrigger.COMMAND):
+    for run in JobRun.objects.filter(state=RunState.QUEUED, queued_at__lte=patience).exclude(
+        trigger=RunTrigger.COMMAND
+    ):
         with transaction.atomic():
             if JobRun.objects.filter(pk=run.pk, state=RunState.QUEUED, queued_at=run.queued_at).update(
                 queued_at=get_now()
@@ -228,9 +234,9 @@ def _send_stuck_again() -> int:
 def _claim_due_slots() -> int:
     now = get_now()
     claimed = 0
-    for clock in JobClock.objects.filter(
-        definition__status=RecordStatus.ACTIVE, next_run_at__lte=now
-    ).select_related("definition"):
+    for clock in JobClock.objects.filter(definition__status=RecordStatus.ACTIVE, next_run_at__lte=now).select_related(
+        "definition"
+    ):
         with transaction.atomic():
             won = JobClock.objects.filter(pk=clock.pk, next_run_at=clock.next_run_at).update(
                 next_run_at=compute_next_run(definition=clock.definition, after=now)

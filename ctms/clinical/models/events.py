@@ -50,9 +50,7 @@ class MonitoringEvent(VaultRecord):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(
-                fields=("id",), condition=Q(activity_update_required=True), name="monitoring_event_flagged"
-            ),
+            models.Index(fields=("id",), condition=Q(activity_update_required=True), name="monitoring_event_flagged"),
         ]
 
     def prepare_for_save(self) -> None:

@@ -1,0 +1,349 @@
+"""Django admin over audited records: everything it writes goes through the audited writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.admin import ModelAdmin, TabularInline
+
+from ctms.accounts.models import User
+from ctms.accounts.policies import allows_object_type, has_permission, list_permitted_types
+from ctms.audit.actors import Actor
+from ctms.audit.forms import AuditedModelForm
+from ctms.audit.selectors import list_dependants
+from ctms.audit.services import delete_record, save_record
+from ctms.core.errors import UnauditedWriteError, VaultError
+from ctms.core.models import AuditedModel
+
+if TYPE_CHECKING:
+    from django import forms
+    from django.forms.models import BaseInlineFormSet
+
+AUDIT_PERMISSION = "admin:audit"
+RECORDS_PER_DELETION = 1000
+
+
+class SaveRefusedError(Exception):
+    """A save was refused; what was wrong, by form prefix."""
+
+    def __init__(self, refusals: dict[str | None, ValidationError]) -> None:
+        super().__init__("; ".join(message for error in refusals.values() for message in error.messages))
+        self.refusals = refusals
+
+
+def get_user(request: HttpRequest) -> User:
+    """The user of a request that only users can make."""
+    if not isinstance(request.user, User):
+        raise TypeError("Nobody is logged in.")
+    return request.user
+
+
+def build_actor(request: HttpRequest) -> Actor:
+    """Who writes through the admin."""
+    return Actor(user=get_user(request), source="admin")
+
+
+def try_write(write: Callable[[], object]) -> ValidationError | None:
+    """Write in a transaction of its own; what was wrong if it was refused, and then nothing is written."""
+    try:
+        with transaction.atomic():
+            write()
+    except UnauditedWriteError:
+        raise
+    except ValidationError as error:
+        return error
+    except VaultError as error:
+        return ValidationError(str(error))
+    except IntegrityError:
+        # Everything was validated: only somebody else's write in between can have made it wrong.
+        return ValidationError("Somebody else saved a record that this one contradicts at the same moment. Save again.")
+    return None
+
+
+class ReadOnlyModelAdmin(ModelAdmin):
+    """Rows that only the application writes. `view_permission` is asked where the model names no object of its own."""
+
+    view_permission: ClassVar[str] = ""
+    list_disable_select_all = True
+    list_fullwidth = True
+    show_full_result_count = False
+    actions = None
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if self.view_permission:
+            return has_permission(user=get_user(request), permission=self.view_permission)
+        return bool(super().has_view_permission(request, obj))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+
+class AuditedInlineMixin:
+    """A table of child records inside their parent's form."""
+
+    form = AuditedModelForm
+    extra = 0
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """As declared, and the version as a hidden field."""
+        fields = [name for name in super().get_fields(request, obj) if name != "version"]  # type: ignore[misc]
+        return [*fields, "version"] if self.has_change_permission(request, obj) else fields  # type: ignore[attr-defined]
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[BaseInlineFormSet[Any, Any, Any]]:
+        formset: type[BaseInlineFormSet[Any, Any, Any]] = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
+        formset.form.refusals = getattr(request, "refusals", {})
+        return formset
+
+
+class AuditedTabularInline(AuditedInlineMixin, TabularInline):  # type: ignore[misc]
+    """Child records, one a row."""
+
+
+class ReadOnlyTabularInline(TabularInline):
+    """Rows shown inside their parent's page and changed elsewhere or by the application alone."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return list(self.get_fields(request, obj))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+
+class AuditedModelAdmin(ModelAdmin):
+    """Records as an admin edits them: through the audited writer, with its refusals shown beside what was typed."""
+
+    form: ClassVar[Any] = AuditedModelForm
+    actions: ClassVar[Any] = ("delete_selected",)
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    show_full_result_count = False
+    warn_unsaved_form = True
+    # After Save the record itself is shown, where what comes next is at hand, instead of the list.
+    stay_after_add: ClassVar[bool] = False
+
+    # -- What may be seen and done --------------------------------------------------------------------
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "view", obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._allows(request, "add", None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "change", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, "delete", obj)
+
+    def _allows(self, request: HttpRequest, action: str, obj: Any) -> bool:
+        user = get_user(request)
+        if not user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}"):
+            return False
+        # Unfold hands over the key where Django hands over the record.
+        object_type = getattr(obj, "object_type", "") if isinstance(obj, models.Model) else ""
+        return not isinstance(object_type, str) or allows_object_type(
+            user=user, object_name=self.model.object_name, object_type=object_type, django_action=action
+        )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """The records whose object type the user may read."""
+        queryset: models.QuerySet[Any] = super().get_queryset(request)
+        permitted = list_permitted_types(user=get_user(request), object_name=self.model.object_name)
+        return queryset if permitted is None else queryset.filter(object_type__in=permitted)
+
+    # -- Saving ---------------------------------------------------------------------------------------
+    def write_record(self, *, record: Any, form: Any, actor: Actor) -> None:
+        """Save one record of this admin. Override where a service does more than save it."""
+        save_record(record=record, actor=actor, expected_version=get_expected_version(form))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001  Django's signature
+        refusal = try_write(lambda: self.write_record(record=obj, form=form, actor=build_actor(request)))
+        if refusal is not None:
+            raise SaveRefusedError({form.prefix: refusal})
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002, FBT001  Django's signature
+        actor = build_actor(request)
+        changed = {id(record) for record in formset.save(commit=False)}
+        refusals: dict[str | None, ValidationError] = {}
+        for record in formset.deleted_objects:
+            refusal = try_write(lambda record=record: delete_record(record=record, actor=actor))
+            if refusal is not None:
+                raise SaveRefusedError({form.prefix: refusal})
+        for child in formset.forms:
+            if id(child.instance) in changed:
+                refusal = try_write(
+                    lambda child=child: save_record(
+                        record=child.instance, actor=actor, expected_version=get_expected_version(child)
+                    )
+                )
+                if refusal is not None:
+                    refusals[child.prefix] = refusal
+        if refusals:
+            raise SaveRefusedError(refusals)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """As Django's; a refused save is rolled back whole, and the form shown again with the reasons."""
+        context = {"audit_trail_url": self._get_audit_trail_url(request, object_id), **(extra_context or {})}
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except SaveRefusedError as refused:
+            request.refusals = refused.refusals  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[forms.ModelForm[Any]]:  # noqa: FBT001, FBT002  Django's signature
+        form: type[forms.ModelForm[Any]] = super().get_form(request, obj, change, **kwargs)
+        form.refusals = getattr(request, "refusals", {})  # type: ignore[attr-defined]
+        return form
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        """Less the version, which the template renders hidden."""
+        return [name for name in super().get_fields(request, obj) if name != "version"]
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        if self.stay_after_add and self.has_view_permission(request, obj):
+            return HttpResponseRedirect(self.get_change_url(obj))
+        return super().response_post_save_add(request, obj)
+
+    def get_change_url(self, record: models.Model) -> str:
+        """Address of the record's page."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(record.pk,))
+
+    # -- Deleting -------------------------------------------------------------------------------------
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        delete_record(record=obj, actor=build_actor(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        actor = build_actor(request)
+        with transaction.atomic():
+            for record in queryset:
+                delete_record(record=record, actor=actor)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        """As Django's; a refused deletion leads back to the record with the reason."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except VaultError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(
+                reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(unquote(object_id),))
+            )
+
+    @admin.action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
+    def delete_selected(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
+        """Delete all of the selection or, if one of them is refused, none."""
+        if queryset.count() > RECORDS_PER_DELETION:
+            self.message_user(
+                request, f"Select at most {RECORDS_PER_DELETION:,} records to delete at once.", messages.ERROR
+            )
+            return None
+        try:
+            return delete_selected(self, request, queryset)
+        except VaultError as error:
+            self.message_user(request, f"Nothing was deleted. {error}", messages.ERROR)
+            return None
+
+    def get_deleted_objects(
+        self, objs: Iterable[Any], request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """What goes with the records and what keeps them from going: counted, so that thousands of children cost nothing."""
+        records = list(objs)
+        dependants = list_dependants(records)
+        plural = str(self.opts.verbose_name_plural)
+        lacking = {plural for record in records if not self.has_delete_permission(request, record)}
+        protecting = [f"{count:,} {label}" for label, count in dependants.protecting.items()]
+        counts = {plural: len(records), **dependants.going_along}
+        return [str(record) for record in records], counts, lacking, protecting
+
+    # -- The audit trail is the history ---------------------------------------------------------------
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """Nothing: the audited writer has written it."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """Nothing: the audited writer has written it."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:  # type: ignore[override]
+        """Nothing: the audited writer writes it."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
+        """The record's entries in the audit trail."""
+        record = self.get_object(request, unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return HttpResponseRedirect(build_audit_trail_url(record))
+
+    def _get_audit_trail_url(self, request: HttpRequest, object_id: str | None) -> str:
+        if object_id is None or not has_permission(user=get_user(request), permission=AUDIT_PERMISSION):
+            return ""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_history", args=(object_id,))
+
+    # -- Actions --------------------------------------------------------------------------------------
+    def show_action(
+        self,
+        request: HttpRequest,
+        *,
+        record: models.Model,
+        title: str,
+        form: forms.Form,
+        submit_label: str,
+        explanation: str = "",
+    ) -> HttpResponse:
+        """The page of an action: its form, what it does, and the way back to the record."""
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "subtitle": str(record),
+            "opts": self.opts,
+            "original": record,
+            "form": form,
+            "explanation": explanation,
+            "submit_label": submit_label,
+            "cancel_url": self.get_change_url(record),
+            "media": self.media + form.media,
+        }
+        return TemplateResponse(request, "admin/action_form.html", context)
+
+
+def get_expected_version(form: Any) -> int | None:
+    """The version that the form was filled from; None for a new record."""
+    version: int | None = form.cleaned_data.get("version") if form.instance.pk is not None else None
+    return version
+
+
+def build_audit_trail_url(record: AuditedModel | User) -> str:
+    """Address of a record's entries in the audit trail."""
+    return f"{reverse('admin:audit_auditentry_changelist')}?record_uid__exact={record.uid}"

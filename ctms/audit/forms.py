@@ -1,0 +1,63 @@
+"""Forms over records: the audited writer validates and saves, the form shows what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
+from django.db import models
+from django.forms.models import construct_instance
+from django.utils.text import capfirst
+
+
+class AuditedModelForm(forms.ModelForm[Any]):
+    """A form that carries the version it was filled from, so that saving over somebody else's change is refused.
+
+    The record itself is validated once, by the writer, when everything that follows from other fields is filled in.
+    What the writer refused comes back through `refusals`, by form prefix, and is shown beside its field with all that was
+    typed still there.
+    """
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    refusals: ClassVar[Mapping[str | None, ValidationError]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.initial["version"] = self.instance.version
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.instance.pk is not None and self.cleaned_data.get("version") is None:
+            raise ValidationError("The form came without the record's version. Reload the page and enter it again.")
+        return cleaned
+
+    def _post_clean(self) -> None:
+        # Instead of Django's, which would validate the record before the writer has completed it.
+        meta = self._meta
+        self.instance = construct_instance(self, self.instance, meta.fields, meta.exclude)
+        refusal = self.refusals.get(self.prefix)
+        if refusal is not None:
+            self._show_refusal(refusal)
+
+    def _show_refusal(self, refusal: ValidationError) -> None:
+        by_field = refusal.error_dict if hasattr(refusal, "error_dict") else {NON_FIELD_ERRORS: refusal.error_list}
+        for name, errors in by_field.items():
+            if name in self.fields:
+                self.add_error(name, ValidationError(errors))
+            elif name == NON_FIELD_ERRORS:
+                self.add_error(None, ValidationError(errors))
+            else:
+                label = get_field_label(model=type(self.instance), name=name)
+                self.add_error(None, ValidationError([f"{label}: {m}" for m in ValidationError(errors).messages]))
+
+
+def get_field_label(*, model: type[models.Model], name: str) -> str:
+    """What users call a field of a model."""
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return name
+    return str(capfirst(str(getattr(field, "verbose_name", name))))
