@@ -166,9 +166,7 @@ def make_reference_coercer(field: Field) -> Coercer:
             raise refuse_json(expected="reference", value=value)
         identifier = normalise_id(value.strip())
         if identifier is None:
-            raise RowRejectedError(
-                "MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", [field.name]
-            )
+            raise RowRejectedError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", [field.name])
         if not identifier.startswith(prefix):
             raise RowRejectedError(
                 "FIELD_INTEGRITY_EXCEPTION", f"{field.label}: id value of incorrect type: {value}", [field.name]

@@ -85,9 +85,7 @@ def resolve_lookups(organisation: Organisation, rows: Sequence[PlannedRow]) -> N
             groups[lookup.target.name, lookup.key.name].append((row, lookup))
     for entries in groups.values():
         target, key = entries[0][1].target, entries[0][1].key
-        found = find_ids(
-            organisation, sobject=target, field=key, values=list({lookup.value for _, lookup in entries})
-        )
+        found = find_ids(organisation, sobject=target, field=key, values=list({lookup.value for _, lookup in entries}))
         for row, lookup in entries:
             matches = found.get(fold_key(key, lookup.value), [])
             if len(matches) == 1:
@@ -196,9 +194,7 @@ def check_unique(organisation: Organisation, rows: Sequence[PlannedRow], *, key:
         for field in sobject.unique_fields:
             if field is key:
                 continue
-            holders = [
-                row for row in rows if row.sobject is sobject and not row.error and row.values.get(field.name)
-            ]
+            holders = [row for row in rows if row.sobject is sobject and not row.error and row.values.get(field.name)]
             if not holders:
                 continue
             found = find_ids(
@@ -315,7 +311,7 @@ def update_rows(
         )
         if sobject.name == "Account" and not {"FirstName", "LastName"}.isdisjoint(names):
             organisation.database.execute(
-                "UPDATE \"Account\" SET \"Name\" = trim(coalesce(\"FirstName\", '') || ' ' || \"LastName\") "
+                'UPDATE "Account" SET "Name" = trim(coalesce("FirstName", \'\') || \' \' || "LastName") '
                 'WHERE "IsPersonAccount" = 1 AND "Id" IN (SELECT value FROM json_each(?))',
                 (json.dumps([row.id for row in members]),),
             )

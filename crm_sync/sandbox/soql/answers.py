@@ -68,9 +68,7 @@ class QueryRunner:
     base_path: str
     user_id: str
 
-    def run(
-        self, text: str, *, include_deleted: bool, batch_size: int, page_size: int | None = None
-    ) -> dict[str, Any]:
+    def run(self, text: str, *, include_deleted: bool, batch_size: int, page_size: int | None = None) -> dict[str, Any]:
         """Return the first page of a query's answer; ``page_size`` makes pages shorter than asked for."""
         now = self.organisation.read_clock()
         plan = Translator(text, now, include_deleted).translate(parse_query(text))
@@ -163,9 +161,7 @@ class QueryRunner:
             record: dict[str, Any] = {"attributes": {"type": "AggregateResult"}}
         else:
             name = shape.sobject.name
-            record = {
-                "attributes": {"type": name, "url": f"{self.base_path}/sobjects/{name}/{row[shape.id_column]}"}
-            }
+            record = {"attributes": {"type": name, "url": f"{self.base_path}/sobjects/{name}/{row[shape.id_column]}"}}
         for key, source in shape.values.items():
             if isinstance(source, Shape):
                 record[key] = None if row[source.id_column] is None else self.shape_record(source, row, {})

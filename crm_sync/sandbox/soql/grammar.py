@@ -225,7 +225,9 @@ class TreeBuilder(Transformer[Token, Any]):
 
 setattr(TreeBuilder, "with", TreeBuilder.with_)  # noqa: B010 - the rule's name is a Python keyword
 
-PARSER = Lark(GRAMMAR, start="query", parser="lalr", lexer="contextual", transformer=TreeBuilder(), maybe_placeholders=False)
+PARSER = Lark(
+    GRAMMAR, start="query", parser="lalr", lexer="contextual", transformer=TreeBuilder(), maybe_placeholders=False
+)
 
 
 @lru_cache(maxsize=256)
@@ -241,9 +243,7 @@ def parse_query(query: str) -> tree.Query:
         ) from error
     except UnexpectedCharacters as error:
         character = query[error.pos_in_stream]
-        message = (
-            "Bind variables only allowed in Apex code" if character == ":" else f"unexpected token: '{character}'"
-        )
+        message = "Bind variables only allowed in Apex code" if character == ":" else f"unexpected token: '{character}'"
         raise place_error(query, position=error.pos_in_stream, code="MALFORMED_QUERY", message=message) from error
     except UnexpectedInput as error:
         raise place_error(

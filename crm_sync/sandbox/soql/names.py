@@ -67,9 +67,7 @@ class Scope:
             )
         return Column(f'{alias}."{entry.name}"', entry, chain)
 
-    def _join(
-        self, sobject: SObject, alias: str, chain: tuple[str, ...], relationship: str, path: tree.Path
-    ) -> Join:
+    def _join(self, sobject: SObject, alias: str, chain: tuple[str, ...], relationship: str, path: tree.Path) -> Join:
         """Return the join over one relationship, adding it on first use."""
         reference = sobject.by_relationship.get(relationship.lower())
         target = find_object(reference.reference_to) if reference else None

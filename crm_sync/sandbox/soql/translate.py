@@ -236,9 +236,7 @@ class Translator:
         plan = self.translate(query)
         [*rest, last] = plan.columns
         if len(rest) > 1 or field.type not in {"id", "reference"}:
-            raise ApiError(
-                "MALFORMED_QUERY", "Semi join sub-selects must select exactly one id or reference field"
-            )
+            raise ApiError("MALFORMED_QUERY", "Semi join sub-selects must select exactly one id or reference field")
         parameters += plan.parameters
         return f"SELECT {last} FROM {plan.source} WHERE {plan.where}"
 

@@ -1,0 +1,28 @@
+"""The ASGI application of one organisation: its API and its control interface."""
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from crm_sync.sandbox.control import Control
+from crm_sync.sandbox.organisation import Organisation
+from crm_sync.sandbox.service import Service
+from crm_sync.sandbox.wire import Wire
+
+
+def create_app(organisation: Organisation | Service) -> Starlette:
+    """Return the application that serves an organisation at the root of its own origin.
+
+    Give a ``Service`` instead of an ``Organisation`` to keep hold of its misbehaviour and its request log.
+    """
+    service = organisation if isinstance(organisation, Service) else Service(organisation)
+    wire = Wire(service)
+    app = Starlette(
+        routes=[
+            Route("/services/{rest:path}", wire),
+            Route("/services", wire),
+            Route("/id/{rest:path}", wire),
+            *Control(service).list_routes(),
+        ]
+    )
+    app.state.service = service
+    return app

@@ -1,0 +1,69 @@
+"""Serving organisations: one uvicorn server each, all in one event loop."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from crm_sync.sandbox.app import create_app
+from crm_sync.sandbox.protocol import SandboxProtocol
+from crm_sync.sandbox.service import Service
+
+KEEP_ALIVE_SECONDS = 75
+SHUTDOWN_SECONDS = 5
+
+
+class SandboxServer(uvicorn.Server):
+    """A server that leaves signals to whoever runs several of them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: one handler stops all servers."""
+        yield
+
+
+def bind_socket(*, host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one. Raises OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio switches Nagle's delay off (40 ms an answer) only on sockets that say they are TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(256)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def build_server(
+    service: Service, *, certificate: Path | None = None, private_key: Path | None = None
+) -> SandboxServer:
+    """Return the server of one organisation, with HTTPS when a certificate is given."""
+    config = uvicorn.Config(
+        create_app(service),
+        http=SandboxProtocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        ssl_certfile=str(certificate) if certificate else None,
+        ssl_keyfile=str(private_key) if private_key else None,
+        ssl_version=ssl.PROTOCOL_TLS_SERVER,
+    )
+    return SandboxServer(config)
+
+
+async def serve_all(servers: Sequence[tuple[SandboxServer, socket.socket]]) -> None:
+    """Serve until every server is told to stop."""
+    await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in servers))
