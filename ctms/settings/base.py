@@ -93,6 +93,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False  # or every command begins with a line about it
 
 # -- Time and words -------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"

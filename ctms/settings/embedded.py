@@ -14,7 +14,7 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "ctms.core.sqlite",
         "NAME": VAR_DIR / "vault.sqlite3",
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
@@ -24,7 +24,7 @@ DATABASES = {
     }
 }
 
-CELERY_BROKER_URL = "filesystem://"
+CELERY_BROKER_URL = "filesystem://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "data_folder_in": VAR_DIR / "queue",
     "data_folder_out": VAR_DIR / "queue",
@@ -45,5 +45,6 @@ CRM_SANDBOX_ORIGINS: dict[str, str] = env.dict(
 LOGGING = build_logging(renderer="console")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+WHITENOISE_USE_FINDERS = True  # static files are served from where they lie, so nothing needs to collect them
