@@ -1,6 +1,6 @@
-from typing import Any
-
 from django.apps import AppConfig
+from django.apps import apps as current_apps
+from django.apps.registry import Apps
 from django.db.models.signals import post_migrate
 
 
@@ -13,13 +13,14 @@ class ConfigurationConfig(AppConfig):
         post_migrate.connect(_deliver, sender=self)
 
 
-def _deliver(*, apps: Any, **_kwargs: Any) -> None:
-    """A new Vault starts with what is delivered; an upgraded one gets what is new."""
+def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
+    """A new Vault starts with what is delivered; an upgraded one gets what is new. `flush` names no `apps`."""
+    from ctms.accounts.models import User
     from ctms.audit.actors import build_system_actor
+    from ctms.audit.models import AuditEntry
+    from ctms.configuration.models import ObjectType
     from ctms.configuration.services import deliver_object_types
+    from ctms.core.schema import is_schema_current
 
-    try:
-        apps.get_model("configuration", "ObjectType")
-    except LookupError:
-        return  # migrated backwards: there is nowhere to deliver to
-    deliver_object_types(actor=build_system_actor(source="command", reference="migrate"))
+    if is_schema_current(apps=apps, models=(User, AuditEntry, ObjectType)):
+        deliver_object_types(actor=build_system_actor(source="command", reference="migrate"))

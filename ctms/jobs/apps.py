@@ -1,6 +1,6 @@
-from typing import Any
-
 from django.apps import AppConfig
+from django.apps import apps as current_apps
+from django.apps.registry import Apps
 from django.db.models.signals import post_migrate
 
 
@@ -13,13 +13,14 @@ class JobsConfig(AppConfig):
         post_migrate.connect(_deliver, sender=self)
 
 
-def _deliver(*, apps: Any, **_kwargs: Any) -> None:
-    """Each registered job has a definition, Inactive until an admin activates it."""
+def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
+    """Each registered job has a definition, Inactive until an admin activates it. `flush` names no `apps`."""
+    from ctms.accounts.models import User
     from ctms.audit.actors import build_system_actor
+    from ctms.audit.models import AuditEntry
+    from ctms.core.schema import is_schema_current
+    from ctms.jobs.models import JobDefinition
     from ctms.jobs.services import deliver_job_definitions
 
-    try:
-        apps.get_model("jobs", "JobDefinition")
-    except LookupError:
-        return  # migrated backwards: there is nowhere to deliver to
-    deliver_job_definitions(actor=build_system_actor(source="command", reference="migrate"))
+    if is_schema_current(apps=apps, models=(User, AuditEntry, JobDefinition)):
+        deliver_job_definitions(actor=build_system_actor(source="command", reference="migrate"))
