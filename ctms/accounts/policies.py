@@ -34,11 +34,32 @@ def allows_django_permission(*, user: User, permission: str) -> bool:
     except LookupError:
         return False
     object_name = getattr(model, "object_name", "")
-    if not object_name:
-        return False
+    if not isinstance(object_name, str) or not object_name:
+        return False  # the audit trail's `object_name` is a column
+    permitted = list_permitted_types(user=user, object_name=object_name, django_action=action)
+    return permitted is None or bool(permitted)
+
+
+def list_permitted_types(*, user: User, object_name: str, django_action: str = "view") -> list[str] | None:
+    """Object types for which the user's profile allows the action; None if it allows the action for all of the object."""
     if object_name.startswith("admin:"):
-        return has_permission(user=user, permission=object_name)
-    return has_permission(user=user, permission=f"{object_name}:{_DJANGO_ACTIONS[action]}")
+        return None if has_permission(user=user, permission=object_name) else []
+    action = _DJANGO_ACTIONS[django_action]
+    if has_permission(user=user, permission=f"{object_name}:{action}"):
+        return None
+    profile = user.security_profile
+    narrowed = [p.removesuffix(f":{action}") for p in profile.permissions if p.endswith(f":{action}")] if profile else []
+    return [
+        name.removeprefix(f"{object_name}.")
+        for name in narrowed
+        if name.startswith(f"{object_name}.") and has_permission(user=user, permission=f"{name}:{action}")
+    ]
+
+
+def allows_object_type(*, user: User, object_name: str, object_type: str, django_action: str) -> bool:
+    """Whether the profile allows the action for records of that object type; empty: of any."""
+    permitted = list_permitted_types(user=user, object_name=object_name, django_action=django_action)
+    return permitted is None or (object_type in permitted if object_type else bool(permitted))
 
 
 def allows_django_module(*, user: User, app_label: str) -> bool:

@@ -1,0 +1,107 @@
+"""Users in the admin. They stand on this floor, not on that of their model, because writing them is audited."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.http import HttpRequest, HttpResponseRedirect
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelect2Widget
+
+from ctms.accounts.models import SYSTEM_USERNAME, User
+from ctms.audit.admin.base import build_actor, build_audit_trail_url, get_user
+from ctms.audit.users import record_password_change, save_user
+
+# What users may do is told by their security profile alone; groups would be a second, unaudited answer.
+admin.site.unregister(Group)
+
+
+class UserForm(UserChangeForm):
+    """A user, with a time zone that exists."""
+
+    time_zone = forms.ChoiceField(
+        choices=lambda: [(name, name.replace("_", " ")) for name in sorted(available_timezones())],
+        widget=UnfoldAdminSelect2Widget,
+    )
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
+    """Users are deactivated, never deleted: the audit trail and every record name them."""
+
+    form = UserForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    warn_unsaved_form = True
+    list_fullwidth = True
+    list_filter_submit = True
+    list_display = ("username", "first_name", "last_name", "email", "security_profile", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff", "security_profile")
+    list_select_related = ("security_profile",)
+    search_fields = ("username", "first_name", "last_name", "email")
+    autocomplete_fields = ("security_profile",)
+    filter_horizontal = ()
+    ordering = ("username",)
+    readonly_fields = ("last_login", "date_joined")
+    actions = None
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": (("first_name", "last_name"), "email", "time_zone")}),
+        (
+            "Access",
+            {
+                "fields": ("security_profile", "is_active", "is_staff", "is_superuser"),
+                "description": "The security profile says what the user may do. Staff may open this admin console.",
+            },
+        ),
+        ("Dates", {"fields": (("last_login", "date_joined"),)}),
+    )
+    add_fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("username", ("first_name", "last_name"), "email", "security_profile", "is_staff")}),
+        ("Password", {"fields": ("usable_password", "password1", "password2")}),
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The user *System* is nobody's to change; a superuser only a superuser's."""
+        if isinstance(obj, User) and (
+            obj.username == SYSTEM_USERNAME or (obj.is_superuser and not get_user(request).is_superuser)
+        ):
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        names = list(super().get_readonly_fields(request, obj))
+        return names if get_user(request).is_superuser else [*names, "is_superuser"]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001  Django's signature
+        save_user(user=obj, actor=build_actor(request))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  Django's signature
+        with transaction.atomic():
+            before = User.objects.filter(pk=id).values_list("password", flat=True).first()
+            response = super().user_change_password(request, id, form_url)
+            user = User.objects.filter(pk=id).first()
+            if user is not None and user.password != before:
+                record_password_change(user=user, actor=build_actor(request))
+            return response
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """Nothing: the audit trail is the history."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """Nothing: the audit trail is the history."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
+        return HttpResponseRedirect(build_audit_trail_url(User.objects.get(pk=object_id)))
+
+

@@ -1,0 +1,49 @@
+"""Writing users. A user is Django's, not an audited record, so its audit entries are written here, in the same transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+
+from ctms.accounts.models import User
+from ctms.audit.actors import Actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import read_values, record_event
+
+# The hash is nobody's business, and log-ins have entries of their own.
+_NOT_IN_THE_TRAIL = frozenset({"password", "last_login", "date_joined", "uid"})
+
+
+def save_user(*, user: User, actor: Actor) -> None:
+    """Create or change a user, with an audit entry of every value before and after; none if nothing changed."""
+    with transaction.atomic():
+        stored = User.objects.select_for_update().get(pk=user.pk) if user.pk is not None else None
+        before = _read(stored) if stored is not None else {}
+        user.save()
+        after = _read(user)
+        changes = {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}
+        if stored is None or changes:
+            record_event(
+                actor=actor,
+                action=AuditAction.CREATED if stored is None else AuditAction.CHANGED,
+                object_name="accounts.user",
+                record=user,
+                changes=changes,
+            )
+
+
+def record_password_change(*, user: AbstractBaseUser, actor: Actor) -> None:
+    """Note that a user's password was set, and by whom; to be called in the transaction that sets it."""
+    record_event(
+        actor=actor,
+        action=AuditAction.CHANGED,
+        object_name="accounts.user",
+        record=user,
+        changes={"password": ["", "set"]},
+    )
+
+
+def _read(user: User) -> dict[str, Any]:
+    return {name: value for name, value in read_values(user).items() if name not in _NOT_IN_THE_TRAIL}
