@@ -103,7 +103,6 @@ USE_TZ = True
 
 # -- Files ----------------------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "ctms" / "static"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -3,7 +3,7 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
-from ctms.settings.base import DATABASE_TRANSACTION_SECONDS, build_logging, env
+from ctms.settings.base import DATABASE_TRANSACTION_SECONDS, VAR_DIR, build_logging, env
 
 SECRET_KEY = env.str("SECRET_KEY")
 FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS")
@@ -47,6 +47,7 @@ CSRF_COOKIE_SECURE = True
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(EMAIL_CONFIG)
 
+STATIC_ROOT = VAR_DIR / "static"  # filled by `collectstatic` when the image is built
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
