@@ -1,0 +1,165 @@
+"""`python manage.py demo`: the whole product on one machine, with demonstration data, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from crm_sync.demo.data import load_demo_data
+from crm_sync.demo.processes import (
+    ProcessesError,
+    Supervisor,
+    is_port_free,
+    supervise,
+    wait_until_answering,
+)
+
+ORGANISATIONS = ("na", "emea")
+START_SECONDS = 60
+WORKER = "demo@localhost"
+LOGINS_FILE = "demo-logins.json"
+
+# Celery says so each time it is started by root, as in most containers; the demonstration serves this machine alone.
+ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    web: int
+    crm: int
+
+    @property
+    def organisations(self) -> dict[str, int]:
+        """Each organisation of the CRM sandbox listens on a port of its own, counted from the first."""
+        return {name: self.crm + number for number, name in enumerate(ORGANISATIONS)}
+
+
+class Command(BaseCommand):
+    help = (
+        "Prepare the database and the demonstration data of Vault and CRM, transfer once, and keep the web server, "
+        "the CRM sandbox, a worker and the scheduler running until Ctrl-C."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--web-port", type=int, default=8000, help="port of the Vault (default: %(default)s)")
+        parser.add_argument(
+            "--crm-port",
+            type=int,
+            default=8101,
+            help="port of the CRM's first organisation, the next has the next (default: %(default)s)",
+        )
+        parser.add_argument("--check", action="store_true", help="end with exit code 0 once everything runs")
+
+    def handle(self, **options: Any) -> None:
+        ports = Ports(web=options["web_port"], crm=options["crm_port"])
+        if not settings.CRM_SANDBOX_ORIGINS:
+            raise CommandError(
+                "The demonstration fills the database with invented data: it needs ctms.settings.embedded."
+            )
+        if taken := list_taken_ports(ports=ports):
+            raise CommandError("\n".join([*taken, "Nothing was started."]))
+        self.stdout.write("Preparing the database")
+        call_command("migrate", verbosity=0)
+        if not is_demo_data_loaded():
+            self.stdout.write("Loading the demonstration data")
+            load_demo_data()
+        try:
+            asyncio.run(self.run_processes(ports=ports, stay=not options["check"]))
+        except ProcessesError as error:
+            raise CommandError(f"{error}. Everything else was stopped.") from error
+        self.stdout.write("Stopped.")
+
+    async def run_processes(self, *, ports: Ports, stay: bool) -> None:
+        async def tell(supervisor: Supervisor) -> None:
+            await start_everything(supervisor=supervisor, ports=ports)
+            supervisor.say(describe(ports=ports, stay=stay))
+
+        environment = build_environment(ports=ports)
+        supervisor = Supervisor(output=sys.stdout, directory=settings.BASE_DIR, environment=environment)
+        await supervise(supervisor=supervisor, story=tell, stay=stay)
+
+
+def list_taken_ports(*, ports: Ports) -> list[str]:
+    """A sentence for each port that is not free, with the option that chooses another."""
+    wanted = {ports.web: ("the web server", "--web-port")}
+    wanted |= {port: (f"the CRM organisation {name}", "--crm-port") for name, port in ports.organisations.items()}
+    if len(wanted) <= len(ORGANISATIONS):
+        return [f"Port {ports.web} is asked for twice: choose another with --web-port or --crm-port."]
+    return [
+        f"Port {port}, meant for {purpose}, is taken: choose another with {option}."
+        for port, (purpose, option) in wanted.items()
+        if not is_port_free(port=port)
+    ]
+
+
+def is_demo_data_loaded() -> bool:
+    return (settings.VAR_DIR / LOGINS_FILE).exists() and get_user_model().objects.exists()
+
+
+def build_environment(*, ports: Ports) -> Mapping[str, str]:
+    origins = ",".join(f"{name}.crm.test=http://127.0.0.1:{port}" for name, port in ports.organisations.items())
+    warning_filters = filter(None, [os.environ.get("PYTHONWARNINGS"), ROOT_WARNING])
+    return os.environ | {
+        "CRM_SANDBOX_ORIGINS": origins,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": ",".join(warning_filters),
+    }
+
+
+async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
+    """Start web server and CRM sandbox, transfer once, then start worker and scheduler.
+
+    In this order the first transfer and the scheduler's do not meet. Raises ProcessesError if one does not come up.
+    """
+    python = sys.executable
+    manage = [python, "manage.py"]
+    celery = [python, "-m", "celery", "--quiet", "--app", "ctms"]
+    sandbox = [*manage, "crm_sandbox", "--port", str(ports.crm)]
+    for name in ORGANISATIONS:
+        sandbox += ["--org", name]
+    web = [python, "-m", "gunicorn", "--bind", f"127.0.0.1:{ports.web}", "--threads", "4", "--log-level", "warning"]
+
+    await supervisor.start(name="crm", command=sandbox)
+    await supervisor.start(name="web", command=[*web, "ctms.wsgi"])
+    await wait_until_answering(name="web", port=ports.web, seconds=START_SECONDS)
+    for port in ports.organisations.values():
+        await wait_until_answering(name="crm", port=port, seconds=START_SECONDS)
+
+    supervisor.say("Transferring")
+    returncode = await supervisor.run(name="transfer", command=[*manage, "transfer"])
+    if returncode not in (0, 1):  # 1: some records could not go, and the demonstration data holds such
+        raise ProcessesError(f"The transfer ended with exit code {returncode}")
+
+    worker = ["worker", "--hostname", WORKER, "--loglevel", "INFO", "--concurrency", "2"]
+    await supervisor.start(name="worker", command=[*celery, *worker, "--without-gossip", "--without-mingle"])
+    await supervisor.start(name="beat", command=[*celery, "beat", "--loglevel", "INFO", "--pidfile="])
+    ping = [*celery, "inspect", "--destination", WORKER, "--timeout", str(START_SECONDS), "ping"]
+    if await supervisor.run(name="worker", command=ping):
+        raise ProcessesError(f"The worker did not answer within {START_SECONDS} seconds")
+
+
+def describe(*, ports: Ports, stay: bool) -> str:
+    """Where everything is, and how to log in."""
+    lines = [
+        "",
+        f"The Vault       http://127.0.0.1:{ports.web}/",
+        f"Its admin       http://127.0.0.1:{ports.web}/admin/",
+    ]
+    lines += [f"CRM {name:<11} http://127.0.0.1:{port}/" for name, port in ports.organisations.items()]
+    logins = json.loads((settings.VAR_DIR / LOGINS_FILE).read_text(encoding="utf-8"))
+    lines += ["", f"{'Role':<15} {'User name':<20} Password"]
+    lines += [f"{login['role']:<15} {login['username']:<20} {login['password']}" for login in logins]
+    if stay:
+        lines += ["", "Ctrl-C stops everything."]
+    return "\n".join(lines)
