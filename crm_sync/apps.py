@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class CrmSyncConfig(AppConfig):
     name = "crm_sync"
     verbose_name = "CRM transfer"
+
+    def ready(self) -> None:
+        from crm_sync.jobs import register_transfer_job
+
+        register_transfer_job()

@@ -70,9 +70,7 @@ class IntegrationRun(models.Model):
 
     run = models.ForeignKey(JobRun, on_delete=models.PROTECT, related_name="integration_runs")
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="runs")
-    state = models.CharField(
-        max_length=20, choices=IntegrationRunState.choices, default=IntegrationRunState.RUNNING
-    )
+    state = models.CharField(max_length=20, choices=IntegrationRunState.choices, default=IntegrationRunState.RUNNING)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     selected = models.PositiveIntegerField(default=0)

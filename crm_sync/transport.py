@@ -117,12 +117,12 @@ class CheckedAdapter(HTTPAdapter):
         self._pool_classes = {"http": CheckedHttpPool, "https": CheckedHttpsPool}
         super().__init__(pool_connections=2, pool_maxsize=pool_size)
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:  # noqa: FBT001, FBT002 - the signature of requests
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
         """Make the pool manager of requests, with the checked connections in it."""
         self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:  # noqa: ARG002 - the signature of requests
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         """Refuse: behind a proxy the address of the CRM could not be checked."""
         message = "Calls to a CRM do not go through a proxy."
         raise ConfigurationError(message, remedy="Let the server reach the CRM directly.")
@@ -131,7 +131,7 @@ class CheckedAdapter(HTTPAdapter):
 class UnredirectedSession(requests.Session):
     """A session that sees no redirect in any answer, because requests reads the whole body of one it sees."""
 
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature of requests
+    def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: there is nowhere else to go."""
         return
 

@@ -13,6 +13,7 @@ from ctms.core.errors import VaultError
 from ctms.jobs.models import Lease
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from ctms.jobs.models import JobRun
@@ -30,6 +31,8 @@ class LeaseHandle:
         self.token = token
         self._ttl = ttl
         self.renewed_at: datetime = get_now()
+        # Told of progress as it is written; the command line shows it.
+        self.listener: Callable[[dict[str, Any]], None] | None = None
 
     def renew(self, *, progress: dict[str, Any] | None = None) -> None:
         """Extend the lease and show progress: one statement, to be run in the transaction that it protects.
@@ -43,6 +46,8 @@ class LeaseHandle:
         if not Lease.objects.filter(key=self.key, token=self.token).update(**values):
             raise LeaseLostError(f"Another run has taken over {self.key}; this one stops without writing.")
         self.renewed_at = now
+        if progress is not None and self.listener is not None:
+            self.listener(progress)
 
     def renew_if_old(self) -> None:
         """Renew once a third of the time has gone by; cheap enough to call while waiting."""

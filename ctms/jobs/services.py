@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -24,7 +24,7 @@ from ctms.jobs.registry import JobUnit, RunContext, RunOutcome, get_handler, lis
 from ctms.jobs.schedules import compute_next_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from ctms.accounts.models import User
@@ -118,7 +118,9 @@ def create_run(*, definition: JobDefinition, unit: JobUnit, user: User | None) -
         ) from None
 
 
-def execute_run(run_id: int) -> JobRun | None:
+def execute_run(
+    run_id: int, *, on_progress: Callable[[dict[str, Any]], None] | None = None
+) -> JobRun | None:
     """Run one queued row to its end. A row that is not queued any more is left alone: its message came twice."""
     with transaction.atomic():
         if not JobRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
@@ -130,6 +132,7 @@ def execute_run(run_id: int) -> JobRun | None:
         if lease is None:
             _finish(run=run, outcome=_build_skipped())
             return run
+    lease.listener = on_progress
     with structlog.contextvars.bound_contextvars(job=run.definition.key, run=run.pk, unit=run.unit_label):
         outcome = _execute(run=run, lease=lease)
         with transaction.atomic():

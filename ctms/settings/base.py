@@ -14,6 +14,8 @@ VAR_DIR = BASE_DIR / "var"
 env = environ.Env()
 
 VAULT_NAME = env.str("VAULT_NAME", default="CTMS Vault")
+# Where users reach the Vault; CRM records link back to it.
+VAULT_BASE_URL = env.str("VAULT_BASE_URL", default="http://127.0.0.1:8000")
 
 INSTALLED_APPS = [
     # Highest floor first: a higher app may override templates of a lower one.
@@ -150,6 +152,9 @@ CRM_ALLOWED_HOST_SUFFIXES: list[str] = env.list(
 # Reserved `.test` hosts that are served by the CRM sandbox on this machine; never set in production.
 CRM_SANDBOX_ORIGINS: dict[str, str] = {}
 CRM_API_VERSION = "v60.0"
+CRM_MAX_ATTEMPTS = 6
+CRM_RETRY_BUDGET_SECONDS = 10 * 60  # of waiting, in one run over one connection
+CRM_BACKOFF_BASE_SECONDS = 1.0
 CRM_TRANSFER_OVERLAP_SECONDS = 10 * 60
 # No transaction may outlast this, or a record committed late could slip behind the watermark.
 DATABASE_TRANSACTION_SECONDS = 5 * 60

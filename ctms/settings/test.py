@@ -14,6 +14,7 @@ DATABASES = {
     "default": env.db_url_config(env.str("TEST_VAULT_DATABASE_URL", default="sqlite://:memory:")),
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["ENGINE"] = "ctms.core.sqlite"
     DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 60}
 
 CELERY_BROKER_URL = env.str("TEST_BROKER_URL", default="memory://")

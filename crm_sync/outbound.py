@@ -1,0 +1,353 @@
+"""From the Vault to the CRM: one integration, in batches of 200.
+
+A record that the CRM has is updated by its CRM id, never by its external id: an upsert would bring back what the CRM
+has deleted. Only a record that the CRM never had is upserted, so that a repeated call makes no second one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import transaction
+
+from connections.choices import DeletionMode
+from crm_sync.accounts import AccountDirectory
+from crm_sync.candidates import (
+    BATCH,
+    read_in_batches,
+    read_parent_states,
+    select_candidates,
+    select_deletions,
+    select_outdated,
+)
+from crm_sync.choices import LinkState
+from crm_sync.failures import build_failure, describe_row_error, is_gone_in_crm, is_stale_account
+from crm_sync.mapping import Mapped, Problem, map_deletion, map_record
+from crm_sync.models import TransferLink
+from crm_sync.recovery import adopt_unconfirmed
+from ctms.clinical.models import Person
+from exceptions_log.choices import ErrorType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from django.db.models import QuerySet
+
+    from crm_sync.context import IntegrationSession
+    from crm_sync.errors import RowResult
+
+_LINK_FIELDS = ("crm_id", "version", "dependency_version", "digest", "deletion_base", "state", "pending")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Item:
+    """One record on its way, or a deletion (`record` is None)."""
+
+    link: TransferLink
+    payload: dict[str, Any]
+    record: Any = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """What goes out in one call, and the links that are settled without one."""
+
+    items: list[_Item] = field(default_factory=list)
+    settled: list[TransferLink] = field(default_factory=list)
+    is_update: bool
+
+
+class OutboundRun:
+    """One run of one outbound integration."""
+
+    def __init__(self, *, session: IntegrationSession, since: datetime | None, rules_changed: bool) -> None:
+        self._session = session
+        self._plan = session.plan
+        self._run = session.run
+        self._counts = session.counts
+        self._since = None if rules_changed else since
+        self._rules_changed = rules_changed
+        self._directory = self._build_directory()
+        self._stale: set[int] = set()
+
+    def execute(self, *, outcome_unknown: bool) -> None:
+        """Send what is to be sent. Raises the errors of `crm_sync.errors` that end an integration or a run."""
+        if outcome_unknown and not self._run.dry_run:
+            adopt_unconfirmed(session=self._session)
+        self._send_deletions()
+        candidates = select_candidates(plan=self._plan, since=self._since)
+        outdated = select_outdated(plan=self._plan, candidates=candidates, rules_changed=self._rules_changed)
+        self._count_unchanged(candidates)
+        self._session.total = self._counts.selected + outdated.order_by().count()
+        if self._directory is not None and self._plan.person_field and self._plan.person_field.end:
+            attribute = self._plan.person_field.end.attribute
+            self._directory.look_up(Person.objects.filter(pk__in=outdated.order_by().values(f"{attribute}_id")))
+        self._send(outdated)
+        self._send_stale_again(outdated)
+
+    def _count_unchanged(self, candidates: QuerySet[Any]) -> None:
+        current = candidates.filter(is_gone=True) if self._rules_changed else candidates.filter(is_current=True)
+        unchanged = current.count()
+        self._counts.selected += unchanged
+        self._counts.unchanged += unchanged
+
+    # -- Records ----------------------------------------------------------------------------------
+
+    def _send(self, records: QuerySet[Any]) -> None:
+        for is_update in (True, False):
+            rows = read_in_batches(records.filter(in_crm=is_update))
+            batches = self._build_batches(rows, is_update=is_update)
+            for batch, results in self._run.pipeline.map_unordered(batches, self._call):
+                self._apply(batch=batch, results=results)
+
+    def _build_batches(self, rows: Iterable[list[Any]], *, is_update: bool) -> Iterator[_Batch]:
+        """Full batches, whatever part of the records read turns out to need no call; that part comes by itself."""
+        waiting = _Batch(is_update=is_update)
+        for records in rows:
+            for record in records:
+                self._prepare(record=record, batch=waiting)
+                if len(waiting.items) == BATCH:
+                    yield waiting
+                    waiting = _Batch(is_update=is_update)
+                elif len(waiting.settled) == BATCH:
+                    yield _Batch(settled=waiting.settled, is_update=is_update)
+                    waiting.settled = []
+        if waiting.items or waiting.settled:
+            yield waiting
+
+    def _prepare(self, *, record: Any, batch: _Batch) -> None:
+        mapped = self._map(record)
+        link = TransferLink(
+            pk=record.link_pk,
+            integration=self._session.integration,
+            record_uid=record.uid,
+            crm_id=record.link_crm_id or "",
+            version=record.version,
+            dependency_version=record.dependency_sum,
+            digest=mapped.compute_digest(),
+            deletion_base=self._read_deletion_base(mapped),
+        )
+        if mapped.problems:
+            self._fail(record=record, link=link, problems=mapped.problems, mapped=mapped)
+            batch.settled.append(link)
+        elif mapped.blocked_by:
+            self._counts.selected += 1
+            self._counts.blocked += 1
+            _mark_pending(link, record)
+            batch.settled.append(link)
+        elif link.digest == record.link_digest and link.crm_id:
+            self._counts.selected += 1
+            self._counts.unchanged += 1
+            batch.settled.append(link)
+        else:
+            batch.items.append(_Item(link=link, payload=mapped.payload, record=record))
+
+    def _map(self, record: Any) -> Mapped:
+        account: str | Problem | None = None
+        if self._directory is not None and self._plan.person_field and self._plan.person_field.end:
+            account = self._directory.get(
+                person_id=getattr(record, f"{self._plan.person_field.end.attribute}_id"),
+                remembered=record.remembered_account,
+            )
+        states = read_parent_states(plan=self._plan, record=record)
+        if self._run.dry_run:
+            for parent in self._plan.parents:
+                reference = getattr(record, parent.field.end.attribute) if parent.field.end else None
+                if reference is not None and reference.uid in self._run.would_send:
+                    states[parent.field.target] = LinkState.LIVE
+        return map_record(
+            plan=self._plan,
+            record=record,
+            account=account,
+            parent_states=states,
+            link=f"{settings.VAULT_BASE_URL}/records/{self._plan.vault_object.api_name}/{record.uid}/",
+        )
+
+    def _call(self, batch: _Batch) -> list[RowResult] | None:
+        """In a thread of the pipeline: no database here."""
+        if self._run.dry_run or not batch.items:
+            return None
+        client, crm_object = self._run.client, self._plan.crm_object
+        if batch.is_update:
+            records = [{"Id": item.link.crm_id, **item.payload} for item in batch.items]
+            return client.update(object_name=crm_object, records=records)
+        key = self._plan.external_id_field
+        records = [{key: str(item.link.record_uid), **item.payload} for item in batch.items]
+        return client.upsert(object_name=crm_object, external_id_field=key, records=records)
+
+    def _apply(self, *, batch: _Batch, results: list[RowResult] | None) -> None:
+        """Write down what became of a batch, in one transaction."""
+        links = batch.settled
+        if results is None:
+            for item in batch.items:
+                self._count_sent(created=not batch.is_update)
+                self._run.would_send.add(item.record.uid)
+        else:
+            for item, result in zip(batch.items, results, strict=True):
+                if self._settle(item=item, result=result):
+                    links.append(item.link)
+        self._write_links(links)
+
+    def _settle(self, *, item: _Item, result: RowResult) -> bool:
+        """Count one answer and bring its link up to date; False if the record is to be sent again in this run."""
+        if result.success:
+            item.link.crm_id = result.crm_id or item.link.crm_id
+            self._count_sent(created=result.created and not item.link.pk)
+            return True
+        if item.link.crm_id and is_gone_in_crm(result):
+            # Deleted in the CRM: deletes win, so the record is not sent again.
+            item.link.state = LinkState.DELETED_IN_CRM
+            self._counts.selected += 1
+            self._counts.unchanged += 1
+            return True
+        person = self._plan.person_field
+        if (
+            person is not None
+            and person.end is not None
+            and is_stale_account(result, field_name=person.target)
+            and item.record.pk not in self._stale
+        ):
+            self._stale.add(item.record.pk)
+            return False
+        problems = [
+            Problem(
+                error_type=ErrorType.REJECTED,
+                message=describe_row_error(error=error, payload=item.payload, crm_name=self._connection_name),
+            )
+            for error in result.errors
+        ]
+        self._fail(record=item.record, link=item.link, problems=problems, mapped=Mapped(payload=item.payload))
+        return True
+
+    def _send_stale_again(self, outdated: QuerySet[Any]) -> None:
+        """Look accounts up anew for records whose remembered account the CRM did not know, and send those once more."""
+        person = self._plan.person_field
+        if not self._stale or self._directory is None or person is None or person.end is None:
+            return
+        again = outdated.filter(pk__in=self._stale)
+        person_ids = list(again.order_by().values_list(f"{person.end.attribute}_id", flat=True).distinct())
+        self._directory.forget(person_ids)
+        self._directory.look_up(Person.objects.filter(pk__in=person_ids))
+        self._send(again)
+
+    def _fail(self, *, record: Any, link: TransferLink, problems: list[Problem], mapped: Mapped) -> None:
+        _mark_pending(link, record)
+        self._session.fail(
+            build_failure(
+                vault_object=self._plan.vault_object, record=record, problems=problems, payload=mapped.payload
+            )
+        )
+
+    # -- Deletions --------------------------------------------------------------------------------
+
+    def _send_deletions(self) -> None:
+        links = select_deletions(plan=self._plan)
+        batches = (
+            _Batch(
+                items=[
+                    _Item(link=link, payload=map_deletion(plan=self._plan, base=link.deletion_base))
+                    for link in rows
+                    if link.crm_id
+                ],
+                settled=[link for link in rows if not link.crm_id],
+                is_update=True,
+            )
+            for rows in read_in_batches(links)
+        )
+        for batch, results in self._run.pipeline.map_unordered(batches, self._call):
+            self._apply_deletions(batch=batch, results=results)
+
+    def _apply_deletions(self, *, batch: _Batch, results: list[RowResult] | None) -> None:
+        links = batch.settled
+        for link in links:
+            # Never sent, and gone before it could be: nothing to tell the CRM.
+            link.state, link.pending = LinkState.DELETED_IN_VAULT, False
+        outcomes: list[RowResult | None] = [None] * len(batch.items) if results is None else list(results)
+        for item, result in zip(batch.items, outcomes, strict=True):
+            self._counts.selected += 1
+            if result is None or result.success:
+                item.link.state, item.link.pending = LinkState.DELETED_IN_VAULT, False
+                self._counts.sent += 1
+                self._counts.deleted += 1
+            elif is_gone_in_crm(result):
+                item.link.state, item.link.pending = LinkState.DELETED_IN_CRM, False
+                self._counts.unchanged += 1
+            else:
+                self._counts.selected -= 1
+                self._fail_deletion(item=item, result=result)
+            links.append(item.link)
+        self._write_links(links)
+
+    def _fail_deletion(self, *, item: _Item, result: RowResult) -> None:
+        item.link.pending = True
+        self._session.fail(
+            build_failure(
+                vault_object=self._plan.vault_object,
+                record=None,
+                record_uid=item.link.record_uid,
+                problems=[
+                    Problem(
+                        error_type=ErrorType.REJECTED,
+                        message="Deleted in the Vault, but the CRM refused to show it: "
+                        + describe_row_error(error=error, payload=item.payload, crm_name=self._connection_name),
+                    )
+                    for error in result.errors
+                ],
+                payload=item.payload,
+                crm_id=item.link.crm_id,
+            )
+        )
+
+    # -- Shared -----------------------------------------------------------------------------------
+
+    def _write_links(self, links: list[TransferLink]) -> None:
+        self._session.show_progress()
+        if self._run.dry_run or not links:
+            return
+        with transaction.atomic():
+            self._run.renew_lease()
+            TransferLink.objects.bulk_create(
+                links, update_conflicts=True, unique_fields=["integration", "record_uid"], update_fields=_LINK_FIELDS
+            )
+
+    def _count_sent(self, *, created: bool) -> None:
+        self._counts.selected += 1
+        self._counts.sent += 1
+        if created:
+            self._counts.created += 1
+        else:
+            self._counts.updated += 1
+
+    def _read_deletion_base(self, mapped: Mapped) -> str:
+        if self._plan.deletion_mode != DeletionMode.APPEND:
+            return ""
+        return str(mapped.payload.get(self._plan.deletion_field) or "")
+
+    def _build_directory(self) -> AccountDirectory | None:
+        person = self._plan.person_field
+        if person is None or self._plan.identifiers is None:
+            return None
+        return AccountDirectory(
+            connection=self._session.integration.connection,
+            identifiers=self._plan.identifiers,
+            account_object=person.reference_object,
+            client=self._run.client,
+            pipeline=self._run.pipeline,
+            renew_lease=self._run.renew_lease,
+            dry_run=self._run.dry_run,
+        )
+
+    @property
+    def _connection_name(self) -> str:
+        return self._session.integration.connection.name
+
+
+def _mark_pending(link: TransferLink, record: Any) -> None:
+    """The CRM has not got this version: the link goes on telling what it has, and the next run takes the record again."""
+    link.pending = True
+    link.version = 0
+    link.digest = record.link_digest or ""
+    link.deletion_base = record.link_deletion_base or ""

@@ -1,0 +1,303 @@
+"""The transfer of one connection: studies, sites and activities out, then calls in.
+
+An integration that fails does not stop the others. What concerns the whole connection (log-in, network, limit) ends the
+run, with one exception that says so.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from connections.choices import IntegrationKind
+from connections.models import Connection, Integration, IntegrationProgress
+from crm_sync.choices import IntegrationRunState
+from crm_sync.client import ClientOptions, Credentials, CrmClient
+from crm_sync.context import IntegrationSession, RunSession
+from crm_sync.counts import Counts
+from crm_sync.errors import AuthenticationError, ConfigurationError, ConnectivityError, CrmError, LimitError
+from crm_sync.failures import build_integration_failure
+from crm_sync.inbound import InboundRun
+from crm_sync.models import IntegrationRun, TransferLink
+from crm_sync.outbound import OutboundRun
+from crm_sync.pipeline import Pipeline
+from crm_sync.plans import compile_plan, get_identifier_mapping
+from ctms.audit.actors import build_system_actor
+from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
+from ctms.core.errors import EncryptionKeyError
+from ctms.jobs.choices import RunState
+from ctms.jobs.registry import RunContext, RunOutcome
+from exceptions_log.services import ExceptionRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ctms.jobs.leases import LeaseHandle
+    from ctms.jobs.models import JobRun
+
+log = structlog.get_logger(__name__)
+
+# Parents before children, then what comes in.
+ORDER = (
+    IntegrationKind.STUDY_OUTBOUND,
+    IntegrationKind.SITE_OUTBOUND,
+    IntegrationKind.CALL_OUTBOUND,
+    IntegrationKind.CALL_INBOUND,
+)
+# These end the run of the connection; other errors end one integration.
+_ENDS_RUN = (AuthenticationError, ConnectivityError, LimitError)
+
+
+def run_transfer(context: RunContext) -> RunOutcome:
+    """Transfer the connection that the run's unit names; the job's handler."""
+    connection = Connection.objects.select_related("authorization").get(uid=context.run.unit_key)
+    return _Transfer(connection=connection, run=context.run, lease=context.lease).execute()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a transfer of one integration would do, or why it cannot run."""
+
+    integration: Integration
+    counts: Counts
+    error: CrmError | None
+    seconds: float
+
+
+def preview_transfer(connection: Connection) -> list[Preview]:
+    """Dry run: what a transfer would do now. Nothing is written on either side.
+
+    Raises CrmError if the connection cannot run at all.
+    """
+    previews: list[Preview] = []
+    with _open_session(connection=connection, lease=None) as session:
+        for integration in _list_integrations(connection):
+            counts, failure, begun = Counts(), None, get_now()
+            calls_before = session.client.api_calls
+            try:
+                plan = compile_plan(integration=integration)
+                _run_integration(session=IntegrationSession(run=session, plan=plan, recorder=None, counts=counts))
+            except CrmError as error:
+                failure = error
+            counts.api_calls = session.client.api_calls - calls_before
+            previews.append(
+                Preview(
+                    integration=integration,
+                    counts=counts,
+                    error=failure,
+                    seconds=(get_now() - begun).total_seconds(),
+                )
+            )
+    return previews
+
+
+class _Transfer:
+    """One run over one connection."""
+
+    def __init__(self, *, connection: Connection, run: JobRun, lease: LeaseHandle) -> None:
+        self._connection = connection
+        self._run = run
+        self._lease = lease
+        self._log: list[str] = []
+        self._parts: list[IntegrationRun] = []
+
+    def execute(self) -> RunOutcome:
+        integrations = _list_integrations(self._connection)
+        if not integrations:
+            return RunOutcome(
+                state=RunState.SUCCEEDED, message="Every integration of the connection is inactive.", result={}
+            )
+        failure: CrmError | None = None
+        try:
+            with _open_session(connection=self._connection, lease=self._lease, run=self._run) as session:
+                for integration in integrations:
+                    error = self._execute_integration(integration=integration, session=session)
+                    if isinstance(error, _ENDS_RUN):
+                        failure = error
+                        break
+        except CrmError as error:
+            failure = error
+            self._record_connection_failure(integrations=integrations, error=error)
+        return self._build_outcome(failure)
+
+    def _execute_integration(self, *, integration: Integration, session: RunSession) -> CrmError | None:
+        """Run one integration to its end and record how it ended; returns what failed it, if anything did."""
+        calls_before = session.client.api_calls
+        recorder = ExceptionRecorder(integration=integration, run=self._run)
+        part = IntegrationRun.objects.create(run=self._run, integration=integration, started_at=get_now())
+        self._parts.append(part)
+        counts, failure, digest = Counts(), None, ""
+        try:
+            plan = compile_plan(integration=integration)
+            digest = plan.digest
+            work = IntegrationSession(run=session, plan=plan, recorder=recorder, counts=counts)
+            _run_integration(session=work)
+        except CrmError as error:
+            failure = error
+            recorder.add(build_integration_failure(integration=integration, error=error))
+        counts.api_calls = session.client.api_calls - calls_before
+        counts.check()
+        part.state = _judge(failure=failure, counts=counts)
+        part.finished_at = get_now()
+        for column, value in counts.as_dict().items():
+            setattr(part, column, value)
+        with transaction.atomic():
+            session.renew_lease()
+            recorder.publish(still_pending=_list_pending(integration, recorder) if failure else ())
+            part.save()
+            if failure is None:
+                IntegrationProgress.objects.filter(integration=integration).update(
+                    last_successful_run_at=session.started_at, rules_digest=digest, outcome_unknown=False
+                )
+        self._log.append(f"{integration.name}: {_describe(counts)}" + (f" {failure}" if failure else ""))
+        return failure
+
+    def _record_connection_failure(self, *, integrations: list[Integration], error: CrmError) -> None:
+        """One exception for the whole connection, kept with the integration that is listed first."""
+        integration = min(integrations, key=lambda i: list(IntegrationKind).index(IntegrationKind(i.kind)))
+        recorder = ExceptionRecorder(integration=integration, run=self._run)
+        recorder.add(build_integration_failure(integration=integration, error=error))
+        with transaction.atomic():
+            self._lease.renew()
+            recorder.publish(still_pending=recorder.list_previous_keys())
+        self._log.append(str(error))
+
+    def _build_outcome(self, failure: CrmError | None) -> RunOutcome:
+        failed = sum(part.failed for part in self._parts)
+        result = {part.integration.kind: _read_counts(part).as_dict() for part in self._parts}
+        if failure is not None:
+            state, message = RunState.FAILED, str(failure)
+        elif any(part.state == IntegrationRunState.FAILED for part in self._parts) or failed:
+            state, message = RunState.WITH_EXCEPTIONS, f"{failed} records failed; see User Exceptions."
+        else:
+            moved = sum(part.sent + part.received for part in self._parts)
+            state, message = RunState.SUCCEEDED, f"{moved} records transferred."
+        return RunOutcome(state=state, message=message, result=result, log="\n".join(self._log))
+
+
+def build_client(*, connection: Connection, pipeline: Pipeline) -> CrmClient:
+    """A client for the connection's organisation. Raises ConfigurationError if its authorization is incomplete."""
+    authorization = connection.authorization
+    if authorization is None:
+        raise ConfigurationError(
+            f"{connection.name} has no Authorization.", remedy="Choose or create one on the connection."
+        )
+    if not authorization.consumer_key or not authorization.consumer_secret:
+        raise ConfigurationError(
+            f"The Authorization {authorization.name} of {connection.name} has no connected app details.",
+            remedy="Use its action Enter Connected App Details.",
+        )
+    try:
+        credentials = Credentials(
+            flow=authorization.grant_flow,
+            username=authorization.username,
+            password=authorization.password.reveal() if authorization.password else "",
+            consumer_key=authorization.consumer_key.reveal(),
+            consumer_secret=authorization.consumer_secret.reveal(),
+        )
+    except EncryptionKeyError as error:
+        raise ConfigurationError(
+            f"The secrets of {authorization.name} cannot be read: {error}",
+            remedy="Restore the key, or enter the secrets again.",
+        ) from None
+    options = ClientOptions(
+        api_version=settings.CRM_API_VERSION,
+        connect_timeout=connection.connect_timeout,
+        read_timeout=connection.read_timeout,
+        max_attempts=settings.CRM_MAX_ATTEMPTS,
+        retry_budget_seconds=settings.CRM_RETRY_BUDGET_SECONDS,
+        backoff_base_seconds=settings.CRM_BACKOFF_BASE_SECONDS,
+        quota_share=connection.quota_percent / 100,
+        allowed_host_suffixes=tuple(settings.CRM_ALLOWED_HOST_SUFFIXES),
+        sandbox_origins=settings.CRM_SANDBOX_ORIGINS,
+        pool_size=connection.concurrency,
+    )
+    return CrmClient(
+        base_url=connection.url, credentials=credentials, options=options, on_wait=pipeline.stop_if_aborted
+    )
+
+
+@contextmanager
+def _open_session(
+    *, connection: Connection, lease: LeaseHandle | None, run: JobRun | None = None
+) -> Iterator[RunSession]:
+    """Log in, and hold what the integrations of one run share. Raises CrmError if the connection cannot run."""
+    get_identifier_mapping(connection)
+    keep_alive = lease.renew_if_old if lease is not None else _do_nothing
+    with Pipeline(width=connection.concurrency, keep_alive=keep_alive) as pipeline:
+        with build_client(connection=connection, pipeline=pipeline) as client:
+            # Taken before anything is read: what changes from here on belongs to the next run.
+            started_at = get_now()
+            pipeline.call(client.log_in)
+            yield RunSession(
+                client=client,
+                pipeline=pipeline,
+                lease=lease,
+                actor=build_system_actor(source="job", reference=f"run {run.pk}" if run else "preview"),
+                started_at=started_at,
+            )
+
+
+def _run_integration(*, session: IntegrationSession) -> None:
+    plan = session.plan
+    progress = IntegrationProgress.objects.get(integration=session.integration)
+    rules_changed = progress.rules_digest != plan.digest
+    if session.integration.is_inbound:
+        InboundRun(session=session, watermark=None if rules_changed else progress.watermark).execute()
+        return
+    if not session.run.dry_run:
+        with transaction.atomic():
+            session.run.renew_lease()
+            IntegrationProgress.objects.filter(pk=progress.pk).update(outcome_unknown=True)
+    since = progress.last_successful_run_at
+    if since is not None:
+        since -= timedelta(seconds=settings.CRM_TRANSFER_OVERLAP_SECONDS)
+    OutboundRun(session=session, since=since, rules_changed=rules_changed).execute(
+        outcome_unknown=progress.outcome_unknown
+    )
+
+
+def _list_integrations(connection: Connection) -> list[Integration]:
+    """The active integrations in the order in which they run."""
+    active = connection.integrations.filter(
+        status=RecordStatus.ACTIVE, rule__status=RecordStatus.ACTIVE
+    ).select_related("rule", "connection")
+    return sorted(active, key=lambda integration: ORDER.index(IntegrationKind(integration.kind)))
+
+
+def _list_pending(integration: Integration, recorder: ExceptionRecorder) -> list[str]:
+    """Keys of earlier exception items whose records are still to be transferred."""
+    keys = recorder.list_previous_keys()
+    links = TransferLink.objects.filter(integration=integration, pending=True)
+    pending = {str(uid) for uid in links.values_list("record_uid", flat=True)} | set(
+        links.values_list("crm_id", flat=True)
+    )
+    return [key for key in keys if key in pending]
+
+
+def _judge(*, failure: CrmError | None, counts: Counts) -> IntegrationRunState:
+    if isinstance(failure, LimitError):
+        return IntegrationRunState.STOPPED
+    if failure is not None:
+        return IntegrationRunState.FAILED
+    return IntegrationRunState.WITH_EXCEPTIONS if counts.failed else IntegrationRunState.SUCCEEDED
+
+
+def _read_counts(part: IntegrationRun) -> Counts:
+    return Counts(**{column: getattr(part, column) for column in Counts().as_dict()})
+
+
+def _describe(counts: Counts) -> str:
+    shown = [f"{value} {column.replace('_', ' ')}" for column, value in counts.as_dict().items() if value]
+    return ", ".join(shown) + "." if shown else "nothing to do."
+
+
+def _do_nothing() -> None:
+    """A dry run has no lease to keep alive."""

@@ -1,0 +1,147 @@
+"""Writing user exceptions: one message for each run of an integration in which something failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import transaction
+
+from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
+from exceptions_log.models import ExceptionItem, ExceptionMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connections.models import Integration
+    from ctms.jobs.models import JobRun
+    from exceptions_log.choices import ErrorType
+
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One thing that failed. `key` is the same from run to run: the record's uid, the CRM id, or the integration itself."""
+
+    key: str
+    name: str
+    error_type: ErrorType
+    error_message: str
+    item: str
+    item_data: dict[str, Any] = field(default_factory=dict)
+    record_object: str = ""
+    record_uid: UUID | None = None
+    crm_id: str = ""
+
+
+class ExceptionRecorder:
+    """Collects the failures of one run of one integration, and publishes them as its Active message at the end.
+
+    Until then they are a draft that nobody sees; a run that dies leaves the previous message Active.
+    """
+
+    def __init__(self, *, integration: Integration, run: JobRun) -> None:
+        self._integration = integration
+        self._run = run
+        self._buffer: list[Failure] = []
+        self._draft: ExceptionMessage | None = None
+        self.count = 0
+        self._discard_drafts()
+        self._previous = ExceptionMessage.objects.filter(integration=integration, status=RecordStatus.ACTIVE).first()
+
+    def add(self, failure: Failure) -> None:
+        """Take a failure; written in batches."""
+        self._buffer.append(failure)
+        self.count += 1
+        if len(self._buffer) >= _BATCH:
+            self._flush()
+
+    def publish(self, *, still_pending: Iterable[str] = ()) -> ExceptionMessage | None:
+        """Make this run's message the Active one, or leave none Active if nothing failed; in the caller's transaction.
+
+        `still_pending` are keys of earlier items that this run did not come to: they are carried over as they are.
+        """
+        self._flush()
+        self._carry_over(keys=set(still_pending))
+        if self._previous is not None:
+            ExceptionMessage.objects.filter(pk=self._previous.pk).update(status=RecordStatus.INACTIVE)
+        if self._draft is not None:
+            self._draft.status = RecordStatus.ACTIVE
+            self._draft.is_draft = False
+            self._draft.save(update_fields=["status", "is_draft"])
+        return self._draft
+
+    def list_previous_keys(self) -> list[str]:
+        """Keys of the items of the message that is Active until this run publishes its own."""
+        if self._previous is None:
+            return []
+        return list(self._previous.items.filter(dismissed_at=None).values_list("key", flat=True))
+
+    def _flush(self) -> None:
+        if not self._buffer:
+            return
+        failures, self._buffer = self._buffer, []
+        now = get_now()
+        with transaction.atomic():
+            message = self._get_draft()
+            earlier = self._find_earlier([failure.key for failure in failures])
+            ExceptionItem.objects.bulk_create(
+                [
+                    ExceptionItem(
+                        message=message,
+                        key=failure.key,
+                        name=failure.name[:255],
+                        error_type=failure.error_type,
+                        error_message=failure.error_message,
+                        item=failure.item[:255],
+                        item_data=failure.item_data,
+                        record_object=failure.record_object,
+                        record_uid=failure.record_uid,
+                        crm_id=failure.crm_id,
+                        attempts=earlier[failure.key].attempts + 1 if failure.key in earlier else 1,
+                        first_failed_at=earlier[failure.key].first_failed_at if failure.key in earlier else now,
+                        last_failed_at=now,
+                    )
+                    for failure in failures
+                ],
+                # The same record may fail twice in one run, when it is tried again with a fresh account.
+                ignore_conflicts=True,
+            )
+
+    def _carry_over(self, *, keys: set[str]) -> None:
+        if self._previous is None or not keys:
+            return
+        items = [item for item in self._previous.items.filter(dismissed_at=None) if item.key in keys]
+        if not items:
+            return
+        message = self._get_draft()
+        for item in items:
+            item.pk, item.message = None, message
+            item.uid = ExceptionItem._meta.get_field("uid").get_default()
+        ExceptionItem.objects.bulk_create(items, batch_size=_BATCH, ignore_conflicts=True)
+
+    def _find_earlier(self, keys: list[str]) -> dict[str, ExceptionItem]:
+        if self._previous is None:
+            return {}
+        return {item.key: item for item in self._previous.items.filter(key__in=keys)}
+
+    def _get_draft(self) -> ExceptionMessage:
+        if self._draft is None:
+            now = get_now()
+            self._draft = ExceptionMessage.objects.create(
+                name=f"{self._integration.connection.name}: {self._integration.name}, {now:%Y-%m-%d %H:%M} UTC",
+                connection=self._integration.connection,
+                integration=self._integration,
+                run=self._run,
+                created_at=now,
+            )
+        return self._draft
+
+    def _discard_drafts(self) -> None:
+        """Drafts of runs that died: their failures were never published and are met again by this run."""
+        drafts = ExceptionMessage.objects.filter(integration=self._integration, is_draft=True)
+        ExceptionItem.objects.filter(message__in=drafts).delete()
+        drafts.delete()
