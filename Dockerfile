@@ -1,0 +1,33 @@
+# One image for web, worker, beat and sandbox; docker-compose.yml says which runs what.
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DJANGO_SETTINGS_MODULE=ctms.settings.production
+
+WORKDIR /app
+
+# Before the sources, so that a change of theirs does not install everything again.
+COPY requirements.txt ./
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes -r requirements.txt
+
+# Named one by one, so that nothing else of the folder (var/ holds secrets) can get into the image.
+COPY manage.py ./
+COPY ctms ctms
+COPY connections connections
+COPY exceptions_log exceptions_log
+COPY activities activities
+COPY crm_sync crm_sync
+COPY templates templates
+
+# The settings ask for values that collecting static files does not use; these are gone with this line.
+RUN useradd --system --uid 10001 --home-dir /app --no-create-home vault \
+    && mkdir var /data \
+    && SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
+       FIELD_ENCRYPTION_KEYS=unused ALLOWED_HOSTS=unused DATABASE_URL=postgres://unused/unused REDIS_URL=redis://unused \
+       python manage.py collectstatic --noinput --verbosity 0 \
+    && chown vault var /data
+
+USER vault
+EXPOSE 8000
+CMD ["gunicorn", "ctms.wsgi", "--bind", "0.0.0.0:8000", "--workers", "3", "--threads", "4", "--worker-tmp-dir", "/dev/shm"]
