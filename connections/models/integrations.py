@@ -136,6 +136,10 @@ class FieldRule(VaultRecord):
             ),
         ]
 
+    def prepare_for_save(self) -> None:
+        self.name = self.build_name()[:128]  # says what the rule does, also after a change
+        super().prepare_for_save()
+
     def build_name(self) -> str:
         return f"{self.source or self.constant or self.get_kind_display()} → {self.target}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
@@ -11,8 +11,13 @@ from django.db import models
 from django.forms.models import construct_instance
 from django.utils.text import capfirst
 
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[Any]
+else:
+    _ModelForm = forms.ModelForm
 
-class AuditedModelForm(forms.ModelForm[Any]):
+
+class AuditedModelForm(_ModelForm):
     """A form that carries the version it was filled from, so that saving over somebody else's change is refused.
 
     The record itself is validated once, by the writer, when everything that follows from other fields is filled in.
@@ -44,7 +49,9 @@ class AuditedModelForm(forms.ModelForm[Any]):
 
     def _show_refusal(self, refusal: ValidationError) -> None:
         by_field = refusal.error_dict if hasattr(refusal, "error_dict") else {NON_FIELD_ERRORS: refusal.error_list}
-        for name, errors in by_field.items():
+        for name, found in by_field.items():
+            # "Cannot be null" is how a database speaks.
+            errors = [ValidationError("This field is required.") if e.code == "null" else e for e in found]
             if name in self.fields:
                 self.add_error(name, ValidationError(errors))
             elif name == NON_FIELD_ERRORS:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from ctms.accounts.models import SecurityProfile
 from ctms.audit.forms import AuditedModelForm
@@ -130,7 +130,7 @@ class CustomFieldForm(ObjectNameForm):
         return list(dict.fromkeys(line for line in lines if line))
 
 
-class PermissionsWidget(UnfoldAdminCheckboxSelectMultiple):  # type: ignore[misc]
+class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):  # type: ignore[misc]
     """A table: one line per object, one column per action; below it the areas of the admin console."""
 
     template_name = "admin/widgets/permissions.html"

@@ -1,0 +1,111 @@
+"""Connections: the form of an organisation, its identifier mapping and its integrations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from connections.forms import IdentifierMappingForm
+from connections.models import Connection, CrmConnectionIdentifierMapping, Integration
+from connections.services import create_connection
+from ctms.audit.actors import Actor
+from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline, ReadOnlyTabularInline, get_expected_version
+from ctms.audit.services import save_record
+
+
+class IdentifierMappingInline(AuditedTabularInline):
+    model = CrmConnectionIdentifierMapping
+    form = IdentifierMappingForm
+    fields = ("clinical_person_identifier", "crm_account_identifier")
+    verbose_name_plural = "CRM connection identifier mapping"
+
+
+class IntegrationInline(ReadOnlyTabularInline):
+    """The four integrations, each with the way to its rules."""
+
+    model = Integration
+    fields = ("show_name", "show_rule", "status", "last_successful_run")
+    verbose_name_plural = "integrations"
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("progress", "rule")
+
+    @admin.display(description="integration")
+    def show_name(self, integration: Integration) -> str:
+        return format_html(
+            "<a class='vault-link' href='{}'>{}</a>",
+            reverse("admin:connections_integration_change", args=(integration.pk,)),
+            integration.name,
+        )
+
+    @admin.display(description="integration rule")
+    def show_rule(self, integration: Integration) -> str:
+        rule = integration.rule
+        return format_html(
+            "<a class='vault-link' href='{}'>{}</a>",
+            reverse("admin:connections_integrationrule_change", args=(rule.pk,)),
+            rule.name,
+        )
+
+    @admin.display(description="last successful run time")
+    def last_successful_run(self, integration: Integration) -> Any:
+        return integration.progress.last_successful_run_at or "Never"
+
+
+@admin.register(Connection)
+class ConnectionAdmin(AuditedModelAdmin):
+    """At most ten. Creating one brings its integrations and their rules."""
+
+    list_display = ("name", "url", "authorization", "status", "modified_at")
+    list_filter = ("status",)
+    list_select_related = ("authorization",)
+    search_fields = ("name", "url", "api_name")
+    autocomplete_fields = ("authorization", "authorized_connection_user")
+    stay_after_add = True
+    fieldsets = (
+        (None, {"fields": ("name", "url", "authorization", "description", "status")}),
+        (
+            "Advanced",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "api_name",
+                    "contact_email",
+                    ("connect_timeout", "read_timeout"),
+                    ("concurrency", "quota_percent"),
+                    "authorized_connection_user",
+                ),
+            },
+        ),
+    )
+
+    def get_inlines(self, request: HttpRequest, obj: Connection | None) -> list[Any]:  # noqa: ARG002  Django's signature
+        return [IdentifierMappingInline, IntegrationInline] if obj else [IdentifierMappingInline]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "name":
+            field.help_text = "The CRM organisation to which you are connecting"
+        if db_field.name == "api_name":
+            field.help_text = "Left empty, it is made from the name."
+        return field
+
+    def write_record(self, *, record: Connection, form: Any, actor: Actor) -> None:
+        if record.pk is None:
+            create_connection(connection=record, actor=actor)
+        else:
+            save_record(record=record, actor=actor, expected_version=get_expected_version(form))
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
+        super().save_model(request, obj, form, change)
+        if obj.authorization is None:
+            self.message_user(
+                request,
+                f"{obj} has no Authorization yet: its transfers fail until one is chosen.",
+                messages.WARNING,
+            )

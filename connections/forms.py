@@ -1,0 +1,85 @@
+"""Forms of connections and their credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminRadioSelectWidget, UnfoldBooleanSwitchWidget
+
+from connections.choices import GrantFlow
+from connections.models import CrmConnectionIdentifierMapping, FieldRule
+from ctms.audit.forms import AuditedModelForm
+from ctms.configuration.forms import clean_person_identifier
+from ctms.core.choices import RecordStatus
+
+
+def _build_secret_field(label: str) -> forms.CharField:
+    # Never rendered back, whatever is refused; not stripped, for a password may end in a space.
+    widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
+    return forms.CharField(label=label, strip=False, max_length=1000, widget=widget)
+
+
+class SetPasswordForm(forms.Form):
+    """The CRM user's password, typed twice."""
+
+    password = _build_secret_field("Password")
+    confirm_password = _build_secret_field("Confirm Password")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        first, second = cleaned.get("password"), cleaned.get("confirm_password")
+        if first and second and first != second:
+            self.add_error(
+                "confirm_password", ValidationError("The two passwords differ. Enter the same password in both fields.")
+            )
+        return cleaned
+
+
+class ConnectedAppForm(forms.Form):
+    """Key and secret of the connected app, and the flow by which the Vault logs in with them."""
+
+    consumer_key = _build_secret_field("Connected App Consumer Key")
+    consumer_secret = _build_secret_field("Connected App Consumer Secret")
+    grant_flow = forms.ChoiceField(
+        label="Flow",
+        choices=GrantFlow.choices,
+        initial=GrantFlow.PASSWORD,
+        widget=UnfoldAdminRadioSelectWidget,
+        help_text="Client credentials need no password, and are the choice where the organisation blocks password log-ins.",
+    )
+
+
+class IdentifierMappingForm(AuditedModelForm):
+    """How persons and accounts are matched on one connection."""
+
+    class Meta:
+        model = CrmConnectionIdentifierMapping
+        fields = ("clinical_person_identifier", "crm_account_identifier")
+
+    def clean_clinical_person_identifier(self) -> str:
+        return clean_person_identifier(self.cleaned_data["clinical_person_identifier"].strip())
+
+    def clean_crm_account_identifier(self) -> str:
+        return str(self.cleaned_data["crm_account_identifier"]).strip()
+
+
+class FieldRuleRowForm(AuditedModelForm):
+    """A field rule as a row of its integration rule, with a switch for its status."""
+
+    active = forms.BooleanField(required=False, initial=True, widget=UnfoldBooleanSwitchWidget)
+
+    class Meta:
+        model = FieldRule
+        fields = ("position", "source", "target", "kind", "is_required")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.initial["active"] = self.instance.status == RecordStatus.ACTIVE
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        self.instance.status = RecordStatus.ACTIVE if self.cleaned_data.get("active") else RecordStatus.INACTIVE
+        return cleaned

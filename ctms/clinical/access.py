@@ -1,0 +1,52 @@
+"""Whose studies a user sees: the one rule that lists, pages, choices and jobs ask."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.db.models import Q
+
+from ctms.accounts.models import User
+from ctms.clinical.models import (
+    MonitoringEventParticipant,
+    Study,
+    StudyAssignment,
+    StudyCommunicationContact,
+)
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+
+_PATHS: dict[type[models.Model], str] = {
+    Study: "pk",
+    MonitoringEventParticipant: "monitoring_event__study",
+    StudyCommunicationContact: "communication__study",
+}
+
+
+def sees_all_studies(user: User) -> bool:
+    """Whether every study is visible to the user: to superusers, and to users whose profile says so."""
+    return user.is_superuser or (user.security_profile is not None and user.security_profile.sees_all_studies)
+
+
+def find_study_path(model: type[models.Model]) -> str:
+    """The look-up that leads from a model to its study; empty for what belongs to no study, such as a person."""
+    if model in _PATHS:
+        return _PATHS[model]
+    try:
+        field = model._meta.get_field("study")
+    except FieldDoesNotExist:
+        return ""
+    return "study" if field.related_model is Study else ""
+
+
+def limit_to_visible_studies(*, queryset: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
+    """Leave the records of studies that the user is assigned to, and those that name no study (a Medical Activity)."""
+    path = find_study_path(queryset.model)
+    if not path or sees_all_studies(user):
+        return queryset
+    visible = Q(**{f"{path}__in": StudyAssignment.objects.filter(user=user).values("study")})
+    if path == "study" and queryset.model._meta.get_field("study").null:
+        visible |= Q(study__isnull=True)
+    return queryset.filter(visible)

@@ -1,0 +1,220 @@
+"""Operations in the admin: Job Definitions with Start Now, Job Status."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+
+from ctms.audit.actors import Actor
+from ctms.audit.admin.base import (
+    AuditedModelAdmin,
+    ReadOnlyModelAdmin,
+    get_expected_version,
+    get_user,
+)
+from ctms.audit.services import save_record
+from ctms.core.choices import RecordStatus
+from ctms.jobs.choices import Frequency, RunState
+from ctms.jobs.models import JobDefinition, JobRun, Lease
+from ctms.jobs.services import JobAlreadyRunningError, reset_clock, start_now
+
+_SCHEDULE_FIELDS = {"status", "frequency", "minute", "hour", "weekday"}
+
+STATE_LABELS = {
+    RunState.QUEUED.label: "info",
+    RunState.RUNNING.label: "info",
+    RunState.SUCCEEDED.label: "success",
+    RunState.WITH_EXCEPTIONS.label: "warning",
+    RunState.FAILED.label: "danger",
+    RunState.INTERRUPTED.label: "warning",
+}
+
+
+def describe_schedule(definition: JobDefinition) -> str:
+    """When the job is due, in words."""
+    if definition.frequency == Frequency.HOURLY:
+        return f"Every hour at minute {definition.minute}"
+    time = f"{definition.hour:02}:{definition.minute:02} UTC"
+    if definition.frequency == Frequency.DAILY:
+        return f"Every day at {time}"
+    return f"Every {definition.get_weekday_display()} at {time}"
+
+
+@admin.register(JobDefinition)
+class JobDefinitionAdmin(AuditedModelAdmin):
+    """Jobs are delivered with the Vault: they are activated, rescheduled and started here."""
+
+    list_display = ("name", "show_status", "show_schedule", "show_next_run", "show_last_run")
+    list_filter = ("status",)
+    list_select_related = ("clock",)
+    search_fields = ("name",)
+    readonly_fields = ("key", "show_schedule", "show_next_run", "show_last_run")
+    actions_detail = ({"title": "Actions", "items": ("start_now",)},)
+    actions = None
+    fieldsets = (
+        (None, {"fields": ("name", "key", "status")}),
+        (
+            "Schedule",
+            {
+                "fields": ("frequency", ("minute", "hour", "weekday"), "show_schedule", "show_next_run", "show_last_run"),
+                "description": "An Active job runs by itself at these times. Start Now runs it at once, Active or not.",
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobDefinition]:
+        last = JobRun.objects.filter(definition=OuterRef("pk"), finished_at__isnull=False).order_by("-id")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("clock")
+            .annotate(
+                last_state=Subquery(last.values("state")[:1]), last_finished_at=Subquery(last.values("finished_at")[:1])
+            )
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def write_record(self, *, record: JobDefinition, form: Any, actor: Actor) -> None:
+        save_record(record=record, actor=actor, expected_version=get_expected_version(form))
+        if _SCHEDULE_FIELDS.intersection(form.changed_data):
+            reset_clock(record)
+
+    @display(description="status", label={"Active": "success", "Inactive": "info"}, ordering="status")
+    def show_status(self, definition: JobDefinition) -> str:
+        return definition.get_status_display()
+
+    @display(description="schedule")
+    def show_schedule(self, definition: JobDefinition) -> str:
+        return describe_schedule(definition)
+
+    @display(description="next run (UTC)")
+    def show_next_run(self, definition: JobDefinition) -> datetime | str:
+        """A clock runs on while the job is Inactive, but nothing is started then."""
+        clock = getattr(definition, "clock", None)
+        if definition.status != RecordStatus.ACTIVE or clock is None:
+            return "None while the job is Inactive"
+        return clock.next_run_at
+
+    @display(description="last run")
+    def show_last_run(self, definition: Any) -> str:
+        if definition.last_state is None:
+            return "Never"
+        return f"{RunState(definition.last_state).label}, {definition.last_finished_at:%Y-%m-%d %H:%M} UTC"
+
+    @action(description="Start Now", url_path="start-now", permissions=["change"], icon="play_arrow")
+    def start_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then queue a run of every unit of the job."""
+        definition = self.get_object(request, unquote(object_id))
+        if definition is None or not self.has_change_permission(request, definition):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self.show_action(
+                request,
+                record=definition,
+                title="Start Now",
+                form=forms.Form(),
+                submit_label="Start Now",
+                explanation=f"{definition} runs at once, beside its schedule. Job Status shows how it goes.",
+            )
+        try:
+            runs = start_now(definition=definition, user=get_user(request))
+        except JobAlreadyRunningError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(self.get_change_url(definition))
+        if not runs:
+            self.message_user(
+                request, f"{definition} has nothing to work on: no connection is Active.", messages.WARNING
+            )
+            return HttpResponseRedirect(self.get_change_url(definition))
+        self.message_user(request, f"{definition} was started: {len(runs)} run(s) queued.", messages.SUCCESS)
+        return HttpResponseRedirect(
+            f"{reverse('admin:jobs_jobrun_changelist')}?definition__id__exact={definition.pk}"
+        )
+
+
+@admin.register(JobRun)
+class JobRunAdmin(ReadOnlyModelAdmin):
+    """Job Status: what is scheduled, runs, and ran."""
+
+    list_display = (
+        "slot",
+        "definition",
+        "unit_label",
+        "show_state",
+        "trigger",
+        "started_at",
+        "show_duration",
+        "show_counts",
+        "message",
+    )
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        "definition",
+        ("trigger", ChoicesDropdownFilter),
+        ("slot", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("definition",)
+    list_per_page = 50
+    search_fields = ("unit_label", "message")
+    fields = (
+        ("definition", "unit_label"),
+        ("show_state", "trigger", "requested_by"),
+        ("slot", "attempt"),
+        ("queued_at", "started_at", "finished_at", "show_duration"),
+        "message",
+        "show_result",
+        "show_log",
+    )
+    readonly_fields = ("show_state", "show_duration", "show_result", "show_log")
+
+    @display(description="state", label=STATE_LABELS, ordering="state")
+    def show_state(self, run: JobRun) -> str:
+        return run.get_state_display()
+
+    @display(description="duration")
+    def show_duration(self, run: JobRun) -> str:
+        if run.started_at is None or run.finished_at is None:
+            return "–"
+        seconds = (run.finished_at - run.started_at).total_seconds()
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{seconds:.1f} s" if seconds < 60 else f"{minutes} min {rest} s"  # noqa: PLR2004  seconds of a minute
+
+    @display(description="counts")
+    def show_counts(self, run: JobRun) -> str:
+        counts = [f"{name.replace('_', ' ')} {value:,}" for name, value in run.result.items() if isinstance(value, int)]
+        return ", ".join(counts) or "–"
+
+    @display(description="result")
+    def show_result(self, run: JobRun) -> str:
+        return format_html("<pre class='vault-pre'>{}</pre>", json.dumps(run.result, indent=2)) if run.result else "–"
+
+    @display(description="log")
+    def show_log(self, run: JobRun) -> str:
+        return format_html("<pre class='vault-pre'>{}</pre>", run.log) if run.log else "–"
+
+
+@admin.register(Lease)
+class LeaseAdmin(ReadOnlyModelAdmin):
+    """Who works on what at this moment."""
+
+    view_permission = "admin:jobs"
+    list_display = ("key", "run", "expires_at", "token")
+    list_select_related = ("run__definition",)

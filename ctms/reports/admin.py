@@ -1,0 +1,39 @@
+"""Reports in the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
+from ctms.reports.models import FlashReport, Report, ReportShare, ReportType
+
+
+@admin.register(ReportType)
+class ReportTypeAdmin(AuditedModelAdmin):
+    list_display = ("name", "primary_object", "status", "modified_at")
+    list_filter = ("status",)
+    search_fields = ("name", "primary_object")
+    fields = ("name", "primary_object", "related_objects", "status")
+
+
+class ReportShareInline(AuditedTabularInline):
+    model = ReportShare
+    fields = ("role", "user", "profile")
+    autocomplete_fields = ("user", "profile")
+
+
+class FlashReportInline(AuditedTabularInline):
+    model = FlashReport
+    fields = ("frequency", "hour", "only_with_records")
+    verbose_name_plural = "flash report"
+
+
+@admin.register(Report)
+class ReportAdmin(AuditedModelAdmin):
+    list_display = ("name", "report_type", "status", "modified_at")
+    list_filter = ("report_type", "status")
+    list_select_related = ("report_type",)
+    search_fields = ("name", "description")
+    autocomplete_fields = ("report_type",)
+    inlines = (ReportShareInline, FlashReportInline)
+    fields = ("name", "report_type", "description", "filters", "columns", "sort", "groups", "chart", "status")
