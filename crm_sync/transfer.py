@@ -216,7 +216,7 @@ def build_client(*, connection: Connection, pipeline: Pipeline) -> CrmClient:
         backoff_base_seconds=settings.CRM_BACKOFF_BASE_SECONDS,
         quota_share=connection.quota_percent / 100,
         allowed_host_suffixes=tuple(settings.CRM_ALLOWED_HOST_SUFFIXES),
-        sandbox_origins=settings.CRM_SANDBOX_ORIGINS,
+        sandbox_origins={f"https://{host}": origin for host, origin in settings.CRM_SANDBOX_ORIGINS.items()},
         pool_size=connection.concurrency,
     )
     return CrmClient(
