@@ -11,13 +11,29 @@ from django.db import models
 from ctms.audit.choices import AuditAction
 from ctms.core.errors import UnauditedWriteError
 
+_NEVER_CHANGED = "Audit entries are never changed."
+_NEVER_REMOVED = "Audit entries are never removed."
+
 
 class AuditQuerySet(models.QuerySet["AuditEntry"]):
+    """Adds and reads; refused are the documented methods, and the statements that all of Django's writing comes to."""
+
     def update(self, **kwargs: Any) -> int:  # noqa: ARG002  Django's signature
-        raise UnauditedWriteError("Audit entries are never changed.")
+        raise UnauditedWriteError(_NEVER_CHANGED)
+
+    def _update(self, values: Any) -> int:  # noqa: ARG002  Django's signature
+        raise UnauditedWriteError(_NEVER_CHANGED)
+
+    def _insert(self, *args: Any, on_conflict: Any = None, **kwargs: Any) -> Any:
+        if on_conflict is not None:
+            raise UnauditedWriteError(_NEVER_CHANGED)
+        return super()._insert(*args, on_conflict=on_conflict, **kwargs)  # type: ignore[misc]
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        raise UnauditedWriteError("Audit entries are never removed.")
+        raise UnauditedWriteError(_NEVER_REMOVED)
+
+    def _raw_delete(self, using: str | None) -> int:  # noqa: ARG002  Django's signature
+        raise UnauditedWriteError(_NEVER_REMOVED)
 
 
 class AuditEntry(models.Model):
@@ -43,6 +59,7 @@ class AuditEntry(models.Model):
         verbose_name = "audit trail entry"
         verbose_name_plural = "audit trail"
         ordering = ("-id",)
+        base_manager_name = "objects"
         indexes = (models.Index(fields=("record_uid", "-id"), name="audit_record"),)
 
     def __str__(self) -> str:
@@ -50,8 +67,9 @@ class AuditEntry(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
-            raise UnauditedWriteError("Audit entries are never changed.")
-        super().save(*args, **kwargs)
+            raise UnauditedWriteError(_NEVER_CHANGED)
+        # Always an INSERT: a new entry with the id of an old one would otherwise overwrite it.
+        super().save(*args, **{**kwargs, "force_insert": True})
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:  # noqa: ARG002  Django's signature
-        raise UnauditedWriteError("Audit entries are never removed.")
+        raise UnauditedWriteError(_NEVER_REMOVED)

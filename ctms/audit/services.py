@@ -5,6 +5,8 @@ A save that changes nothing writes nothing: no version, no modified date, no ent
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
@@ -12,13 +14,13 @@ from django.db.models import ProtectedError
 
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
+from ctms.audit.values import list_changes, read_values
 from ctms.core.clock import get_now
 from ctms.core.errors import StaleRecordError, VaultError
-from ctms.core.fields import EncryptedTextField, Secret
 from ctms.core.models import AuditedModel, allow_record_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from ctms.audit.actors import Actor
@@ -37,28 +39,27 @@ def save_record(
 ) -> bool:
     """Create or change one record; True if anything was written.
 
-    Raises ValidationError naming the fields, and StaleRecordError if the stored version is not `expected_version` (by
-    default the version that `record` was read with).
+    Raises ValidationError naming the fields, and StaleRecordError if the record was deleted meanwhile or its stored
+    version is not the one that `record` was read with, or not `expected_version`, the one that a form was filled from.
     """
     with transaction.atomic(), allow_record_writes():
         adding = record._state.adding  # noqa: SLF001  Django's documented API
         before: dict[str, Any] = {}
         if not adding:
-            stored = type(record)._base_manager.select_for_update().get(pk=record.pk)
-            _refuse_stale(record=record, stored=stored, expected_version=expected_version)
-            before = read_values(stored)
+            found = type(record)._base_manager.select_for_update().filter(pk=record.pk).first()
+            before = read_values(_require_current(record=record, found=found, expected_version=expected_version))
         record.prepare_for_save()
         if validate:
             record.full_clean()
-        changes = _compare(before=before, after=read_values(record), adding=adding)
+        changes = list_changes(before=before, after=read_values(record))
         if not changes and not adding:
             return False
         now = get_now()
-        _stamp(record=record, actor=actor, now=now, adding=adding)
-        record.save(force_insert=adding)
-        _write_entries(
-            [_build_entry(record=record, actor=actor, now=now, adding=adding, changes=changes, reason=reason)]
-        )
+        with _stamping(records=[record], actor=actor, now=now, adding=adding):
+            record.save(force_insert=adding)
+            entry = _build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason)
+            entry.action = AuditAction.CREATED if adding else AuditAction.CHANGED
+            _write_entries([entry])
         return True
 
 
@@ -66,66 +67,62 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
     """Create many records of one model, in statements that grow with batches. They are prepared, not validated."""
     if not records:
         return []
+    model = _get_model(records)
     now = get_now()
     for record in records:
         record.prepare_for_save()
-        _stamp(record=record, actor=actor, now=now, adding=True)
-    model = type(records[0])
-    with transaction.atomic(), allow_record_writes():
+    with (
+        transaction.atomic(),
+        allow_record_writes(),
+        _stamping(records=records, actor=actor, now=now, adding=True),
+    ):
         made = model._base_manager.bulk_create(records, batch_size=_ROWS_PER_STATEMENT)
-        _write_entries(
-            [
-                _build_entry(
-                    record=record,
-                    actor=actor,
-                    now=now,
-                    adding=True,
-                    changes=_compare(before={}, after=read_values(record), adding=True),
-                    reason=reason,
-                )
-                for record in records
-            ]
-        )
+        entries = []
+        for record in records:
+            changes = list_changes(before={}, after=read_values(record))
+            entries.append(_build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason))
+        _write_entries(entries)
     return made
 
 
 def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = "") -> list[RecordT]:
     """Change many records of one model; returns those in which anything differed from what is stored.
 
-    Raises StaleRecordError if one was changed or deleted since it was read; then nothing is written.
+    They are prepared, not validated. Raises StaleRecordError if one was changed or deleted since it was read, and
+    ValueError if one is given twice; then nothing is written.
     """
     if not records:
         return []
-    model = type(records[0])
+    model = _get_model(records)
+    keys = {record.pk for record in records}
+    if len(keys) != len(records):
+        raise ValueError(f"A {model._meta.verbose_name} was given twice; only one of the two changes could win.")
     now = get_now()
     changed: list[RecordT] = []
     entries: list[AuditEntry] = []
     with transaction.atomic(), allow_record_writes():
-        stored_by_pk = model._base_manager.select_for_update().in_bulk([record.pk for record in records])
+        # Locked in one order everywhere, so that two of these wait for each other instead of blocking each other.
+        stored_by_pk = model._base_manager.order_by("pk").select_for_update().in_bulk(sorted(keys))
         for record in records:
-            stored = stored_by_pk.get(record.pk)
-            if stored is None:
-                raise StaleRecordError(f"{record} was deleted by somebody else; nothing was saved.")
-            _refuse_stale(record=record, stored=stored, expected_version=None)
+            stored = _require_current(record=record, found=stored_by_pk.get(record.pk), expected_version=None)
             record.prepare_for_save()
-            changes = _compare(before=read_values(stored), after=read_values(record), adding=False)
-            if not changes:
-                continue
-            _stamp(record=record, actor=actor, now=now, adding=False)
-            changed.append(record)
-            entries.append(
-                _build_entry(record=record, actor=actor, now=now, adding=False, changes=changes, reason=reason)
-            )
+            changes = list_changes(before=read_values(stored), after=read_values(record))
+            if changes:
+                changed.append(record)
+                entry = _build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason)
+                entry.action = AuditAction.CHANGED
+                entries.append(entry)
         if changed:
-            # Upserting whole rows by key is one statement and many times faster than bulk_update's CASE lists.
-            model._base_manager.bulk_create(
-                changed,
-                batch_size=_ROWS_PER_STATEMENT,
-                update_conflicts=True,
-                unique_fields=["id"],
-                update_fields=[f.name for f in model._meta.concrete_fields if not f.primary_key],
-            )
-            _write_entries(entries)
+            with _stamping(records=changed, actor=actor, now=now, adding=False):
+                # Upserting whole rows by key is one statement and many times faster than bulk_update's CASE lists.
+                model._base_manager.bulk_create(
+                    changed,
+                    batch_size=_ROWS_PER_STATEMENT,
+                    update_conflicts=True,
+                    unique_fields=["id"],
+                    update_fields=[f.name for f in model._meta.concrete_fields if not f.primary_key],
+                )
+                _write_entries(entries)
     return changed
 
 
@@ -135,10 +132,8 @@ def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "") -> No
         stored = type(record)._base_manager.select_for_update().filter(pk=record.pk).first()
         if stored is None:
             raise StaleRecordError(f"{record} was already deleted.")
-        changes = {
-            name: [value, None] for name, value in read_values(stored).items() if value not in (None, "", {}, [])
-        }
-        entry = _build_entry(record=stored, actor=actor, now=get_now(), adding=False, changes=changes, reason=reason)
+        changes = list_changes(before=read_values(stored), after={})
+        entry = _build_entry(record=stored, actor=actor, now=get_now(), changes=changes, reason=reason)
         entry.action = AuditAction.DELETED
         try:
             stored.delete()
@@ -163,9 +158,9 @@ def record_event(
             AuditEntry(
                 at=get_now(),
                 actor=actor.user if actor else None,
-                actor_name=actor_name or (str(actor.user) if actor else ""),
+                actor_name=(actor_name or (str(actor.user) if actor else ""))[:255],
                 source=actor.source if actor else "page",
-                reference=actor.reference if actor else "",
+                reference=actor.reference[:100] if actor else "",
                 action=action,
                 object_name=object_name,
                 record_uid=getattr(record, "uid", None),
@@ -177,70 +172,54 @@ def record_event(
     )
 
 
-def read_values(record: models.Model) -> dict[str, Any]:
-    """Every value of a record by column, as the trail keeps it: references by id, secrets only as *set* or empty."""
-    bookkeeping = getattr(record, "bookkeeping_fields", frozenset({"id"}))
-    values: dict[str, Any] = {}
-    for field in record._meta.concrete_fields:
-        if field.name in bookkeeping:
-            continue
-        value = getattr(record, field.attname)
-        values[field.name] = value if not isinstance(field, EncryptedTextField) else _Masked(value)
-    return values
+def _get_model(records: Sequence[RecordT]) -> type[RecordT]:
+    model = type(records[0])
+    if any(type(record) is not model for record in records):
+        raise TypeError("Records of one model are written at once, not of several.")
+    return model
 
 
-class _Masked:
-    """Stands for a secret: equal only to the same ciphertext, written into the trail as the word *set*."""
-
-    def __init__(self, secret: Secret) -> None:
-        self.secret = secret
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Masked) and other.secret == self.secret
-
-    def __hash__(self) -> int:
-        return hash(self.secret)
-
-
-def _export(value: Any) -> Any:
-    if isinstance(value, _Masked):
-        return "set" if value.secret else ""
-    return value
+def _require_current(*, record: RecordT, found: RecordT | None, expected_version: int | None) -> RecordT:
+    if found is None:
+        raise StaleRecordError(f"{record} was deleted by somebody else; nothing was saved.")
+    for expected in (record.version, expected_version):
+        if expected is not None and found.version != expected:
+            raise StaleRecordError(
+                f"{found} was changed by {found.modified_by} at {found.modified_at:%Y-%m-%d %H:%M} UTC, after you "
+                f"opened it (version {found.version}, yours is {expected}). Reload it and apply your change again; "
+                "nothing was saved."
+            )
+    return found
 
 
-def _compare(*, before: dict[str, Any], after: dict[str, Any], adding: bool) -> dict[str, list[Any]]:
-    if adding:
-        return {name: [None, _export(value)] for name, value in after.items() if value not in (None, "", {}, [])}
-    return {name: [_export(before[name]), _export(value)] for name, value in after.items() if before[name] != value}
-
-
-def _refuse_stale(*, record: AuditedModel, stored: AuditedModel, expected_version: int | None) -> None:
-    expected = record.version if expected_version is None else expected_version
-    if stored.version != expected:
-        raise StaleRecordError(
-            f"{stored} was changed by {stored.modified_by} at {stored.modified_at:%Y-%m-%d %H:%M} UTC, after you opened it "
-            f"(version {stored.version}, yours is {expected}). Reload it and apply your change again; nothing was saved."
-        )
-
-
-def _stamp(*, record: AuditedModel, actor: Actor, now: datetime, adding: bool) -> None:
-    if adding:
-        record.created_at, record.created_by = now, actor.user
-    else:
-        record.version += 1
-    record.modified_at, record.modified_by = now, actor.user
+@contextmanager
+def _stamping(*, records: Sequence[AuditedModel], actor: Actor, now: datetime, adding: bool) -> Iterator[None]:
+    """Note who writes and when. If the write fails, the records keep their version, so that it can be tried again."""
+    for record in records:
+        record.modified_at, record.modified_by = now, actor.user
+        if adding:
+            record.created_at, record.created_by = now, actor.user
+        else:
+            record.version += 1
+    try:
+        yield
+    except Exception:
+        if not adding:
+            for record in records:
+                record.version -= 1
+        raise
 
 
 def _build_entry(
-    *, record: AuditedModel, actor: Actor, now: datetime, adding: bool, changes: dict[str, Any], reason: str
+    *, record: AuditedModel, actor: Actor, now: datetime, changes: dict[str, Any], reason: str
 ) -> AuditEntry:
     return AuditEntry(
         at=now,
         actor=actor.user,
-        actor_name=str(actor.user),
+        actor_name=str(actor.user)[:255],
         source=actor.source,
-        reference=actor.reference,
-        action=AuditAction.CREATED if adding else AuditAction.CHANGED,
+        reference=actor.reference[:100],
+        action=AuditAction.CREATED,
         object_name=record.object_name,
         record_uid=record.uid,
         record_name=str(record)[:255],
@@ -254,9 +233,8 @@ def _write_entries(entries: list[AuditEntry]) -> None:
 
 
 def _describe_dependants(*, record: AuditedModel, dependants: set[models.Model]) -> str:
-    counts: dict[str, int] = {}
-    for dependant in dependants:
-        label = str(dependant._meta.verbose_name_plural)
-        counts[label] = counts.get(label, 0) + 1
-    listed = ", ".join(f"{count} {label}" for label, count in sorted(counts.items()))
-    return f"{record} cannot be deleted: {listed} refer to it. Delete or change those first."
+    counts = Counter(type(dependant)._meta for dependant in dependants)
+    listed = sorted(f"{n} {meta.verbose_name if n == 1 else meta.verbose_name_plural}" for meta, n in counts.items())
+    return (
+        f"{record} cannot be deleted, because it is referred to by {', '.join(listed)}. Delete or change those first."
+    )

@@ -39,5 +39,6 @@ def record_failed_log_in(credentials: dict[str, Any], **_kwargs: Any) -> None:
         actor=None,
         action=AuditAction.LOGIN_FAILED,
         object_name="accounts.user",
-        actor_name=str(credentials.get("username", ""))[:255],
+        # Whoever is refused may send anything, also what PostgreSQL does not store.
+        actor_name=str(credentials.get("username", "")).replace("\0", ""),
     )

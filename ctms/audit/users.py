@@ -10,7 +10,8 @@ from django.db import transaction
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
-from ctms.audit.services import read_values, record_event
+from ctms.audit.services import record_event
+from ctms.audit.values import read_values
 
 # The hash is nobody's business, and log-ins have entries of their own.
 _NOT_IN_THE_TRAIL = frozenset({"password", "last_login", "date_joined", "uid"})

@@ -8,11 +8,14 @@ import os
 import secrets
 from pathlib import Path
 
+from ctms.core.errors import EncryptionKeyError
+
 
 def load_or_create_secrets(*, path: Path) -> dict[str, str]:
     """Return `secret_key` and `field_encryption_key` (`id:base64`) from `path`, making the file on the first call.
 
     Two processes that start together agree: the file is written elsewhere and linked into place, which only one can.
+    Raises EncryptionKeyError if the file is damaged; it is never replaced, or what is encrypted would be lost.
     """
     if not path.exists():
         made = {
@@ -29,5 +32,11 @@ def load_or_create_secrets(*, path: Path) -> dict[str, str]:
             pass
         finally:
             draft.unlink()
-    loaded: dict[str, str] = json.loads(path.read_text())
-    return loaded
+    try:
+        loaded = json.loads(path.read_text())
+        return {name: str(loaded[name]) for name in ("secret_key", "field_encryption_key")}
+    except (ValueError, TypeError, KeyError):
+        raise EncryptionKeyError(
+            f"{path} is damaged. Restore it from a backup; without it the secrets in the database cannot be read. "
+            "To start anew, delete it together with the database."
+        ) from None

@@ -7,8 +7,9 @@ associated data name model, field and row, so that a value copied elsewhere does
 from __future__ import annotations
 
 import base64
-import binascii
 import os
+import re
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,29 +17,51 @@ from django.conf import settings
 
 from ctms.core.errors import EncryptionKeyError
 
-_FORMAT = "v1"
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_TOKEN = re.compile(r"v1\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_=-]+)\Z")
 
 
-def load_key_ring() -> dict[str, bytes]:
-    """Keys by id from `FIELD_ENCRYPTION_KEYS` (`id:base64`, newest first). Raises EncryptionKeyError if one is malformed."""
+def create_key(*, key_id: str) -> str:
+    """A new random key as an entry of `FIELD_ENCRYPTION_KEYS`. Raises EncryptionKeyError for an id that is none."""
+    if not _KEY_ID.match(key_id):
+        raise EncryptionKeyError(
+            f"{key_id!r} is no id of a key: use up to 64 letters, digits, hyphens and underscores, e.g. 2026-01."
+        )
+    return f"{key_id}:{base64.b64encode(os.urandom(_KEY_BYTES)).decode()}"
+
+
+def parse_key_ring(entries: Iterable[str]) -> dict[str, bytes]:
+    """Keys by id, in the order given. Raises EncryptionKeyError naming the entry that is malformed or comes twice."""
     ring: dict[str, bytes] = {}
-    for position, entry in enumerate(settings.FIELD_ENCRYPTION_KEYS, start=1):
-        key_id, _, encoded = entry.partition(":")
+    for position, entry in enumerate(entries, start=1):
+        key_id, _, encoded = entry.strip().partition(":")
         try:
             key = base64.b64decode(encoded, validate=True)
-        except (ValueError, binascii.Error):
+        except ValueError:
             key = b""
-        if not key_id or "." in key_id or len(key) != _KEY_BYTES:
+        if not _KEY_ID.match(key_id) or len(key) != _KEY_BYTES:
             raise EncryptionKeyError(
                 f"FIELD_ENCRYPTION_KEYS: entry {position} is not `id:base64` of {_KEY_BYTES} bytes. "
                 "Make one with `manage.py create_encryption_key`."
+            )
+        if key_id in ring:
+            raise EncryptionKeyError(
+                f"FIELD_ENCRYPTION_KEYS: entry {position} has the id {key_id!r} of an earlier one. Give each its own."
             )
         ring[key_id] = key
     if not ring:
         raise EncryptionKeyError("FIELD_ENCRYPTION_KEYS is empty. Make a key with `manage.py create_encryption_key`.")
     return ring
+
+
+def load_key_ring() -> dict[str, bytes]:
+    """Keys by id from `FIELD_ENCRYPTION_KEYS` (`id:base64`, newest first); raises as `parse_key_ring`."""
+    return parse_key_ring(settings.FIELD_ENCRYPTION_KEYS)
 
 
 def get_primary_key_id() -> str:
@@ -48,34 +71,48 @@ def get_primary_key_id() -> str:
 
 def encrypt(*, plaintext: str, context: str) -> str:
     """Encrypt with the first key of the ring, bound to `context`."""
-    ring = load_key_ring()
-    key_id, key = next(iter(ring.items()))
+    key_id, key = next(iter(load_key_ring().items()))
     nonce = os.urandom(_NONCE_BYTES)
     sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), context.encode())
-    return f"{_FORMAT}.{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+    return f"v1.{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
 
 def decrypt(*, token: str, context: str) -> str:
-    """Decrypt a stored value. Raises EncryptionKeyError if the key is missing, wrong, or the value was moved or altered."""
-    parts = token.split(".", 2)
-    if len(parts) != 3 or parts[0] != _FORMAT:
-        raise EncryptionKeyError(f"The secret stored for {context} has an unknown format.")
-    _, key_id, body = parts
+    """Decrypt a stored value.
+
+    Raises EncryptionKeyError if the key is missing or another one, or if the value was moved or altered.
+    """
+    key_id, body = _split(token=token, context=context)
     key = load_key_ring().get(key_id)
     if key is None:
         raise EncryptionKeyError(
             f"The secret stored for {context} needs the key {key_id!r}; add it to FIELD_ENCRYPTION_KEYS."
         )
     try:
-        raw = base64.urlsafe_b64decode(body)
+        raw = _decode(body)
         return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode()).decode()
-    except (InvalidTag, ValueError, binascii.Error):
+    except (InvalidTag, ValueError):
         raise EncryptionKeyError(
             f"The secret stored for {context} does not decrypt with the key {key_id!r}: the key is another one, or the "
             "value was altered or copied from another record. Nothing was changed."
         ) from None
 
 
-def get_key_id(token: str) -> str:
-    """Id of the key a stored value was encrypted with."""
-    return token.split(".", 2)[1]
+def get_key_id(*, token: str, context: str) -> str:
+    """Id of the key a stored value was encrypted with. Raises EncryptionKeyError if it is no such value."""
+    return _split(token=token, context=context)[0]
+
+
+def _split(*, token: str, context: str) -> tuple[str, str]:
+    match = _TOKEN.match(token)
+    if match is None:
+        raise EncryptionKeyError(
+            f"The secret stored for {context} is not a value that the Vault wrote. Enter it again; nothing was changed."
+        )
+    return match[1], match[2]
+
+
+def _decode(body: str) -> bytes:
+    """Nothing, which no key decrypts, for a spelling that Python reads but does not write."""
+    raw = base64.urlsafe_b64decode(body)
+    return raw if base64.urlsafe_b64encode(raw).decode() == body else b""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import models
 
-from ctms.core.encryption import decrypt, encrypt
+from ctms.core.encryption import decrypt, encrypt, get_key_id
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -34,6 +35,11 @@ class Secret:
     def reveal(self) -> str:
         """The plain text. Raises EncryptionKeyError, see `ctms.core.encryption.decrypt`."""
         return decrypt(token=self.token, context=self._context)
+
+    @property
+    def key_id(self) -> str:
+        """Id of the key that it is encrypted with. Raises EncryptionKeyError if what is stored is no secret."""
+        return get_key_id(token=self.token, context=self._context)
 
     def __bool__(self) -> bool:
         return bool(self.token)
@@ -69,7 +75,7 @@ class _SecretDescriptor:
 class EncryptedTextField(_TextField):
     """Text that the database sees only as AES-GCM ciphertext bound to model, field and the row's `uid`.
 
-    Assigning text encrypts it at once; reading gives a `Secret`. The model must have a `uid` declared before this field.
+    Assigning text encrypts it at once; reading gives a `Secret`. The model must declare a `uid` before this field.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -83,8 +89,9 @@ class EncryptedTextField(_TextField):
         setattr(cls, self.attname, _SecretDescriptor(self))
 
     def build_context(self, instance: models.Model) -> str:
-        """What the ciphertext is bound to: model, field and row."""
-        return f"{instance._meta.label_lower}.{self.attname}.{instance.uid}"  # type: ignore[attr-defined]
+        """What the ciphertext is bound to: model, field and row, whichever way the row's uid was written."""
+        uid = UUID(str(instance.uid))  # type: ignore[attr-defined]
+        return f"{instance._meta.label_lower}.{self.attname}.{uid}"
 
     def seal(self, instance: models.Model, value: object) -> StoredToken:
         if isinstance(value, Secret):
@@ -96,7 +103,12 @@ class EncryptedTextField(_TextField):
             raise TypeError(f"{self.attname} takes text, not {type(value).__name__}.")
         return StoredToken(encrypt(plaintext=value, context=self.build_context(instance)))
 
-    def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> StoredToken:  # noqa: ARG002  Django's signature
+    def from_db_value(
+        self,
+        value: str | None,
+        expression: object,  # noqa: ARG002  Django's signature
+        connection: BaseDatabaseWrapper,  # noqa: ARG002  Django's signature
+    ) -> StoredToken:
         return StoredToken(value or "")
 
     def get_prep_value(self, value: object) -> str:

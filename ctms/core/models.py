@@ -14,7 +14,7 @@ from ctms.core.choices import RecordStatus
 from ctms.core.errors import UnauditedWriteError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 _writer_is_active: ContextVar[bool] = ContextVar("audited_writer_is_active", default=False)
 
@@ -39,7 +39,11 @@ def _require_writer(model: type[models.Model]) -> None:
 
 
 class AuditedQuerySet(models.QuerySet[AuditedT]):
-    """A query set whose writes are refused outside the audited writer."""
+    """A query set whose writes are refused outside the audited writer.
+
+    Beside the documented methods these are the three statements that all of Django's writing comes down to, so that
+    fixtures, `save_base` and whatever else does not pass by `save()` is refused too. What is left is SQL by hand.
+    """
 
     def update(self, **kwargs: Any) -> int:
         _require_writer(self.model)
@@ -52,6 +56,19 @@ class AuditedQuerySet(models.QuerySet[AuditedT]):
     def bulk_create(self, objs: Iterable[AuditedT], *args: Any, **kwargs: Any) -> list[AuditedT]:
         _require_writer(self.model)
         return super().bulk_create(objs, *args, **kwargs)
+
+    def _insert(self, *args: Any, **kwargs: Any) -> Any:
+        _require_writer(self.model)
+        return super()._insert(*args, **kwargs)  # type: ignore[misc]
+
+    def _update(self, values: Any) -> int:
+        _require_writer(self.model)
+        updated: int = super()._update(values)  # type: ignore[misc]
+        return updated
+
+    def _raw_delete(self, using: str | None) -> int:
+        _require_writer(self.model)
+        return super()._raw_delete(using)
 
 
 class AuditedModel(models.Model):
@@ -77,6 +94,8 @@ class AuditedModel(models.Model):
 
     class Meta:
         abstract = True
+        # Otherwise Django's own paths (saving, refreshing, cascading) use a plain manager, which refuses nothing.
+        base_manager_name = "objects"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         _require_writer(type(self))
@@ -91,7 +110,7 @@ class AuditedModel(models.Model):
 
     def full_clean(
         self,
-        exclude: Collection[str] | None = None,
+        exclude: Iterable[str] | None = None,
         validate_unique: bool = True,  # noqa: FBT001, FBT002  Django's signature
         validate_constraints: bool = True,  # noqa: FBT001, FBT002  Django's signature
     ) -> None:

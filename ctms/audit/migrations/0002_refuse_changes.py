@@ -1,6 +1,10 @@
 """On PostgreSQL the database itself refuses to change or remove audit entries."""
 
+from collections.abc import Callable
+
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 CREATE = """
 CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -17,8 +21,8 @@ DROP FUNCTION refuse_audit_change();
 """
 
 
-def _run_on_postgresql(sql):
-    def run(_apps, schema_editor):
+def _run_on_postgresql(sql: str) -> Callable[[Apps, BaseDatabaseSchemaEditor], None]:
+    def run(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(sql)
 

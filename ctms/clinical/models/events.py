@@ -55,10 +55,10 @@ class MonitoringEvent(VaultRecord):
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or MonitoringEventType.INTERIM_MONITORING_VISIT
-        if self.site_id is not None:
-            if self.study_country_id is None:
+        if self.site_id:
+            if not self.study_country_id:
                 self.study_country = self.site.study_country
-            if self.study_id is None:
+            if not self.study_id:
                 self.study = self.site.study
         super().prepare_for_save()
 

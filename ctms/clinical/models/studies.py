@@ -105,7 +105,7 @@ class StudySite(VaultRecord):
         ]
 
     def prepare_for_save(self) -> None:
-        if self.study_id is None and self.study_country_id is not None:
+        if not self.study_id and self.study_country_id:
             self.study = self.study_country.study
         super().prepare_for_save()
 
