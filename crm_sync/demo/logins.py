@@ -1,0 +1,172 @@
+"""Who can log in: users of the Vault with their security profiles, and the file that says how."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crm_sync.demo.crm import IntegrationLogin, OrganisationPlan
+from crm_sync.demo.names import build_slug
+from crm_sync.demo.profiles import ADMINISTRATOR, CRA, STUDY_MANAGER, build_profiles
+from crm_sync.demo.trials import TRIALS
+from ctms.accounts.models import User
+from ctms.audit.actors import Actor, build_system_actor
+from ctms.audit.services import create_records, save_record
+from ctms.audit.users import record_password_change, save_user
+from ctms.clinical.models import Study, StudyAssignment
+
+CRA_STUDIES = ("HVT118-301", "HVT214-301", "HVT441-301", "HVT712-201")
+ADMIN_USERNAME = "admin"
+# They write activities and cannot log in.
+COLLEAGUES = (
+    ("Noor", "Haddad"),
+    ("Tomasz", "Zieliński"),
+    ("Gabriela", "Montenegro"),
+    ("Kenji", "Watanabe"),
+    ("Siân", "Prosser"),
+    ("Olivier", "Dubois"),
+)
+
+
+_PASSWORD_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    label: str
+    username: str
+    first_name: str
+    last_name: str
+    profile: str
+
+
+_ROLES = (
+    _Role("Admin", ADMIN_USERNAME, "Helena", "Brandt", ADMINISTRATOR),
+    _Role("Study manager", "study.manager", "Matteo", "Ferrari", STUDY_MANAGER),
+    _Role("CRA", "cra", "Anneli", "Söderström", CRA),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """One entry of the log-in file; `password` and what is in `details` are secrets."""
+
+    role: str
+    username: str
+    password: str = field(repr=False)
+    details: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Users:
+    """The users of the demonstration, and how three of them log in."""
+
+    admin: User
+    study_manager: User
+    cra: User
+    colleagues: list[User]
+    logins: list[Login]
+
+    @property
+    def actor(self) -> Actor:
+        """The administrator, as whom the demonstration is set up."""
+        return Actor(user=self.admin, source="command", reference="demo")
+
+
+def create_users() -> Users:
+    """Write the security profiles and the users, as *System*."""
+    actor = build_system_actor(source="command", reference="demo")
+    profiles = {profile.api_name: profile for profile in build_profiles()}
+    for profile in profiles.values():
+        save_record(record=profile, actor=actor)
+    made, logins = [], []
+    for role in _ROLES:
+        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        user = _build_user(role.username, first_name=role.first_name, last_name=role.last_name, password=password)
+        user.is_superuser = role.username == ADMIN_USERNAME
+        user.security_profile = profiles[role.profile]
+        made.append(user)
+        logins.append(Login(role=role.label, username=role.username, password=password))
+    colleagues = []
+    for first_name, last_name in COLLEAGUES:
+        username = build_slug(first_name=first_name, last_name=last_name)
+        user = _build_user(username, first_name=first_name, last_name=last_name, password=None)
+        user.security_profile = profiles[CRA]
+        colleagues.append(user)
+    for user in (*made, *colleagues):
+        save_user(user=user, actor=actor)
+    admin, study_manager, cra = made
+    return Users(admin=admin, study_manager=study_manager, cra=cra, colleagues=colleagues, logins=logins)
+
+
+def assign_studies(*, users: Users, studies: dict[str, Study]) -> dict[str, list[User]]:
+    """Give the CRA four studies and every colleague some; returns who works on a study, by its number."""
+    by_study: dict[str, list[User]] = {}
+    count = len(users.colleagues)
+    for position, trial in enumerate(trial for trial in TRIALS if trial.countries):
+        team = [users.colleagues[position % count], users.colleagues[(position + 2) % count]]
+        by_study[trial.number] = [users.cra, *team] if trial.number in CRA_STUDIES else team
+    create_records(
+        records=[
+            StudyAssignment(user=user, study=studies[number]) for number, team in by_study.items() for user in team
+        ],
+        actor=users.actor,
+    )
+    return by_study
+
+
+def build_integration_login(*, plan: OrganisationPlan, login: IntegrationLogin) -> Login:
+    """The sandbox's log-in, for people who try the CRM's API themselves."""
+    return Login(
+        role=f"CRM {plan.label} API",
+        username=login.username,
+        password=login.password,
+        details={"consumer_key": login.consumer_key, "consumer_secret": login.consumer_secret},
+    )
+
+
+def replace_passwords() -> list[Login]:
+    """New passwords for those who log in, when the file with the old ones is lost."""
+    actor = build_system_actor(source="command", reference="demo")
+    logins = []
+    for role in _ROLES:
+        user = User.objects.get(username=role.username)
+        login = Login(role=role.label, username=role.username, password=secrets.token_urlsafe(_PASSWORD_BYTES))
+        user.set_password(login.password)
+        user.save(update_fields=["password"])
+        record_password_change(user=user, actor=actor)
+        logins.append(login)
+    return logins
+
+
+def write_logins(*, logins: Sequence[Login], path: Path) -> None:
+    """Write the log-ins, all at once, to a file that only its owner can read."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        json.dump(
+            [
+                {"role": login.role, "username": login.username, "password": login.password, **login.details}
+                for login in logins
+            ],
+            handle,
+            indent=2,
+        )
+    draft.replace(path)
+
+
+def _build_user(username: str, *, first_name: str, last_name: str, password: str | None) -> User:
+    user = User(
+        username=username,
+        first_name=first_name,
+        last_name=last_name,
+        email=f"{build_slug(first_name=first_name, last_name=last_name)}@example.com",
+        is_staff=password is not None,
+    )
+    user.set_password(password)  # None: nobody can log in as this user
+    return user

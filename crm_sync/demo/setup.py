@@ -1,0 +1,77 @@
+"""The configuration that the requirement documents describe, step by step, and the two connections."""
+
+from __future__ import annotations
+
+from activities.choices import ActivityType
+from activities.models import Activity
+from connections.choices import GrantFlow
+from connections.models import Connection, ConnectionAuthorization, CrmConnectionIdentifierMapping
+from connections.models.authorizations import BASIC_AUTH
+from connections.objects import ENTER_CONNECTED_APP_DETAILS
+from connections.services import create_connection, enter_connected_app_details, set_password
+from crm_sync.demo.crm import IntegrationLogin, OrganisationPlan
+from crm_sync.demo.identity import EMEA
+from crm_sync.jobs import TRANSFER_JOB_KEY
+from ctms.audit.actors import Actor
+from ctms.audit.services import save_record
+from ctms.configuration.services import assign_action, set_application_settings, set_object_type_status
+from ctms.core.choices import RecordStatus
+from ctms.jobs.services import set_job_status
+
+# EMEA is matched by another pair of fields, see `crm_sync.demo.expectations`; and it logs in by the other flow.
+_EMEA_PERSON_IDENTIFIER, _EMEA_ACCOUNT_IDENTIFIER = "npi__v", "NPI_vod__c"
+
+
+def configure_vault(*, actor: Actor) -> None:
+    """Everything but the connections: the Medical Activity type, the connected-app action, the identifier mapping."""
+    set_object_type_status(
+        object_name=Activity.object_name,
+        object_type=ActivityType.MEDICAL,
+        status=RecordStatus.ACTIVE,
+        actor=actor,
+    )
+    assign_action(
+        object_name=ConnectionAuthorization.object_name,
+        object_type=BASIC_AUTH,
+        action_name=ENTER_CONNECTED_APP_DETAILS,
+        actor=actor,
+    )
+    set_application_settings(
+        clinical_person_identifier="external_id__v",
+        crm_account_identifier="External_ID_vod__c",
+        enable_global_crm_mapping=True,
+        actor=actor,
+    )
+
+
+def connect_organisation(*, plan: OrganisationPlan, login: IntegrationLogin, actor: Actor) -> Connection:
+    """A connection to an organisation of the sandbox, ready to transfer."""
+    authorization = ConnectionAuthorization(name=f"{plan.label} integration user", username=login.username)
+    save_record(record=authorization, actor=actor)
+    set_password(authorization=authorization, password=login.password, actor=actor)
+    enter_connected_app_details(
+        authorization=authorization,
+        consumer_key=login.consumer_key,
+        consumer_secret=login.consumer_secret,
+        grant_flow=GrantFlow.CLIENT_CREDENTIALS if plan.label == EMEA else GrantFlow.PASSWORD,
+        actor=actor,
+    )
+    connection = create_connection(
+        connection=Connection(name=plan.label, url=plan.url, authorization=authorization, description=plan.description),
+        actor=actor,
+    )
+    if plan.label == EMEA:
+        save_record(
+            record=CrmConnectionIdentifierMapping(
+                connection=connection,
+                clinical_person_identifier=_EMEA_PERSON_IDENTIFIER,
+                crm_account_identifier=_EMEA_ACCOUNT_IDENTIFIER,
+            ),
+            actor=actor,
+        )
+    return connection
+
+
+def activate_transfer(*, actor: Actor) -> None:
+    """Let the hourly transfer run."""
+    set_job_status(key=TRANSFER_JOB_KEY, status=RecordStatus.ACTIVE, actor=actor)
