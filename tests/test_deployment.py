@@ -115,7 +115,7 @@ def test_the_environment_of_each_service_passes_the_deployment_check(services: d
         text=True,
         check=False,
     )
-    assert (result.returncode, result.stderr) == (0, "System check identified no issues (0 silenced).\n")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 # -- Dockerfile -----------------------------------------------------------------------------------
@@ -166,11 +166,12 @@ def read_pins(path: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", LOCK_FILES)
 def test_lock_files_hold_pins_and_hashes_and_no_address(path: str) -> None:
+    assert "://" not in read(path)
     for requirement in re.split(r"\n(?=\S)", read(path).strip()):
         first, *rest = requirement.splitlines()
         assert re.fullmatch(r"[a-z0-9._-]+(\[[a-z,]+\])?==\S+( ; .+)? \\", first), first
         assert rest[0].startswith("    --hash=sha256:"), first
-        assert all(re.fullmatch(r"    (--hash=sha256:[0-9a-f]{64}( \\)?|# *[^/:]*)", line) for line in rest), first
+        assert all(re.fullmatch(r"    (--hash=sha256:[0-9a-f]{64}( \\)?|#( .*)?)", line) for line in rest), first
 
 
 def test_development_installs_the_versions_of_production() -> None:
