@@ -38,7 +38,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR_DIR / "mail"
 
-CRM_SANDBOX_ORIGINS: dict[str, str] = env.dict(
+CRM_SANDBOX_ORIGINS = env.dict(
     "CRM_SANDBOX_ORIGINS",
     default={"na.crm.test": "http://127.0.0.1:8101", "emea.crm.test": "http://127.0.0.1:8102"},
 )

@@ -20,7 +20,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 CELERY_BROKER_URL = env.str("TEST_BROKER_URL", default="memory://")
 CELERY_BROKER_TRANSPORT_OPTIONS = {}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-CRM_SANDBOX_ORIGINS: dict[str, str] = env.dict("CRM_SANDBOX_ORIGINS", default={})
+CRM_SANDBOX_ORIGINS = env.dict("CRM_SANDBOX_ORIGINS", default={})
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

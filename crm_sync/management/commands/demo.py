@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from crm_sync.demo.data import load_demo_data
+from crm_sync.demo.data import get_logins_path, is_demo_data_loaded, load_demo_data, plant_later_changes
 from crm_sync.demo.processes import (
     ProcessesError,
     Supervisor,
@@ -24,11 +24,11 @@ from crm_sync.demo.processes import (
     supervise,
     wait_until_answering,
 )
+from ctms.core.errors import VaultError
 
 ORGANISATIONS = ("na", "emea")
 START_SECONDS = 60
 WORKER = "demo@localhost"
-LOGINS_FILE = "demo-logins.json"
 
 # Celery says so each time it is started by root, as in most containers; the demonstration serves this machine alone.
 ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
@@ -73,7 +73,10 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         if not is_demo_data_loaded():
             self.stdout.write("Loading the demonstration data")
+        try:
             load_demo_data()
+        except VaultError as error:
+            raise CommandError(str(error)) from error
         try:
             asyncio.run(self.run_processes(ports=ports, stay=not options["check"]))
         except ProcessesError as error:
@@ -101,10 +104,6 @@ def list_taken_ports(*, ports: Ports) -> list[str]:
         for port, (purpose, option) in wanted.items()
         if not is_port_free(port=port)
     ]
-
-
-def is_demo_data_loaded() -> bool:
-    return (settings.VAR_DIR / LOGINS_FILE).exists() and get_user_model().objects.exists()
 
 
 def build_environment(*, ports: Ports) -> Mapping[str, str]:
@@ -136,10 +135,10 @@ async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
     for port in ports.organisations.values():
         await wait_until_answering(name="crm", port=port, seconds=START_SECONDS)
 
-    supervisor.say("Transferring")
-    returncode = await supervisor.run(name="transfer", command=[*manage, "transfer"])
-    if returncode not in (0, 1):  # 1: some records could not go, and the demonstration data holds such
-        raise ProcessesError(f"The transfer ended with exit code {returncode}")
+    await transfer(supervisor=supervisor)
+    if await sync_to_async(plant_later_changes)():
+        supervisor.say("Transferring what a day's work has changed")
+        await transfer(supervisor=supervisor)
 
     worker = ["worker", "--hostname", WORKER, "--loglevel", "INFO", "--concurrency", "2"]
     await supervisor.start(name="worker", command=[*celery, *worker, "--without-gossip", "--without-mingle"])
@@ -147,6 +146,12 @@ async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
     ping = [*celery, "inspect", "--destination", WORKER, "--timeout", str(START_SECONDS), "ping"]
     if await supervisor.run(name="worker", command=ping):
         raise ProcessesError(f"The worker did not answer within {START_SECONDS} seconds")
+
+
+async def transfer(*, supervisor: Supervisor) -> None:
+    returncode = await supervisor.run(name="transfer", command=[sys.executable, "manage.py", "transfer"])
+    if returncode not in (0, 1):  # 1: some records could not go, and the demonstration's data hold such
+        raise ProcessesError(f"The transfer ended with exit code {returncode}")
 
 
 def describe(*, ports: Ports, stay: bool) -> str:
@@ -157,9 +162,10 @@ def describe(*, ports: Ports, stay: bool) -> str:
         f"Its admin       http://127.0.0.1:{ports.web}/admin/",
     ]
     lines += [f"CRM {name:<11} http://127.0.0.1:{port}/" for name, port in ports.organisations.items()]
-    logins = json.loads((settings.VAR_DIR / LOGINS_FILE).read_text(encoding="utf-8"))
-    lines += ["", f"{'Role':<15} {'User name':<20} Password"]
-    lines += [f"{login['role']:<15} {login['username']:<20} {login['password']}" for login in logins]
+    logins = json.loads(get_logins_path().read_text(encoding="utf-8"))
+    width = max(len(login["username"]) for login in logins)
+    lines += ["", f"{'Log in as':<15} {'user name':<{width}} password"]
+    lines += [f"{login['role']:<15} {login['username']:<{width}} {login['password']}" for login in logins]
     if stay:
         lines += ["", "Ctrl-C stops everything."]
     return "\n".join(lines)
