@@ -6,6 +6,8 @@ class ActivitiesConfig(AppConfig):
     verbose_name = "Activities"
 
     def ready(self) -> None:
+        from activities.home import register_activity_panel
         from activities.objects import register_activity_objects
 
         register_activity_objects()
+        register_activity_panel()

@@ -3,6 +3,24 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from ctms.accounts.views import enter_admin
+from ctms.audit.views import ChangePasswordView
+from ctms.core.views import show_health
+from ctms.records.views import show_home
+
+urlpatterns = [
+    path("", show_home, name="home"),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", ChangePasswordView.as_view(), name="change_password"),
+    path("healthz", show_health, name="health"),
+    # The admin console is entered and left by the same doors as everything else.
+    path("admin/login/", enter_admin),
+    path("admin/logout/", LogoutView.as_view()),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="change_password")),
+    path("admin/", admin.site.urls),
+]

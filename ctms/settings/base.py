@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,18 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR_DIR = BASE_DIR / "var"
 
 env = environ.Env()
+
+
+def _build_static_url(name: str) -> Callable[[object], str]:
+    """The address of a static file, asked when a page is made: settings are read before the storage exists."""
+
+    def build(_request: object) -> str:
+        from django.templatetags.static import static  # noqa: PLC0415  needs the settings that are just being read
+
+        return static(name)
+
+    return build
+
 
 VAULT_NAME = env.str("VAULT_NAME", default="CTMS Vault")
 # Where users reach the Vault; CRM records link back to it.
@@ -52,7 +65,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "ctms.core.csp.ContentSecurityPolicyMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -71,6 +84,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "ctms.core.context_processors.add_vault_name",
             ],
         },
     },
@@ -95,6 +109,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 AXES_VERBOSE = False  # or every command begins with a line about it
 
 # -- Time and words -------------------------------------------------------------------------------
@@ -108,9 +123,8 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "ctms" / "static"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# -- Browser security: strict for the study teams' pages, looser for the admin theme (see ctms/urls.py) --
+# -- Browser security: strict for the study teams' pages, looser for the admin theme (see ctms/core/csp.py) --
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "img-src": ["'self'", "data:"],
@@ -119,6 +133,11 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
     },
+}
+# The theme's Alpine evaluates attributes, and colours are inline styles; popups of related records are windows.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "script-src": ["'self'", "'unsafe-eval'"],
+    "style-src": ["'self'", "'unsafe-inline'"],
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -160,11 +179,79 @@ CRM_TRANSFER_OVERLAP_SECONDS = 10 * 60
 DATABASE_TRANSACTION_SECONDS = 5 * 60
 
 # -- Admin console --------------------------------------------------------------------------------
+# The sidebar, in the product's own order: group → (label, icon, model). Only what the user may view is shown.
+ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
+    (
+        "Connections",
+        [
+            ("Connections", "hub", "connections.Connection"),
+            ("Connection Authorizations", "key", "connections.ConnectionAuthorization"),
+            ("Integrations", "sync_alt", "connections.Integration"),
+            ("Integration Rules", "rule", "connections.IntegrationRule"),
+            ("Field Rules", "table_rows", "connections.FieldRule"),
+        ],
+    ),
+    (
+        "Configuration",
+        [
+            ("Object Types", "category", "configuration.ObjectType"),
+            ("Custom Fields", "add_box", "configuration.CustomField"),
+            ("Page Layouts", "dashboard", "configuration.PageLayout"),
+            ("Report Types", "schema", "reports.ReportType"),
+            ("Reports", "monitoring", "reports.Report"),
+        ],
+    ),
+    (
+        "Operations",
+        [
+            ("Job Definitions", "schedule", "jobs.JobDefinition"),
+            ("Job Status", "pending_actions", "jobs.JobRun"),
+            ("Integration Runs", "sync", "crm_sync.IntegrationRun"),
+            ("Transfer Links", "link", "crm_sync.TransferLink"),
+            ("Account Matches", "how_to_reg", "crm_sync.AccountMatch"),
+        ],
+    ),
+    (
+        "Logs",
+        [
+            ("User Exceptions", "error", "exceptions_log.ExceptionMessage"),
+            ("User Exception Items", "list_alt", "exceptions_log.ExceptionItem"),
+            ("Audit Trail", "history", "audit.AuditEntry"),
+        ],
+    ),
+    (
+        "Settings",
+        [
+            ("Application Settings", "settings", "configuration.ApplicationSettings"),
+            ("Users", "group", "accounts.User"),
+            ("Security Profiles", "shield_person", "accounts.SecurityProfile"),
+            ("Study Assignments", "assignment_ind", "clinical.StudyAssignment"),
+        ],
+    ),
+    (
+        "Clinical",
+        [
+            ("Activities", "event_note", "activities.Activity"),
+            ("Studies", "science", "clinical.Study"),
+            ("Study Countries", "public", "clinical.StudyCountry"),
+            ("Study Sites", "local_hospital", "clinical.StudySite"),
+            ("People", "person", "clinical.Person"),
+            ("Study People", "badge", "clinical.StudyPerson"),
+            ("Monitoring Events", "event_available", "clinical.MonitoringEvent"),
+            ("Study Communications", "forum", "clinical.StudyCommunicationLog"),
+        ],
+    ),
+]
 UNFOLD = {
     "SITE_TITLE": VAULT_NAME,
     "SITE_HEADER": VAULT_NAME,
+    "SITE_SYMBOL": "experiment",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _build_static_url("vault.svg")}],
+    "STYLES": [_build_static_url("admin.css")],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "ctms.core.sidebar.build_sidebar"},
+    "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {
             "50": "240 253 250",

@@ -1,0 +1,32 @@
+"""Pages that write to the audit trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.views import PasswordChangeView
+from django.db import transaction
+from django.http import HttpResponse
+from django.urls import reverse_lazy
+
+from ctms.accounts.models import User
+from ctms.audit.actors import Actor
+from ctms.audit.users import record_password_change
+
+
+class ChangePasswordView(PasswordChangeView):
+    """A user's own password."""
+
+    template_name = "registration/change_password.html"
+    success_url = reverse_lazy("home")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            if isinstance(self.request.user, User):
+                record_password_change(
+                    user=self.request.user, actor=Actor(user=self.request.user, source="page")
+                )
+        messages.success(self.request, "Your password was changed.")
+        return response

@@ -1,0 +1,22 @@
+"""Content Security Policy: strict, and one looser policy for the admin theme alone."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from csp.middleware import CSPMiddleware, PolicyParts
+
+
+class ContentSecurityPolicyMiddleware(CSPMiddleware):
+    """`CONTENT_SECURITY_POLICY` everywhere, with `ADMIN_CONTENT_SECURITY_POLICY` over it below `/admin/`."""
+
+    def get_policy_parts(
+        self,
+        request: HttpRequest,
+        response: HttpResponseBase,
+        report_only: bool = False,  # noqa: FBT001, FBT002  django-csp's signature
+    ) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        if request.path_info.startswith("/admin/"):
+            parts.replace = {**settings.ADMIN_CONTENT_SECURITY_POLICY, **(parts.replace or {})}
+        return parts
