@@ -23,7 +23,7 @@ from crm_sync.retry import RetryBudget, choose_delay
 from crm_sync.soql import MAX_URI_BYTES
 from crm_sync.wire import Call, Token, Wire
 
-TOKEN_PATH: Final = "/services/oauth2/token"
+TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105 - a path
 LONGEST_SLEEP: Final = 2.0
 _SHORTEST_SECRET: Final = 4
 _TOKEN = re.compile(r"[\x21-\x7e]+")

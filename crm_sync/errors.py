@@ -69,7 +69,7 @@ class LimitError(CrmError):
     default_remedy = "The next run continues where this one stopped; raise the limit if this happens often."
 
 
-class QueryLocatorExpired(CrmError):
+class QueryLocatorExpired(CrmError):  # noqa: N818 - an expected turn of events that callers handle, named as the CRM names it
     """The CRM no longer knows the place at which a query's next page starts."""
 
     error_type = "connectivity"

@@ -37,7 +37,7 @@ def choose_delay(*, attempt: int, base: float, cap: float, asked: float | None) 
     Exponential backoff with full jitter: anything between nothing and ``base`` · 2^(attempt-1), at most ``cap``; never
     less than the CRM asked for.
     """
-    backoff = random.uniform(0, min(cap, base * 2 ** (attempt - 1)))
+    backoff = random.uniform(0, min(cap, base * 2 ** (attempt - 1)))  # noqa: S311 - spreads load, guards nothing
     return max(backoff, asked or 0.0)
 
 

@@ -108,7 +108,7 @@ def build_select(
     columns: dict[str, str] = {}
     for name in fields:
         columns.setdefault(name.lower(), check_name(name))
-    parts = [f"SELECT {', '.join(columns.values())} FROM {check_name(object_name)}"]
+    parts = [f"SELECT {', '.join(columns.values())} FROM {check_name(object_name)}"]  # noqa: S608 - every name is checked
     conditions = [where] if isinstance(where, str) else list(where)
     if any(conditions):
         parts.append("WHERE " + " AND ".join(filter(None, conditions)))

@@ -97,16 +97,20 @@ def open_checked_socket(connection: HTTPConnection, *, resolve: Resolver, is_all
 class CheckedAdapter(HTTPAdapter):
     """A requests adapter whose sockets all come from ``open_checked_socket``; it knows no proxy and never retries."""
 
-    def __init__(self, *, is_allowed: AddressRule, pool_size: int, resolve: Resolver = socket.getaddrinfo) -> None:
-        """``pool_size`` connections are kept open per host; more are opened when more threads call."""
+    def __init__(self, *, is_allowed: AddressRule, pool_size: int, resolve: Resolver | None = None) -> None:
+        """``pool_size`` connections are kept open per host; more are opened when more threads call.
+
+        ``resolve`` takes the place of ``socket.getaddrinfo``.
+        """
+        resolver = resolve or socket.getaddrinfo
 
         class CheckedHttpConnection(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                return open_checked_socket(self, resolve=resolve, is_allowed=is_allowed)
+                return open_checked_socket(self, resolve=resolver, is_allowed=is_allowed)
 
         class CheckedHttpsConnection(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                return open_checked_socket(self, resolve=resolve, is_allowed=is_allowed)
+                return open_checked_socket(self, resolve=resolver, is_allowed=is_allowed)
 
         class CheckedHttpPool(HTTPConnectionPool):
             ConnectionCls = CheckedHttpConnection
@@ -117,12 +121,12 @@ class CheckedAdapter(HTTPAdapter):
         self._pool_classes = {"http": CheckedHttpPool, "https": CheckedHttpsPool}
         super().__init__(pool_connections=2, pool_maxsize=pool_size)
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:  # noqa: FBT001, FBT002 - the signature of requests
         """Make the pool manager of requests, with the checked connections in it."""
         self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:  # noqa: ARG002 - the signature of requests
         """Refuse: behind a proxy the address of the CRM could not be checked."""
         message = "Calls to a CRM do not go through a proxy."
         raise ConfigurationError(message, remedy="Let the server reach the CRM directly.")
@@ -131,7 +135,7 @@ class CheckedAdapter(HTTPAdapter):
 class UnredirectedSession(requests.Session):
     """A session that sees no redirect in any answer, because requests reads the whole body of one it sees."""
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature of requests
         """Return None: there is nowhere else to go."""
         return
 

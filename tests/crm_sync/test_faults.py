@@ -182,6 +182,15 @@ def test_a_redirect_is_refused_and_not_followed(scripted: ScriptedServer, make_c
     assert len(scripted.calls) == 1
 
 
+def test_the_body_of_a_redirect_is_bounded_too(
+    scripted: ScriptedServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "MAX_ANSWER_BYTES", 1000)
+    scripted.replies = [Reply(status=302, body=b"x" * 1001, headers={"Location": "/"})]
+    with pytest.raises(ConnectivityError, match="too large to be one of its own"):
+        make_client().get_limits()
+
+
 @pytest.mark.parametrize(
     ("reply", "kind", "message"),
     [

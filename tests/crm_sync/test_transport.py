@@ -162,6 +162,20 @@ def test_a_session_opens_no_scheme_or_host_but_https_and_its_sandboxes(server: S
                 session.get(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "address"), [("https://na.my.salesforce.com/", "127.0.0.1"), ("http://localhost:8101/", "13.110.54.12")]
+)
+def test_real_hosts_are_public_and_sandboxes_are_local(monkeypatch: pytest.MonkeyPatch, url: str, address: str) -> None:
+    find_address = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: find_address(address, *rest))
+    rules = HostRules(
+        allowed_suffixes=("salesforce.com",), sandbox_origins={"https://na.crm.test": "http://localhost:8101"}
+    )
+    with open_session(rules=rules, ca_bundle=None, pool_size=1) as session, pytest.raises(ConfigurationError) as caught:
+        session.get(url)
+    assert f"leads to the address {address}, which is not one that a CRM may have." in caught.value.message
+
+
 def test_the_environment_changes_neither_proxy_nor_certificates(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
