@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 COLOURS = (36, 33, 32, 35, 34)  # ANSI: cyan, yellow, green, magenta, blue
+PREFIX_WIDTH = 11
 READ_BYTES = 64 * 1024
 PRINT_REST_SECONDS = 2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -80,7 +81,7 @@ class Supervisor:
 
     def say(self, text: str, *, name: str = "demo", colour: int = 1) -> None:
         """Print `text`, each line after `name`."""
-        prefix = f"{name:<8} | "
+        prefix = f"{name:<{PREFIX_WIDTH - 3}} | "
         if self._output.isatty() and not os.environ.get("NO_COLOR"):
             prefix = f"\033[{colour}m{prefix}\033[0m"
         self._output.write("".join(f"{prefix}{line}\n" for line in text.splitlines()))
@@ -192,7 +193,7 @@ async def wait_until_answering(*, name: str, port: int, seconds: float) -> None:
 
 
 def is_answering(*, port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/")
         connection.getresponse().read()

@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",
     "django_structlog",
     "axes",
 ]
@@ -89,6 +90,9 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     },
 ]
+
+# Widgets may have their templates in the project's own folder.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # -- People ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -270,6 +274,7 @@ UNFOLD = {
 }
 
 # -- Logs: one event a line, nothing from requests or answers but what is named -------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,
@@ -286,10 +291,13 @@ structlog.configure(
 )
 
 
-def build_logging(*, renderer: str, level: str = "INFO") -> dict[str, Any]:
+def build_logging(*, renderer: str, level: str = LOG_LEVEL) -> dict[str, Any]:
     """`renderer` is `console` for people or `json` for machines."""
     processors: dict[str, Any] = {
-        "console": structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
+        # Plain: the default, with rich installed, prints every local variable, secrets among them.
+        "console": structlog.dev.ConsoleRenderer(
+            colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        ),
         "json": structlog.processors.JSONRenderer(),
     }
     return {

@@ -5,6 +5,9 @@ from django.core.exceptions import ImproperlyConfigured
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
 from ctms.settings.base import DATABASE_TRANSACTION_SECONDS, VAR_DIR, build_logging, env
 
+_SHORTEST_SECRET_KEY = 50
+_FEWEST_DIFFERENT_CHARACTERS = 10
+
 SECRET_KEY = env.str("SECRET_KEY")
 FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
@@ -16,7 +19,7 @@ for _name in ("DEBUG", "DJANGO_DEBUG"):
         raise ImproperlyConfigured(f"{_name} is on: error pages would show data. Unset it in production.")
 if env.str("CRM_SANDBOX_ORIGINS", default=""):
     raise ImproperlyConfigured("CRM_SANDBOX_ORIGINS is set: it bypasses the address check. Unset it in production.")
-if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10:
+if len(SECRET_KEY) < _SHORTEST_SECRET_KEY or len(set(SECRET_KEY)) < _FEWEST_DIFFERENT_CHARACTERS:
     raise ImproperlyConfigured("SECRET_KEY is a default or too weak: give at least 50 random characters.")
 if not FIELD_ENCRYPTION_KEYS:
     raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS is empty: create one with `manage.py create_encryption_key`.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -18,12 +20,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from crm_sync.demo.data import get_logins_path, is_demo_data_loaded, load_demo_data, plant_later_changes
 from crm_sync.demo.processes import (
+    PREFIX_WIDTH,
     ProcessesError,
     Supervisor,
     is_port_free,
     supervise,
     wait_until_answering,
 )
+from ctms.celery import app as celery
 from ctms.core.errors import VaultError
 
 ORGANISATIONS = ("na", "emea")
@@ -111,6 +115,7 @@ def build_environment(*, ports: Ports) -> Mapping[str, str]:
     warning_filters = filter(None, [os.environ.get("PYTHONWARNINGS"), ROOT_WARNING])
     return os.environ | {
         "CRM_SANDBOX_ORIGINS": origins,
+        "COLUMNS": str(shutil.get_terminal_size((140, 24)).columns - PREFIX_WIDTH),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": ",".join(warning_filters),
     }
@@ -123,7 +128,7 @@ async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
     """
     python = sys.executable
     manage = [python, "manage.py"]
-    celery = [python, "-m", "celery", "--quiet", "--app", "ctms"]
+    celery_command = [python, "-m", "celery", "--quiet", "--app", "ctms"]
     sandbox = [*manage, "crm_sandbox", "--port", str(ports.crm)]
     for name in ORGANISATIONS:
         sandbox += ["--org", name]
@@ -141,15 +146,27 @@ async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
         await transfer(supervisor=supervisor)
 
     worker = ["worker", "--hostname", WORKER, "--loglevel", "INFO", "--concurrency", "2"]
-    await supervisor.start(name="worker", command=[*celery, *worker, "--without-gossip", "--without-mingle"])
-    await supervisor.start(name="beat", command=[*celery, "beat", "--loglevel", "INFO", "--pidfile="])
-    ping = [*celery, "inspect", "--destination", WORKER, "--timeout", str(START_SECONDS), "ping"]
-    if await supervisor.run(name="worker", command=ping):
-        raise ProcessesError(f"The worker did not answer within {START_SECONDS} seconds")
+    await supervisor.start(name="worker", command=[*celery_command, *worker, "--without-gossip", "--without-mingle"])
+    await supervisor.start(name="beat", command=[*celery_command, "beat", "--loglevel", "INFO", "--pidfile="])
+    await wait_until_working(seconds=START_SECONDS)
+
+
+async def wait_until_working(*, seconds: float) -> None:
+    """Return once the worker takes messages. Raises ProcessesError if it does not within `seconds`."""
+    ping = partial(celery.control.ping, destination=[WORKER], timeout=1)
+    try:
+        async with asyncio.timeout(seconds):
+            while True:  # a message that is sent before the worker listens is lost
+                if await asyncio.to_thread(ping):
+                    return
+    except TimeoutError as error:
+        raise ProcessesError(f"worker did not answer within {seconds:.0f} seconds") from error
 
 
 async def transfer(*, supervisor: Supervisor) -> None:
-    returncode = await supervisor.run(name="transfer", command=[sys.executable, "manage.py", "transfer"])
+    returncode = await supervisor.run(
+        name="transfer", command=["env", "LOG_LEVEL=WARNING", sys.executable, "manage.py", "transfer"]
+    )
     if returncode not in (0, 1):  # 1: some records could not go, and the demonstration's data hold such
         raise ProcessesError(f"The transfer ended with exit code {returncode}")
 
