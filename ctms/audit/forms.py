@@ -25,17 +25,17 @@ class AuditedModelForm(_ModelForm):
     typed still there.
     """
 
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
     refusals: ClassVar[Mapping[str | None, ValidationError]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
-            self.initial["version"] = self.instance.version
+            self.initial["read_version"] = self.instance.version
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if self.instance.pk is not None and self.cleaned_data.get("version") is None:
+        if self.instance.pk is not None and self.cleaned_data.get("read_version") is None:
             raise ValidationError("The form came without the record's version. Reload the page and enter it again.")
         return cleaned
 

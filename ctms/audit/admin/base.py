@@ -104,8 +104,8 @@ class AuditedInlineMixin:
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """As declared, and the version as a hidden field."""
-        fields = [name for name in super().get_fields(request, obj) if name != "version"]  # type: ignore[misc]
-        return [*fields, "version"] if self.has_change_permission(request, obj) else fields  # type: ignore[attr-defined]
+        fields = [name for name in super().get_fields(request, obj) if name != "read_version"]  # type: ignore[misc]
+        return [*fields, "read_version"] if self.has_change_permission(request, obj) else fields  # type: ignore[attr-defined]
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[BaseInlineFormSet[Any, Any, Any]]:
         formset: type[BaseInlineFormSet[Any, Any, Any]] = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
@@ -231,7 +231,7 @@ class AuditedModelAdmin(ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         """Less the version, which the template renders hidden."""
-        return [name for name in super().get_fields(request, obj) if name != "version"]
+        return [name for name in super().get_fields(request, obj) if name != "read_version"]
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         if self.stay_after_add and self.has_view_permission(request, obj):
@@ -340,7 +340,7 @@ class AuditedModelAdmin(ModelAdmin):
 
 def get_expected_version(form: Any) -> int | None:
     """The version that the form was filled from; None for a new record."""
-    version: int | None = form.cleaned_data.get("version") if form.instance.pk is not None else None
+    version: int | None = form.cleaned_data.get("read_version") if form.instance.pk is not None else None
     return version
 
 
