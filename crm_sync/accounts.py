@@ -112,8 +112,8 @@ class AccountDirectory:
             else:
                 self._problems[pk] = Problem(
                     error_type=ErrorType.MATCHING,
-                    message=f"{name} has no value in {label}, by which persons are matched to accounts. Enter it on the "
-                    "person.",
+                    message=f"{name} has no value in {label}, by which persons are matched to accounts. "
+                    "Enter it on the person.",
                 )
         doubles = self._doubles or {}
         accounts = self._find_accounts([value for _, value, _ in named])
@@ -193,8 +193,8 @@ class AccountDirectory:
                 else ""
             )
             message = (
-                f"No account in {self._connection.name} has the {account_field} {value!r}, which is the {label} of {name}."
-                f"{hint} Correct the identifier on the person or on the account."
+                f"No account in {self._connection.name} has the {account_field} {value!r}, which is the {label} of "
+                f"{name}.{hint} Correct the identifier on the person or on the account."
             )
         else:
             return ids[0]
@@ -220,14 +220,14 @@ def match_persons(*, identifiers: IdentifierMapping, values: set[str], crm_name:
         elif persons:
             matched[value] = Problem(
                 error_type=ErrorType.MATCHING,
-                message=f"{len(persons)} persons in the Vault have the {label} {value!r}, which the account in {crm_name} has. "
-                "Correct all but one.",
+                message=f"{len(persons)} persons in the Vault have the {label} {value!r}, which the account in "
+                f"{crm_name} has. Correct all but one.",
             )
         else:
             matched[value] = Problem(
                 error_type=ErrorType.MATCHING,
-                message=f"No person in the Vault has the {label} {value!r}, which is the {identifiers.account_field} of the "
-                f"account in {crm_name}. Create the person, or correct the identifier on either side; letters must be equal in "
-                "case.",
+                message=f"No person in the Vault has the {label} {value!r}, which is the "
+                f"{identifiers.account_field} of the account in {crm_name}. "
+                "Create the person, or correct the identifier on either side; case counts.",
             )
     return matched

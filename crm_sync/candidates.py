@@ -6,6 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
+from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
@@ -23,13 +24,13 @@ BATCH = 200
 
 
 def select_candidates(*, plan: IntegrationPlan, since: datetime | None) -> QuerySet[Any]:
-    """Records that changed since `since` (all, if None), themselves or what their payload shows, or that are pending.
+    """Records that changed after `since` (all, if None), whose payload shows what changed, or that are pending.
 
-    Each carries its link (`link_pk`, `link_crm_id`, …), `dependency_sum`, and whether it is `in_crm` and `is_current` there.
+    """Records that changed after `since` (all, if None) or show what did, and records that are pending.
     """
-    model = plan.vault_object.model
+    model: type[models.Model] = plan.vault_object.model
     links = TransferLink.objects.filter(integration=plan.integration, record_uid=OuterRef("uid"))
-    records = model._base_manager.annotate(
+    records: QuerySet[Any] = model._base_manager.annotate(
         dependency_sum=_sum_dependency_versions(plan),
         link_pk=Subquery(links.values("pk")[:1]),
         link_crm_id=Subquery(links.values("crm_id")[:1]),
@@ -58,7 +59,7 @@ def select_candidates(*, plan: IntegrationPlan, since: datetime | None) -> Query
 
 
 def select_outdated(*, plan: IntegrationPlan, candidates: QuerySet[Any], rules_changed: bool) -> QuerySet[Any]:
-    """Those candidates whose payload may differ from what the CRM has: all that are live there, if the rules changed."""
+    """Those candidates whose payload may differ from the CRM's; if the rules changed, all that are live there."""
     outdated = candidates.filter(is_gone=False) if rules_changed else candidates.filter(is_current=False)
     if plan.dependencies:
         outdated = outdated.select_related(*plan.dependencies)

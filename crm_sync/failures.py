@@ -23,7 +23,7 @@ _REMEDIES = {
     "STRING_TOO_LONG": "Shorten the text.",
     "DUPLICATE_VALUE": "Another record in the CRM has this value already; correct one of the two.",
     "INVALID_CROSS_REFERENCE_KEY": "The record referred to is not in the CRM, or the CRM user may not see it.",
-    "FIELD_CUSTOM_VALIDATION_EXCEPTION": "A validation rule of the CRM refuses the record; satisfy it or have it changed.",
+    "FIELD_CUSTOM_VALIDATION_EXCEPTION": "A validation rule of the CRM refuses it; satisfy or change the rule.",
     "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "The CRM's picklist lacks the value: add it there, or correct the field "
     "rule's picklist map.",
     "UNABLE_TO_LOCK_ROW": "Somebody else was changing the record in the CRM; the next run tries again.",

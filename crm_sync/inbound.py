@@ -58,7 +58,7 @@ class InboundRun:
         self._plan = session.plan
         self._run = session.run
         self._counts = session.counts
-        self._model = session.plan.vault_object.model
+        self._model: Any = session.plan.vault_object.model
         self._watermark = watermark
         self._connection = session.integration.connection
         # Calls met twice as they are in one run (a page read again, a failed call among the changed) count once.
@@ -69,7 +69,7 @@ class InboundRun:
         plan = self._plan
         if not is_object_type_active(object_name=plan.vault_object.api_name, object_type=plan.object_type):
             raise ConfigurationError(
-                f"The object type {plan.object_type} of {plan.vault_object.label} is inactive, so no call was received.",
+                f"The object type {plan.object_type} of {plan.vault_object.label} is inactive; no call was received.",
                 remedy="Activate it under Configuration > Objects > Activity > Object Types.",
             )
         for page in self._read_pending():
@@ -86,9 +86,7 @@ class InboundRun:
         conditions = []
         if self._plan.crm_filter_field:
             # A call that was unmarked before it was deleted is still to be made Inactive here.
-            conditions.append(
-                f"({compare(self._plan.crm_filter_field, '=', True)} OR {compare('IsDeleted', '=', True)})"
-            )
+            conditions.append(f"({_is_true(self._plan.crm_filter_field)} OR {_is_true('IsDeleted')})")
         if self._watermark is not None:
             since = self._watermark - timedelta(seconds=settings.CRM_TRANSFER_OVERLAP_SECONDS)
             conditions.append(compare("SystemModstamp", ">=", since))
@@ -333,6 +331,10 @@ class InboundRun:
             self._counts.created += 1
         else:
             self._counts.updated += 1
+
+
+def _is_true(field_name: str) -> str:
+    return compare(field_name, "=", value=True)
 
 
 def _parse_stamp(text: Any) -> datetime | None:

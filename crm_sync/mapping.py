@@ -71,7 +71,7 @@ def map_record(
             value = _read_source(rule=rule, record=record)
             _put(mapped=mapped, rule=rule, value=_convert(mapped=mapped, rule=rule, value=value, origin="The record"))
     if plan.deletion_mode == DeletionMode.APPEND and record.status == RecordStatus.INACTIVE:
-        # The CRM object has no status of its own: an inactive record is shown like a deleted one until it is active again.
+        # The CRM object has no status of its own: an inactive record is shown as deleted until it is active again.
         base = str(mapped.payload.get(plan.deletion_field) or "")
         mapped.payload[plan.deletion_field] = append_deletion(plan=plan, base=base)
     return mapped
@@ -167,14 +167,12 @@ def _to_key(value: Any) -> str:
 def _put(*, mapped: Mapped, rule: FieldPlan, value: Any, target: str = "", blank: Any = None) -> None:
     if value in (None, ""):
         if rule.is_required:
-            if not any(problem.message.find(f"“{rule.label}”") >= 0 for problem in mapped.problems):
-                mapped.problems.append(
-                    Problem(
-                        error_type=ErrorType.MAPPING,
-                        message=f"{rule.source or rule.target} is empty, but the field rule “{rule.label}” requires it. "
-                        "Fill it in.",
-                    )
+            told = any(f"“{rule.label}”" in problem.message for problem in mapped.problems)
+            if not told:
+                message = (
+                    f"{rule.source or rule.target} is empty, but the field rule “{rule.label}” requires it. Fill it in."
                 )
+                mapped.problems.append(Problem(error_type=ErrorType.MAPPING, message=message))
             return
         value = blank
     mapped.payload[target or rule.target] = value

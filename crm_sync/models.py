@@ -16,8 +16,8 @@ from ctms.jobs.models import JobRun
 class TransferLink(models.Model):
     """A record of the Vault and a record of the CRM that stand for each other in one integration.
 
-    `version` and `dependency_version` (the sum of the versions of the records whose values the payload shows) tell what
-    the CRM has; `digest` is that of the payload. `pending`: the record failed or waits, and the next run takes it again.
+    `version` and `dependency_version` (the sum of versions of the records whose values the payload shows) tell what the
+    CRM has; `digest` is that of the payload. `pending`: the record failed or waits, and the next run takes it again.
     """
 
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="links")

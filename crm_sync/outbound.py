@@ -346,7 +346,7 @@ class OutboundRun:
 
 
 def _mark_pending(link: TransferLink, record: Any) -> None:
-    """The CRM has not got this version: the link goes on telling what it has, and the next run takes the record again."""
+    """The CRM has not got this version: the link still tells what it has, and the next run takes the record again."""
     link.pending = True
     link.version = 0
     link.digest = record.link_digest or ""

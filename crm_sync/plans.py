@@ -44,7 +44,7 @@ class IdentifierMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldPlan:
-    """One active field rule. `references` and `end` are its path in the Vault: the source outbound, the target inbound."""
+    """One active field rule. `references` and `end` are its path in the Vault: source outbound, target inbound."""
 
     kind: FieldRuleKind
     label: str

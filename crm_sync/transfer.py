@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from connections.choices import IntegrationKind
+from connections.choices import GrantFlow, IntegrationKind
 from connections.models import Connection, Integration, IntegrationProgress
 from crm_sync.choices import IntegrationRunState
 from crm_sync.client import ClientOptions, Credentials, CrmClient
@@ -196,7 +196,7 @@ def build_client(*, connection: Connection, pipeline: Pipeline) -> CrmClient:
         )
     try:
         credentials = Credentials(
-            flow=authorization.grant_flow,
+            flow="password" if authorization.grant_flow == GrantFlow.PASSWORD else "client_credentials",
             username=authorization.username,
             password=authorization.password.reveal() if authorization.password else "",
             consumer_key=authorization.consumer_key.reveal(),
@@ -231,18 +231,20 @@ def _open_session(
     """Log in, and hold what the integrations of one run share. Raises CrmError if the connection cannot run."""
     get_identifier_mapping(connection)
     keep_alive = lease.renew_if_old if lease is not None else _do_nothing
-    with Pipeline(width=connection.concurrency, keep_alive=keep_alive) as pipeline:
-        with build_client(connection=connection, pipeline=pipeline) as client:
-            # Taken before anything is read: what changes from here on belongs to the next run.
-            started_at = get_now()
-            pipeline.call(client.log_in)
-            yield RunSession(
-                client=client,
-                pipeline=pipeline,
-                lease=lease,
-                actor=build_system_actor(source="job", reference=f"run {run.pk}" if run else "preview"),
-                started_at=started_at,
-            )
+    with (
+        Pipeline(width=connection.concurrency, keep_alive=keep_alive) as pipeline,
+        build_client(connection=connection, pipeline=pipeline) as client,
+    ):
+        # Taken before anything is read: what changes from here on belongs to the next run.
+        started_at = get_now()
+        pipeline.call(client.log_in)
+        yield RunSession(
+            client=client,
+            pipeline=pipeline,
+            lease=lease,
+            actor=build_system_actor(source="job", reference=f"run {run.pk}" if run else "preview"),
+            started_at=started_at,
+        )
 
 
 def _run_integration(*, session: IntegrationSession) -> None:

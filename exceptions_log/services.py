@@ -24,7 +24,7 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One thing that failed. `key` is the same from run to run: the record's uid, the CRM id, or the integration itself."""
+    """One thing that failed. `key` is the same from run to run: the record's uid, the CRM id, or the integration."""
 
     key: str
     name: str

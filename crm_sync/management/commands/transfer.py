@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -46,9 +46,11 @@ class Command(BaseCommand):
         parser.add_argument("--connection", metavar="NAME", help="transfer this connection alone, active or not")
         parser.add_argument("--dry-run", action="store_true", help="show what would be done; write nothing anywhere")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:
         connections = self._find_connections(options["connection"])
-        console = Console(file=self.stdout._out, no_color=options["no_color"])  # noqa: SLF001  rich wants the stream itself
+        # The stream itself: Django's wrapper ends every write with a newline, which breaks a progress bar.
+        stream = cast("IO[str]", self.stdout._out)  # noqa: SLF001
+        console = Console(file=stream, no_color=options["no_color"])
         run = self._preview if options["dry_run"] else self._transfer
         failed = [connection.name for connection in connections if not run(connection=connection, console=console)]
         if failed:

@@ -18,6 +18,7 @@ from tests.crm_sync.world import World
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_people
 from tests.factories.clinical import PersonFactory
+from tests.factories.connections import IdentifierMappingFactory
 
 pytestmark = pytest.mark.django_db
 IN = IntegrationKind.CALL_INBOUND
@@ -182,7 +183,6 @@ def test_many_calls_with_one_stamp_arrive_over_several_short_pages(world: World)
 
 
 def test_the_person_is_matched_by_the_connections_own_mapping_before_the_global_one(world: World) -> None:
-    from tests.factories.connections import IdentifierMappingFactory
 
     person = PersonFactory.create(npi="1234567890", external_id="P-1")
     IdentifierMappingFactory.create(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from activities.models import Activity
 from connections.choices import GrantFlow, IntegrationKind
 from connections.services import enter_connected_app_details, set_password
 from crm_sync.sandbox.running import RunningSandbox
+from ctms.audit.services import delete_record, save_record
 from ctms.jobs.choices import RunState
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
@@ -56,7 +60,7 @@ def test_a_connection_failure_repeats_as_one_item_with_its_attempts_and_goes_whe
 
 
 def test_an_organisation_that_is_switched_off_gives_one_connectivity_exception(
-    world: World, second_world: World, settings: pytest.FixtureRequest
+    world: World, second_world: World, settings: Any
 ) -> None:
     log_one_activity(world, second_world)
     settings.CRM_SANDBOX_ORIGINS = {**settings.CRM_SANDBOX_ORIGINS, "na.crm.test": "http://127.0.0.1:9"}
@@ -107,7 +111,6 @@ def test_used_up_api_calls_stop_the_run_cleanly_and_the_next_one_goes_on(world: 
 def test_the_configured_share_of_the_quota_is_never_exceeded(world: World, sandbox: RunningSandbox) -> None:
     log_one_activity(world)
     world.connection.quota_percent = 50
-    from ctms.audit.services import save_record
 
     save_record(record=world.connection, actor=build_admin_actor())
     world.crm.misbehaviour.api_limit = 4
@@ -170,8 +173,6 @@ def test_what_arrived_without_an_answer_and_was_deleted_over_there_is_not_brough
 
 
 def test_what_arrived_without_an_answer_and_was_deleted_here_is_shown_as_deleted(world: World) -> None:
-    from activities.models import Activity
-    from ctms.audit.services import delete_record
 
     log_one_activity(world)
     world.crm.misbehaviour.add_rule(match={"method": "PATCH"}, effect={"drop": "after"})

@@ -14,6 +14,8 @@ from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFactory
+from tests.factories.configuration import map_identifiers
+from tests.factories.connections import IdentifierMappingFactory
 
 pytestmark = pytest.mark.django_db
 OUT = IntegrationKind.CALL_OUTBOUND
@@ -45,7 +47,6 @@ def test_a_person_without_account_fails_until_it_is_corrected_and_then_the_messa
 
 
 def test_a_person_without_identifier_and_a_person_with_two_accounts_are_told_apart(world: World) -> None:
-    from tests.factories.connections import IdentifierMappingFactory
 
     IdentifierMappingFactory.create(
         connection=world.connection, clinical_person_identifier="npi__v", crm_account_identifier="NPI_vod__c"
@@ -161,7 +162,6 @@ def test_a_deleted_study_is_marked_deleted_in_vault_clinical(world: World) -> No
 
 
 def test_without_identifier_mapping_the_connection_fails_with_one_exception(world: World) -> None:
-    from tests.factories.configuration import map_identifiers
 
     map_identifiers(person_field="", account_field="")
 

@@ -9,10 +9,14 @@ import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
+from activities.models import Activity
 from connections.choices import IntegrationKind
 from crm_sync.models import IntegrationRun
+from ctms.audit.services import save_record, update_records
+from ctms.core.choices import RecordStatus
 from ctms.jobs.models import JobRun
 from tests.crm_sync.world import World
+from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
 
 pytestmark = pytest.mark.django_db
@@ -31,10 +35,6 @@ def transfer_counted(world: World) -> tuple[JobRun, int]:
 @pytest.fixture
 def only_activities(world: World) -> World:
     """So that calls and statements are those of one integration."""
-    from ctms.audit.services import save_record
-    from ctms.core.choices import RecordStatus
-    from tests.factories.base import build_admin_actor
-
     for integration in world.connection.integrations.exclude(kind=OUT):
         integration.status = RecordStatus.INACTIVE
         save_record(record=integration, actor=build_admin_actor())
@@ -81,9 +81,6 @@ def test_a_run_without_changes_takes_as_many_statements_for_2000_records_as_for_
 
 
 def test_updates_go_by_batches_too(only_activities: World, settings: Any) -> None:
-    from activities.models import Activity
-    from ctms.audit.services import update_records
-    from tests.factories.base import build_admin_actor
 
     world = only_activities
     people = create_people(10)
