@@ -26,7 +26,7 @@ BATCH = 200
 def select_candidates(*, plan: IntegrationPlan, since: datetime | None) -> QuerySet[Any]:
     """Records that changed after `since` (all, if None), whose payload shows what changed, or that are pending.
 
-    """Records that changed after `since` (all, if None) or show what did, and records that are pending.
+    Each carries its link (`link_pk`, `link_crm_id`, …), `dependency_sum`, whether `in_crm` and `is_current`.
     """
     model: type[models.Model] = plan.vault_object.model
     links = TransferLink.objects.filter(integration=plan.integration, record_uid=OuterRef("uid"))
