@@ -2,7 +2,7 @@
 
 import json
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from crm_sync.sandbox.errors import ApiError, not_found
 from crm_sync.sandbox.ids import normalise_id
@@ -214,7 +214,7 @@ def upsert_by_key(request: ApiRequest, *, name: str, key: str, value: str) -> Ap
     row.id = identifiers[0] if identifiers else None
     row.created = not identifiers
     write_one(request, row)
-    answer = {"id": row.id, "success": True, "errors": []}
+    answer: dict[str, Any] = {"id": row.id, "success": True, "errors": []}
     if request.version >= UPSERT_BODY_SINCE:
         return ApiResponse({**answer, "created": row.created}, 201 if row.created else 200)
     return ApiResponse(answer, 201) if row.created else ApiResponse(status=204)

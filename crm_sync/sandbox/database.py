@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS sandbox_usage (minute INTEGER PRIMARY KEY, calls INTE
 COLUMN_TYPES = {"boolean": "INTEGER"}
 
 
-def casefold_text(value: object) -> object:
+def casefold_text(value: str | float | bytes | None) -> str | float | bytes | None:
     """Return text folded for a comparison that ignores case beyond ASCII, where SQLite's own NOCASE stops."""
     return value.casefold() if isinstance(value, str) else value
 
@@ -44,7 +44,7 @@ def write_column(field: Field) -> str:
 
 
 def write_table(sobject: SObject) -> list[str]:
-    """Return the statements that create an object's table and indexes, and add columns of fields new to the schema."""
+    """Return the statements that create an object's table and indexes."""
     columns = ", ".join(write_column(field) for field in sobject.fields)
     statements = [f'CREATE TABLE IF NOT EXISTS "{sobject.name}" ({columns})']
     statements += [
@@ -61,6 +61,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         """Open or create the file; missing tables are added."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # passwords are kept in it
         self.path = path
         self.lock = threading.RLock()
         self._depth = 0

@@ -1,6 +1,6 @@
 """Record identifiers: 15 case-sensitive characters, or 18 with a checksum that survives case-insensitive tools.
 
-The checksum: each block of five characters yields one character of ``A–Z0–5`` whose bits say which of the five are upper
+The checksum: each block of five characters yields one character of ``A-Z0-5`` whose bits say which of the five are upper
 case (Salesforce Developer Guide, "sObject Concepts, field type ID").
 """
 

@@ -29,10 +29,10 @@ async def drop_connection(scope: Mapping[str, Any]) -> None:
     """Cut the connection of a request without an answer. Raises ConnectionAbortedError when its server cannot."""
     client, server = scope.get("client"), scope.get("server")
     key = (tuple(client) if client else None, tuple(server) if server else None)
-    transport = OPEN_TRANSPORTS.get(key)  # type: ignore[call-overload]
+    transport = OPEN_TRANSPORTS.get(key)
     if transport is None:
         raise ConnectionAbortedError("Connections can be dropped only by the sandbox's own server.")
     transport.abort()
     # The protocol learns of it in a later turn of the loop; until then it would miss the answer.
-    while key in OPEN_TRANSPORTS:
+    while key in OPEN_TRANSPORTS:  # noqa: ASYNC110  asyncio announces the end of a transport to its protocol only
         await asyncio.sleep(0)

@@ -25,6 +25,15 @@ class SandboxServer(uvicorn.Server):
         """Do nothing: one handler stops all servers."""
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; idle connections are cut at once, since a polite end of TLS waits for clients that have gone quiet."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, SandboxProtocol) and (
+                connection.cycle is None or connection.cycle.response_complete
+            ):
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
 
 def bind_socket(*, host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 takes a free one. Raises OSError when the port is taken."""

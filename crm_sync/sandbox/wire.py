@@ -25,6 +25,7 @@ from crm_sync.sandbox.service import NEWEST_VERSION, OLDEST_VERSION, ApiRequest,
 MAX_URI_BYTES = 16_384
 MAX_BODY_BYTES = 50_000_000
 GZIP_FROM_BYTES = 512
+WINTER_15 = 32  # three versions a year; this one opens a row of seasons
 VERSION = re.compile(r"/services/data/v(\d+)\.0(/.*)?", re.IGNORECASE)
 SOAP = re.compile(r"/services/Soap/[uc]/([\d.]+)(?:/.*)?", re.IGNORECASE)
 METHOD_OVERRIDE = "_HttpMethod"
@@ -232,12 +233,12 @@ class Wire:
         """GET /services/data: no token needed."""
         if request.method not in {"GET", "HEAD"}:
             raise ApiError("METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed. Allowed are GET,HEAD")
-        names = ("Winter", "Spring", "Summer")
+        seasons = ("Winter", "Spring", "Summer")
         return make_response(
             ApiResponse(
                 [
                     {
-                        "label": f"{names[(number - 31) % 3]} '{14 + (number - 31 + 2) // 3}",
+                        "label": f"{seasons[(number - WINTER_15) % 3]} '{15 + (number - WINTER_15) // 3}",
                         "url": f"/services/data/v{number}.0",
                         "version": f"{number}.0",
                     }

@@ -8,13 +8,13 @@ import re
 from functools import lru_cache
 from typing import Any, cast
 
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken
 
 from crm_sync.sandbox.errors import ApiError
 from crm_sync.sandbox.soql import tree
 
 GRAMMAR = r"""
-query: "SELECT"i select_list "FROM"i NAME alias? scope? where? with? group? having? order? limit? offset? tail*
+query: "SELECT"i select_list "FROM"i NAME alias? scope? where? security? group? having? order? limit? offset? tail*
 
 select_list: select_item ("," select_item)*
 select_item: operand NAME? | "(" query ")"
@@ -23,7 +23,7 @@ path: NAME ("." NAME)*
 alias: "AS"i? NAME
 scope: "USING"i "SCOPE"i NAME
 where: "WHERE"i _condition
-with: "WITH"i NAME
+security: "WITH"i NAME
 group: "GROUP"i "BY"i operand ("," operand)*
 having: "HAVING"i _condition
 order: "ORDER"i "BY"i order_item ("," order_item)*
@@ -190,7 +190,7 @@ class TreeBuilder(Transformer[Token, Any]):
         """Accept a scope: an integration user sees everything."""
         return "", None
 
-    def with_(self, _children: list[Any]) -> tuple[str, Any]:
+    def security(self, _children: list[Any]) -> tuple[str, Any]:
         """Accept WITH SECURITY_ENFORCED and its like: an integration user sees everything."""
         return "", None
 
@@ -223,8 +223,6 @@ class TreeBuilder(Transformer[Token, Any]):
         return ("all_rows", True) if children[0].type == "ALL" else ("", None)
 
 
-setattr(TreeBuilder, "with", TreeBuilder.with_)  # noqa: B010 - the rule's name is a Python keyword
-
 PARSER = Lark(
     GRAMMAR, start="query", parser="lalr", lexer="contextual", transformer=TreeBuilder(), maybe_placeholders=False
 )
@@ -242,10 +240,7 @@ def parse_query(query: str) -> tree.Query:
             query, position=position, code="MALFORMED_QUERY", message=f"unexpected token: '{shown}'"
         ) from error
     except UnexpectedCharacters as error:
-        character = query[error.pos_in_stream]
+        position = error.pos_in_stream
+        character = query[position]
         message = "Bind variables only allowed in Apex code" if character == ":" else f"unexpected token: '{character}'"
-        raise place_error(query, position=error.pos_in_stream, code="MALFORMED_QUERY", message=message) from error
-    except UnexpectedInput as error:
-        raise place_error(
-            query, position=error.pos_in_stream or 0, code="MALFORMED_QUERY", message="unexpected input"
-        ) from error
+        raise place_error(query, position=position, code="MALFORMED_QUERY", message=message) from error

@@ -53,7 +53,8 @@ class Scope:
         if len(parts) > 1 and parts[0].lower() in self.aliases:
             parts = parts[1:]
         *relationships, name = parts
-        sobject, alias, chain = self.sobject, self.base, ()
+        sobject, alias = self.sobject, self.base
+        chain: tuple[str, ...] = ()
         for relationship in relationships:
             join = self._join(sobject, alias, chain, relationship, path)
             sobject, alias, chain = join.sobject, join.alias, (*chain, join.name)

@@ -1,0 +1,93 @@
+// Drives the sandbox with jsforce, unchanged, and prints what it saw as one JSON object.
+// Arguments: the directory that jsforce is installed in, and a JSON object with baseUrl, username, password,
+// securityToken, clientId and clientSecret.
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const [directory, credentials] = [process.argv[2], JSON.parse(process.env.CRM_SANDBOX_LOG_IN)];
+const require = createRequire(path.join(directory, "package.json"));
+const jsforce = require("jsforce");
+const { baseUrl, username, password, securityToken, clientId, clientSecret } = credentials;
+const seen = {};
+
+async function describeFailure(call) {
+  try {
+    await call();
+    return null;
+  } catch (error) {
+    return { name: error.name, errorCode: error.errorCode };
+  }
+}
+
+// Log-in by SOAP, as jsforce does without a connected app.
+const bySoap = new jsforce.Connection({ loginUrl: baseUrl });
+const soapUser = await bySoap.login(username, password + securityToken);
+seen.soap = { id: soapUser.id, organizationId: soapUser.organizationId, instanceUrl: bySoap.instanceUrl };
+
+// Log-in by the password flow.
+const connection = new jsforce.Connection({
+  oauth2: { loginUrl: baseUrl, clientId, clientSecret },
+  version: "60.0",
+});
+const user = await connection.login(username, password);
+seen.password = { id: user.id, organizationId: user.organizationId, instanceUrl: connection.instanceUrl };
+seen.identity = (await connection.identity()).username;
+
+// Log-in by client credentials.
+const asApp = new jsforce.Connection({ instanceUrl: baseUrl, oauth2: { loginUrl: baseUrl, clientId, clientSecret } });
+await asApp.authorize({ grant_type: "client_credentials" });
+seen.clientCredentials = (await asApp.query("SELECT COUNT() FROM User")).totalSize;
+
+seen.wrongPassword = await describeFailure(() => new jsforce.Connection({ loginUrl: baseUrl }).login(username, "wrong"));
+
+// Collections: create, upsert by external id, update, retrieve, delete.
+const names = Array.from({ length: 450 }, (_, number) => String(number).padStart(3, "0"));
+const created = await connection
+  .sobject("Account")
+  .create(names.map((name) => ({ LastName: name, External_ID_vod__c: `E${name}` })), { allowRecursive: true });
+seen.created = created.filter((result) => result.success).length;
+const upserted = await connection
+  .sobject("Account")
+  .upsert(
+    [
+      { External_ID_vod__c: "E000", LastName: "Changed" },
+      { External_ID_vod__c: "new", LastName: "New" },
+      { External_ID_vod__c: "bad", LastName: "x".repeat(81) },
+    ],
+    "External_ID_vod__c",
+  );
+seen.upserted = upserted.map((result) => [result.success, result.created, result.errors.map((error) => error.statusCode)]);
+seen.upsertedOne = await connection
+  .sobject("Clinical_Study_vod__c")
+  .upsert({ Vault_External_ID_vod__c: "S1", Name: "ST-1" }, "Vault_External_ID_vod__c");
+const ids = created.slice(0, 3).map((result) => result.id);
+seen.updated = (await connection.sobject("Account").update(ids.map((Id) => ({ Id, NPI_vod__c: "9" })))).map((r) => r.success);
+seen.retrieved = (await connection.sobject("Account").retrieve(ids)).map((record) => record.NPI_vod__c);
+seen.destroyed = (await connection.sobject("Account").destroy(ids.slice(0, 2))).map((result) => result.success);
+
+// Queries: pages fetched one after the other, deleted records, relationships.
+const records = [];
+await new Promise((resolve, reject) => {
+  connection
+    .query("SELECT Id, LastName, CreatedBy.FirstName FROM Account ORDER BY External_ID_vod__c", {
+      autoFetch: true,
+      maxFetch: 10000,
+      headers: { "Sforce-Query-Options": "batchSize=200" },
+    })
+    .on("record", (record) => records.push(record))
+    .on("end", resolve)
+    .on("error", reject)
+    .run();
+});
+seen.fetched = [records.length, records[0].CreatedBy.FirstName];
+seen.queryAll = (await connection.query("SELECT Id FROM Account WHERE IsDeleted = true", { scanAll: true })).totalSize;
+seen.found = (await connection.sobject("Account").find({ LastName: { $like: "44%" } }, ["Name"]).sort("Name")).map((r) => r.Name);
+seen.described = (await connection.sobject("Call2_vod__c").describe()).fields.length;
+seen.limitInfo = connection.limitInfo.apiUsage.limit;
+
+// Errors.
+seen.malformed = await describeFailure(() => connection.query("SELECT Nothing FROM Account"));
+seen.missing = await describeFailure(() => connection.sobject("Account").retrieve("001000000000001AAA"));
+seen.required = await describeFailure(() => connection.sobject("Call2_vod__c").create({}));
+
+console.log(JSON.stringify(seen));
