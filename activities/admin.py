@@ -25,7 +25,7 @@ class ActivityAdmin(StudyScopedAdmin):
     """Activities of the user's studies, and those that name no study."""
 
     form = ActivityForm
-    list_display = ("name", "show_type", "date", "person", "channel", "complete", "subject", "study", "site", "status")
+    list_display = ("name", "show_type", "date", "person", "channel", "show_completion", "subject", "study", "site", "status")
     list_filter = (
         ("object_type", admin.AllValuesFieldListFilter),
         ("study", AutocompleteSelectFilter),
@@ -50,13 +50,13 @@ class ActivityAdmin(StudyScopedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Activity | None = None) -> Any:  # noqa: ARG002  Django's signature
         general: list[Any] = ["person", ("date", "channel"), "complete", "subject", "notes"]
-        origin = ("Origin", {"fields": (("from_text", "connection", "crm_id"),)})
+        origin = ("Origin", {"fields": ("from_text", ("connection", "crm_id"))})
         study = (
             "Study Details",
             {
                 "fields": (
-                    ("site", "study_country", "study"),
-                    "study_person",
+                    ("site", "study_person"),
+                    ("study_country", "study"),
                     ("monitoring_event", "study_communication"),
                 ),
                 "description": "Choosing the narrower one fills the wider: a site names its country and its study.",
@@ -80,9 +80,13 @@ class ActivityAdmin(StudyScopedAdmin):
             record.from_text = actor.user.display_contact
         save_record(record=record, actor=actor, expected_version=get_expected_version(form))
 
-    @display(description="object type", label={"Clinical Activity": "success", "Medical Activity": "info"}, ordering="object_type")
+    @display(description="object type", label={"Medical Activity": "info"}, ordering="object_type")
     def show_type(self, activity: Activity) -> str:
         return ActivityType(activity.object_type).label
+
+    @display(description="complete", label={"Complete": "success", "Planned": "warning"}, ordering="complete")
+    def show_completion(self, activity: Activity) -> str:
+        return "Complete" if activity.complete else "Planned"
 
 
 def _is_medical(obj: Any) -> bool:

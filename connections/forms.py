@@ -72,7 +72,7 @@ class FieldRuleRowForm(AuditedModelForm):
 
     class Meta:
         model = FieldRule
-        fields = ("position", "source", "target", "kind", "is_required")
+        fields = ("position", "source", "target", "kind")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -12,6 +12,8 @@ from ctms.audit.views import ChangePasswordView
 from ctms.core.views import show_health
 from ctms.records.views import show_home
 
+admin.site.index_title = "Admin"
+
 urlpatterns = [
     path("", show_home, name="home"),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),

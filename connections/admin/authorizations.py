@@ -45,7 +45,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
     list_filter = ("status",)
     list_select_related = ("password_set_by", "connected_app_set_by")
     search_fields = ("name", "username")
-    readonly_fields = ("show_password_state", "show_connected_app_state", "grant_flow")
+    readonly_fields = ("show_password_state", "show_connected_app_state", "show_flow")
     stay_after_add = True
     actions_detail = ({"title": "Actions", "items": ("set_password", "enter_connected_app_details")},)
 
@@ -64,7 +64,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
             return (general,)
         return (
             general,
-            ("Credentials", {"fields": ("show_password_state", "show_connected_app_state", "grant_flow")}),
+            ("Credentials", {"fields": ("show_password_state", "show_connected_app_state", "show_flow")}),
         )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -80,6 +80,10 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
     @admin.display(description="connected app")
     def show_connected_app_state(self, authorization: ConnectionAuthorization) -> str:
         return _describe_state(set_at=authorization.connected_app_set_at, set_by=authorization.connected_app_set_by)
+
+    @admin.display(description="flow")
+    def show_flow(self, authorization: ConnectionAuthorization) -> str:
+        return authorization.get_grant_flow_display() if authorization.connected_app_set_at else "–"
 
     @action(description="Set Password", url_path="set-password", permissions=["change"], icon="password")
     @method_decorator(sensitive_post_parameters())

@@ -63,6 +63,7 @@ class FieldRuleInline(AuditedTabularInline):
     model = FieldRule
     form = FieldRuleRowForm
     fields = ("position", "source", "target", "kind", "is_required", "active")
+    readonly_fields = ("is_required",)  # what is required is for the receiving side to say, not for a switch
     show_change_link = True
     verbose_name_plural = "field rules: source → target"
 
@@ -130,7 +131,7 @@ class FieldRuleAdmin(AuditedModelAdmin):
     autocomplete_fields = ("rule",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: FieldRule | None = None) -> tuple[str, ...]:  # noqa: ARG002  Django's signature
-        return ("rule", "connection_name") if obj else ()
+        return ("rule", "connection_name", "is_required") if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: FieldRule | None = None) -> Any:  # noqa: ARG002  Django's signature
         belongs_to: Any = ("connection_name", "rule") if obj else "rule"

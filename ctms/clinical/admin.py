@@ -174,7 +174,8 @@ class StudyPersonAdmin(StudyScopedAdmin):
     fields = (
         "person",
         "team_role",
-        ("site", "study_country", "study"),
+        "site",
+        ("study_country", "study"),
         ("start_date", "end_date"),
         ("status", "external_id"),
     )
@@ -206,8 +207,8 @@ class MonitoringEventAdmin(StudyScopedAdmin):
             {
                 "fields": (
                     ("object_type", "lifecycle_state"),
-                    ("site", "study_country", "study"),
-                    "visit_method",
+                    ("site", "visit_method"),
+                    ("study_country", "study"),
                     ("status", "external_id"),
                 )
             },
@@ -238,8 +239,9 @@ class StudyCommunicationLogAdmin(StudyScopedAdmin):
     autocomplete_fields = ("study", "study_country", "site")
     inlines = (ContactInline,)
     fields = (
-        ("object_type", "direction", "date"),
-        ("site", "study_country", "study"),
+        ("object_type", "direction"),
+        ("date", "site"),
+        ("study_country", "study"),
         "subject",
         "summary",
         ("status", "external_id"),

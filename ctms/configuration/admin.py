@@ -142,6 +142,16 @@ class ApplicationSettingsAdmin(AuditedModelAdmin):
         name = "admin:configuration_applicationsettings_"
         return HttpResponseRedirect(reverse(f"{name}change", args=(row.pk,)) if row else reverse(f"{name}add"))
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = {"show_save_and_add_another": False, "show_save_and_continue": False, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not ApplicationSettings.objects.exists()
 

@@ -68,7 +68,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
         (
             "Schedule",
             {
-                "fields": ("frequency", ("minute", "hour", "weekday"), "show_schedule", "show_next_run", "show_last_run"),
+                "fields": (("frequency", "weekday"), ("hour", "minute"), "show_schedule", "show_next_run", "show_last_run"),
                 "description": "An Active job runs by itself at these times. Start Now runs it at once, Active or not.",
             },
         ),
@@ -154,12 +154,11 @@ class JobRunAdmin(ReadOnlyModelAdmin):
     """Job Status: what is scheduled, runs, and ran."""
 
     list_display = (
-        "slot",
-        "definition",
-        "unit_label",
+        "show_slot",
+        "show_job",
+        "show_unit",
         "show_state",
         "trigger",
-        "started_at",
         "show_duration",
         "show_counts",
         "message",
@@ -176,14 +175,28 @@ class JobRunAdmin(ReadOnlyModelAdmin):
     search_fields = ("unit_label", "message")
     fields = (
         ("definition", "unit_label"),
-        ("show_state", "trigger", "requested_by"),
+        ("show_state", "show_duration"),
+        ("trigger", "requested_by"),
         ("slot", "attempt"),
-        ("queued_at", "started_at", "finished_at", "show_duration"),
+        ("queued_at", "started_at"),
+        "finished_at",
         "message",
         "show_result",
         "show_log",
     )
     readonly_fields = ("show_state", "show_duration", "show_result", "show_log")
+
+    @display(description="due (UTC)", ordering="slot")
+    def show_slot(self, run: JobRun) -> str:
+        return f"{run.slot:%Y-%m-%d %H:%M}"
+
+    @display(description="job", ordering="definition")
+    def show_job(self, run: JobRun) -> str:
+        return str(run.definition)
+
+    @display(description="for", ordering="unit_label")
+    def show_unit(self, run: JobRun) -> str:
+        return run.unit_label or "–"
 
     @display(description="state", label=STATE_LABELS, ordering="state")
     def show_state(self, run: JobRun) -> str:

@@ -113,6 +113,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False  # its pages are not in the admin theme; the audit trail has the log-ins
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 AXES_VERBOSE = False  # or every command begins with a line about it
 
@@ -120,6 +121,7 @@ AXES_VERBOSE = False  # or every command begins with a line about it
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = "ctms.core.formats"
 USE_TZ = True
 
 # -- Files ----------------------------------------------------------------------------------------
@@ -249,7 +251,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
 UNFOLD = {
     "SITE_TITLE": VAULT_NAME,
     "SITE_HEADER": VAULT_NAME,
-    "SITE_SYMBOL": "experiment",
+    "SITE_ICON": _build_static_url("vault.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _build_static_url("vault.svg")}],
     "STYLES": [_build_static_url("admin.css")],
     "SHOW_HISTORY": False,

@@ -65,7 +65,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     )
     add_fieldsets: ClassVar[Any] = (
         (None, {"fields": ("username", ("first_name", "last_name"), "email", "security_profile", "is_staff")}),
-        ("Password", {"fields": ("usable_password", "password1", "password2")}),
+        ("Password", {"fields": ("password1", "password2")}),
     )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
