@@ -235,6 +235,4 @@ def _write_entries(entries: list[AuditEntry]) -> None:
 def _describe_dependants(*, record: AuditedModel, dependants: set[models.Model]) -> str:
     counts = Counter(type(dependant)._meta for dependant in dependants)
     listed = sorted(f"{n} {meta.verbose_name if n == 1 else meta.verbose_name_plural}" for meta, n in counts.items())
-    return (
-        f"{record} cannot be deleted, because it is referred to by {', '.join(listed)}. Delete or change those first."
-    )
+    return f"{record} cannot be deleted: it is referred to by {', '.join(listed)}. Delete or change those first."

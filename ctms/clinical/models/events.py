@@ -55,11 +55,7 @@ class MonitoringEvent(VaultRecord):
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or MonitoringEventType.INTERIM_MONITORING_VISIT
-        if self.site_id:
-            if not self.study_country_id:
-                self.study_country = self.site.study_country
-            if not self.study_id:
-                self.study = self.site.study
+        fill_wider_references(self)
         super().prepare_for_save()
 
     def build_name(self) -> str:
