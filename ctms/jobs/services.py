@@ -1,17 +1,13 @@
-"""Dispatching and running jobs. Rows are the queue; a message only says that a row may be looked at."""
+"""Delivering, dispatching and running jobs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from kombu.exceptions import OperationalError as BrokerError
 
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
@@ -20,19 +16,17 @@ from ctms.core.errors import VaultError
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.leases import LeaseHandle, LeaseLostError, acquire_lease
 from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease
+from ctms.jobs.queue import interrupt_dead_run, queue_runs, send_stuck_again, take_over_interrupted
 from ctms.jobs.registry import JobUnit, RunContext, RunOutcome, get_handler, list_handlers
 from ctms.jobs.schedules import compute_next_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Callable
 
     from ctms.accounts.models import User
     from ctms.audit.actors import Actor
 
 log = structlog.get_logger(__name__)
-
-MAX_TAKEOVERS = 5
 
 
 class JobAlreadyRunningError(VaultError):
@@ -79,9 +73,7 @@ def dispatch_due() -> DispatchReport:
 
     Safe to run any number of times at once: each step is a conditional update that one caller wins.
     """
-    return DispatchReport(
-        taken_over=_take_over_interrupted(), sent_again=_send_stuck_again(), claimed=_claim_due_slots()
-    )
+    return DispatchReport(taken_over=take_over_interrupted(), sent_again=send_stuck_again(), claimed=_claim_due_slots())
 
 
 def start_now(
@@ -92,18 +84,26 @@ def start_now(
     Raises JobAlreadyRunningError if every unit is scheduled or running already.
     """
     units = get_handler(definition.key).list_units()
-    runs = _create_runs(definition=definition, units=units, slot=get_now(), trigger=trigger, user=user)
+    runs = queue_runs(definition=definition, units=units, slot=get_now(), trigger=trigger, user=user)
     if units and not runs:
         raise JobAlreadyRunningError(f"{definition.name} is scheduled or running already; see Job Status.")
     return runs
 
 
 def create_run(*, definition: JobDefinition, unit: JobUnit, user: User | None) -> JobRun:
-    """A run for the command line, which executes it itself. Raises JobAlreadyRunningError."""
+    """The run for a command line to execute itself: the one of the unit that waits already, else a new one.
+
+    A run that died is marked Interrupted first, so that the command needs no beat. Raises JobAlreadyRunningError.
+    """
     now = get_now()
+    mine = JobRun.objects.filter(definition=definition, unit_key=unit.key)
     try:
         with transaction.atomic():
-            return JobRun.objects.create(
+            for lease in Lease.objects.filter(
+                run__in=mine, run__state=RunState.RUNNING, expires_at__lte=now
+            ).select_related("run"):
+                interrupt_dead_run(lease)
+            return mine.filter(state=RunState.QUEUED).first() or JobRun.objects.create(
                 definition=definition,
                 unit_key=unit.key,
                 unit_label=unit.label,
@@ -114,13 +114,11 @@ def create_run(*, definition: JobDefinition, unit: JobUnit, user: User | None) -
             )
     except IntegrityError:
         raise JobAlreadyRunningError(
-            f"{definition.name} for {unit.label} is scheduled or running already; see Job Status."
+            f"{definition.name} for {unit.label} is running already; see Job Status."
         ) from None
 
 
-def execute_run(
-    run_id: int, *, on_progress: Callable[[dict[str, Any]], None] | None = None
-) -> JobRun | None:
+def execute_run(run_id: int, *, on_progress: Callable[[dict[str, Any]], None] | None = None) -> JobRun | None:
     """Run one queued row to its end. A row that is not queued any more is left alone: its message came twice."""
     with transaction.atomic():
         if not JobRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
@@ -186,108 +184,29 @@ def _finish(*, run: JobRun, outcome: RunOutcome) -> None:
     )
 
 
-def _take_over_interrupted() -> int:
-    """Mark runs whose lease ran out as Interrupted, and queue their work anew."""
-    taken = 0
-    for lease in Lease.objects.filter(run__state=RunState.RUNNING, expires_at__lte=get_now()).select_related("run"):
-        dead = lease.run
-        if dead is None:
-            continue
-        with transaction.atomic():
-            if not JobRun.objects.filter(pk=dead.pk, state=RunState.RUNNING).update(
-                state=RunState.INTERRUPTED,
-                finished_at=get_now(),
-                result=lease.progress,
-                message="The worker stopped in the middle; another run goes on from here.",
-            ):
-                continue
-            if dead.attempt > MAX_TAKEOVERS:
-                continue
-            successor = JobRun.objects.create(
-                definition_id=dead.definition_id,
-                unit_key=dead.unit_key,
-                unit_label=dead.unit_label,
-                slot=dead.slot,
-                attempt=dead.attempt + 1,
-                trigger=RunTrigger.TAKEOVER,
-                requested_by_id=dead.requested_by_id,
-                queued_at=get_now(),
-            )
-            _send_on_commit(successor)
-            taken += 1
-    return taken
-
-
-def _send_stuck_again() -> int:
-    """Send messages anew for rows that stayed queued: theirs was lost between commit and broker, or with the broker."""
-    patience = get_now() - timedelta(seconds=settings.JOB_REQUEUE_SECONDS)
-    sent = 0
-    for run in JobRun.objects.filter(state=RunState.QUEUED, queued_at__lte=patience).exclude(
-        trigger=RunTrigger.COMMAND
-    ):
-        with transaction.atomic():
-            if JobRun.objects.filter(pk=run.pk, state=RunState.QUEUED, queued_at=run.queued_at).update(
-                queued_at=get_now()
-            ):
-                _send_on_commit(run)
-                sent += 1
-    return sent
-
-
 def _claim_due_slots() -> int:
     now = get_now()
     claimed = 0
     for clock in JobClock.objects.filter(definition__status=RecordStatus.ACTIVE, next_run_at__lte=now).select_related(
         "definition"
     ):
+        definition = clock.definition
+        try:
+            units = get_handler(definition.key).list_units()
+        except Exception:  # the fault of one job keeps no other from running; its slot stays due
+            log.exception("job_units_not_listed", job=definition.key)
+            continue
         with transaction.atomic():
             won = JobClock.objects.filter(pk=clock.pk, next_run_at=clock.next_run_at).update(
-                next_run_at=compute_next_run(definition=clock.definition, after=now)
+                next_run_at=compute_next_run(definition=definition, after=now)
             )
             if won:
                 claimed += 1
-                _create_runs(
-                    definition=clock.definition,
-                    units=get_handler(clock.definition.key).list_units(),
+                queue_runs(
+                    definition=definition,
+                    units=units,
                     slot=clock.next_run_at,
                     trigger=RunTrigger.SCHEDULE,
                     user=None,
                 )
     return claimed
-
-
-def _create_runs(
-    *, definition: JobDefinition, units: Sequence[JobUnit], slot: datetime, trigger: RunTrigger, user: User | None
-) -> list[JobRun]:
-    """Queue a run for each unit that has none unfinished; the database refuses a second one."""
-    runs = []
-    for unit in units:
-        try:
-            with transaction.atomic():
-                run = JobRun.objects.create(
-                    definition=definition,
-                    unit_key=unit.key,
-                    unit_label=unit.label,
-                    slot=slot,
-                    queued_at=get_now(),
-                    trigger=trigger,
-                    requested_by=user,
-                )
-                _send_on_commit(run)
-                runs.append(run)
-        except IntegrityError:
-            log.info("job_run_not_queued_twice", job=definition.key, unit=unit.label)
-    return runs
-
-
-def _send_on_commit(run: JobRun) -> None:
-    transaction.on_commit(partial(_send, run.pk))
-
-
-def _send(run_id: int) -> None:
-    from ctms.jobs.tasks import execute_job_run  # noqa: PLC0415  tasks import this module
-
-    try:
-        execute_job_run.delay(run_id)
-    except (OSError, BrokerError) as error:  # the row stays queued and the next tick sends it again
-        log.warning("job_message_not_sent", run=run_id, error=type(error).__name__)
