@@ -1,0 +1,114 @@
+"""What both sides hold when all is done, without what differs from run to run: ids and times of the CRM, numbers of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from activities.models import Activity
+from connections.models import IntegrationProgress
+from crm_sync.models import TransferLink
+from ctms.jobs.choices import UNFINISHED_STATES
+from ctms.jobs.models import JobRun
+from exceptions_log.models import ExceptionMessage
+from tests.crm_sync.world import World
+
+OBJECTS = ("Clinical_Study_vod__c", "Clinical_Site_vod__c", "Vault_Clinical_Interaction_vod__c")
+EXTERNAL_ID = "Vault_External_ID_vod__c"
+# Given by the CRM, anew for each organisation and each write.
+OF_THE_CRM = {
+    "Id",
+    "CreatedById",
+    "CreatedDate",
+    "LastModifiedById",
+    "LastModifiedDate",
+    "OwnerId",
+    "SystemModstamp",
+}
+
+Row = tuple[tuple[str, Any], ...]
+
+
+def describe_end_state(world: World) -> dict[str, list[Any]]:
+    """Everything that a transfer brings about; equal for two organisations that were given the same.
+
+    The keys name what is compared. Lists are sorted, so a record that is there twice is seen.
+    """
+    return {
+        **{name: list_crm_rows(world, object_name=name) for name in OBJECTS},
+        "Medical Activities": list_medical_activities(world),
+        "links": list_links(world),
+        "active exceptions": [item.error_message for item in world.list_exceptions()],
+        "draft exceptions": list(
+            ExceptionMessage.objects.filter(connection=world.connection, is_draft=True).values_list("name", flat=True)
+        ),
+        "outcomes unknown": list(
+            IntegrationProgress.objects.filter(
+                integration__connection=world.connection, outcome_unknown=True
+            ).values_list("integration__name", flat=True)
+        ),
+        "unfinished runs": list(
+            JobRun.objects.filter(unit_key=str(world.connection.uid), state__in=UNFINISHED_STATES).values_list(
+                "state", flat=True
+            )
+        ),
+    }
+
+
+def list_external_ids(world: World, *, object_name: str = "Vault_Clinical_Interaction_vod__c") -> list[str]:
+    """External ids of the live rows of an object, each as often as it is there."""
+    rows = world.crm.organisation.list_records(object_name=object_name)
+    return sorted(str(row[EXTERNAL_ID]) for row in rows)
+
+
+def list_crm_rows(world: World, *, object_name: str) -> list[Row]:
+    """Rows, deleted ones included, with references as the external ids of what they refer to."""
+    names = _name_references(world)
+    rows = world.crm.organisation.list_records(object_name=object_name, include_deleted=True)
+    return sorted(
+        (
+            tuple((column, names.get(value, value)) for column, value in row.items() if column not in OF_THE_CRM)
+            for row in rows
+        ),
+        key=repr,
+    )
+
+
+def list_medical_activities(world: World) -> list[Any]:
+    """Medical Activities received from the organisation, in every column that comes from there."""
+    columns = ("person__external_id", "date", "channel", "from_text", "complete", "status")
+    return sorted(Activity.objects.filter(connection=world.connection).values_list(*columns))
+
+
+def list_links(world: World) -> list[Any]:
+    """What the Vault believes each record's state over there to be; Medical Activities by their person."""
+    people = {
+        uid: external_id
+        for uid, external_id in Activity.objects.filter(connection=world.connection).values_list(
+            "uid", "person__external_id"
+        )
+    }
+    links = TransferLink.objects.filter(integration__connection=world.connection).select_related("integration")
+    return sorted(
+        (
+            (
+                link.integration.kind,
+                str(people.get(link.record_uid, link.record_uid)),
+                link.version,
+                link.state,
+                link.pending,
+                link.crm_id != "",
+            )
+            for link in links
+        ),
+        key=repr,
+    )
+
+
+def _name_references(world: World) -> dict[str, str]:
+    named = {
+        str(row["Id"]): str(row[EXTERNAL_ID])
+        for name in OBJECTS
+        for row in world.crm.organisation.list_records(object_name=name, include_deleted=True)
+    }
+    accounts = world.crm.organisation.list_records(object_name="Account")
+    return named | {str(row["Id"]): str(row["External_ID_vod__c"]) for row in accounts}

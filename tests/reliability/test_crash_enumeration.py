@@ -1,0 +1,155 @@
+"""The process dies before and after each thing that others can see; what comes out is always the same (R2, R9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities.choices import ActivityType
+from activities.models import Activity
+from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
+from crm_sync.models import IntegrationRun
+from ctms.audit.services import delete_record, save_record
+from ctms.core.clock import get_now
+from ctms.jobs.choices import RunState
+from ctms.jobs.models import JobDefinition, JobRun, Lease
+from ctms.jobs.services import create_run, dispatch_due, execute_run, start_now
+from tests.crm_sync.world import World
+from tests.factories.activities import ActivityFactory
+from tests.factories.base import build_admin_actor
+from tests.factories.clinical import StudySiteFactory
+from tests.reliability.end_state import describe_end_state
+from tests.reliability.mortality import Mortal
+from tests.reliability.snapshots import take_snapshot
+
+FEWEST_STEPS = 60
+Work = Callable[[World, Mortal], None]
+
+
+@pytest.fixture
+def busy_world(world: World) -> World:
+    """Everything that a transfer can have to do, in the smallest number: new, changed and deleted, both ways."""
+    world.connection.concurrency = 1  # so that a step has the same number in each life
+    save_record(record=world.connection, actor=build_admin_actor())
+    edited, deleted = ActivityFactory.create_batch(2)
+    person = edited.person
+    (account,) = world.add_accounts([person])
+    world.add_accounts([deleted.person])
+    (call,) = world.add_calls([account])
+    world.transfer()
+
+    edited.subject = "Corrected"
+    save_record(record=edited, actor=build_admin_actor())
+    delete_record(record=deleted, actor=build_admin_actor())
+    site = StudySiteFactory.create()
+    ActivityFactory.create(person=person, site=site)
+    ActivityFactory.create_batch(2, person=person)
+    world.delete_in_crm("Call2_vod__c", call)
+    world.add_calls([account], Call_Channel_vod__c="Video_vod")
+    return world
+
+
+def press_start_now(world: World, process: Mortal) -> None:
+    """The web process queues a run, and a worker takes it."""
+    start_now(definition=get_definition(), user=None)
+    for run_id in process.messages:
+        execute_run(run_id)
+
+
+def give_the_command(world: World, process: Mortal) -> None:
+    """As `manage.py transfer` does."""
+    execute_run(create_run(definition=get_definition(), unit=build_unit(world.connection), user=None).pk)
+
+
+def do_nothing(world: World) -> None:
+    """Nobody touches anything between the death and the next tick."""
+
+
+def delete_a_new_activity_here(world: World) -> None:
+    delete_record(record=get_newest_activity(), actor=build_admin_actor())
+
+
+def delete_a_new_activity_there(world: World) -> None:
+    uid = str(get_newest_activity().uid)
+    for row in world.list_interactions():
+        if row["Vault_External_ID_vod__c"] == uid:
+            world.delete_in_crm("Vault_Clinical_Interaction_vod__c", row["Id"])
+
+
+def get_definition() -> JobDefinition:
+    return JobDefinition.objects.get(key=TRANSFER_JOB_KEY)
+
+
+def get_newest_activity() -> Activity:
+    return Activity.objects.filter(object_type=ActivityType.CLINICAL).latest("pk")
+
+
+def heal(*, messages: list[int]) -> None:
+    """What happens by itself: messages of the dead arrive again, and once its lease has run out a tick comes."""
+    for run_id in messages:
+        execute_run(run_id)
+    long_ago = get_now() - timedelta(days=1)
+    Lease.objects.exclude(run=None).update(expires_at=long_ago)
+    JobRun.objects.filter(state=RunState.QUEUED).update(queued_at=long_ago)
+    tick = Mortal()
+    with tick.live():
+        dispatch_due()
+    for run_id in tick.messages:
+        execute_run(run_id)
+
+
+def die_at_each_step(
+    world: World, *, work: Work, meanwhile: Callable[[World], None] = do_nothing
+) -> Iterator[tuple[str, dict[str, list[Any]], dict[str, list[Any]]]]:
+    """For each step: what it is, the end state after a death there, and that of a life without one."""
+    with take_snapshot(world) as restore:
+        immortal = Mortal()
+        with immortal.live():
+            work(world, immortal)
+        undisturbed = describe_end_state(world)
+        assert len(immortal.steps) >= FEWEST_STEPS
+        for number, step in enumerate(immortal.steps, start=1):
+            restore()
+            runs_before = JobRun.objects.count()
+            mortal = Mortal(dies_at=number)
+            with mortal.live():
+                work(world, mortal)
+            assert mortal.steps == immortal.steps[:number]
+            meanwhile(world)
+            heal(messages=mortal.messages)
+            if JobRun.objects.count() == runs_before:  # died before anything was queued: there will be another slot
+                world.transfer()
+            yield f"{number}, {step}", describe_end_state(world), undisturbed
+
+
+def find_differences(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> dict[str, Any]:
+    return {
+        name: {
+            "missing": [entry for entry in expected[name] if entry not in found[name]],
+            "found": [entry for entry in found[name] if entry not in expected[name]],
+            "numbers": (len(found[name]), len(expected[name])),
+        }
+        for name in expected
+        if found[name] != expected[name]
+    }
+
+
+def list_what_another_run_moves(world: World) -> list[tuple[str, int, int]]:
+    run = world.transfer()
+    parts = IntegrationRun.objects.filter(run=run).exclude(sent=0, received=0)
+    return list(parts.values_list("integration__kind", "sent", "received"))
+
+
+@pytest.mark.parametrize("work", [press_start_now, give_the_command])
+def test_wherever_the_process_dies_the_end_is_that_of_an_undisturbed_run(busy_world: World, work: Work) -> None:
+    problems: dict[str, Any] = {}
+    for step, found, expected in die_at_each_step(busy_world, work=work):
+        if differences := find_differences(found, expected):
+            problems[step] = differences
+        elif moved := list_what_another_run_moves(busy_world):
+            problems[step] = moved
+
+    assert problems == {}
