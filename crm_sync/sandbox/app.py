@@ -1,10 +1,11 @@
-"""The ASGI application of one organisation: its API and its control interface."""
+"""The ASGI application of one organisation: its API, its control interface and its pages."""
 
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from crm_sync.sandbox.control import Control
 from crm_sync.sandbox.organisation import Organisation
+from crm_sync.sandbox.pages import Pages
 from crm_sync.sandbox.service import Service
 from crm_sync.sandbox.wire import Wire
 
@@ -22,6 +23,7 @@ def create_app(organisation: Organisation | Service) -> Starlette:
             Route("/services", wire),
             Route("/id/{rest:path}", wire),
             *Control(service).list_routes(),
+            *Pages(service).list_routes(),
         ]
     )
     app.state.service = service
