@@ -8,13 +8,13 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter
-from unfold.decorators import display
 
 from activities.choices import ActivityType
 from activities.forms import ActivityForm
 from activities.models import Activity
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import get_expected_version
+from ctms.audit.admin.theme import display
 from ctms.audit.services import save_record
 from ctms.clinical.admin import StudyScopedAdmin
 from ctms.configuration.selectors import is_object_type_active
@@ -25,7 +25,18 @@ class ActivityAdmin(StudyScopedAdmin):
     """Activities of the user's studies, and those that name no study."""
 
     form = ActivityForm
-    list_display = ("name", "show_type", "date", "person", "channel", "show_completion", "subject", "study", "site", "status")
+    list_display = (
+        "name",
+        "show_type",
+        "date",
+        "person",
+        "channel",
+        "show_completion",
+        "subject",
+        "study",
+        "site",
+        "status",
+    )
     list_filter = (
         ("object_type", admin.AllValuesFieldListFilter),
         ("study", AutocompleteSelectFilter),
@@ -73,7 +84,7 @@ class ActivityAdmin(StudyScopedAdmin):
         return not _is_medical(obj) and super().has_delete_permission(request, obj)
 
     def write_record(self, *, record: Activity, form: Any, actor: Actor) -> None:
-        if record.pk is None:
+        if record._state.adding:  # noqa: SLF001  Django's documented API
             if not is_object_type_active(object_name=Activity.object_name, object_type=ActivityType.CLINICAL):
                 raise ValidationError("The object type Clinical Activity is Inactive: no new one can be logged.")
             record.object_type = ActivityType.CLINICAL

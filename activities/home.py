@@ -17,7 +17,8 @@ from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.records.home import HomePanel, find_record_url, register_home_panel
 
-_SHOWN = 25
+OVERDUE_SHOWN = 10
+WEEK_SHOWN = 25
 
 
 def get_local_date(user: User) -> dt.date:
@@ -46,9 +47,17 @@ def build_my_week(user: User) -> dict[str, Any]:
         .exclude(complete=False, date__lt=today)
         .order_by("date", "id")
     )
-    rows = [_build_row(user=user, activity=activity, is_overdue=True) for activity in overdue[: _SHOWN + 1]]
-    rows += [_build_row(user=user, activity=activity, is_overdue=False) for activity in week[: _SHOWN + 1]]
-    return {"rows": rows[:_SHOWN], "has_more": len(rows) > _SHOWN, "shown": _SHOWN, "today": today}
+    late, due = list(overdue[: OVERDUE_SHOWN + 1]), list(week[: WEEK_SHOWN + 1])
+    rows = [_build_row(user=user, activity=activity, is_overdue=True) for activity in late[:OVERDUE_SHOWN]]
+    rows += [_build_row(user=user, activity=activity, is_overdue=False) for activity in due[:WEEK_SHOWN]]
+    return {
+        "rows": rows,
+        "more_overdue": len(late) > OVERDUE_SHOWN,
+        "more_of_week": len(due) > WEEK_SHOWN,
+        "overdue_shown": OVERDUE_SHOWN,
+        "week_shown": WEEK_SHOWN,
+        "today": today,
+    }
 
 
 def _build_row(*, user: User, activity: Activity, is_overdue: bool) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminRadioSelectWidget, UnfoldBooleanSwitchWidget
 
 from connections.choices import GrantFlow
-from connections.models import CrmConnectionIdentifierMapping, FieldRule
+from connections.models import Connection, CrmConnectionIdentifierMapping, FieldRule
 from ctms.audit.forms import AuditedModelForm
 from ctms.configuration.forms import clean_person_identifier
 from ctms.core.choices import RecordStatus
@@ -47,8 +47,20 @@ class ConnectedAppForm(forms.Form):
         choices=GrantFlow.choices,
         initial=GrantFlow.PASSWORD,
         widget=UnfoldAdminRadioSelectWidget,
-        help_text="Client credentials need no password, and are the choice where the organisation blocks password log-ins.",
+        help_text="Client credentials need no password; they are the choice where password log-ins are blocked.",
     )
+
+
+class ConnectionForm(AuditedModelForm):
+    """A connection to one CRM organisation."""
+
+    class Meta:
+        model = Connection
+        exclude = ("external_id",)
+        help_texts: ClassVar = {
+            "name": "The CRM organisation to which you are connecting",
+            "api_name": "Left empty, it is made from the name.",
+        }
 
 
 class IdentifierMappingForm(AuditedModelForm):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
 from crm_sync.choices import IntegrationRunState
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
 from ctms.audit.admin.base import ReadOnlyModelAdmin
+from ctms.audit.admin.theme import display
 
 _READ_INTEGRATIONS = "integration__sys:read"
 _STATE_LABELS = {

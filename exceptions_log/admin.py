@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
-from unfold.decorators import display
 
 from ctms.audit.admin.base import ReadOnlyModelAdmin, ReadOnlyTabularInline
+from ctms.audit.admin.theme import display
 from ctms.configuration.registry import UnknownObjectError, get_object
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 
@@ -114,9 +114,11 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
             model = get_object(item.record_object).model
         except UnknownObjectError:
             return "–"
+        if item.record_uid is None:
+            return "–"
         record = model._base_manager.filter(uid=item.record_uid).first()
         if record is None:
-            return "Deleted in the Vault" if item.record_uid else "–"
+            return "Deleted in the Vault"
         try:
             url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(record.pk,))
         except NoReverseMatch:

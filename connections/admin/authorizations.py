@@ -13,7 +13,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
-from unfold.decorators import action
 
 from connections.choices import GrantFlow
 from connections.forms import ConnectedAppForm, SetPasswordForm
@@ -23,6 +22,7 @@ from connections.objects import ENTER_CONNECTED_APP_DETAILS
 from connections.services import enter_connected_app_details, set_password
 from ctms.accounts.models import User
 from ctms.audit.admin.base import AuditedModelAdmin, build_actor, try_write
+from ctms.audit.admin.theme import action
 from ctms.configuration.selectors import is_action_assigned
 
 _ONCE_WRITTEN = "It is stored encrypted and is never shown again."
@@ -55,8 +55,8 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
             {
                 "fields": ("name", "username", "status"),
                 "description": (
-                    "The dedicated integration user of a Medical CRM organisation. The password and the connected app's "
-                    "key and secret are entered after saving, from the Actions menu."
+                    "The dedicated integration user of a Medical CRM organisation. The password, and the key and "
+                    "secret of the connected app, are entered after saving, from the Actions menu."
                 ),
             },
         )
@@ -139,8 +139,8 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
             write=write,
             title="Enter Connected App Details",
             explanation=(
-                "Consumer Key and Consumer Secret are shown in the Medical CRM under Setup > App Setup > Create > Apps > "
-                f"Remote API Access. {_ONCE_WRITTEN}"
+                "Consumer Key and Consumer Secret are shown in the Medical CRM under Setup > App Setup > Create > "
+                f"Apps > Remote API Access. {_ONCE_WRITTEN}"
             ),
         )
 

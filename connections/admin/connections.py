@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from connections.forms import IdentifierMappingForm
+from connections.forms import ConnectionForm, IdentifierMappingForm
 from connections.models import Connection, CrmConnectionIdentifierMapping, Integration
 from connections.services import create_connection
 from ctms.audit.actors import Actor
@@ -61,6 +61,7 @@ class IntegrationInline(ReadOnlyTabularInline):
 class ConnectionAdmin(AuditedModelAdmin):
     """At most ten. Creating one brings its integrations and their rules."""
 
+    form = ConnectionForm
     list_display = ("name", "url", "authorization", "status", "modified_at")
     list_filter = ("status",)
     list_select_related = ("authorization",)
@@ -87,16 +88,8 @@ class ConnectionAdmin(AuditedModelAdmin):
     def get_inlines(self, request: HttpRequest, obj: Connection | None) -> list[Any]:  # noqa: ARG002  Django's signature
         return [IdentifierMappingInline, IntegrationInline] if obj else [IdentifierMappingInline]
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "name":
-            field.help_text = "The CRM organisation to which you are connecting"
-        if db_field.name == "api_name":
-            field.help_text = "Left empty, it is made from the name."
-        return field
-
     def write_record(self, *, record: Connection, form: Any, actor: Actor) -> None:
-        if record.pk is None:
+        if record._state.adding:  # noqa: SLF001  Django's documented API
             create_connection(connection=record, actor=actor)
         else:
             save_record(record=record, actor=actor, expected_version=get_expected_version(form))

@@ -23,8 +23,8 @@ def warn_about_inactive_required(*, request: HttpRequest, rules: list[FieldRule]
             integration = rule.rule.integration
             messages.warning(
                 request,
-                f"{rule.name} is required and now Inactive: {integration.name} of {integration.connection} will fail with "
-                "a user exception and send nothing until the field rule is Active again.",
+                f"{rule.name} is required and now Inactive: {integration.name} of {integration.connection} will fail "
+                "with a user exception and send nothing until the field rule is Active again.",
             )
 
 
@@ -62,10 +62,15 @@ class IntegrationAdmin(AuditedModelAdmin):
 class FieldRuleInline(AuditedTabularInline):
     model = FieldRule
     form = FieldRuleRowForm
-    fields = ("position", "source", "target", "kind", "is_required", "active")
-    readonly_fields = ("is_required",)  # what is required is for the receiving side to say, not for a switch
+    fields = ("position", "source", "target", "kind", "show_required", "active")
+    readonly_fields = ("show_required",)  # what is required is for the receiving side to say, not for a switch
+    can_delete = False  # rules are switched off; those that are not required can be deleted on their own page
     show_change_link = True
     verbose_name_plural = "field rules: source → target"
+
+    @admin.display(description="required")
+    def show_required(self, rule: FieldRule) -> str:
+        return "Required" if rule.is_required else "–"
 
 
 @admin.register(IntegrationRule)
@@ -147,6 +152,10 @@ class FieldRuleAdmin(AuditedModelAdmin):
         super().save_model(request, obj, form, change)
         if "status" in form.changed_data:
             warn_about_inactive_required(request=request, rules=[obj])
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A required field's rule can be switched off, with the warning that it gives; not made to have never been."""
+        return not (isinstance(obj, FieldRule) and obj.is_required) and super().has_delete_permission(request, obj)
 
     @admin.display(description="connection", ordering="rule__integration__connection")
     def connection_name(self, field_rule: FieldRule) -> str:

@@ -41,14 +41,16 @@ def allows_django_permission(*, user: User, permission: str) -> bool:
 
 
 def list_permitted_types(*, user: User, object_name: str, django_action: str = "view") -> list[str] | None:
-    """Object types for which the user's profile allows the action; None if it allows the action for all of the object."""
+    """Object types for which the profile allows the action; None if it allows it for all of the object."""
     if object_name.startswith("admin:"):
         return None if has_permission(user=user, permission=object_name) else []
     action = _DJANGO_ACTIONS[django_action]
     if has_permission(user=user, permission=f"{object_name}:{action}"):
         return None
     profile = user.security_profile
-    narrowed = [p.removesuffix(f":{action}") for p in profile.permissions if p.endswith(f":{action}")] if profile else []
+    narrowed = (
+        [p.removesuffix(f":{action}") for p in profile.permissions if p.endswith(f":{action}")] if profile else []
+    )
     return [
         name.removeprefix(f"{object_name}.")
         for name in narrowed

@@ -21,8 +21,8 @@ class AuditedModelForm(_ModelForm):
     """A form that carries the version it was filled from, so that saving over somebody else's change is refused.
 
     The record itself is validated once, by the writer, when everything that follows from other fields is filled in.
-    What the writer refused comes back through `refusals`, by form prefix, and is shown beside its field with all that was
-    typed still there.
+    What the writer refused comes back through `refusals`, by form prefix, and is shown beside its field, with all that
+    was typed still there.
     """
 
     read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)

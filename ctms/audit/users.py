@@ -1,4 +1,4 @@
-"""Writing users. A user is Django's, not an audited record, so its audit entries are written here, in the same transaction."""
+"""Writing users. A user is Django's, not an audited record: its audit entries are written here, in one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _NOT_IN_THE_TRAIL = frozenset({"password", "last_login", "date_joined", "uid"})
 def save_user(*, user: User, actor: Actor) -> None:
     """Create or change a user, with an audit entry of every value before and after; none if nothing changed."""
     with transaction.atomic():
-        stored = User.objects.select_for_update().get(pk=user.pk) if user.pk is not None else None
+        adding = user._state.adding  # noqa: SLF001  Django's documented API
+        stored = None if adding else User.objects.select_for_update().get(pk=user.pk)
         before = _read(stored) if stored is not None else {}
         user.save()
         after = _read(user)

@@ -25,8 +25,6 @@ class ChangePasswordView(PasswordChangeView):
         with transaction.atomic():
             response = super().form_valid(form)
             if isinstance(self.request.user, User):
-                record_password_change(
-                    user=self.request.user, actor=Actor(user=self.request.user, source="page")
-                )
+                record_password_change(user=self.request.user, actor=Actor(user=self.request.user, source="page"))
         messages.success(self.request, "Your password was changed.")
         return response

@@ -16,6 +16,8 @@ from ctms.clinical.forms import (
     MonitoringEventForm,
     PersonForm,
     StudyCommunicationForm,
+    StudyForm,
+    StudySiteForm,
 )
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -69,22 +71,25 @@ class StudyAssignmentInline(StudyScopedInline):
 
 @admin.register(Study)
 class StudyAdmin(StudyScopedAdmin):
+    form = StudyForm
     list_display = ("name", "study_name", "phase", "lifecycle_state", "sponsor", "send_to_crm", "status")
-    list_filter = (("phase", ChoicesDropdownFilter), ("lifecycle_state", ChoicesDropdownFilter), "status", "send_to_crm")
+    list_filter = (
+        ("phase", ChoicesDropdownFilter),
+        ("lifecycle_state", ChoicesDropdownFilter),
+        "status",
+        "send_to_crm",
+    )
     search_fields = ("name", "study_name", "sponsor")
     search_help_text = "Study number, name or sponsor"
     inlines = (StudyAssignmentInline,)
     fieldsets = (
-        (None, {"fields": (("name", "study_name"), "protocol_title", ("phase", "lifecycle_state"), "sponsor", "status")}),
+        (
+            None,
+            {"fields": (("name", "study_name"), "protocol_title", ("phase", "lifecycle_state"), "sponsor", "status")},
+        ),
         ("Dates", {"fields": (("planned_start", "planned_end"), ("actual_start", "actual_end"))}),
         ("Medical CRM", {"fields": ("send_to_crm", "external_id")}),
     )
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "name":
-            field.label = "Study number"
-        return field
 
 
 @admin.register(StudyCountry)
@@ -99,7 +104,7 @@ class StudyCountryAdmin(StudyScopedAdmin):
 
 @admin.register(StudySite)
 class StudySiteAdmin(StudyScopedAdmin):
-    form = FilledStudyForm
+    form = StudySiteForm
     list_display = (
         "name",
         "site_name",
@@ -110,7 +115,12 @@ class StudySiteAdmin(StudyScopedAdmin):
         "send_to_crm",
         "status",
     )
-    list_filter = (("study", AutocompleteSelectFilter), ("lifecycle_state", ChoicesDropdownFilter), "status", "send_to_crm")
+    list_filter = (
+        ("study", AutocompleteSelectFilter),
+        ("lifecycle_state", ChoicesDropdownFilter),
+        "status",
+        "send_to_crm",
+    )
     list_select_related = ("study", "study_country", "principal_investigator")
     search_fields = ("name", "site_name", "study__name", "city")
     search_help_text = "Site number or name, study number, city"
@@ -130,12 +140,6 @@ class StudySiteAdmin(StudyScopedAdmin):
         ("Address", {"fields": (("city", "address_country"),)}),
         ("Medical CRM", {"fields": ("send_to_crm", "external_id")}),
     )
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "name":
-            field.label = "Site number"
-        return field
 
 
 @admin.register(Person)
@@ -233,7 +237,12 @@ class ContactInline(StudyScopedInline):
 class StudyCommunicationLogAdmin(StudyScopedAdmin):
     form = StudyCommunicationForm
     list_display = ("name", "object_type_label", "study", "site", "date", "direction", "status")
-    list_filter = (("study", AutocompleteSelectFilter), ("direction", ChoicesDropdownFilter), ("date", RangeDateFilter), "status")
+    list_filter = (
+        ("study", AutocompleteSelectFilter),
+        ("direction", ChoicesDropdownFilter),
+        ("date", RangeDateFilter),
+        "status",
+    )
     list_select_related = ("study", "study_country", "site")
     search_fields = ("name", "subject", "study__name")
     autocomplete_fields = ("study", "study_country", "site")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ctms.audit.forms import AuditedModelForm
-from ctms.clinical.models import MonitoringEvent, Person, StudyCommunicationLog
+from ctms.clinical.models import MonitoringEvent, Person, Study, StudyCommunicationLog, StudySite
 from ctms.configuration.forms import TypedRecordForm
 
 _FILLED = {
@@ -24,6 +24,24 @@ class FilledStudyForm(AuditedModelForm):
             if name in self.fields:
                 self.fields[name].required = False
                 self.fields[name].help_text = help_text
+
+
+class StudyForm(AuditedModelForm):
+    """A study; its name is the study number."""
+
+    class Meta:
+        model = Study
+        fields = "__all__"
+        labels: ClassVar = {"name": "Study number"}
+
+
+class StudySiteForm(FilledStudyForm):
+    """A site; its name is the site number."""
+
+    class Meta:
+        model = StudySite
+        fields = "__all__"
+        labels: ClassVar = {"name": "Site number"}
 
 
 class PersonForm(TypedRecordForm):

@@ -25,7 +25,9 @@ def clean_person_identifier(name: str) -> str:
     if name.endswith("__c"):
         custom = CustomField.objects.filter(of_object=PERSON, api_name=name, status=RecordStatus.ACTIVE)
         if not custom.exists():
-            raise ValidationError(f"Person has no active custom field {name!r}. Add it under Configuration > Custom Fields.")
+            raise ValidationError(
+                f"Person has no active custom field {name!r}. Add it under Configuration > Custom Fields."
+            )
         return name
     try:
         get_object(PERSON).get_field(name)
@@ -130,7 +132,7 @@ class CustomFieldForm(ObjectNameForm):
         return list(dict.fromkeys(line for line in lines if line))
 
 
-class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):  # type: ignore[misc]
+class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):
     """A table: one line per object, one column per action; below it the areas of the admin console."""
 
     template_name = "admin/widgets/permissions.html"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,7 +14,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
-from unfold.decorators import action, display
 
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import (
@@ -24,6 +22,7 @@ from ctms.audit.admin.base import (
     get_expected_version,
     get_user,
 )
+from ctms.audit.admin.theme import action, display
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import Frequency, RunState
@@ -68,7 +67,13 @@ class JobDefinitionAdmin(AuditedModelAdmin):
         (
             "Schedule",
             {
-                "fields": (("frequency", "weekday"), ("hour", "minute"), "show_schedule", "show_next_run", "show_last_run"),
+                "fields": (
+                    ("frequency", "weekday"),
+                    ("hour", "minute"),
+                    "show_schedule",
+                    "show_next_run",
+                    "show_last_run",
+                ),
                 "description": "An Active job runs by itself at these times. Start Now runs it at once, Active or not.",
             },
         ),
@@ -76,13 +81,9 @@ class JobDefinitionAdmin(AuditedModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobDefinition]:
         last = JobRun.objects.filter(definition=OuterRef("pk"), finished_at__isnull=False).order_by("-id")
-        return (
-            super()
-            .get_queryset(request)
-            .select_related("clock")
-            .annotate(
-                last_state=Subquery(last.values("state")[:1]), last_finished_at=Subquery(last.values("finished_at")[:1])
-            )
+        definitions: QuerySet[JobDefinition] = super().get_queryset(request)
+        return definitions.select_related("clock").annotate(
+            last_state=Subquery(last.values("state")[:1]), last_finished_at=Subquery(last.values("finished_at")[:1])
         )
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
@@ -105,12 +106,12 @@ class JobDefinitionAdmin(AuditedModelAdmin):
         return describe_schedule(definition)
 
     @display(description="next run (UTC)")
-    def show_next_run(self, definition: JobDefinition) -> datetime | str:
+    def show_next_run(self, definition: JobDefinition) -> str:
         """A clock runs on while the job is Inactive, but nothing is started then."""
         clock = getattr(definition, "clock", None)
         if definition.status != RecordStatus.ACTIVE or clock is None:
             return "None while the job is Inactive"
-        return clock.next_run_at
+        return f"{clock.next_run_at:%Y-%m-%d %H:%M}"
 
     @display(description="last run")
     def show_last_run(self, definition: Any) -> str:
@@ -144,9 +145,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
             )
             return HttpResponseRedirect(self.get_change_url(definition))
         self.message_user(request, f"{definition} was started: {len(runs)} run(s) queued.", messages.SUCCESS)
-        return HttpResponseRedirect(
-            f"{reverse('admin:jobs_jobrun_changelist')}?definition__id__exact={definition.pk}"
-        )
+        return HttpResponseRedirect(f"{reverse('admin:jobs_jobrun_changelist')}?definition__id__exact={definition.pk}")
 
 
 @admin.register(JobRun)

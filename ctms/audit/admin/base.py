@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
@@ -13,12 +14,11 @@ from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.views import ChangeList
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import allows_object_type, has_permission, list_permitted_types
 from ctms.audit.actors import Actor
+from ctms.audit.admin.theme import ChangeList, ModelAdmin, TabularInline
 from ctms.audit.forms import AuditedModelForm
 from ctms.audit.selectors import list_dependants
 from ctms.audit.services import delete_record, save_record
@@ -70,7 +70,7 @@ def try_write(write: Callable[[], object]) -> ValidationError | None:
     return None
 
 
-class CountedChangeList(ChangeList):  # type: ignore[misc]
+class CountedChangeList(ChangeList):
     """A list that counts its rows once; the count of all, which large tables take long for, is not asked for."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -109,25 +109,23 @@ class ReadOnlyModelAdmin(ModelAdmin):
         return False
 
 
-class AuditedInlineMixin:
-    """A table of child records inside their parent's form."""
+class AuditedTabularInline(TabularInline):
+    """A table of child records inside their parent's form, one a row."""
 
     form = AuditedModelForm
     extra = 0
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """As declared, and the version as a hidden field."""
-        fields = [name for name in super().get_fields(request, obj) if name != "read_version"]  # type: ignore[misc]
-        return [*fields, "read_version"] if self.has_change_permission(request, obj) else fields  # type: ignore[attr-defined]
+        fields = [name for name in super().get_fields(request, obj) if name != "read_version"]
+        return [*fields, "read_version"] if self.has_change_permission(request, obj) else fields
 
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[BaseInlineFormSet[Any, Any, Any]]:
-        formset: type[BaseInlineFormSet[Any, Any, Any]] = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
+    def get_formset(
+        self, request: HttpRequest, obj: Any = None, **kwargs: Any
+    ) -> type[BaseInlineFormSet[Any, Any, Any]]:
+        formset: type[BaseInlineFormSet[Any, Any, Any]] = super().get_formset(request, obj, **kwargs)
         formset.form.refusals = getattr(request, "refusals", {})
         return formset
-
-
-class AuditedTabularInline(AuditedInlineMixin, TabularInline):  # type: ignore[misc]
-    """Child records, one a row."""
 
 
 class ReadOnlyTabularInline(TabularInline):
@@ -137,7 +135,7 @@ class ReadOnlyTabularInline(TabularInline):
     max_num = 0
     can_delete = False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return list(self.get_fields(request, obj))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
@@ -153,8 +151,8 @@ class ReadOnlyTabularInline(TabularInline):
 class AuditedModelAdmin(ModelAdmin):
     """Records as an admin edits them: through the audited writer, with its refusals shown beside what was typed."""
 
-    form: ClassVar[Any] = AuditedModelForm
-    actions: ClassVar[Any] = ("delete_selected",)
+    form: Any = AuditedModelForm
+    actions: Any = ("delete_selected",)
     list_filter_submit = True
     list_fullwidth = True
     list_per_page = 50
@@ -208,22 +206,15 @@ class AuditedModelAdmin(ModelAdmin):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002, FBT001  Django's signature
         actor = build_actor(request)
         changed = {id(record) for record in formset.save(commit=False)}
-        refusals: dict[str | None, ValidationError] = {}
         for record in formset.deleted_objects:
-            refusal = try_write(lambda record=record: delete_record(record=record, actor=actor))
+            refusal = try_write(partial(delete_record, record=record, actor=actor))
             if refusal is not None:
                 raise SaveRefusedError({form.prefix: refusal})
-        for child in formset.forms:
-            if id(child.instance) in changed:
-                refusal = try_write(
-                    lambda child=child: save_record(
-                        record=child.instance, actor=actor, expected_version=get_expected_version(child)
-                    )
-                )
-                if refusal is not None:
-                    refusals[child.prefix] = refusal
-        if refusals:
-            raise SaveRefusedError(refusals)
+        written = [(child, partial(save_child, form=child, actor=actor)) for child in formset.forms]
+        refusals = {child.prefix: try_write(write) for child, write in written if id(child.instance) in changed}
+        refused = {prefix: refusal for prefix, refusal in refusals.items() if refusal is not None}
+        if refused:
+            raise SaveRefusedError(refused)
 
     def changeform_view(
         self,
@@ -240,12 +231,18 @@ class AuditedModelAdmin(ModelAdmin):
             request.refusals = refused.refusals  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, context)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[forms.ModelForm[Any]]:  # noqa: FBT001, FBT002  Django's signature
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002  Django's signature
+        **kwargs: Any,
+    ) -> type[forms.ModelForm[Any]]:
         form: type[forms.ModelForm[Any]] = super().get_form(request, obj, change, **kwargs)
         form.refusals = getattr(request, "refusals", {})  # type: ignore[attr-defined]
         return form
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Less the version, which the template renders hidden."""
         return [name for name in super().get_fields(request, obj) if name != "read_version"]
 
@@ -295,7 +292,7 @@ class AuditedModelAdmin(ModelAdmin):
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
-        """What goes with the records and what keeps them from going: counted, so that thousands of children cost nothing."""
+        """What goes with the records and what keeps them: counted, so that thousands of children cost nothing."""
         records = list(objs)
         dependants = list_dependants(records)
         plural = str(self.opts.verbose_name_plural)
@@ -338,7 +335,7 @@ class AuditedModelAdmin(ModelAdmin):
         explanation: str = "",
     ) -> HttpResponse:
         """The page of an action: its form, what it does, and the way back to the record."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -354,10 +351,15 @@ class AuditedModelAdmin(ModelAdmin):
         return TemplateResponse(request, "admin/action_form.html", context)
 
 
+def save_child(*, form: Any, actor: Actor) -> None:
+    """Save the record of one row of an inline table."""
+    save_record(record=form.instance, actor=actor, expected_version=get_expected_version(form))
+
+
 def get_expected_version(form: Any) -> int | None:
     """The version that the form was filled from; None for a new record."""
-    version: int | None = form.cleaned_data.get("read_version") if form.instance.pk is not None else None
-    return version
+    adding = form.instance._state.adding  # noqa: SLF001  Django's documented API
+    return None if adding else int(form.cleaned_data["read_version"])
 
 
 def build_audit_trail_url(record: AuditedModel | User) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
@@ -11,12 +11,12 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.audit.admin.base import build_actor, build_audit_trail_url, get_user
+from ctms.audit.admin.theme import ModelAdmin
 from ctms.audit.users import record_password_change, save_user
 
 # What users may do is told by their security profile alone; groups would be a second, unaudited answer.
@@ -33,7 +33,7 @@ class UserForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """Users are deactivated, never deleted: the audit trail and every record name them."""
 
     form = UserForm
@@ -42,7 +42,16 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     warn_unsaved_form = True
     list_fullwidth = True
     list_filter_submit = True
-    list_display = ("username", "first_name", "last_name", "email", "security_profile", "is_active", "is_staff", "last_login")
+    list_display = (
+        "username",
+        "first_name",
+        "last_name",
+        "email",
+        "security_profile",
+        "is_active",
+        "is_staff",
+        "last_login",
+    )
     list_filter = ("is_active", "is_staff", "security_profile")
     list_select_related = ("security_profile",)
     search_fields = ("username", "first_name", "last_name", "email")
@@ -63,7 +72,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         ),
         ("Dates", {"fields": (("last_login", "date_joined"),)}),
     )
-    add_fieldsets: ClassVar[Any] = (
+    add_fieldsets: Any = (
         (None, {"fields": ("username", ("first_name", "last_name"), "email", "security_profile", "is_staff")}),
         ("Password", {"fields": ("password1", "password2")}),
     )
@@ -103,5 +112,3 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
         return HttpResponseRedirect(build_audit_trail_url(User.objects.get(pk=object_id)))
-
-

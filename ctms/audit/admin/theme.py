@@ -1,0 +1,45 @@
+"""The admin theme's classes and decorators, typed as Django's: Unfold's own annotations contradict them in places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from django.contrib import admin
+    from django.contrib.admin.views.main import ChangeList
+    from django.http import HttpRequest
+
+    FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+    class ModelAdmin(admin.ModelAdmin[Any]):
+        """Django's, with what the theme adds."""
+
+        actions_detail: Sequence[Any]
+        list_disable_select_all: bool
+        list_filter_submit: bool
+        list_fullwidth: bool
+        warn_unsaved_form: bool
+
+        def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]: ...
+        def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any: ...
+
+    class TabularInline(admin.TabularInline[Any, Any]):
+        """Django's, with what the theme adds."""
+
+        hide_title: bool
+        per_page: int | None
+
+    def action(
+        *, description: str, url_path: str, permissions: list[str], icon: str
+    ) -> Callable[[FunctionT], FunctionT]: ...
+
+    def display(
+        *, description: str, ordering: str | None = None, label: bool | dict[str, str] | None = None
+    ) -> Callable[[FunctionT], FunctionT]: ...
+else:
+    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.decorators import action, display
+    from unfold.views import ChangeList
+
+__all__ = ["ChangeList", "ModelAdmin", "TabularInline", "action", "display"]
