@@ -94,7 +94,7 @@ class JobRun(models.Model):
 class Lease(models.Model):
     """The right to work on one thing for a while. `token` goes up with every owner: a fencing number."""
 
-    key = models.CharField(max_length=160, unique=True)
+    key = models.CharField(max_length=170, unique=True)
     token = models.PositiveBigIntegerField(default=0)
     run = models.ForeignKey(JobRun, on_delete=models.PROTECT, null=True, related_name="leases")
     expires_at = models.DateTimeField()

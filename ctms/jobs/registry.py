@@ -1,9 +1,11 @@
-"""What jobs do. A higher floor registers its handler from `AppConfig.ready()`; this floor runs it without importing it."""
+"""What jobs do: a higher floor registers its handler from `AppConfig.ready()`, and this one runs it unseen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from ctms.core.errors import VaultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
     from ctms.jobs.choices import RunState
     from ctms.jobs.leases import LeaseHandle
     from ctms.jobs.models import JobRun
+
+
+class UnknownJobError(VaultError):
+    """A job definition of which no installed app has the code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +64,13 @@ def register_job(handler: JobHandler) -> None:
 
 
 def get_handler(key: str) -> JobHandler:
-    """The handler of a job; KeyError if its app is not installed."""
-    return _handlers[key]
+    """The handler of a job. Raises UnknownJobError if no installed app registers it."""
+    try:
+        return _handlers[key]
+    except KeyError:
+        raise UnknownJobError(
+            f"No installed app does the job {key!r}. Make it Inactive, or install the app that it was delivered with."
+        ) from None
 
 
 def list_handlers() -> list[JobHandler]:

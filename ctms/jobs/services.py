@@ -187,9 +187,8 @@ def _finish(*, run: JobRun, outcome: RunOutcome) -> None:
 def _claim_due_slots() -> int:
     now = get_now()
     claimed = 0
-    for clock in JobClock.objects.filter(definition__status=RecordStatus.ACTIVE, next_run_at__lte=now).select_related(
-        "definition"
-    ):
+    due = JobClock.objects.filter(definition__status=RecordStatus.ACTIVE, next_run_at__lte=now)
+    for clock in due.select_related("definition").order_by("next_run_at", "id"):
         definition = clock.definition
         try:
             units = get_handler(definition.key).list_units()

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctms.jobs.choices import Frequency
+from ctms.jobs.models import JobDefinition
+from ctms.jobs.schedules import compute_next_run
+
+PERIODS = {
+    Frequency.HOURLY: timedelta(hours=1),
+    Frequency.DAILY: timedelta(days=1),
+    Frequency.WEEKLY: timedelta(days=7),
+}
+DEFINITIONS = st.builds(
+    JobDefinition,
+    frequency=st.sampled_from(Frequency),
+    minute=st.integers(0, 59),
+    hour=st.integers(0, 23),
+    weekday=st.integers(0, 6),
+)
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  bounds are naive
+
+
+def is_due(*, definition: JobDefinition, at: datetime) -> bool:
+    """Whether a clock on the wall would say that the job is due now."""
+    return (
+        (at.second, at.microsecond, at.minute) == (0, 0, definition.minute)
+        and (definition.frequency == Frequency.HOURLY or at.hour == definition.hour)
+        and (definition.frequency != Frequency.WEEKLY or at.weekday() == definition.weekday)
+    )
+
+
+@given(definition=DEFINITIONS, after=MOMENTS)
+def test_the_next_run_is_due_then_and_later_and_none_is_skipped(definition: JobDefinition, after: datetime) -> None:
+    found = compute_next_run(definition=definition, after=after)
+    period = PERIODS[Frequency(definition.frequency)]
+    assert is_due(definition=definition, at=found)
+    assert found - period <= after < found
+
+
+@given(definition=DEFINITIONS, after=MOMENTS)
+def test_after_a_run_the_next_is_one_period_later(definition: JobDefinition, after: datetime) -> None:
+    first = compute_next_run(definition=definition, after=after)
+    assert compute_next_run(definition=definition, after=first) == first + PERIODS[Frequency(definition.frequency)]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "after", "expected"),
+    [
+        ("hourly", "2026-03-02T10:14:59.999999", "2026-03-02T10:15:00"),
+        ("hourly", "2026-03-02T10:15:00", "2026-03-02T11:15:00"),
+        ("hourly", "2026-12-31T23:15:00", "2027-01-01T00:15:00"),
+        ("daily", "2026-03-02T06:14:00", "2026-03-02T06:15:00"),
+        ("daily", "2028-02-28T06:15:00", "2028-02-29T06:15:00"),
+        ("weekly", "2026-03-02T06:15:00", "2026-03-04T06:15:00"),
+        ("weekly", "2026-03-04T06:14:00", "2026-03-04T06:15:00"),
+        ("weekly", "2026-03-04T06:15:00", "2026-03-11T06:15:00"),
+        ("weekly", "2026-03-05T00:00:00", "2026-03-11T06:15:00"),
+    ],
+)
+def test_a_job_at_a_quarter_past_six_on_wednesdays(frequency: str, after: str, expected: str) -> None:
+    definition = JobDefinition(frequency=frequency, minute=15, hour=6, weekday=2)
+    found = compute_next_run(definition=definition, after=datetime.fromisoformat(after).replace(tzinfo=UTC))
+    assert found == datetime.fromisoformat(expected).replace(tzinfo=UTC)
