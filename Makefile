@@ -43,7 +43,7 @@ format: .venv/.development ## Rewrite Python files and templates in the project'
 	.venv/bin/djlint --quiet --reformat templates
 
 bench: .venv/.development ## Measure the ratios of the performance table
-	$(RUN) -m pytest -p no:randomly -o python_files='bench_*.py' tests/benchmarks
+	$(RUN) -m tests.servers $(RUN) -m pytest -p no:randomly -o python_files='bench_*.py' -o python_functions='bench_*' tests/benchmarks
 
 shell: .venv/.runtime ## Open a Python shell in which every model is at hand
 	@$(RUN) manage.py shell

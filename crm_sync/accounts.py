@@ -21,7 +21,7 @@ from ctms.clinical.models import Person
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from connections.models import Connection
     from crm_sync.client import CrmClient
@@ -72,19 +72,21 @@ class AccountDirectory:
         """Matches of this connection that were found by the mapping now in force."""
         return AccountMatch.objects.filter(connection=self._connection, identifier=self._identifiers.key)
 
-    def look_up(self, persons: models.QuerySet[Person]) -> None:
+    def look_up(self, person_ids: Collection[int]) -> None:
         """Find the accounts of those persons whose match is not remembered, or whose identifier has changed since."""
-        waiting = (
-            persons.annotate(identifier=build_identifier_expression(self._identifiers))
-            .exclude(Exists(self._remembered_matches().filter(person=OuterRef("pk"), value=OuterRef("identifier"))))
+        remembered = self._remembered_matches().filter(person=OuterRef("pk"), value=OuterRef("identifier"))
+        persons = (
+            Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
+            .exclude(Exists(remembered))
             .order_by("pk")
+            .values_list("pk", "identifier", "name")
         )
-        keys = list(waiting.values_list("pk", flat=True))
-        if keys and self._doubles is None:
-            self._doubles = self._find_doubles()
+        keys = sorted(person_ids)
         for start in range(0, len(keys), _BATCH):
-            batch = waiting.filter(pk__in=keys[start : start + _BATCH])
-            self._look_up_batch(list(batch.values_list("pk", "identifier", "name")))
+            if batch := list(persons.filter(pk__in=keys[start : start + _BATCH])):
+                if self._doubles is None:
+                    self._doubles = self._find_doubles()
+                self._look_up_batch(batch)
 
     def get(self, *, person_id: int | None, remembered: str | None) -> str | Problem | None:
         """The account id of a person, or why there is none; None for no person."""

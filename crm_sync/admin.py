@@ -17,6 +17,7 @@ _STATE_LABELS = {
     IntegrationRunState.WITH_EXCEPTIONS.label: "warning",
     IntegrationRunState.FAILED.label: "danger",
     IntegrationRunState.STOPPED.label: "warning",
+    IntegrationRunState.INTERRUPTED.label: "warning",
 }
 
 

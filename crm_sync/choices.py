@@ -13,3 +13,4 @@ class IntegrationRunState(TextChoices):
     WITH_EXCEPTIONS = "with_exceptions", "Finished with exceptions"
     FAILED = "failed", "Failed"
     STOPPED = "stopped", "Stopped at a limit"
+    INTERRUPTED = "interrupted", "Interrupted"

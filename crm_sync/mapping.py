@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connections.choices import DeletionMode, FieldRuleKind
+from crm_sync.choices import LinkState
 from ctms.configuration.registry import read_path
 from ctms.core.choices import RecordStatus
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from crm_sync.plans import FieldPlan, IntegrationPlan
 
 
@@ -23,6 +26,16 @@ class Problem:
 
     error_type: ErrorType
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentState:
+    """What is known of a record referred to: whether it is to be in this CRM, and whether it is."""
+
+    uid: UUID | None
+    name: str | None
+    is_eligible: bool
+    link_state: str | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,28 +56,21 @@ def map_record(
     plan: IntegrationPlan,
     record: Any,
     account: str | Problem | None,
-    parent_states: dict[str, str | None],
+    parents: dict[str, ParentState],
     link: str,
 ) -> Mapped:
     """Map a Vault record to the fields of its CRM object.
 
-    `account` is the account id of its person or why there is none; `parent_states` tells for each parent's target field
-    whether this connection has the parent: its link state, or None; `link` is the address of the record's page.
+    `account` is the account id of its person or why there is none; `parents` are the records referred to that this
+    connection transfers, by target field; `link` is the address of the record's page.
     """
     mapped = Mapped()
-    parents = {parent.field.target: parent for parent in plan.parents}
     for rule in plan.fields:
         if rule.kind == FieldRuleKind.PERSON_ACCOUNT:
             _put_account(mapped=mapped, rule=rule, account=account)
         elif rule.kind == FieldRuleKind.REFERENCE:
             if rule.target in parents:
-                _put_parent(
-                    mapped=mapped,
-                    rule=rule,
-                    record=record,
-                    filter_attribute=parents[rule.target].filter_attribute,
-                    state=parent_states.get(rule.target),
-                )
+                _put_parent(mapped=mapped, rule=rule, parent=parents[rule.target])
         elif rule.kind == FieldRuleKind.RECORD_LINK:
             mapped.payload[rule.target] = link
         else:
@@ -192,12 +198,10 @@ def _put_account(*, mapped: Mapped, rule: FieldPlan, account: str | Problem | No
         mapped.payload[rule.target] = account
 
 
-def _put_parent(*, mapped: Mapped, rule: FieldPlan, record: Any, filter_attribute: str, state: str | None) -> None:
-    parent = _read_source(rule=rule, record=record)
-    eligible = parent is not None and (not filter_attribute or getattr(parent, filter_attribute))
-    if eligible and state is None:
-        mapped.blocked_by = mapped.blocked_by or str(parent)
-    elif eligible and state == "live":
+def _put_parent(*, mapped: Mapped, rule: FieldPlan, parent: ParentState) -> None:
+    if parent.is_eligible and parent.link_state is None:
+        mapped.blocked_by = mapped.blocked_by or str(parent.name)
+    elif parent.is_eligible and parent.link_state == LinkState.LIVE:
         mapped.payload[build_relationship(rule.target)] = {rule.reference_field: str(parent.uid)}
     elif rule.is_required:
         mapped.problems.append(

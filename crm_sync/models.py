@@ -20,7 +20,8 @@ class TransferLink(models.Model):
     CRM has; `digest` is that of the payload. `pending`: the record failed or waits, and the next run takes it again.
     """
 
-    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="links")
+    # No index of its own: the unique ones below begin with it, and a second way in misleads planners without statistics.
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="links", db_index=False)
     record_uid = models.UUIDField(null=True)
     crm_id = models.CharField("CRM id", max_length=18, blank=True, default="")
     version = models.PositiveIntegerField(default=0)
@@ -50,7 +51,8 @@ class TransferLink(models.Model):
 class AccountMatch(models.Model):
     """The account of a person in one CRM organisation, as found by the identifier `value`."""
 
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="account_matches")
+    # No index of its own: the unique one below begins with it.
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="account_matches", db_index=False)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="account_matches")
     identifier = models.CharField(max_length=170, help_text="person field = account field")
     value = models.CharField(max_length=255)

@@ -6,6 +6,7 @@ has deleted. Only a record that the CRM never had is upserted, so that a repeate
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +17,22 @@ from connections.choices import DeletionMode
 from crm_sync.accounts import AccountDirectory
 from crm_sync.candidates import (
     BATCH,
-    read_in_batches,
-    read_parent_states,
-    select_candidates,
+    read_links,
+    read_parents,
+    read_records,
     select_deletions,
-    select_outdated,
+    select_records,
 )
 from crm_sync.choices import LinkState
 from crm_sync.failures import build_failure, describe_row_error, is_gone_in_crm, is_stale_account
 from crm_sync.mapping import Mapped, Problem, map_deletion, map_record
 from crm_sync.models import TransferLink
 from crm_sync.recovery import adopt_unconfirmed
-from ctms.clinical.models import Person
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
-
-    from django.db.models import QuerySet
 
     from crm_sync.context import IntegrationSession
     from crm_sync.errors import RowResult
@@ -68,40 +66,34 @@ class OutboundRun:
         self._plan = session.plan
         self._run = session.run
         self._counts = session.counts
-        self._since = None if rules_changed else since
+        self._since = since
         self._rules_changed = rules_changed
         self._directory = self._build_directory()
-        self._stale: set[int] = set()
+        # Records whose account the CRM did not know, with their persons.
+        self._stale: dict[int, int] = {}
+        self._stale_in_crm: set[int] = set()
 
     def execute(self, *, outcome_unknown: bool) -> None:
         """Send what is to be sent. Raises the errors of `crm_sync.errors` that end an integration or a run."""
         if outcome_unknown and not self._run.dry_run:
             adopt_unconfirmed(session=self._session)
         self._send_deletions()
-        candidates = select_candidates(plan=self._plan, since=self._since)
-        outdated = select_outdated(plan=self._plan, candidates=candidates, rules_changed=self._rules_changed)
-        self._count_unchanged(candidates)
-        self._session.total = self._counts.selected + outdated.order_by().count()
-        if self._directory is not None and self._plan.person_field and self._plan.person_field.end:
-            attribute = self._plan.person_field.end.attribute
-            self._directory.look_up(Person.objects.filter(pk__in=outdated.order_by().values(f"{attribute}_id")))
-        self._send(outdated)
-        self._send_stale_again(outdated)
-
-    def _count_unchanged(self, candidates: QuerySet[Any]) -> None:
-        current = candidates.filter(is_gone=True) if self._rules_changed else candidates.filter(is_current=True)
-        unchanged = current.count()
-        self._counts.selected += unchanged
-        self._counts.unchanged += unchanged
+        selection = select_records(plan=self._plan, since=self._since, rules_changed=self._rules_changed)
+        self._counts.selected += selection.unchanged
+        self._counts.unchanged += selection.unchanged
+        self._session.total = self._counts.selected + len(selection.in_crm) + len(selection.new)
+        if self._directory is not None:
+            self._directory.look_up(selection.person_ids)
+        self._send(selection.in_crm, is_update=True)
+        self._send(selection.new, is_update=False)
+        self._send_stale_again()
 
     # -- Records ----------------------------------------------------------------------------------
 
-    def _send(self, records: QuerySet[Any]) -> None:
-        for is_update in (True, False):
-            rows = read_in_batches(records.filter(in_crm=is_update))
-            batches = self._build_batches(rows, is_update=is_update)
-            for batch, results in self._run.pipeline.map_unordered(batches, self._call):
-                self._apply(batch=batch, results=results)
+    def _send(self, keys: array[int], *, is_update: bool) -> None:
+        batches = self._build_batches(read_records(plan=self._plan, keys=keys), is_update=is_update)
+        for batch, results in self._run.pipeline.map_unordered(batches, self._call):
+            self._apply(batch=batch, results=results)
 
     def _build_batches(self, rows: Iterable[list[Any]], *, is_update: bool) -> Iterator[_Batch]:
         """Full batches, whatever part of the records read turns out to need no call; that part comes by itself."""
@@ -152,17 +144,11 @@ class OutboundRun:
                 person_id=getattr(record, f"{self._plan.person_field.end.attribute}_id"),
                 remembered=record.remembered_account,
             )
-        states = read_parent_states(plan=self._plan, record=record)
-        if self._run.dry_run:
-            for parent in self._plan.parents:
-                reference = getattr(record, parent.field.end.attribute) if parent.field.end else None
-                if reference is not None and reference.uid in self._run.would_send:
-                    states[parent.field.target] = LinkState.LIVE
         return map_record(
             plan=self._plan,
             record=record,
             account=account,
-            parent_states=states,
+            parents=read_parents(plan=self._plan, record=record, sent=self._run.would_send),
             link=f"{settings.VAULT_BASE_URL}/records/{self._plan.vault_object.api_name}/{record.uid}/",
         )
 
@@ -210,7 +196,9 @@ class OutboundRun:
             and is_stale_account(result, field_name=person.target)
             and item.record.pk not in self._stale
         ):
-            self._stale.add(item.record.pk)
+            self._stale[item.record.pk] = getattr(item.record, f"{person.end.attribute}_id")
+            if item.link.crm_id:
+                self._stale_in_crm.add(item.record.pk)
             return False
         problems = [
             Problem(
@@ -222,16 +210,15 @@ class OutboundRun:
         self._fail(record=item.record, link=item.link, problems=problems, mapped=Mapped(payload=item.payload))
         return True
 
-    def _send_stale_again(self, outdated: QuerySet[Any]) -> None:
+    def _send_stale_again(self) -> None:
         """Look accounts up anew for records whose remembered account the CRM did not know, and send those once more."""
-        person = self._plan.person_field
-        if not self._stale or self._directory is None or person is None or person.end is None:
+        if not self._stale or self._directory is None:
             return
-        again = outdated.filter(pk__in=self._stale)
-        person_ids = list(again.order_by().values_list(f"{person.end.attribute}_id", flat=True).distinct())
-        self._directory.forget(person_ids)
-        self._directory.look_up(Person.objects.filter(pk__in=person_ids))
-        self._send(again)
+        self._directory.forget(self._stale.values())
+        self._directory.look_up(set(self._stale.values()))
+        for is_update in (True, False):
+            keys = sorted(pk for pk in self._stale if (pk in self._stale_in_crm) is is_update)
+            self._send(array("q", keys), is_update=is_update)
 
     def _fail(self, *, record: Any, link: TransferLink, problems: list[Problem], mapped: Mapped) -> None:
         _mark_pending(link, record)
@@ -244,7 +231,7 @@ class OutboundRun:
     # -- Deletions --------------------------------------------------------------------------------
 
     def _send_deletions(self) -> None:
-        links = select_deletions(plan=self._plan)
+        keys = select_deletions(plan=self._plan)
         batches = (
             _Batch(
                 items=[
@@ -255,7 +242,7 @@ class OutboundRun:
                 settled=[link for link in rows if not link.crm_id],
                 is_update=True,
             )
-            for rows in read_in_batches(links)
+            for rows in read_links(keys)
         )
         for batch, results in self._run.pipeline.map_unordered(batches, self._call):
             self._apply_deletions(batch=batch, results=results)

@@ -18,7 +18,6 @@ from ctms.configuration.registry import (
     UnknownObjectError,
     VaultObject,
     get_object,
-    get_object_of_model,
     resolve_path,
 )
 from ctms.configuration.selectors import get_application_settings
@@ -64,6 +63,7 @@ class ParentPlan:
     """A reference to a record that another integration of the same connection sends."""
 
     field: FieldPlan
+    path: str  # from the record to its parent, as the ORM spells it
     integration_id: int
     filter_attribute: str  # Yes/No attribute of the parent that makes it eligible; empty: all are
 
@@ -213,13 +213,14 @@ def _find_parents(*, integration: Integration, fields: tuple[FieldPlan, ...]) ->
     }
     parents = []
     for plan in fields:
-        if plan.kind != FieldRuleKind.REFERENCE or plan.reference_object not in senders:
+        if plan.kind != FieldRuleKind.REFERENCE or plan.reference_object not in senders or plan.end is None:
             continue
         sender = senders[plan.reference_object]
         filter_field = sender.rule.vault_filter_field
         parents.append(
             ParentPlan(
                 field=plan,
+                path="__".join([*(reference.attribute for reference in plan.references), plan.end.attribute]),
                 integration_id=sender.pk,
                 filter_attribute=get_object(sender.rule.vault_object).get_field(filter_field).attribute
                 if filter_field
@@ -259,10 +260,3 @@ def _digest_rules(
         "identifiers": identifiers.key if identifiers else "",
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-
-
-def get_vault_object_of_reference(plan: FieldPlan) -> VaultObject | None:
-    """The object that a reference field leads to, if it is registered."""
-    if plan.end is None or plan.end.reference is None:
-        return None
-    return get_object_of_model(plan.end.reference)

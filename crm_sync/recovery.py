@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import models, transaction
 
 from connections.choices import DeletionMode
-from crm_sync.candidates import read_in_batches, select_candidates
+from crm_sync.candidates import BATCH, select_records
 from crm_sync.choices import LinkState
 from crm_sync.models import TransferLink
 from crm_sync.soql import build_select, chunk_values_by_url, is_in
@@ -36,9 +36,11 @@ def adopt_unconfirmed(*, session: IntegrationSession) -> None:
 
 
 def _list_unlinked(session: IntegrationSession) -> Iterator[list[str]]:
-    candidates = select_candidates(plan=session.plan, since=None).filter(in_crm=False)
-    for records in read_in_batches(candidates):
-        yield [str(record.uid) for record in records]
+    keys = select_records(plan=session.plan, since=None, rules_changed=True).new
+    model: type[models.Model] = session.plan.vault_object.model
+    for start in range(0, len(keys), BATCH):
+        uids = model._base_manager.filter(pk__in=keys[start : start + BATCH].tolist()).values_list("uid", flat=True)
+        yield [str(uid) for uid in uids]
     links = TransferLink.objects.filter(integration=session.integration).exclude(crm_id="")
     deleted = list_deleted_uids(
         object_name=session.plan.vault_object.api_name, since=session.integration.progress.last_successful_run_at

@@ -114,6 +114,7 @@ class _Transfer:
             return RunOutcome(
                 state=RunState.SUCCEEDED, message="Every integration of the connection is inactive.", result={}
             )
+        self._close_interrupted_parts()
         failure: CrmError | None = None
         try:
             with _open_session(connection=self._connection, lease=self._lease, run=self._run) as session:
@@ -126,6 +127,15 @@ class _Transfer:
             failure = error
             self._record_connection_failure(integrations=integrations, error=error)
         return self._build_outcome(failure)
+
+    def _close_interrupted_parts(self) -> None:
+        """What earlier runs of the connection left unfinished: this one holds the lease, so nobody is at work on it."""
+        left = IntegrationRun.objects.filter(
+            integration__connection=self._connection, state=IntegrationRunState.RUNNING
+        )
+        with transaction.atomic():
+            self._lease.renew()
+            left.update(state=IntegrationRunState.INTERRUPTED, finished_at=get_now())
 
     def _execute_integration(self, *, integration: Integration, session: RunSession) -> CrmError | None:
         """Run one integration to its end and record how it ended; returns what failed it, if anything did."""

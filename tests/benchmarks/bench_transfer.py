@@ -1,0 +1,203 @@
+"""The transfer against bare loops that send the same batches, and against a client that sends record by record."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import requests
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from simple_salesforce import Salesforce
+
+from connections.choices import IntegrationKind
+from crm_sync.models import IntegrationRun
+from crm_sync.sandbox.running import RunningOrganisation
+from ctms.audit.services import save_record
+from ctms.core.choices import RecordStatus
+from tests.benchmarks.conftest import SandboxProcess, StartSandbox
+from tests.crm_sync.world import World, build_world
+from tests.factories.base import build_admin_actor
+from tests.factories.bulk import create_activities, create_people
+
+pytestmark = pytest.mark.django_db
+OUT = IntegrationKind.CALL_OUTBOUND
+OBJECT = "Vault_Clinical_Interaction_vod__c"
+KEY = "Vault_External_ID_vod__c"
+BATCH = 200
+ReportFigure = Callable[..., None]
+
+
+def build_bench_world(sandbox: SandboxProcess, *, people: int) -> tuple[World, list[Any]]:
+    """A connection on which only activities go out, and people whose accounts are remembered already."""
+    world = build_world(crm=cast("RunningOrganisation", sandbox))
+    for integration in world.connection.integrations.exclude(kind=OUT):
+        integration.status = RecordStatus.INACTIVE
+        save_record(record=integration, actor=build_admin_actor())
+    made = create_people(people)
+    world.add_accounts(made)
+    create_activities(people, people=made)
+    world.transfer()
+    return world, made
+
+
+def transfer(world: World, *, expected: int) -> tuple[float, IntegrationRun]:
+    begun = time.perf_counter()
+    run = world.transfer()
+    seconds = time.perf_counter() - begun
+    part = IntegrationRun.objects.get(run=run, integration__kind=OUT)
+    assert part.created == expected, run.log
+    return seconds, part
+
+
+class BareSession:
+    """Log-in and nothing else, for loops to compare with."""
+
+    def __init__(self, sandbox: SandboxProcess) -> None:
+        app, user = sandbox.connected_app, sandbox.user
+        self.base_url = sandbox.base_url
+        self.http = requests.Session()
+        self.token = self.http.post(
+            f"{sandbox.base_url}/services/oauth2/token",
+            data={
+                "grant_type": "password",
+                "client_id": app.client_id,
+                "client_secret": app.client_secret,
+                "username": user.username,
+                "password": user.password,
+            },
+            timeout=10,
+        ).json()["access_token"]
+
+    def send(self, body: bytes) -> None:
+        answer = self.http.patch(
+            f"{self.base_url}/services/data/v60.0/composite/sobjects/{OBJECT}/{KEY}",
+            data=body,
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            timeout=60,
+        )
+        answer.raise_for_status()
+
+
+def build_bodies(world: World, *, count: int) -> list[bytes]:
+    """The payloads of `count` records as the transfer sent them, under external ids of their own."""
+    rows = world.list_interactions()[:count]
+    payloads = [
+        {"attributes": {"type": OBJECT}}
+        | {name: value for name, value in row.items() if name.endswith("_vod__c") and value is not None}
+        | {KEY: f"bare-{number}"}
+        for number, row in enumerate(rows)
+    ]
+    return [
+        json.dumps({"allOrNone": False, "records": payloads[start : start + BATCH]}).encode()
+        for start in range(0, count, BATCH)
+    ]
+
+
+@pytest.mark.parametrize(("latency_ms", "count", "bar"), [(0, 20_000, "≥ 0.7"), (50, 10_000, "≥ 2")])
+def bench_against_a_bare_loop(
+    start_sandbox: StartSandbox, report_figure: ReportFigure, latency_ms: int, count: int, bar: str
+) -> None:
+    with start_sandbox() as sandbox:
+        world, people = build_bench_world(sandbox, people=1000)
+        create_activities(count, people=people)
+        sandbox.set_latency(milliseconds=latency_ms)
+        ours, _ = transfer(world, expected=count)
+        bodies = build_bodies(world, count=count)
+        bare = BareSession(sandbox)
+        begun = time.perf_counter()
+        for body in bodies:
+            bare.send(body)
+        theirs = time.perf_counter() - begun
+    report_figure(
+        row="P1",
+        what=f"rate of the transfer ÷ bare loop, {count:,} records, {latency_ms} ms ({count / ours:,.0f}/s)",
+        figure=f"{theirs / ours:.2f}",
+        bar=bar,
+    )
+
+
+def bench_against_record_by_record(start_sandbox: StartSandbox, report_figure: ReportFigure) -> None:
+    singles, count = 200, 4000
+    with start_sandbox() as sandbox:
+        world, people = build_bench_world(sandbox, people=200)
+        create_activities(count, people=people)
+        sandbox.set_latency(milliseconds=20)
+        ours, _ = transfer(world, expected=count)
+        client = Salesforce(instance_url=sandbox.base_url, session_id=BareSession(sandbox).token, version="60.0")
+        rows = [json.loads(body)["records"] for body in build_bodies(world, count=singles)][0]
+        begun = time.perf_counter()
+        for row in rows:
+            values = {name: value for name, value in row.items() if name not in ("attributes", KEY)}
+            getattr(client, OBJECT).upsert(f"{KEY}/{row[KEY]}", values)
+        theirs = time.perf_counter() - begun
+    figure = (theirs / singles) / (ours / count)
+    report_figure(row="P2", what="rate of the transfer ÷ record by record, 20 ms", figure=f"{figure:.1f}", bar="≥ 15")
+
+
+def bench_calls_and_statements(start_sandbox: StartSandbox, report_figure: ReportFigure) -> None:
+    counts = (200, 2000, 20_000)
+    statements, calls = {}, {}
+    with start_sandbox() as sandbox:
+        world, people = build_bench_world(sandbox, people=200)
+        for count in counts:
+            create_activities(count, people=people)
+            with CaptureQueriesContext(database) as captured:
+                _, part = transfer(world, expected=count)
+            statements[count], calls[count] = len(captured), part.api_calls
+    least = sum(math.ceil(count / BATCH) for count in counts)
+    growth = (statements[20_000] - statements[200]) / ((20_000 - 200) / BATCH)
+    report_figure(row="P3", what="API calls ÷ least possible", figure=f"{sum(calls.values()) / least:.2f}", bar="1.00")
+    report_figure(row="P4", what=f"SQL statements per batch {statements}", figure=f"{growth:.2f}", bar="≤ 6")
+
+
+def bench_bad_records(start_sandbox: StartSandbox, report_figure: ReportFigure) -> None:
+    count = 10_000
+    with start_sandbox() as sandbox:
+        world, people = build_bench_world(sandbox, people=1000)
+        create_activities(count, people=people)
+        clean, _ = transfer(world, expected=count)
+        create_activities(count * 99 // 100, people=people)
+        create_activities(count // 100, people=people, subject="x" * 300)
+        dirty, part = transfer(world, expected=count * 99 // 100)
+        assert part.failed == count // 100
+    report_figure(row="P9", what="1 % bad records ÷ clean run", figure=f"{dirty / clean:.2f}", bar="≤ 1.3")
+
+
+def bench_a_run_without_changes(start_sandbox: StartSandbox, report_figure: ReportFigure) -> None:
+    """Also the peak memory of the first run: the process has seen 10,000 records when 100,000 begin."""
+    with start_sandbox() as sandbox:
+        world, people = build_bench_world(sandbox, people=1000)
+        create_activities(10_000, people=people)
+        transfer(world, expected=10_000)
+        small = measure_peak()
+        for _ in range(10):
+            create_activities(10_000, people=people)
+        before = measure_peak()
+        transfer(world, expected=100_000)
+        large = measure_peak()
+        begun = time.perf_counter()
+        run = world.transfer()
+        seconds = time.perf_counter() - begun
+        part = IntegrationRun.objects.get(run=run, integration__kind=OUT)
+        assert (part.sent, part.received) == (0, 0)
+    report_figure(
+        row="P7",
+        what=f"peak memory, 100,000 records ({large} MB) ÷ 10,000 ({small} MB; test data took it to {before} MB)",
+        figure=f"{large / max(before, small):.2f}",
+        bar="≤ 1.2",
+    )
+    report_figure(
+        row="P8", what=f"API calls of a run without changes, 110,000 records ({seconds:.1f} s)",
+        figure=str(part.api_calls + 1), bar="≤ 5",
+    )
+
+
+def measure_peak() -> int:
+    """Peak resident memory of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
