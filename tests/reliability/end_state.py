@@ -6,7 +6,8 @@ from typing import Any
 
 from activities.models import Activity
 from connections.models import IntegrationProgress
-from crm_sync.models import TransferLink
+from crm_sync.choices import IntegrationRunState
+from crm_sync.models import IntegrationRun, TransferLink
 from ctms.jobs.choices import UNFINISHED_STATES
 from ctms.jobs.models import JobRun
 from exceptions_log.models import ExceptionMessage
@@ -50,6 +51,11 @@ def describe_end_state(world: World) -> dict[str, list[Any]]:
             JobRun.objects.filter(unit_key=str(world.connection.uid), state__in=UNFINISHED_STATES).values_list(
                 "state", flat=True
             )
+        ),
+        "unfinished parts of runs": list(
+            IntegrationRun.objects.filter(
+                run__unit_key=str(world.connection.uid), state=IntegrationRunState.RUNNING
+            ).values_list("integration__name", flat=True)
         ),
     }
 

@@ -21,7 +21,7 @@ from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import StudySiteFactory
-from tests.reliability.end_state import describe_end_state
+from tests.reliability.end_state import EXTERNAL_ID, describe_end_state
 from tests.reliability.mortality import Mortal
 from tests.reliability.snapshots import take_snapshot
 
@@ -68,23 +68,28 @@ def do_nothing(world: World) -> None:
     """Nobody touches anything between the death and the next tick."""
 
 
-def delete_a_new_activity_here(world: World) -> None:
-    delete_record(record=get_newest_activity(), actor=build_admin_actor())
-
-
-def delete_a_new_activity_there(world: World) -> None:
-    uid = str(get_newest_activity().uid)
+def delete_on_both_sides(world: World) -> None:
+    """A user deletes one of the new activities in the Vault, another its interaction in the CRM, if it is there."""
+    deleted_here, deleted_there = list_new_activities()[-2:]
+    delete_record(record=deleted_here, actor=build_admin_actor())
     for row in world.list_interactions():
-        if row["Vault_External_ID_vod__c"] == uid:
+        if row[EXTERNAL_ID] == str(deleted_there.uid):
             world.delete_in_crm("Vault_Clinical_Interaction_vod__c", row["Id"])
+
+
+def list_states_in_crm(world: World, activity: Activity) -> list[bool]:
+    """Of each row that the CRM ever had of an activity, whether it is deleted."""
+    rows = world.crm.organisation.list_records(object_name="Vault_Clinical_Interaction_vod__c", include_deleted=True)
+    return [row["IsDeleted"] for row in rows if row[EXTERNAL_ID] == str(activity.uid)]
 
 
 def get_definition() -> JobDefinition:
     return JobDefinition.objects.get(key=TRANSFER_JOB_KEY)
 
 
-def get_newest_activity() -> Activity:
-    return Activity.objects.filter(object_type=ActivityType.CLINICAL).latest("pk")
+def list_new_activities() -> list[Activity]:
+    """Clinical Activities, oldest first; the last three are those of `busy_world` that were never sent."""
+    return list(Activity.objects.filter(object_type=ActivityType.CLINICAL).order_by("pk"))
 
 
 def heal(*, messages: list[int]) -> None:
@@ -102,16 +107,20 @@ def heal(*, messages: list[int]) -> None:
 
 
 def die_at_each_step(
-    world: World, *, work: Work, meanwhile: Callable[[World], None] = do_nothing
+    world: World, *, work: Work, meanwhile: Callable[[World], None] = do_nothing, last_step: str = ""
 ) -> Iterator[tuple[str, dict[str, list[Any]], dict[str, list[Any]]]]:
-    """For each step: what it is, the end state after a death there, and that of a life without one."""
+    """For each step: what it is, the end state after a death there, and that of a life without one.
+
+    With `last_step` only up to the first step of that name.
+    """
     with take_snapshot(world) as restore:
         immortal = Mortal()
         with immortal.live():
             work(world, immortal)
         undisturbed = describe_end_state(world)
         assert len(immortal.steps) >= FEWEST_STEPS
-        for number, step in enumerate(immortal.steps, start=1):
+        steps = immortal.steps[: immortal.steps.index(last_step) + 1] if last_step else immortal.steps
+        for number, step in enumerate(steps, start=1):
             restore()
             runs_before = JobRun.objects.count()
             mortal = Mortal(dies_at=number)
@@ -143,13 +152,39 @@ def list_what_another_run_moves(world: World) -> list[tuple[str, int, int]]:
     return list(parts.values_list("integration__kind", "sent", "received"))
 
 
-@pytest.mark.parametrize("work", [press_start_now, give_the_command])
-def test_wherever_the_process_dies_the_end_is_that_of_an_undisturbed_run(busy_world: World, work: Work) -> None:
+def find_problems(world: World, *, work: Work, last_step: str = "") -> dict[str, Any]:
+    """By step: how a death there shows afterwards."""
     problems: dict[str, Any] = {}
-    for step, found, expected in die_at_each_step(busy_world, work=work):
+    for step, found, expected in die_at_each_step(world, work=work, last_step=last_step):
         if differences := find_differences(found, expected):
             problems[step] = differences
-        elif moved := list_what_another_run_moves(busy_world):
+        elif moved := list_what_another_run_moves(world):
             problems[step] = moved
+    return problems
+
+
+def test_wherever_the_process_dies_the_end_is_that_of_an_undisturbed_run(busy_world: World) -> None:
+    assert find_problems(busy_world, work=press_start_now) == {}
+
+
+def test_a_command_that_dies_before_its_run_begins_does_not_keep_the_connection_waiting_for_ever(
+    busy_world: World,
+) -> None:
+    problems = find_problems(busy_world, work=give_the_command, last_step="before POST /services/oauth2/token")
+
+    assert problems == {}
+
+
+def test_what_users_delete_after_the_death_stays_deleted(busy_world: World) -> None:
+    deleted_here, deleted_there = list_new_activities()[-2:]
+    problems: dict[str, Any] = {}
+    for step, _, _ in die_at_each_step(busy_world, work=press_start_now, meanwhile=delete_on_both_sides):
+        busy_world.transfer()  # of what was deleted after the dead run's very last step
+        shown = {row[EXTERNAL_ID]: row["Subject_vod__c"] for row in busy_world.list_interactions()}
+        if shown.get(str(deleted_here.uid), "") not in {"", f"{deleted_here.subject} Deleted"}:
+            problems[step] = shown
+        states = list_states_in_crm(busy_world, deleted_there)
+        if len(states) != 1:
+            problems[step] = states
 
     assert problems == {}
