@@ -1,4 +1,7 @@
-"""Tests: SQLite in memory unless TEST_DATABASE_URL names a server; secrets that are none."""
+"""Tests: SQLite unless TEST_VAULT_DATABASE_URL names a server; secrets that are none."""
+
+import os
+import tempfile
 
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
 from ctms.settings.base import build_logging, env
@@ -15,7 +18,14 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["ENGINE"] = "ctms.core.sqlite"
-    DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 60}
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 60,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+    }
+    # A file: the threads of the live server would share one connection of a database in memory, and crash.
+    DATABASES["default"]["NAME"] = f"{tempfile.gettempdir()}/vault-tests-{os.getpid()}.sqlite3"
+    DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
 
 CELERY_BROKER_URL = env.str("TEST_BROKER_URL", default="memory://")
 CELERY_BROKER_TRANSPORT_OPTIONS = {}
