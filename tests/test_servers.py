@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -84,7 +85,7 @@ def test_without_a_server_redis_is_started_and_stopped() -> None:
 
 
 @pytest.mark.usefixtures("no_server_at_hand")
-def test_a_started_server_stops_when_the_tests_are_killed() -> None:
+def test_a_started_server_stops_when_the_tests_are_killed(tmp_path: Path) -> None:
     script = (
         "from tests.servers import provide_redis\n"
         "with provide_redis() as url:\n"
@@ -92,7 +93,11 @@ def test_a_started_server_stops_when_the_tests_are_killed() -> None:
         "    input()\n"
     )
     tests_process = subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with tests_process:
         assert tests_process.stdout is not None

@@ -42,7 +42,7 @@ from tests.crm_sync.scripted_server import Received, Reply, ScriptedServer, erro
         Reply(LIMITS, drop="halfway"),
         Reply(LIMITS, drop="halfway", chunked=True),
         Reply(body=b"not gzip at all", headers={"Content-Encoding": "gzip"}),
-        Reply(body=gzip.compress(b'{"a": 1}')[:-6], headers={"Content-Encoding": "gzip"}),
+        Reply(body=gzip.compress(b'{"a": 1}', mtime=0)[:-6], headers={"Content-Encoding": "gzip"}),
     ],
     ids=lambda reply: f"{reply.status}-{reply.drop or (reply.body or b'json')[:12]!r}",
 )
