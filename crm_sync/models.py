@@ -20,7 +20,8 @@ class TransferLink(models.Model):
     CRM has; `digest` is that of the payload. `pending`: the record failed or waits, and the next run takes it again.
     """
 
-    # No index of its own: the unique ones below begin with it, and a second way in misleads planners without statistics.
+    # No index of its own: the unique ones below begin with it, and a second way in misleads a planner that has no
+    # statistics yet.
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="links", db_index=False)
     record_uid = models.UUIDField(null=True)
     crm_id = models.CharField("CRM id", max_length=18, blank=True, default="")

@@ -1,4 +1,4 @@
-"""Benchmarks: the CRM sandbox in a process of its own, figures as ratios within one run, printed as a table at the end."""
+"""Benchmarks: the CRM sandbox in a process of its own; figures are ratios within one run, printed as a table."""
 
 from __future__ import annotations
 

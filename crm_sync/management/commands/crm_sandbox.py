@@ -90,7 +90,8 @@ class Command(BaseCommand):
                     listener.close()
                 raise CommandError(
                     f"Organisation {name} cannot listen on {host}:{port + offset}: "
-                    f"{getattr(error, 'strerror', None) or error}. Stop what uses that port, or choose another with --port."
+                    f"{getattr(error, 'strerror', None) or error}. "
+                    "Stop what uses that port, or choose another with --port."
                 ) from error
         certificates = None
         if options["tls"]:

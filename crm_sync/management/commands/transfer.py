@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -97,14 +98,19 @@ class Command(BaseCommand):
         if run is None:
             console.print(f"{connection.name}: the run was taken by another worker; see Job Status.", highlight=False)
             return False
-        table = _build_table(connection.name)
         parts = IntegrationRun.objects.filter(run=run).select_related("integration").order_by("pk")
-        for part in parts:
-            seconds = (part.finished_at - part.started_at).total_seconds() if part.finished_at else 0.0
-            table.add_row(
-                part.integration.name, *(f"{getattr(part, column):,}" for column in COLUMNS), f"{seconds:.1f}"
+        console.print(
+            _build_table(
+                title=connection.name,
+                columns={
+                    part.integration.name: _format_figures(
+                        {column: getattr(part, column) for column in COLUMNS},
+                        seconds=(part.finished_at - part.started_at).total_seconds() if part.finished_at else 0.0,
+                    )
+                    for part in parts
+                },
             )
-        console.print(table)
+        )
         console.print(f"{run.get_state_display()}: {run.message}\n", highlight=False, markup=False)
         return run.state == RunState.SUCCEEDED
 
@@ -114,22 +120,31 @@ class Command(BaseCommand):
         except CrmError as error:
             console.print(f"{connection.name}: {error}\n", highlight=False, markup=False)
             return False
-        table = _build_table(f"{connection.name} (dry run: nothing was written)")
-        for preview in previews:
-            counts = preview.counts.as_dict()
-            table.add_row(
-                preview.integration.name, *(f"{counts[column]:,}" for column in COLUMNS), f"{preview.seconds:.1f}"
+        console.print(
+            _build_table(
+                title=f"{connection.name} (dry run: nothing was written)",
+                columns={
+                    preview.integration.name: _format_figures(preview.counts.as_dict(), seconds=preview.seconds)
+                    for preview in previews
+                },
             )
-        console.print(table)
+        )
         for preview in previews:
             if preview.error is not None:
                 console.print(f"{preview.integration.name}: {preview.error}", highlight=False, markup=False)
         return not any(preview.error or preview.counts.failed for preview in previews)
 
 
-def _build_table(title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("Integration")
-    for column in (*COLUMNS, "seconds"):
-        table.add_column(_HEADINGS.get(column, column.capitalize()), justify="right")
+def _format_figures(counts: dict[str, int], *, seconds: float) -> list[str]:
+    return [*(f"{counts[column]:,}" for column in COLUMNS), f"{seconds:.1f}"]
+
+
+def _build_table(*, title: str, columns: dict[str, list[str]]) -> Table:
+    """A column for each integration: so it fits into a terminal of 80 characters."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.add_column("")
+    for name in columns:
+        table.add_column(name.removesuffix(" Integration"), justify="right")
+    for index, column in enumerate((*COLUMNS, "seconds")):
+        table.add_row(_HEADINGS.get(column, column.capitalize()), *(figures[index] for figures in columns.values()))
     return table
