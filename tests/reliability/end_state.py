@@ -1,4 +1,4 @@
-"""What both sides hold when all is done, without what differs from run to run: ids and times of the CRM, numbers of runs."""
+"""What both sides hold when all is done, without what differs from run to run: ids and times that the CRM gives."""
 
 from __future__ import annotations
 
@@ -86,13 +86,9 @@ def list_medical_activities(world: World) -> list[Any]:
 
 
 def list_links(world: World) -> list[Any]:
-    """What the Vault believes each record's state over there to be; Medical Activities by their person."""
-    people = {
-        uid: external_id
-        for uid, external_id in Activity.objects.filter(connection=world.connection).values_list(
-            "uid", "person__external_id"
-        )
-    }
+    """What the Vault believes each CRM record to be, by which the next run decides; Medical Activities by person."""
+    received = Activity.objects.filter(connection=world.connection)
+    people = dict(received.values_list("uid", "person__external_id"))
     links = TransferLink.objects.filter(integration__connection=world.connection).select_related("integration")
     return sorted(
         (
@@ -100,6 +96,7 @@ def list_links(world: World) -> list[Any]:
                 link.integration.kind,
                 str(people.get(link.record_uid, link.record_uid)),
                 link.version,
+                link.dependency_version,
                 link.state,
                 link.pending,
                 link.crm_id != "",

@@ -1,4 +1,4 @@
-"""A state of both sides to which a test returns again and again: the Vault's database and the organisation's data file."""
+"""A state of both sides to which a test returns again and again: the Vault's database, the organisation's data file."""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as database
 
 from activities.choices import ActivityType
 from activities.models import Activity
 from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
-from crm_sync.models import IntegrationRun
 from ctms.audit.services import delete_record, save_record
 from ctms.core.clock import get_now
 from ctms.jobs.choices import RunState
@@ -26,6 +26,9 @@ from tests.reliability.mortality import Mortal
 from tests.reliability.snapshots import take_snapshot
 
 FEWEST_STEPS = 60
+# Every step with SQLite; with PostgreSQL, where going back takes a second, every seventh: just before and just after
+# things by turns.
+STRIDES = {"sqlite": 1, "postgresql": 7}
 Work = Callable[[World, Mortal], None]
 
 
@@ -92,18 +95,18 @@ def list_new_activities() -> list[Activity]:
     return list(Activity.objects.filter(object_type=ActivityType.CLINICAL).order_by("pk"))
 
 
-def heal(*, messages: list[int]) -> None:
-    """What happens by itself: messages of the dead arrive again, and once its lease has run out a tick comes."""
-    for run_id in messages:
-        execute_run(run_id)
+def heal(world: World, *, messages: list[int]) -> None:
+    """What happens by itself: the dead one's messages arrive again; its lease runs out, a tick comes, the next slot."""
+    continued = [execute_run(run_id) for run_id in messages]
     long_ago = get_now() - timedelta(days=1)
     Lease.objects.exclude(run=None).update(expires_at=long_ago)
     JobRun.objects.filter(state=RunState.QUEUED).update(queued_at=long_ago)
     tick = Mortal()
     with tick.live():
         dispatch_due()
-    for run_id in tick.messages:
-        execute_run(run_id)
+    continued += [execute_run(run_id) for run_id in tick.messages]
+    if not any(continued):  # nothing had been queued yet, or the run had come to its end
+        world.transfer()
 
 
 def die_at_each_step(
@@ -121,16 +124,15 @@ def die_at_each_step(
         assert len(immortal.steps) >= FEWEST_STEPS
         steps = immortal.steps[: immortal.steps.index(last_step) + 1] if last_step else immortal.steps
         for number, step in enumerate(steps, start=1):
+            if number % STRIDES[database.vendor]:
+                continue
             restore()
-            runs_before = JobRun.objects.count()
             mortal = Mortal(dies_at=number)
             with mortal.live():
                 work(world, mortal)
             assert mortal.steps == immortal.steps[:number]
             meanwhile(world)
-            heal(messages=mortal.messages)
-            if JobRun.objects.count() == runs_before:  # died before anything was queued: there will be another slot
-                world.transfer()
+            heal(world, messages=mortal.messages)
             yield f"{number}, {step}", describe_end_state(world), undisturbed
 
 
@@ -146,20 +148,12 @@ def find_differences(found: dict[str, list[Any]], expected: dict[str, list[Any]]
     }
 
 
-def list_what_another_run_moves(world: World) -> list[tuple[str, int, int]]:
-    run = world.transfer()
-    parts = IntegrationRun.objects.filter(run=run).exclude(sent=0, received=0)
-    return list(parts.values_list("integration__kind", "sent", "received"))
-
-
 def find_problems(world: World, *, work: Work, last_step: str = "") -> dict[str, Any]:
     """By step: how a death there shows afterwards."""
     problems: dict[str, Any] = {}
     for step, found, expected in die_at_each_step(world, work=work, last_step=last_step):
         if differences := find_differences(found, expected):
             problems[step] = differences
-        elif moved := list_what_another_run_moves(world):
-            problems[step] = moved
     return problems
 
 
@@ -179,7 +173,6 @@ def test_what_users_delete_after_the_death_stays_deleted(busy_world: World) -> N
     deleted_here, deleted_there = list_new_activities()[-2:]
     problems: dict[str, Any] = {}
     for step, _, _ in die_at_each_step(busy_world, work=press_start_now, meanwhile=delete_on_both_sides):
-        busy_world.transfer()  # of what was deleted after the dead run's very last step
         shown = {row[EXTERNAL_ID]: row["Subject_vod__c"] for row in busy_world.list_interactions()}
         if shown.get(str(deleted_here.uid), "") not in {"", f"{deleted_here.subject} Deleted"}:
             problems[step] = shown
