@@ -58,7 +58,7 @@ class ExceptionMessageAdmin(ReadOnlyModelAdmin):
         ("created_at", RangeDateTimeFilter),
     )
     list_filter_submit = True
-    list_select_related = ("connection", "integration")
+    list_select_related = ("connection", "integration", "run__definition")
     search_fields = ("name",)
     fields = (("name", "show_status"), ("connection", "integration"), ("run", "created_at"))
     readonly_fields = ("show_status",)
@@ -66,7 +66,7 @@ class ExceptionMessageAdmin(ReadOnlyModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExceptionMessage]:
         messages: QuerySet[ExceptionMessage] = super().get_queryset(request)
-        return messages.filter(is_draft=False).select_related("run__definition").annotate(item_count=Count("items"))
+        return messages.filter(is_draft=False).annotate(item_count=Count("items"))
 
     @display(description="status", label=_STATUS_LABELS, ordering="status")
     def show_status(self, message: ExceptionMessage) -> str:

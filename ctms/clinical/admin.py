@@ -152,7 +152,7 @@ class PersonAdmin(AuditedModelAdmin):
     search_fields = ("first_name", "last_name", "email", "npi", "external_id", "person_identifier")
     search_help_text = "Name, e-mail or an identifier"
     fieldsets = (
-        (None, {"fields": ("object_type", ("first_name", "last_name"), "email", ("phone", "language"), "status")}),
+        (None, {"fields": ("record_type", ("first_name", "last_name"), "email", ("phone", "language"), "status")}),
         (
             "Identifiers",
             {
@@ -210,7 +210,7 @@ class MonitoringEventAdmin(StudyScopedAdmin):
             None,
             {
                 "fields": (
-                    ("object_type", "lifecycle_state"),
+                    ("record_type", "lifecycle_state"),
                     ("site", "visit_method"),
                     ("study_country", "study"),
                     ("status", "external_id"),
@@ -248,7 +248,7 @@ class StudyCommunicationLogAdmin(StudyScopedAdmin):
     autocomplete_fields = ("study", "study_country", "site")
     inlines = (ContactInline,)
     fields = (
-        ("object_type", "direction"),
+        ("record_type", "direction"),
         ("date", "site"),
         ("study_country", "study"),
         "subject",

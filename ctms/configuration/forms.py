@@ -53,7 +53,8 @@ class ApplicationSettingsForm(AuditedModelForm):
 class TypedRecordForm(AuditedModelForm):
     """A form that offers the active object types of its object, and the present one of an existing record."""
 
-    object_type = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
+    # Not `object_type`: Django refuses a form field of the name of a model field that is not edited freely.
+    record_type = forms.ChoiceField(label="Object type", widget=UnfoldAdminSelectWidget)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,16 +63,16 @@ class TypedRecordForm(AuditedModelForm):
         offered = [
             (row.api_name, row.label) for row in rows if row.status == RecordStatus.ACTIVE or row.api_name == present
         ]
-        field = self.fields.get("object_type")
+        field = self.fields.get("record_type")
         if isinstance(field, forms.ChoiceField):
             field.choices = offered
-            self.initial.setdefault("object_type", present or (offered[0][0] if offered else ""))
+            self.initial.setdefault("record_type", present or (offered[0][0] if offered else ""))
             if not offered:
                 field.help_text = "Every object type is inactive: no new record can be created."
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        self.instance.object_type = self.cleaned_data.get("object_type", self.instance.object_type)
+        self.instance.object_type = self.cleaned_data.get("record_type", self.instance.object_type)
         return cleaned
 
 

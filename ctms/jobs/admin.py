@@ -82,7 +82,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobDefinition]:
         last = JobRun.objects.filter(definition=OuterRef("pk"), finished_at__isnull=False).order_by("-id")
         definitions: QuerySet[JobDefinition] = super().get_queryset(request)
-        return definitions.select_related("clock").annotate(
+        return definitions.annotate(
             last_state=Subquery(last.values("state")[:1]), last_finished_at=Subquery(last.values("finished_at")[:1])
         )
 

@@ -191,7 +191,9 @@ class AuditedModelAdmin(ModelAdmin):
         """The records whose object type the user may read."""
         queryset: models.QuerySet[Any] = super().get_queryset(request)
         permitted = list_permitted_types(user=get_user(request), object_name=self.model.object_name)
-        return queryset if permitted is None else queryset.filter(object_type__in=permitted)
+        if permitted is None:
+            return queryset
+        return queryset.filter(object_type__in=permitted) if permitted else queryset.none()
 
     # -- Saving ---------------------------------------------------------------------------------------
     def write_record(self, *, record: Any, form: Any, actor: Actor) -> None:

@@ -1,0 +1,217 @@
+"""One more row of any model that the admin shows."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from connections.models import Integration, IntegrationRule
+from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
+from ctms.audit.services import save_record
+from ctms.configuration.models import CustomField, PageLayout
+from ctms.configuration.services import set_application_settings
+from ctms.core.clock import get_now
+from ctms.core.models import AuditedModel
+from ctms.jobs.choices import RunState
+from ctms.jobs.models import JobDefinition, JobRun, Lease
+from ctms.reports.models import Report, ReportType
+from exceptions_log.choices import ErrorType
+from exceptions_log.models import ExceptionItem, ExceptionMessage
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory
+from tests.factories.base import build_admin_actor
+from tests.factories.clinical import (
+    MonitoringEventFactory,
+    PersonFactory,
+    StudyAssignmentFactory,
+    StudyCommunicationLogFactory,
+    StudyCountryFactory,
+    StudyFactory,
+    StudyPersonFactory,
+    StudySiteFactory,
+)
+from tests.factories.connections import AuthorizationFactory, ConnectionFactory
+
+_numbers = itertools.count(1)
+
+
+def _save(record: AuditedModel) -> AuditedModel:
+    save_record(record=record, actor=build_admin_actor())
+    return record
+
+
+def _create_integration() -> Integration:
+    return ConnectionFactory.create().integrations.select_related("rule", "progress", "connection")[0]
+
+
+def create_job_definition() -> JobDefinition:
+    """A job definition, as if a job of that key were registered."""
+    number = next(_numbers)
+    definition = JobDefinition(key=f"test_job_{number}", name=f"Job {number}")
+    save_record(record=definition, actor=build_admin_actor())
+    return definition
+
+
+def create_job_run(**values: Any) -> JobRun:
+    """A finished run of a job of its own."""
+    now = get_now()
+    return JobRun.objects.create(
+        **{
+            "definition": values.pop("definition", None) or create_job_definition(),
+            "unit_key": str(uuid.uuid4()),
+            "unit_label": "North America CRM",
+            "slot": now,
+            "queued_at": now,
+            "started_at": now,
+            "finished_at": now,
+            "state": RunState.WITH_EXCEPTIONS,
+            "result": {"selected": 3, "failed": 1},
+            "message": "1 record could not be sent.",
+            **values,
+        }
+    )
+
+
+def create_exception_message(**values: Any) -> ExceptionMessage:
+    """A message with one item, no draft."""
+    integration = _create_integration()
+    message = ExceptionMessage.objects.create(
+        **{
+            "name": f"{integration.name} of {integration.connection}",
+            "connection": integration.connection,
+            "integration": integration,
+            "run": create_job_run(),
+            "is_draft": False,
+            "created_at": get_now(),
+            **values,
+        }
+    )
+    create_exception_item(message=message)
+    return message
+
+
+def create_exception_item(**values: Any) -> ExceptionItem:
+    """An activity that was not matched."""
+    activity = ActivityFactory.create()
+    return ExceptionItem.objects.create(
+        **{
+            "message": values.pop("message", None) or create_exception_message(),
+            "key": str(activity.uid),
+            "name": f"EXC-{next(_numbers):06}",
+            "error_type": ErrorType.MATCHING,
+            "error_message": "No account has this identifier.",
+            "item": str(activity),
+            "item_data": {"Channel_vod__c": "Phone_vod"},
+            "record_object": activity.object_name,
+            "record_uid": activity.uid,
+            "first_failed_at": get_now(),
+            "last_failed_at": get_now(),
+            **values,
+        }
+    )
+
+
+def _create_integration_run() -> IntegrationRun:
+    return IntegrationRun.objects.create(
+        run=create_job_run(), integration=_create_integration(), started_at=get_now(), selected=2, failed=2
+    )
+
+
+def _create_link() -> TransferLink:
+    return TransferLink.objects.create(integration=_create_integration(), record_uid=uuid.uuid4(), crm_id="a0X")
+
+
+def _create_match() -> AccountMatch:
+    return AccountMatch.objects.create(
+        connection=ConnectionFactory.create(),
+        person=PersonFactory.create(),
+        identifier="external_id__v = External_ID_vod__c",
+        value="P-1",
+        account_id="001",
+    )
+
+
+def _create_lease() -> Lease:
+    return Lease.objects.create(key=f"lease-{next(_numbers)}", run=create_job_run(), expires_at=get_now())
+
+
+def _create_custom_field() -> AuditedModel:
+    return _save(CustomField(of_object="person__sys", api_name=f"field_{next(_numbers)}__c", label="Field"))
+
+
+def _create_layout() -> AuditedModel:
+    number = next(_numbers)
+    return _save(PageLayout(of_object="study__v", object_type=f"type_{number}__c", name=f"Layout {number}"))
+
+
+def _create_report_type() -> ReportType:
+    report_type = ReportType(name=f"Report type {next(_numbers)}", primary_object="exception_message__sys")
+    save_record(record=report_type, actor=build_admin_actor())
+    return report_type
+
+
+def _create_report() -> AuditedModel:
+    return _save(Report(name=f"Report {next(_numbers)}", report_type=_create_report_type()))
+
+
+def _set_application_settings() -> AuditedModel:
+    return set_application_settings(
+        clinical_person_identifier="external_id__v",
+        crm_account_identifier="External_ID_vod__c",
+        enable_global_crm_mapping=True,
+        actor=build_admin_actor(),
+    )
+
+
+def _find_object_type() -> models.Model:
+    return apps.get_model("configuration.ObjectType").objects.order_by("?").first()
+
+
+def _create_rule() -> IntegrationRule:
+    return _create_integration().rule
+
+
+BUILDERS: dict[str, Callable[[], Any]] = {
+    "accounts.SecurityProfile": SecurityProfileFactory.create,
+    "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
+    "activities.Activity": lambda: ActivityFactory.create(site=StudySiteFactory.create()),
+    "audit.AuditEntry": lambda: StudyFactory.create() and apps.get_model("audit.AuditEntry").objects.first(),
+    "clinical.MonitoringEvent": MonitoringEventFactory.create,
+    "clinical.Person": PersonFactory.create,
+    "clinical.Study": StudyFactory.create,
+    "clinical.StudyAssignment": StudyAssignmentFactory.create,
+    "clinical.StudyCommunicationLog": StudyCommunicationLogFactory.create,
+    "clinical.StudyCountry": StudyCountryFactory.create,
+    "clinical.StudyPerson": StudyPersonFactory.create,
+    "clinical.StudySite": StudySiteFactory.create,
+    "configuration.ApplicationSettings": _set_application_settings,
+    "configuration.CustomField": _create_custom_field,
+    "configuration.ObjectType": _find_object_type,
+    "configuration.PageLayout": _create_layout,
+    "connections.Connection": ConnectionFactory.create,
+    "connections.ConnectionAuthorization": AuthorizationFactory.create,
+    "connections.FieldRule": lambda: _create_rule().field_rules.all()[0],
+    "connections.Integration": _create_integration,
+    "connections.IntegrationProgress": lambda: _create_integration().progress,
+    "connections.IntegrationRule": _create_rule,
+    "crm_sync.AccountMatch": _create_match,
+    "crm_sync.IntegrationRun": _create_integration_run,
+    "crm_sync.TransferLink": _create_link,
+    "exceptions_log.ExceptionItem": create_exception_item,
+    "exceptions_log.ExceptionMessage": create_exception_message,
+    "jobs.JobDefinition": create_job_definition,
+    "jobs.JobRun": create_job_run,
+    "jobs.Lease": _create_lease,
+    "reports.Report": _create_report,
+    "reports.ReportType": _create_report_type,
+}
+
+
+def create_row(model: type[models.Model]) -> Any:
+    """One more row of the model; for those with a fixed number of rows, one that is there."""
+    return BUILDERS[model._meta.label]()

@@ -1,0 +1,348 @@
+"""What the admin writes goes through the audited writer, and what that refuses is told without losing what was typed."""
+
+from __future__ import annotations
+
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from connections.models import FieldRule
+from ctms.accounts.models import SYSTEM_USERNAME, User
+from ctms.accounts.selectors import get_system_user
+from ctms.audit.choices import AuditAction
+from ctms.audit.models import AuditEntry
+from ctms.audit.services import save_record
+from ctms.clinical.models import Study
+from tests.admin_forms import fill, list_errors, list_messages, log_in_admin, read_form, submit, submit_values
+from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
+from tests.factories.base import build_admin_actor
+from tests.factories.clinical import StudyFactory, StudySiteFactory
+from tests.factories.connections import ConnectionFactory
+
+pytestmark = pytest.mark.django_db
+
+STUDY_FORM = "study_form"
+
+
+def study_url(study: Study, page: str = "change") -> str:
+    return reverse(f"admin:clinical_study_{page}", args=(study.pk,))
+
+
+def get_last_entry() -> AuditEntry:
+    entry = AuditEntry.objects.first()
+    assert entry is not None
+    return entry
+
+
+# -- Saving ---------------------------------------------------------------------------------------
+def test_a_new_record_is_in_the_audit_trail_with_its_values_and_its_author(client: Client) -> None:
+    user = log_in_admin(client)
+    submit(client, reverse("admin:clinical_study_add"), form_id=STUDY_FORM, name="VX-9", sponsor="Acme")
+    study = Study.objects.get(name="VX-9")
+    entry = get_last_entry()
+    assert (entry.action, entry.source, entry.actor, entry.record_uid) == (
+        AuditAction.CREATED,
+        "admin",
+        user,
+        study.uid,
+    )
+    assert entry.changes["sponsor"] == [None, "Acme"]
+    assert study.created_by == user
+
+
+def test_a_change_is_in_the_audit_trail_with_the_value_before_and_after(client: Client) -> None:
+    log_in_admin(client)
+    study = StudyFactory.create(sponsor="Acme")
+    response = submit(client, study_url(study), form_id=STUDY_FORM, sponsor="Better")
+    assert response.status_code == 302
+    assert get_last_entry().changes == {"sponsor": ["Acme", "Better"]}
+
+
+def test_saving_without_a_change_writes_nothing(client: Client) -> None:
+    log_in_admin(client)
+    study = StudyFactory.create()
+    entries = AuditEntry.objects.count()
+    submit(client, study_url(study), form_id=STUDY_FORM)
+    study.refresh_from_db()
+    assert (study.version, AuditEntry.objects.count()) == (1, entries)
+
+
+def test_saving_over_somebody_elses_change_is_refused_and_keeps_what_was_typed(client: Client) -> None:
+    log_in_admin(client)
+    study = StudyFactory.create(sponsor="Acme")
+    opened = read_form(client.get(study_url(study)), form_id=STUDY_FORM)
+    study.sponsor = "Changed meanwhile"
+    save_record(record=study, actor=build_admin_actor())
+
+    response = client.post(study_url(study), fill(opened, typed={"sponsor": "Typed by me"}))
+
+    [message] = list_errors(response)["__all__"]
+    assert f"{study} was changed by Ada Admin" in message
+    assert "nothing was saved" in message
+    assert read_form(response, form_id=STUDY_FORM)["sponsor"] == ["Typed by me"]
+    assert Study.objects.get(pk=study.pk).sponsor == "Changed meanwhile"
+
+
+def test_a_form_that_lost_its_version_is_refused(client: Client) -> None:
+    log_in_admin(client)
+    study = StudyFactory.create(sponsor="Acme")
+    response = submit(client, study_url(study), form_id=STUDY_FORM, sponsor="Better", read_version=None)
+    assert list_errors(response) == {
+        "__all__": ["The form came without the record's version. Reload the page and enter it again."]
+    }
+    assert Study.objects.get(pk=study.pk).sponsor == "Acme"
+
+
+def test_what_the_model_refuses_stands_beside_its_field(client: Client) -> None:
+    log_in_admin(client)
+    response = submit(
+        client,
+        reverse("admin:clinical_study_add"),
+        form_id=STUDY_FORM,
+        name="VX-9",
+        planned_start="2026-05-02",
+        planned_end="2026-05-01",
+    )
+    assert list_errors(response) == {"planned_end": ["The end (2026-05-01) lies before the start (2026-05-02)."]}
+    assert read_form(response, form_id=STUDY_FORM)["name"] == ["VX-9"]
+    assert not Study.objects.exists()
+
+
+def test_a_value_that_exists_already_is_refused_in_words(client: Client) -> None:
+    log_in_admin(client)
+    StudyFactory.create(name="VX-9")
+    response = submit(client, reverse("admin:clinical_study_add"), form_id=STUDY_FORM, name="VX-9")
+    assert list_errors(response) == {"__all__": ["A study of this number exists."]}
+
+
+# -- Rows of inline tables --------------------------------------------------------------------------
+def test_a_refused_row_refuses_the_whole_page_and_says_so_in_the_row(client: Client) -> None:
+    log_in_admin(client)
+    rule = ConnectionFactory.create().integrations.get(kind="crm_call_outbound__v").rule
+    url = reverse("admin:connections_integrationrule_change", args=(rule.pk,))
+    entries = AuditEntry.objects.count()
+
+    response = submit_values(
+        client,
+        url,
+        form_id="integrationrule_form",
+        typed={"name": "Renamed", "field_rules-4-target": "not a name", "field_rules-5-source": "notes__v"},
+    )
+
+    [formset] = response.context["inline_admin_formsets"]
+    assert [dict(form.errors) for form in formset.formset.forms if form.errors] == [
+        {"target": ["Use the API name in the CRM: letters, digits, underscores."]}
+    ]
+    values = read_form(response, form_id="integrationrule_form")
+    assert (values["name"], values["field_rules-5-source"]) == (["Renamed"], ["notes__v"])
+    assert AuditEntry.objects.count() == entries
+
+
+def test_a_row_that_somebody_else_changed_is_refused(client: Client) -> None:
+    log_in_admin(client)
+    rule = ConnectionFactory.create().integrations.get(kind="crm_call_outbound__v").rule
+    url = reverse("admin:connections_integrationrule_change", args=(rule.pk,))
+    opened = read_form(client.get(url), form_id="integrationrule_form")
+    row = rule.field_rules.get(source="from__v")
+    row.constant = "meanwhile"
+    save_record(record=row, actor=build_admin_actor())
+
+    response = client.post(url, fill(opened, typed={"name": "Renamed"}))
+
+    [formset] = response.context["inline_admin_formsets"]
+    [message] = [str(m) for form in formset.formset.forms for m in form.non_field_errors()]
+    assert message.startswith("from__v → From_vod__c was changed by Ada Admin")
+    rule.refresh_from_db()
+    assert rule.name != "Renamed"
+
+
+def test_each_changed_row_has_an_audit_entry_of_its_own(client: Client) -> None:
+    log_in_admin(client)
+    rule = ConnectionFactory.create().integrations.get(kind="crm_call_outbound__v").rule
+    url = reverse("admin:connections_integrationrule_change", args=(rule.pk,))
+    entries = AuditEntry.objects.count()
+    submit_values(client, url, form_id="integrationrule_form", typed={"field_rules-4-active": None})
+    assert AuditEntry.objects.count() == entries + 1
+    entry = get_last_entry()
+    assert entry.record_uid == FieldRule.objects.get(rule=rule, source="from__v").uid
+    assert entry.changes == {"status": ["active__v", "inactive__v"]}
+
+
+# -- Deleting -------------------------------------------------------------------------------------
+def test_deleting_keeps_all_values_in_the_audit_trail(client: Client) -> None:
+    user = log_in_admin(client)
+    study = StudyFactory.create(sponsor="Acme")
+    response = client.post(study_url(study, "delete"), {"post": "yes"})
+    assert response.status_code == 302
+    entry = get_last_entry()
+    assert (entry.action, entry.actor, entry.record_uid) == (AuditAction.DELETED, user, study.uid)
+    assert entry.changes["sponsor"] == ["Acme", None]
+    assert not Study.objects.exists()
+
+
+def test_what_keeps_a_record_from_being_deleted_is_counted(client: Client) -> None:
+    log_in_admin(client)
+    study = StudySiteFactory.create().study
+    response = client.get(study_url(study, "delete"))
+    assert response.context["protected"] == ["1 study countries", "1 study sites"]
+    client.post(study_url(study, "delete"), {"post": "yes"})
+    assert Study.objects.filter(pk=study.pk).exists()
+
+
+def test_a_selection_is_deleted_whole(client: Client) -> None:
+    log_in_admin(client)
+    keys = [study.pk for study in StudyFactory.create_batch(3)]
+    client.post(
+        reverse("admin:clinical_study_changelist"),
+        {"action": "delete_selected", "_selected_action": keys, "post": "yes"},
+    )
+    assert not Study.objects.exists()
+    assert AuditEntry.objects.filter(action=AuditAction.DELETED).count() == 3
+
+
+def test_a_selection_with_one_record_in_use_stays_whole(client: Client) -> None:
+    log_in_admin(client)
+    keys = [StudyFactory.create().pk, StudySiteFactory.create().study.pk]
+    client.post(
+        reverse("admin:clinical_study_changelist"),
+        {"action": "delete_selected", "_selected_action": keys, "post": "yes"},
+    )
+    assert Study.objects.count() == 2
+
+
+# -- The audit trail --------------------------------------------------------------------------------
+def test_the_history_of_a_record_is_its_part_of_the_audit_trail(client: Client) -> None:
+    log_in_admin(client)
+    study = StudyFactory.create()
+    StudyFactory.create()
+    response = client.get(study_url(study, "history"), follow=True)
+    assert [entry.record_uid for entry in response.context["cl"].result_list] == [study.uid]
+
+
+def test_an_entry_shows_values_as_text_and_never_as_markup(client: Client) -> None:
+    log_in_admin(client)
+    StudyFactory.create(sponsor="<script>alert(1)</script>")
+    response = client.get(reverse("admin:audit_auditentry_change", args=(get_last_entry().pk,)))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in response.content.decode()
+
+
+def test_the_audit_trail_opens_with_its_own_permission_alone(client: Client) -> None:
+    profile = SecurityProfileFactory.create(permissions=["admin:audit"])
+    client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
+    assert client.get(reverse("admin:audit_auditentry_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("choice", [{"source": "admin"}, {"action__exact": "created"}, {"q": "VX-77"}])
+def test_the_audit_trail_is_filtered(client: Client, choice: dict[str, str]) -> None:
+    log_in_admin(client)
+    StudyFactory.create()
+    submit(client, reverse("admin:clinical_study_add"), form_id=STUDY_FORM, name="VX-77")
+    response = client.get(reverse("admin:audit_auditentry_changelist"), choice)
+    assert "VX-77" in [entry.record_name for entry in response.context["cl"].result_list]
+    assert response.context["cl"].result_count < AuditEntry.objects.count()
+
+
+# -- Users ----------------------------------------------------------------------------------------
+def user_url(user: User) -> str:
+    return reverse("admin:accounts_user_change", args=(user.pk,))
+
+
+def test_a_new_user_is_in_the_audit_trail_without_the_password(client: Client) -> None:
+    log_in_admin(client)
+    profile = SecurityProfileFactory.create()
+    submit(
+        client,
+        reverse("admin:accounts_user_add"),
+        form_id="user_form",
+        username="carla",
+        password1="A-new-pass-word-1",
+        password2="A-new-pass-word-1",
+        security_profile=profile.pk,
+    )
+    user = User.objects.get(username="carla")
+    assert user.check_password("A-new-pass-word-1")
+    entry = get_last_entry()
+    assert (entry.action, entry.object_name, entry.record_uid) == (AuditAction.CREATED, "accounts.user", user.uid)
+    assert entry.changes["security_profile"] == [None, profile.pk]
+    assert "password" not in entry.changes
+
+
+def test_a_changed_user_is_in_the_audit_trail_with_old_and_new_values(client: Client) -> None:
+    log_in_admin(client)
+    user = UserFactory.create(email="old@example.org")
+    submit(client, user_url(user), form_id="user_form", email="new@example.org")
+    assert get_last_entry().changes == {"email": ["old@example.org", "new@example.org"]}
+    entries = AuditEntry.objects.count()
+    submit(client, user_url(user), form_id="user_form")
+    assert AuditEntry.objects.count() == entries
+
+
+def test_a_password_set_by_an_admin_is_noted_and_not_shown(client: Client) -> None:
+    admin = log_in_admin(client)
+    user = UserFactory.create()
+    url = reverse("admin:auth_user_password_change", args=(user.pk,))
+    client.post(url, {"password1": "Another-pass-word-2", "password2": "Another-pass-word-2", "usable_password": "true"})
+    entry = get_last_entry()
+    assert (entry.actor, entry.record_uid, entry.changes) == (admin, user.uid, {"password": ["", "set"]})
+
+
+def test_a_refused_password_leaves_no_entry(client: Client) -> None:
+    log_in_admin(client)
+    user = UserFactory.create()
+    entries = AuditEntry.objects.count()
+    client.post(
+        reverse("admin:auth_user_password_change", args=(user.pk,)),
+        {"password1": "Another-pass-word-2", "password2": "different", "usable_password": "true"},
+    )
+    assert AuditEntry.objects.count() == entries
+
+
+def test_ones_own_password_change_is_noted(client: Client) -> None:
+    user = UserFactory.create()
+    client.force_login(user)
+    response = client.post(
+        reverse("change_password"),
+        {
+            "old_password": USER_PASSWORD,
+            "new_password1": "Another-pass-word-2",
+            "new_password2": "Another-pass-word-2",
+        },
+        follow=True,
+    )
+    assert list_messages(response) == ["Your password was changed."]
+    entry = get_last_entry()
+    assert (entry.actor, entry.source, entry.changes) == (user, "page", {"password": ["", "set"]})
+
+
+def test_users_are_not_deleted(client: Client) -> None:
+    log_in_admin(client)
+    user = UserFactory.create()
+    assert client.post(reverse("admin:accounts_user_delete", args=(user.pk,)), {"post": "yes"}).status_code == 403
+
+
+def test_the_user_system_is_nobodys_to_change(client: Client) -> None:
+    log_in_admin(client)
+    assert get_system_user().username == SYSTEM_USERNAME
+    assert client.post(user_url(get_system_user()), {"username": "mine"}).status_code == 403
+
+
+def test_who_manages_users_makes_nobody_a_superuser_and_changes_none(client: Client) -> None:
+    profile = SecurityProfileFactory.create(permissions=["admin:security"])
+    manager = UserFactory.create(is_staff=True, security_profile=profile)
+    superuser = UserFactory.create(is_superuser=True)
+    client.force_login(manager)
+    assert client.post(user_url(superuser), {"username": "mine"}).status_code == 403
+    submit(client, user_url(manager), form_id="user_form", is_superuser="on", email="mine@example.org")
+    manager.refresh_from_db()
+    assert (manager.email, manager.is_superuser) == ("mine@example.org", False)
+
+
+def test_a_time_zone_that_does_not_exist_is_refused(client: Client) -> None:
+    log_in_admin(client)
+    response = submit(client, user_url(UserFactory.create()), form_id="user_form", time_zone="Mars/Olympus")
+    assert list_errors(response) == {
+        "time_zone": ["Select a valid choice. Mars/Olympus is not one of the available choices."]
+    }
+
+
