@@ -17,7 +17,7 @@ MAX_CHUNKS = 10
 
 
 def read_records(request: ApiRequest) -> tuple[list[Mapping[str, Any]], bool]:
-    """Return the records of the body and whether all or none is wanted. Raises ApiError for what is not a collection."""
+    """Return the records of the body and whether all or none is wanted. Raises ApiError for anything else."""
     body = request.read_object_body()
     records = body.get("records")
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):

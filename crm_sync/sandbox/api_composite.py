@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from crm_sync.sandbox.errors import ApiError
 from crm_sync.sandbox.records import PlannedRow, read_record
 from crm_sync.sandbox.schema import SObject, list_references_to
-from crm_sync.sandbox.service import NEWEST_VERSION, OLDEST_VERSION, ApiRequest, ApiResponse, Routes
+from crm_sync.sandbox.service import FIRST_ERROR_STATUS, NEWEST_VERSION, OLDEST_VERSION, ApiRequest, ApiResponse, Routes
 from crm_sync.sandbox.writes import write_rows
 
 MAX_SUBREQUESTS = 25
@@ -89,7 +89,7 @@ def run_composite(request: ApiRequest, *, routes: Routes) -> ApiResponse:
             run_in_order(request, subrequests, routes=routes, results=results, all_or_none=all_or_none)
     except RolledBackError:
         for result in results:
-            if result["httpStatusCode"] < 400:
+            if result["httpStatusCode"] < FIRST_ERROR_STATUS:
                 result.update(body=HALTED.as_body(), httpHeaders={}, httpStatusCode=400)
     return ApiResponse({"compositeResponse": results})
 
@@ -119,9 +119,9 @@ def run_in_order(
                     response = run_subrequest(request, routes, method=str(entry["method"]), url=url, body=inner_body)
             except ApiError as error:
                 response = ApiResponse(error.as_body(), 400)
-        if response.status < 400:
+        if response.succeeded:
             answers[reference] = response.body
-        failed = failed or response.status >= 400
+        failed = failed or not response.succeeded
         results.append(
             {
                 "body": response.body,
@@ -159,7 +159,7 @@ def run_batch(request: ApiRequest, *, routes: Routes) -> ApiResponse:
             url=f"/{str(entry['url']).lstrip('/')}",
             body=entry.get("richInput"),
         )
-        failed = failed or response.status >= 400
+        failed = failed or not response.succeeded
         results.append({"statusCode": response.status, "result": response.body})
     return ApiResponse({"hasErrors": failed, "results": results})
 

@@ -1,7 +1,6 @@
-"""The control interface: telling a sandbox to misbehave, and reading its log, by HTTP. The real CRM has none of this."""
+"""The control interface: telling a sandbox to misbehave, and reading its log. The real CRM has none of this."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -47,7 +46,7 @@ class Control:
         return {"settings": misbehaviour.read_settings(), "rules": [rule.as_json() for rule in misbehaviour.rules]}
 
     async def misbehave(self, request: Request) -> Response:
-        """GET: settings and rules. POST ``{"settings"?, "match"?, "effect"?, "rules"?}``: add. DELETE: behave well again."""
+        """GET: settings and rules. POST ``{settings?, match?, effect?, rules?}``: add. DELETE: behave well again."""
         if request.method == "GET":
             return JSONResponse(self.describe())
         if not is_same_origin(request):
@@ -59,15 +58,15 @@ class Control:
             return JSONResponse({"error": "Send application/json."}, 415)
         try:
             body = json.loads(await request.body())
-            if not isinstance(body, dict):
-                raise TypeError("The body must be a JSON object.")
             self.apply(body)
         except (ValueError, TypeError) as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(self.describe(), 201)
 
-    def apply(self, body: Mapping[str, Any]) -> None:
+    def apply(self, body: Any) -> None:
         """Apply a body of POST. Raises ValueError or TypeError."""
+        if not isinstance(body, dict):
+            raise TypeError("The body must be a JSON object.")
         unknown = set(body) - {"settings", "match", "effect", "rules"}
         if unknown:
             raise ValueError(f"Unknown: {', '.join(sorted(unknown))}. Known: settings, match, effect, rules.")
@@ -76,6 +75,8 @@ class Control:
         if "effect" in body:
             rules.append({"match": body.get("match"), "effect": body["effect"]})
         for rule in rules:
+            if not isinstance(rule, dict) or not isinstance(rule.get("effect"), dict):
+                raise TypeError("A rule is {match?: {…}, effect: {…}}.")
             self.service.misbehaviour.add_rule(match=rule.get("match"), effect=rule["effect"])
 
     async def remove_rule(self, request: Request) -> Response:

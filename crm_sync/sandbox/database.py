@@ -17,7 +17,8 @@ SYSTEM_TABLES = """
 CREATE TABLE IF NOT EXISTS sandbox_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sandbox_sequences (name TEXT PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sandbox_logins (
-    username TEXT PRIMARY KEY COLLATE NOCASE, user_id TEXT NOT NULL, password TEXT NOT NULL, security_token TEXT NOT NULL
+    username TEXT PRIMARY KEY COLLATE NOCASE, user_id TEXT NOT NULL, password TEXT NOT NULL,
+    security_token TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS sandbox_connected_apps (
     client_id TEXT PRIMARY KEY, client_secret TEXT NOT NULL, label TEXT NOT NULL, flows TEXT NOT NULL,

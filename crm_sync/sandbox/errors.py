@@ -18,7 +18,7 @@ STATUS_BY_CODE = {
 
 @dataclass(slots=True)
 class ApiError(Exception):
-    """One error with the CRM's code. ``fields`` is sent only where the real CRM sends it: with errors about a record."""
+    """One error with the CRM's code. ``fields`` is sent where the real CRM sends it: with errors about a record."""
 
     code: str
     message: str

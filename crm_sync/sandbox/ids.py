@@ -1,7 +1,7 @@
 """Record identifiers: 15 case-sensitive characters, or 18 with a checksum that survives case-insensitive tools.
 
-The checksum: each block of five characters yields one character of ``A-Z0-5`` whose bits say which of the five are upper
-case (Salesforce Developer Guide, "sObject Concepts, field type ID").
+The checksum: each block of five characters yields one character of ``A-Z0-5`` whose bits say which of the five are
+upper case (Salesforce Developer Guide, "ID Field Type").
 """
 
 import re
@@ -25,7 +25,7 @@ def normalise_id(value: str) -> str | None:
     if not IDENTIFIER.fullmatch(value):
         return None
     checksum = compute_checksum(value)
-    if len(value) == 18 and value[15:] != checksum:
+    if value[15:] not in {"", checksum}:
         return None
     return value[:15] + checksum
 

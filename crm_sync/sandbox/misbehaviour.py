@@ -19,8 +19,8 @@ OBJECT_IN_QUERY = re.compile(r"\bFROM\s+([A-Za-z]\w*)", re.IGNORECASE)
 class Match:
     """Which calls a rule is about; what is not said matches every call.
 
-    ``path`` is a regular expression searched in the path. ``object`` is an object's name in path or query. ``nth``: only from
-    the nth matching call on (the first is 1). ``count``: at most so many times (with ``nth`` alone: once).
+    ``path`` is a regular expression searched in the path. ``object`` is an object's name in path or query. ``nth``:
+    only from the nth matching call on (the first is 1). ``count``: at most so many times (with ``nth`` alone: once).
     ``probability``: by a die thrown with ``seed``.
     """
 
@@ -37,10 +37,10 @@ class Match:
 class Effect:
     """What goes wrong; several may be combined.
 
-    ``status`` with ``error_code`` and ``message``: that answer instead of the call. ``retry_after``: seconds in its header.
-    ``row_errors``: error code (or ``{"code", "message"}``) by external id or record id, for rows of a write. ``delay_ms``:
-    wait first. ``drop``: close the connection before the call, or after its commit. ``page_size``: pages of at most so
-    many rows. ``html``: a page instead of JSON. ``truncate``: cut the answer's body in half.
+    ``status`` with ``error_code`` and ``message``: that answer instead of the call. ``retry_after``: seconds in its
+    header. ``row_errors``: error code (or ``{"code", "message"}``) by external id or record id, for rows of a write.
+    ``delay_ms``: wait first. ``drop``: close the connection before the call, or after its commit. ``page_size``: pages
+    of at most so many rows. ``html``: a page instead of JSON. ``truncate``: cut the answer's body in half.
     """
 
     status: int | None = None
@@ -74,17 +74,15 @@ class Rule:
     def fires(self, *, method: str, path: str, sobject: str) -> bool:
         """Whether the rule applies to this call; counts it."""
         match = self.match
-        if match.method is not None and match.method.upper() != method:
-            return False
-        if match.path is not None and not re.search(match.path, path):
-            return False
-        if match.object is not None and match.object.lower() != sobject.lower():
+        if (
+            (match.method is not None and match.method.upper() != method)
+            or (match.path is not None and not re.search(match.path, path))
+            or (match.object is not None and match.object.lower() != sobject.lower())
+        ):
             return False
         self.seen += 1
-        if match.nth is not None and self.seen < match.nth:
-            return False
         most = match.count if match.count is not None or match.nth is None else 1
-        if most is not None and self.fired >= most:
+        if self.seen < (match.nth or 0) or (most is not None and self.fired >= most):
             return False
         if match.probability is not None and self.dice.random() >= match.probability:
             return False

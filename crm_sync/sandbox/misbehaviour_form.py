@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+ERROR_STATUSES = range(400, 600)
 METHODS = ("GET", "POST", "PATCH", "DELETE")
 EFFECTS = (
     ("status", "Answer with a status"),
@@ -82,7 +83,7 @@ def read_effect(form: Mapping[str, str]) -> dict[str, Any]:
         return simple[kind]
     if kind == "status":
         status = read_required(form, "status", label="Status")
-        if not 400 <= status <= 599:
+        if int(status) not in ERROR_STATUSES:
             raise ValueError("Status: enter a number from 400 to 599.")
         return {
             "status": status,

@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from crm_sync.sandbox.credentials import ConnectedApp, SandboxUser
+from crm_sync.sandbox.credentials import FLOWS, ConnectedApp, SandboxUser
 from crm_sync.sandbox.service import ApiResponse, Service
 
 
@@ -68,11 +68,7 @@ def check_password(service: Service, *, username: str, password: str) -> Sandbox
 def issue_token(service: Service, *, form: Mapping[str, str], authorization: str, base_url: str) -> ApiResponse:
     """POST /services/oauth2/token."""
     try:
-        grant = form.get("grant_type", "")
-        if grant not in {"password", "client_credentials", "refresh_token"}:
-            raise OAuthError("unsupported_grant_type", "grant type not supported")
-        app = find_app(service, form=form, authorization=authorization)
-        user = authenticate(service, app, grant=grant, form=form)
+        app, user = authenticate(service, form=form, authorization=authorization)
     except OAuthError as error:
         return error.as_response()
     session = service.organisation.sessions.open_session(user_id=user.id)
@@ -92,8 +88,15 @@ def issue_token(service: Service, *, form: Mapping[str, str], authorization: str
     )
 
 
-def authenticate(service: Service, app: ConnectedApp, *, grant: str, form: Mapping[str, str]) -> SandboxUser:
-    """Return the user a grant logs in. Raises OAuthError; a blocked flow answers as the real CRM: like a wrong password."""
+def authenticate(service: Service, *, form: Mapping[str, str], authorization: str) -> tuple[ConnectedApp, SandboxUser]:
+    """Return the connected app and the user a grant logs in.
+
+    Raises OAuthError; a blocked flow is answered like a wrong password, as by the real CRM.
+    """
+    grant = form.get("grant_type", "")
+    if grant not in FLOWS:
+        raise OAuthError("unsupported_grant_type", "grant type not supported")
+    app = find_app(service, form=form, authorization=authorization)
     user: SandboxUser | None = None
     if grant == "password":
         if "password" in app.flows and not service.misbehaviour.block_password_flow:
@@ -106,7 +109,7 @@ def authenticate(service: Service, app: ConnectedApp, *, grant: str, form: Mappi
         raise OAuthError("invalid_grant", "expired access/refresh token")
     if user is None:
         raise OAuthError(*AUTHENTICATION_FAILURE)
-    return user
+    return app, user
 
 
 def revoke_token(service: Service, *, form: Mapping[str, str]) -> ApiResponse:
@@ -167,12 +170,12 @@ ENVELOPE = (
 
 
 def read_soap_login(body: bytes) -> tuple[str, str] | None:
-    """Return username and password of a SOAP log-in, or None when the body is none. Entities are refused, not expanded."""
+    """Return username and password of a SOAP log-in, or None when the body is none or defines entities."""
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         return None
     try:
-        root = ElementTree.fromstring(body)
-    except ElementTree.ParseError:
+        root = ET.fromstring(body)  # noqa: S314  without a document type there is nothing to expand
+    except ET.ParseError:
         return None
     for element in root.iter():
         if element.tag.rpartition("}")[2] == "login":

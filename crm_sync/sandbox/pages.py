@@ -1,5 +1,7 @@
 """The web pages of an organisation: lists and records for everybody, calls to create, edit, delete and send."""
 
+# ruff: noqa: S608  SOQL, built from the schema's names, checked ids and escaped text
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from crm_sync.sandbox.pages_data import (
 )
 from crm_sync.sandbox.records import PlannedRow, read_record
 from crm_sync.sandbox.schema import CALL, OBJECTS
-from crm_sync.sandbox.service import Service
+from crm_sync.sandbox.service import FIRST_ERROR_STATUS, Service
 from crm_sync.sandbox.writes import delete_rows, write_rows
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "crm_sandbox"
@@ -214,7 +216,7 @@ class Pages:
             values = {name: record[name] for name in FORM_FIELDS} if record else {"Status_vod__c": "Planned_vod"}
             if not record:
                 values["Account_vod__c"] = request.query_params.get("account", "")
-            return self.render_call_form(values, record=record, search=request.query_params.get("q", ""))
+            return self.render_call_form(values, record=record)
         form = await self.read_form(request)
         if form is None:
             return self.refuse_foreign()
@@ -241,7 +243,6 @@ class Pages:
         *,
         record: dict[str, Any] | None,
         error: ApiError | None = None,
-        search: str = "",
     ) -> HTMLResponse:
         """Return the form of a call, with what was typed and what is wrong with it."""
         accounts, total = run_page(
@@ -370,7 +371,7 @@ class Pages:
                     "method": entry.method,
                     "path": entry.path,
                     "status": entry.status or "dropped",
-                    "failed": not 200 <= entry.status < 400,
+                    "failed": not 0 < entry.status < FIRST_ERROR_STATUS,
                     "ms": f"{entry.milliseconds:.1f}",
                 }
                 for entry in entries

@@ -1,5 +1,7 @@
 """What the web pages show of each object, as data, and how they read it."""
 
+# ruff: noqa: S608  SOQL, built from the schema's names, checked ids and escaped text
+
 from dataclasses import dataclass
 from typing import Any
 

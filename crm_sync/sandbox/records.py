@@ -86,6 +86,26 @@ def read_lookup(sobject: SObject, name: str, value: Any) -> Lookup | None:
     return Lookup(reference, target, key, str(key_value if key_value is not None else ""))
 
 
+def find_writer(row: PlannedRow, name: str, value: Any) -> tuple[Field, Coercer] | None:
+    """Return field and coercer of a key in another case; None when it was a reference, which is dealt with here.
+
+    Raises ApiError for a key that names neither.
+    """
+    sobject = row.sobject
+    lower = name.lower()
+    if lower == "attributes":
+        return None
+    entry = sobject.by_lower_name.get(lower)
+    if entry is not None:
+        return list_writers(sobject)[entry.name]
+    lookup = read_lookup(sobject, name, value)
+    if lookup is None:
+        row.values[sobject.by_relationship[lower].name] = None
+    else:
+        row.lookups.append(lookup)
+    return None
+
+
 def read_record(
     sobject: SObject, payload: Mapping[str, Any], *, key: Field | None = None, allow_id: bool = False
 ) -> PlannedRow:
@@ -99,32 +119,20 @@ def read_record(
     values = row.values
     read_only: list[str] = []
     for name, value in payload.items():
-        writer = writers.get(name)
+        writer = writers.get(name) or find_writer(row, name, value)
         if writer is None:
-            lower = name.lower()
-            if lower == "attributes":
-                continue
-            entry = sobject.by_lower_name.get(lower)
-            if entry is None:
-                lookup = read_lookup(sobject, name, value)
-                if lookup is None:
-                    values[sobject.by_relationship[lower].name] = None
-                else:
-                    row.lookups.append(lookup)
-                continue
-            writer = writers[entry.name]
+            continue
         entry, coerce = writer
         if entry.type == "id":
             if not allow_id and value is not None:
                 row.refuse("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ["Id"])
-            continue
-        if entry.read_only:
+        elif entry.read_only:
             read_only.append(entry.name)
-            continue
-        try:
-            values[entry.name] = coerce(value)
-        except RowRejectedError as error:
-            row.error = row.error or error
+        else:
+            try:
+                values[entry.name] = coerce(value)
+            except RowRejectedError as error:
+                row.error = row.error or error
     if read_only:
         row.refuse(
             "INVALID_FIELD_FOR_INSERT_UPDATE",

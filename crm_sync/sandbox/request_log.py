@@ -1,4 +1,4 @@
-"""What was asked of an organisation: method, path, status and milliseconds; never a body, a header or a query string."""
+"""What was asked of an organisation: method, path, status, milliseconds; no body, no header, no query string."""
 
 import threading
 from collections import Counter, deque

@@ -54,7 +54,9 @@ class RunningOrganisation:
 
 
 class RunningSandbox:
-    """Serves organisations while its ``with`` block runs::
+    """Serves organisations while its ``with`` block runs.
+
+    Use it like this::
 
         with RunningSandbox(names=["na", "emea"], data_dir=tmp_path) as sandbox:
             sandbox["emea"].base_url

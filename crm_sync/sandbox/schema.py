@@ -29,7 +29,7 @@ TEXT_TYPES = frozenset({"string", "textarea", "email", "url", "phone", "picklist
 
 @dataclass(frozen=True)
 class Field:
-    """One field. ``length`` counts characters; ``relationship`` is the name used in field paths (``Account_vod__r``)."""
+    """One field. ``length`` counts characters; ``relationship`` is its name in field paths (``Account_vod__r``)."""
 
     name: str
     label: str

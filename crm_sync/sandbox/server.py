@@ -47,7 +47,7 @@ def bind_socket(*, host: str, port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003  the standard library's own interface
     return listener
 
 

@@ -16,6 +16,7 @@ from crm_sync.sandbox.values import RowRejectedError
 
 OLDEST_VERSION = 31
 NEWEST_VERSION = 66
+FIRST_ERROR_STATUS = 400
 MIN_BATCH_SIZE = 200
 MAX_BATCH_SIZE = 2_000
 
@@ -115,6 +116,11 @@ class ApiResponse:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the call did what it was asked for."""
+        return self.status < FIRST_ERROR_STATUS
+
 
 Handler = Callable[..., ApiResponse]
 
@@ -131,7 +137,7 @@ class Routes:
         self._routes.append((re.compile(pattern + "/?", re.IGNORECASE), handlers))
 
     def dispatch(self, request: ApiRequest) -> ApiResponse:
-        """Answer a request. Raises ApiError for unknown paths, methods that are not allowed and what handlers refuse."""
+        """Answer a request. Raises ApiError for unknown paths, wrong methods and what handlers refuse."""
         for pattern, handlers in self._routes:
             match = pattern.fullmatch(request.path)
             if match is None:

@@ -34,7 +34,7 @@ def parse_datetime(value: str) -> datetime | None:
 def parse_date(value: str) -> str | None:
     """Return ``YYYY-MM-DD`` when the text is a day of the calendar, also when a time follows it; otherwise None."""
     day = value[:10]
-    if not DATE.fullmatch(day) or (len(value) > 10 and parse_datetime(value) is None):
+    if not DATE.fullmatch(day) or (value != day and parse_datetime(value) is None):
         return None
     try:
         date.fromisoformat(day)

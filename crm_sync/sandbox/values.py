@@ -1,7 +1,8 @@
 """What a field accepts: from the JSON of a request to the value that is stored, or to the CRM's own error.
 
 Two kinds of refusal, as in the real CRM: a value of the wrong JSON type refuses the whole request
-(``JSON_PARSER_ERROR``, an ``ApiError``), a value that breaks a rule of the field refuses its row (``RowRejectedError``).
+(``JSON_PARSER_ERROR``, an ``ApiError``), a value that breaks a rule of the field refuses its row
+(``RowRejectedError``).
 """
 
 import json
@@ -12,7 +13,7 @@ from crm_sync.sandbox.errors import ApiError
 from crm_sync.sandbox.ids import normalise_id
 from crm_sync.sandbox.schema import OBJECTS, Field
 from crm_sync.sandbox.schema import find_object as find_target
-from crm_sync.sandbox.timestamps import format_datetime, parse_date, parse_datetime
+from crm_sync.sandbox.timestamps import DATE, format_datetime, parse_date, parse_datetime
 
 Stored = str | int | float | None
 Coercer = Callable[[object], Stored]
@@ -146,7 +147,7 @@ def make_datetime_coercer(_field: Field) -> Coercer:
             return None
         moment = None
         if isinstance(value, str):
-            moment = parse_datetime(f"{value}T00:00:00Z" if len(value) == 10 else value)
+            moment = parse_datetime(f"{value}T00:00:00Z" if DATE.fullmatch(value) else value)
         if moment is None:
             raise refuse_json(expected="datetime", value=value)
         return format_datetime(moment)

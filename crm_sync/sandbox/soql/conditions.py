@@ -58,7 +58,7 @@ class ConditionWriter:
             "enclosed in quotes",
         )
 
-    def read_literal(self, field: Field, value: tree.Value) -> object:
+    def read_literal(self, field: Field, value: tree.Value) -> object:  # noqa: PLR0911  one return per type
         """Return the stored form of a literal. Raises ApiError when its type is not the field's."""
         if value.kind == "null" or (value.kind == "string" and value.text == ""):
             return None
@@ -99,20 +99,19 @@ class ConditionWriter:
                 return f"{column.sql} IS {'NOT ' if comparison.operator == '!=' else ''}NULL"
             sql = self.fold(column, literal)
             return f"{sql} {'=' if comparison.operator == '=' else 'IS NOT'} ?"
-        if column.field.type in {"boolean", "id", "reference"}:
-            if column.field.type == "boolean":
-                raise self.scope.refuse(
-                    position=comparison.operand.position,
-                    code="INVALID_QUERY_FILTER_OPERATOR",
-                    message="invalid operator on boolean field",
-                )
+        if column.field.type == "boolean":
+            raise self.scope.refuse(
+                position=comparison.operand.position,
+                code="INVALID_QUERY_FILTER_OPERATOR",
+                message="invalid operator on boolean field",
+            )
         if literal is None:
             return "0"
         sql = self.fold(column, literal)
         return f"{sql} {comparison.operator} ?"
 
     def fold(self, column: Column, literal: object) -> str:
-        """Append the literal and return the column, folded when its case does not count and SQLite's NOCASE will not do."""
+        """Append the literal and return the column, folded when case does not count and NOCASE will not do."""
         if column.field.is_text and not column.field.case_sensitive and not str(literal).isascii():
             self.parameters.append(str(literal).casefold())
             return f"casefold_text({column.sql})"
@@ -120,7 +119,7 @@ class ConditionWriter:
         return column.sql
 
     def write_like(self, column: Column, value: tree.Value) -> str:
-        """Return the SQL of LIKE, which never regards case; ``\\_`` and ``\\%`` stand for themselves."""
+        r"""Return the SQL of LIKE, which never regards case; ``\_`` and ``\%`` stand for themselves."""
         if not column.field.is_text or value.kind != "string":
             raise self.scope.refuse(
                 position=value.position,

@@ -95,13 +95,13 @@ def place_error(query: str, *, position: int, code: str, message: str) -> ApiErr
 
 
 def unescape_string(raw: str) -> str:
-    """Return the text of a quoted string. ``\\_`` and ``\\%`` keep their backslash: LIKE reads them."""
+    r"""Return the text of a quoted string. ``\_`` and ``\%`` keep their backslash: LIKE reads them."""
 
     def replace(match: re.Match[str]) -> str:
         code = match.group(1)
         if code in "_%":
             return match.group(0)
-        if len(code) == 5:
+        if len(code) > 1:
             return chr(int(code[1:], 16))
         if code not in ESCAPES:
             raise ApiError("MALFORMED_QUERY", f"Invalid string literal {raw}. Illegal character sequence '\\{code}'")
@@ -240,7 +240,7 @@ def parse_query(query: str) -> tree.Query:
             query, position=position, code="MALFORMED_QUERY", message=f"unexpected token: '{shown}'"
         ) from error
     except UnexpectedCharacters as error:
-        position = error.pos_in_stream
+        position = cast("int", error.pos_in_stream)
         character = query[position]
         message = "Bind variables only allowed in Apex code" if character == ":" else f"unexpected token: '{character}'"
         raise place_error(query, position=position, code="MALFORMED_QUERY", message=message) from error

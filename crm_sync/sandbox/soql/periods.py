@@ -44,7 +44,7 @@ SINGLE = {
 }
 
 
-def resolve_period(literal: str, *, today: date) -> tuple[date, date] | None:
+def resolve_period(literal: str, *, today: date) -> tuple[date, date] | None:  # noqa: PLR0911  one per kind
     """Return (first day, day after the last) of a date literal, or None when there is no such literal."""
     name, _, count_text = literal.upper().partition(":")
     if not count_text:

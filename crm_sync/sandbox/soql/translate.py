@@ -1,5 +1,7 @@
 """From a query's tree to SQL and to the plan of its answer: which column of a row goes where in a record."""
 
+# ruff: noqa: S608  names in SQL come from the schema alone; every value is a parameter
+
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -189,7 +191,7 @@ class Translator:
     def select_aggregates(
         self, query: tree.Query, scope: Scope, columns: list[str], shape: Shape, aliases: dict[str, Column]
     ) -> None:
-        """Fill columns and shape for a query of groups; what has no alias is called ``expr0``, ``expr1`` …"""
+        """Fill columns and shape for a query of groups; what has no alias is called ``expr0``, ``expr1`` and so on."""
         grouped = {scope.resolve(operand).sql for operand in query.group_by if isinstance(operand, tree.Path)}
         unnamed = 0
         for item in query.select:

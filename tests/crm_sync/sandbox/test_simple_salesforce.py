@@ -1,5 +1,7 @@
 """simple-salesforce, unchanged, against the sandbox: it believes it talks to salesforce.com."""
 
+# ruff: noqa: S608  SOQL with ids the CRM gave out
+
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +27,7 @@ from crm_sync.sandbox.certificates import ServerCertificate
 
 
 class LocalAdapter(HTTPAdapter):
-    """Stands in for the name service: connects to the sandbox whatever host a client names, and verifies its certificate."""
+    """Stands in for the name service: connects to the sandbox whatever host is named, and verifies its certificate."""
 
     def __init__(self, *, sandbox: RunningSandbox, certificates: ServerCertificate) -> None:
         super().__init__()
