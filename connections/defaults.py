@@ -1,4 +1,4 @@
-"""The integrations and rules that every new connection is delivered with. Names in the CRM are data, admins may change them."""
+"""The integrations and rules that every new connection is delivered with. Names in the CRM are data for admins."""
 
 from __future__ import annotations
 

@@ -47,11 +47,15 @@ def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Co
                         _deliver_integration(connection=connection, default=default, actor=actor)
                 else:
                     _copy_integrations(source=copy_rules_of, target=connection, actor=actor)
+        except ValidationError as error:
+            if set(getattr(error, "error_dict", ())) != {"slot"}:
+                raise
         except IntegrityError:
-            # Somebody took the slot between the look and the write; look again.
-            connection.pk, connection._state.adding = None, True  # noqa: SLF001  Django's documented API
-            continue
-        return connection
+            pass  # what else may be taken meanwhile, the next try's validation says by field
+        else:
+            return connection
+        # Somebody took the slot between the look and the write; look again.
+        connection.pk, connection._state.adding = None, True  # noqa: SLF001  Django's documented API
     raise ValidationError(
         f"A Vault has at most {MAX_CONNECTIONS} connections and all are taken. Delete one, or change it."
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-_LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
-_NUMERIC_HOST = re.compile(r"^(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?\Z")
+_EXAMPLE = "Enter it as https://your-org.my.salesforce.com."
+_WRITABLE = re.compile(r"[!-~]+\Z")  # ASCII without spaces and control characters
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
+_NUMERIC_HOST = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?\Z")
+_LONGEST_HOST = 253
 
 
 def clean_connection_url(url: str) -> str:
@@ -18,29 +21,12 @@ def clean_connection_url(url: str) -> str:
 
     Raises ValidationError for anything but https on the standard port to a named, allowed host, with nothing after it.
     """
-    text = url.strip()
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise ValidationError("This is not a valid URL. Enter it as https://your-org.my.salesforce.com.") from None
-    if parts.scheme.lower() != "https":
+    parts = _split(url.strip())
+    if parts.scheme != "https":
         raise ValidationError("The URL must start with https://; nothing is sent unencrypted.")
-    if parts.username is not None or parts.password is not None:
-        raise ValidationError("The URL must not contain a user name or password; store them in the Authorization.")
-    if port is not None:
-        raise ValidationError(f"Only the standard HTTPS port is allowed: remove :{port} from the URL.")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or text.endswith(("?", "#")):
-        raise ValidationError("Enter the host alone: remove what follows it (path, query or fragment).")
+    _refuse_additions(parts)
     host = (parts.hostname or "").lower()
-    if not host or parts.netloc.endswith(":"):
-        raise ValidationError("The URL names no host. Enter it as https://your-org.my.salesforce.com.")
-    if _is_address(host):
-        raise ValidationError("Enter the organisation's host name; IP addresses are refused.")
-    if "*" in host:
-        raise ValidationError("Wildcards are refused: enter the organisation's full host name.")
-    if len(host) > 253 or not all(_LABEL.match(label) for label in host.split(".")) or "." not in host:
-        raise ValidationError(f"{host!r} is not a full host name. Enter it as https://your-org.my.salesforce.com.")
+    _refuse_bad_host(host)
     if not is_host_allowed(host):
         allowed = ", ".join(settings.CRM_ALLOWED_HOST_SUFFIXES)
         raise ValidationError(
@@ -54,9 +40,8 @@ def is_host_allowed(host: str) -> bool:
     """Whether the host ends in an allowed suffix, on a whole label, or is served by the CRM sandbox."""
     if host in settings.CRM_SANDBOX_ORIGINS:
         return True
-    return any(
-        host == suffix or host.endswith(f".{suffix}") for suffix in map(str.lower, settings.CRM_ALLOWED_HOST_SUFFIXES)
-    )
+    suffixes = (suffix.strip(" .").lower() for suffix in settings.CRM_ALLOWED_HOST_SUFFIXES)
+    return any(host == suffix or host.endswith(f".{suffix}") for suffix in suffixes if suffix)
 
 
 def validate_connection_url(url: str) -> None:
@@ -64,9 +49,45 @@ def validate_connection_url(url: str) -> None:
     clean_connection_url(url)
 
 
+def _split(text: str) -> SplitResult:
+    if text and not _WRITABLE.match(text):
+        raise ValidationError(f"The URL contains a space or a character that URLs do not have. {_EXAMPLE}")
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  reading it is what checks it
+    except ValueError:
+        raise ValidationError(f"This is not a valid URL. {_EXAMPLE}") from None
+    if text.endswith(("?", "#")):  # an empty query or fragment, of which `parts` knows nothing
+        raise ValidationError("Enter the host alone: remove what follows it (path, query or fragment).")
+    return parts
+
+
+def _refuse_additions(parts: SplitResult) -> None:
+    if "@" in parts.netloc:
+        raise ValidationError("The URL must not contain a user name or password; store them in the Authorization.")
+    if "[" in parts.netloc:
+        raise ValidationError("Enter the organisation's host name; IP addresses are refused.")
+    host, colon, port = parts.netloc.partition(":")
+    if colon and host:
+        raise ValidationError(f"Only the standard HTTPS port is allowed: remove :{port} from the URL.")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValidationError("Enter the host alone: remove what follows it (path, query or fragment).")
+
+
+def _refuse_bad_host(host: str) -> None:
+    if not host:
+        raise ValidationError(f"The URL names no host. {_EXAMPLE}")
+    if _is_address(host):
+        raise ValidationError("Enter the organisation's host name; IP addresses are refused.")
+    if "*" in host:
+        raise ValidationError("Wildcards are refused: enter the organisation's full host name.")
+    if len(host) > _LONGEST_HOST or "." not in host or not all(_LABEL.match(label) for label in host.split(".")):
+        raise ValidationError(f"{host!r} is not a full host name. {_EXAMPLE}")
+
+
 def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(host.strip("[]"))
+        ipaddress.ip_address(host)
     except ValueError:
         return bool(_NUMERIC_HOST.match(host))
     return True
