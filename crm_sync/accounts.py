@@ -6,7 +6,6 @@ SOQL may ignore case when it compares, so what it returns is compared again here
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
@@ -21,11 +20,10 @@ from ctms.clinical.models import Person
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from connections.models import Connection
-    from crm_sync.client import CrmClient
-    from crm_sync.pipeline import Pipeline
+    from crm_sync.context import RunSession
     from crm_sync.plans import IdentifierMapping
 
 # Persons whose matches are written in one transaction; each call looks up 200 of them.
@@ -43,7 +41,7 @@ def build_identifier_expression(identifiers: IdentifierMapping, *, prefix: str =
 class AccountDirectory:
     """Accounts of persons in one organisation: remembered in the database, looked up 200 at a time where they are not.
 
-    With `dry_run` what is found is kept in memory alone.
+    In a dry run what is found is kept in memory alone.
     """
 
     def __init__(
@@ -52,18 +50,12 @@ class AccountDirectory:
         connection: Connection,
         identifiers: IdentifierMapping,
         account_object: str,
-        client: CrmClient,
-        pipeline: Pipeline,
-        renew_lease: Callable[[], None],
-        dry_run: bool,
+        run: RunSession,
     ) -> None:
         self._connection = connection
         self._identifiers = identifiers
         self._account_object = account_object
-        self._client = client
-        self._pipeline = pipeline
-        self._renew_lease = renew_lease
-        self._dry_run = dry_run
+        self._run = run
         self._problems: dict[int, Problem] = {}
         self._found: dict[int, str] = {}
         self._doubles: dict[str, int] | None = None
@@ -100,9 +92,9 @@ class AccountDirectory:
         for person_id in ids:
             self._found.pop(person_id, None)
             self._problems.pop(person_id, None)
-        if not self._dry_run:
+        if not self._run.dry_run:
             with transaction.atomic():
-                self._renew_lease()
+                self._run.renew_lease()
                 AccountMatch.objects.filter(connection=self._connection, person_id__in=ids).delete()
 
     def _look_up_batch(self, batch: Sequence[tuple[int, str | None, str]]) -> None:
@@ -137,11 +129,11 @@ class AccountDirectory:
         self._remember(matches)
 
     def _remember(self, matches: list[AccountMatch]) -> None:
-        if self._dry_run:
+        if self._run.dry_run:
             self._found.update({match.person_id: match.account_id for match in matches})
         elif matches:
             with transaction.atomic():
-                self._renew_lease()
+                self._run.renew_lease()
                 AccountMatch.objects.bulk_create(
                     matches,
                     update_conflicts=True,
@@ -167,13 +159,10 @@ class AccountDirectory:
         account_field = self._identifiers.account_field
         for chunk in chunk_values_by_url(values):
             soql = build_select(self._account_object, ["Id", account_field], where=is_in(account_field, chunk))
-            for page in self._pipeline.call(partial(self._query_all_pages, soql)):
+            for page in self._run.query(soql):
                 for row in page:
                     found[str(row.get(account_field))].append(str(row["Id"]))
         return found
-
-    def _query_all_pages(self, soql: str) -> list[list[dict[str, Any]]]:
-        return list(self._client.query(soql))
 
     def _judge(self, *, name: str, value: str, persons: int, accounts: dict[str, list[str]]) -> str | Problem:
         ids = accounts.get(value, [])

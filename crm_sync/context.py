@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from crm_sync.counts import Counts
@@ -41,6 +41,14 @@ class RunSession:
         """To be called in every transaction that writes. Raises LeaseLostError."""
         if self.lease is not None:
             self.lease.renew(progress=self.progress)
+
+    def query(self, soql: str, *, include_deleted: bool = False) -> list[list[dict[str, Any]]]:
+        """All pages of a short query, read in the pipeline while the lease is kept alive."""
+
+        def read_all() -> list[list[dict[str, Any]]]:
+            return list(self.client.query(soql, include_deleted=include_deleted))
+
+        return self.pipeline.call(read_all)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -100,20 +100,13 @@ def describe_row_error(*, error: RowError, payload: dict[str, Any], crm_name: st
     return f"{crm_name} refused the record ({error.code}): {error.message.rstrip('.')}.{told} {remedy}"
 
 
-def is_gone_in_crm(result: RowResult) -> bool:
-    """Whether an update by id failed because the CRM record itself is deleted."""
+def is_stale_account(result: RowResult, *, field_name: str) -> bool:
+    """Whether the CRM may not know the account remembered for the person; it does not always name the field."""
+    codes = {"INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"}
     return any(
-        error.code in {"ENTITY_IS_DELETED", "NOT_FOUND"}
-        or (error.code == "INVALID_CROSS_REFERENCE_KEY" and not error.fields)
+        error.code in codes and (not error.fields or field_name.lower() in {name.lower() for name in error.fields})
         for error in result.errors
     )
-
-
-def is_stale_account(result: RowResult, *, field_name: str) -> bool:
-    """Whether the CRM does not know the account that was remembered for the person."""
-    codes = {"INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"}
-    names = {field_name.lower()}
-    return any(error.code in codes and names & {name.lower() for name in error.fields} for error in result.errors)
 
 
 def _show(value: Any) -> str:

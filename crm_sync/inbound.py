@@ -102,13 +102,10 @@ class InboundRun:
         for ids in chunk_values_by_url(links.order_by("pk").values_list("crm_id", flat=True)):
             soql = self._build_query(where=[is_in("Id", ids)])
             found: list[dict[str, Any]] = []
-            for page in self._run.pipeline.call(partial(self._read_all, soql)):
+            for page in self._run.query(soql, include_deleted=True):
                 found += page
             yield found
             self._forget_purged(set(ids) - {str(call["Id"]) for call in found})
-
-    def _read_all(self, soql: str) -> list[list[dict[str, Any]]]:
-        return list(self._run.client.query(soql, include_deleted=True))
 
     def _forget_purged(self, crm_ids: set[str]) -> None:
         """Calls that failed before and are gone even from the CRM's recycle bin: there is nothing left to receive."""

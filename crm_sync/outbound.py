@@ -7,28 +7,21 @@ has deleted. Only a record that the CRM never had is upserted, so that a repeate
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import transaction
 
 from connections.choices import DeletionMode
 from crm_sync.accounts import AccountDirectory
-from crm_sync.candidates import (
-    BATCH,
-    read_links,
-    read_parents,
-    read_records,
-    select_deletions,
-    select_records,
-)
+from crm_sync.candidates import BATCH, read_parents, read_records, select_records
 from crm_sync.choices import LinkState
-from crm_sync.failures import build_failure, describe_row_error, is_gone_in_crm, is_stale_account
-from crm_sync.mapping import Mapped, Problem, map_deletion, map_record
+from crm_sync.deletions import send_deletions
+from crm_sync.failures import is_stale_account
+from crm_sync.mapping import Mapped, Problem, map_record
 from crm_sync.models import TransferLink
 from crm_sync.recovery import adopt_unconfirmed
-from exceptions_log.choices import ErrorType
+from crm_sync.sending import Batch, Item, call_crm, describe_refusal, fail_item, find_gone, write_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,26 +29,6 @@ if TYPE_CHECKING:
 
     from crm_sync.context import IntegrationSession
     from crm_sync.errors import RowResult
-
-_LINK_FIELDS = ("crm_id", "version", "dependency_version", "digest", "deletion_base", "state", "pending")
-
-
-@dataclass(slots=True, kw_only=True)
-class _Item:
-    """One record on its way, or a deletion (`record` is None)."""
-
-    link: TransferLink
-    payload: dict[str, Any]
-    record: Any = None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Batch:
-    """What goes out in one call, and the links that are settled without one."""
-
-    items: list[_Item] = field(default_factory=list)
-    settled: list[TransferLink] = field(default_factory=list)
-    is_update: bool
 
 
 class OutboundRun:
@@ -77,7 +50,7 @@ class OutboundRun:
         """Send what is to be sent. Raises the errors of `crm_sync.errors` that end an integration or a run."""
         if outcome_unknown and not self._run.dry_run:
             adopt_unconfirmed(session=self._session)
-        self._send_deletions()
+        send_deletions(self._session)
         selection = select_records(plan=self._plan, since=self._since, rules_changed=self._rules_changed)
         self._counts.selected += selection.unchanged
         self._counts.unchanged += selection.unchanged
@@ -92,25 +65,25 @@ class OutboundRun:
 
     def _send(self, keys: array[int], *, is_update: bool) -> None:
         batches = self._build_batches(read_records(plan=self._plan, keys=keys), is_update=is_update)
-        for batch, results in self._run.pipeline.map_unordered(batches, self._call):
+        for batch, results in self._run.pipeline.map_unordered(batches, partial(call_crm, self._session)):
             self._apply(batch=batch, results=results)
 
-    def _build_batches(self, rows: Iterable[list[Any]], *, is_update: bool) -> Iterator[_Batch]:
+    def _build_batches(self, rows: Iterable[list[Any]], *, is_update: bool) -> Iterator[Batch]:
         """Full batches, whatever part of the records read turns out to need no call; that part comes by itself."""
-        waiting = _Batch(is_update=is_update)
+        waiting = Batch(is_update=is_update)
         for records in rows:
             for record in records:
                 self._prepare(record=record, batch=waiting)
                 if len(waiting.items) == BATCH:
                     yield waiting
-                    waiting = _Batch(is_update=is_update)
+                    waiting = Batch(is_update=is_update)
                 elif len(waiting.settled) == BATCH:
-                    yield _Batch(settled=waiting.settled, is_update=is_update)
+                    yield Batch(settled=waiting.settled, is_update=is_update)
                     waiting.settled = []
         if waiting.items or waiting.settled:
             yield waiting
 
-    def _prepare(self, *, record: Any, batch: _Batch) -> None:
+    def _prepare(self, *, record: Any, batch: Batch) -> None:
         mapped = self._map(record)
         link = TransferLink(
             pk=record.link_pk,
@@ -123,7 +96,7 @@ class OutboundRun:
             deletion_base=self._read_deletion_base(mapped),
         )
         if mapped.problems:
-            self._fail(record=record, link=link, problems=mapped.problems, mapped=mapped)
+            self._fail(record=record, link=link, problems=mapped.problems, payload=mapped.payload)
             batch.settled.append(link)
         elif mapped.blocked_by:
             self._counts.selected += 1
@@ -135,7 +108,7 @@ class OutboundRun:
             self._counts.unchanged += 1
             batch.settled.append(link)
         else:
-            batch.items.append(_Item(link=link, payload=mapped.payload, record=record))
+            batch.items.append(Item(link=link, payload=mapped.payload, record=record))
 
     def _map(self, record: Any) -> Mapped:
         account: str | Problem | None = None
@@ -152,62 +125,47 @@ class OutboundRun:
             link=f"{settings.VAULT_BASE_URL}/records/{self._plan.vault_object.api_name}/{record.uid}/",
         )
 
-    def _call(self, batch: _Batch) -> list[RowResult] | None:
-        """In a thread of the pipeline: no database here."""
-        if self._run.dry_run or not batch.items:
-            return None
-        client, crm_object = self._run.client, self._plan.crm_object
-        if batch.is_update:
-            records = [{"Id": item.link.crm_id, **item.payload} for item in batch.items]
-            return client.update(object_name=crm_object, records=records)
-        key = self._plan.external_id_field
-        records = [{key: str(item.link.record_uid), **item.payload} for item in batch.items]
-        return client.upsert(object_name=crm_object, external_id_field=key, records=records)
-
-    def _apply(self, *, batch: _Batch, results: list[RowResult] | None) -> None:
+    def _apply(self, *, batch: Batch, results: list[RowResult] | None) -> None:
         """Write down what became of a batch, in one transaction."""
         links = batch.settled
+        answered = [] if results is None else list(zip(batch.items, results, strict=True))
+        gone = find_gone(self._session, [(item, result) for item, result in answered if not result.success])
         if results is None:
             for item in batch.items:
                 self._count_sent(created=not batch.is_update)
                 self._run.would_send.add(item.record.uid)
-        else:
-            for item, result in zip(batch.items, results, strict=True):
-                if self._settle(item=item, result=result):
-                    links.append(item.link)
-        self._write_links(links)
+        for item, result in answered:
+            if self._settle(item=item, result=result, gone=gone):
+                links.append(item.link)
+        write_links(self._session, links)
 
-    def _settle(self, *, item: _Item, result: RowResult) -> bool:
+    def _settle(self, *, item: Item, result: RowResult, gone: set[str]) -> bool:
         """Count one answer and bring its link up to date; False if the record is to be sent again in this run."""
         if result.success:
             item.link.crm_id = result.crm_id or item.link.crm_id
             self._count_sent(created=result.created and not item.link.pk)
-            return True
-        if item.link.crm_id and is_gone_in_crm(result):
+        elif item.link.crm_id in gone:
             # Deleted in the CRM: deletes win, so the record is not sent again.
             item.link.state = LinkState.DELETED_IN_CRM
             self._counts.selected += 1
             self._counts.unchanged += 1
-            return True
-        person = self._plan.person_field
-        if (
-            person is not None
-            and person.end is not None
-            and is_stale_account(result, field_name=person.target)
-            and item.record.pk not in self._stale
-        ):
-            self._stale[item.record.pk] = getattr(item.record, f"{person.end.attribute}_id")
-            if item.link.crm_id:
-                self._stale_in_crm.add(item.record.pk)
+        elif self._has_stale_account(item=item, result=result):
             return False
-        problems = [
-            Problem(
-                error_type=ErrorType.REJECTED,
-                message=describe_row_error(error=error, payload=item.payload, crm_name=self._connection_name),
-            )
-            for error in result.errors
-        ]
-        self._fail(record=item.record, link=item.link, problems=problems, mapped=Mapped(payload=item.payload))
+        else:
+            problems = describe_refusal(self._session, item=item, result=result)
+            self._fail(record=item.record, link=item.link, problems=problems, payload=item.payload)
+        return True
+
+    def _has_stale_account(self, *, item: Item, result: RowResult) -> bool:
+        """Whether the CRM did not know the remembered account; notes the record for a second try, its only one."""
+        person = self._plan.person_field
+        if person is None or person.end is None or item.record.pk in self._stale:
+            return False
+        if not is_stale_account(result, field_name=person.target):
+            return False
+        self._stale[item.record.pk] = getattr(item.record, f"{person.end.attribute}_id")
+        if item.link.crm_id:
+            self._stale_in_crm.add(item.record.pk)
         return True
 
     def _send_stale_again(self) -> None:
@@ -220,85 +178,9 @@ class OutboundRun:
             keys = sorted(pk for pk in self._stale if (pk in self._stale_in_crm) is is_update)
             self._send(array("q", keys), is_update=is_update)
 
-    def _fail(self, *, record: Any, link: TransferLink, problems: list[Problem], mapped: Mapped) -> None:
+    def _fail(self, *, record: Any, link: TransferLink, problems: list[Problem], payload: dict[str, Any]) -> None:
         _mark_pending(link, record)
-        self._session.fail(
-            build_failure(
-                vault_object=self._plan.vault_object, record=record, problems=problems, payload=mapped.payload
-            )
-        )
-
-    # -- Deletions --------------------------------------------------------------------------------
-
-    def _send_deletions(self) -> None:
-        keys = select_deletions(plan=self._plan)
-        batches = (
-            _Batch(
-                items=[
-                    _Item(link=link, payload=map_deletion(plan=self._plan, base=link.deletion_base))
-                    for link in rows
-                    if link.crm_id
-                ],
-                settled=[link for link in rows if not link.crm_id],
-                is_update=True,
-            )
-            for rows in read_links(keys)
-        )
-        for batch, results in self._run.pipeline.map_unordered(batches, self._call):
-            self._apply_deletions(batch=batch, results=results)
-
-    def _apply_deletions(self, *, batch: _Batch, results: list[RowResult] | None) -> None:
-        links = batch.settled
-        for link in links:
-            # Never sent, and gone before it could be: nothing to tell the CRM.
-            link.state, link.pending = LinkState.DELETED_IN_VAULT, False
-        outcomes: list[RowResult | None] = [None] * len(batch.items) if results is None else list(results)
-        for item, result in zip(batch.items, outcomes, strict=True):
-            self._counts.selected += 1
-            if result is None or result.success:
-                item.link.state, item.link.pending = LinkState.DELETED_IN_VAULT, False
-                self._counts.sent += 1
-                self._counts.deleted += 1
-            elif is_gone_in_crm(result):
-                item.link.state, item.link.pending = LinkState.DELETED_IN_CRM, False
-                self._counts.unchanged += 1
-            else:
-                self._counts.selected -= 1
-                self._fail_deletion(item=item, result=result)
-            links.append(item.link)
-        self._write_links(links)
-
-    def _fail_deletion(self, *, item: _Item, result: RowResult) -> None:
-        item.link.pending = True
-        self._session.fail(
-            build_failure(
-                vault_object=self._plan.vault_object,
-                record=None,
-                record_uid=item.link.record_uid,
-                problems=[
-                    Problem(
-                        error_type=ErrorType.REJECTED,
-                        message="Deleted in the Vault, but the CRM refused to show it: "
-                        + describe_row_error(error=error, payload=item.payload, crm_name=self._connection_name),
-                    )
-                    for error in result.errors
-                ],
-                payload=item.payload,
-                crm_id=item.link.crm_id,
-            )
-        )
-
-    # -- Shared -----------------------------------------------------------------------------------
-
-    def _write_links(self, links: list[TransferLink]) -> None:
-        self._session.show_progress()
-        if self._run.dry_run or not links:
-            return
-        with transaction.atomic():
-            self._run.renew_lease()
-            TransferLink.objects.bulk_create(
-                links, update_conflicts=True, unique_fields=["integration", "record_uid"], update_fields=_LINK_FIELDS
-            )
+        fail_item(self._session, link=link, record=record, problems=problems, payload=payload)
 
     def _count_sent(self, *, created: bool) -> None:
         self._counts.selected += 1
@@ -321,15 +203,8 @@ class OutboundRun:
             connection=self._session.integration.connection,
             identifiers=self._plan.identifiers,
             account_object=person.reference_object,
-            client=self._run.client,
-            pipeline=self._run.pipeline,
-            renew_lease=self._run.renew_lease,
-            dry_run=self._run.dry_run,
+            run=self._run,
         )
-
-    @property
-    def _connection_name(self) -> str:
-        return self._session.integration.connection.name
 
 
 def _mark_pending(link: TransferLink, record: Any) -> None:

@@ -7,7 +7,6 @@ is not brought back. The same for records that were deleted here before their li
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -55,12 +54,7 @@ def _find_in_crm(*, session: IntegrationSession, uids: list[str]) -> list[dict[s
     if plan.deletion_mode == DeletionMode.APPEND:
         fields.append(plan.deletion_field)
     soql = build_select(plan.crm_object, fields, where=is_in(plan.external_id_field, uids))
-    pages = session.run.pipeline.call(partial(_read_all, session, soql))
-    return [row for page in pages for row in page]
-
-
-def _read_all(session: IntegrationSession, soql: str) -> list[list[dict[str, Any]]]:
-    return list(session.run.client.query(soql, include_deleted=True))
+    return [row for page in session.run.query(soql, include_deleted=True) for row in page]
 
 
 def _adopt(*, session: IntegrationSession, found: list[dict[str, Any]]) -> None:

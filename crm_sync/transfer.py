@@ -140,8 +140,10 @@ class _Transfer:
     def _execute_integration(self, *, integration: Integration, session: RunSession) -> CrmError | None:
         """Run one integration to its end and record how it ended; returns what failed it, if anything did."""
         calls_before = session.client.api_calls
-        recorder = ExceptionRecorder(integration=integration, run=self._run)
-        part = IntegrationRun.objects.create(run=self._run, integration=integration, started_at=get_now())
+        recorder = ExceptionRecorder(integration=integration, run=self._run, renew_lease=session.renew_lease)
+        with transaction.atomic():
+            session.renew_lease()
+            part = IntegrationRun.objects.create(run=self._run, integration=integration, started_at=get_now())
         self._parts.append(part)
         counts, failure, digest = Counts(), None, ""
         try:
@@ -172,7 +174,7 @@ class _Transfer:
     def _record_connection_failure(self, *, integrations: list[Integration], error: CrmError) -> None:
         """One exception for the whole connection, kept with the integration that is listed first."""
         integration = min(integrations, key=lambda i: list(IntegrationKind).index(IntegrationKind(i.kind)))
-        recorder = ExceptionRecorder(integration=integration, run=self._run)
+        recorder = ExceptionRecorder(integration=integration, run=self._run, renew_lease=self._lease.renew)
         recorder.add(build_integration_failure(integration=integration, error=error))
         with transaction.atomic():
             self._lease.renew()

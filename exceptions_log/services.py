@@ -13,7 +13,7 @@ from ctms.core.clock import get_now
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from connections.models import Integration
     from ctms.jobs.models import JobRun
@@ -43,9 +43,11 @@ class ExceptionRecorder:
     Until then they are a draft that nobody sees; a run that dies leaves the previous message Active.
     """
 
-    def __init__(self, *, integration: Integration, run: JobRun) -> None:
+    def __init__(self, *, integration: Integration, run: JobRun, renew_lease: Callable[[], None]) -> None:
+        """`renew_lease` is called in every transaction that writes, and raises if another run has taken over."""
         self._integration = integration
         self._run = run
+        self._renew_lease = renew_lease
         self._buffer: list[Failure] = []
         self._draft: ExceptionMessage | None = None
         self.count = 0
@@ -86,6 +88,7 @@ class ExceptionRecorder:
         failures, self._buffer = self._buffer, []
         now = get_now()
         with transaction.atomic():
+            self._renew_lease()
             message = self._get_draft()
             earlier = self._find_earlier([failure.key for failure in failures])
             ExceptionItem.objects.bulk_create(
@@ -142,6 +145,8 @@ class ExceptionRecorder:
 
     def _discard_drafts(self) -> None:
         """Drafts of runs that died: their failures were never published and are met again by this run."""
-        drafts = ExceptionMessage.objects.filter(integration=self._integration, is_draft=True)
-        ExceptionItem.objects.filter(message__in=drafts).delete()
-        drafts.delete()
+        with transaction.atomic():
+            self._renew_lease()
+            drafts = ExceptionMessage.objects.filter(integration=self._integration, is_draft=True)
+            ExceptionItem.objects.filter(message__in=drafts).delete()
+            drafts.delete()

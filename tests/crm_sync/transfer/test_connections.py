@@ -185,3 +185,41 @@ def test_what_arrived_without_an_answer_and_was_deleted_here_is_shown_as_deleted
 
     assert run.state == RunState.SUCCEEDED
     assert [row["Subject_vod__c"] for row in world.list_interactions()] == [f"{activity.subject} Deleted"]
+
+
+def test_an_account_that_was_replaced_in_the_crm_is_looked_up_again_in_the_same_run(world: World) -> None:
+    person = PersonFactory.create()
+    (old,) = world.add_accounts([person])
+    ActivityFactory.create(person=person, subject="first")
+    world.transfer()
+    (interaction,) = world.list_interactions()
+    world.delete_in_crm("Vault_Clinical_Interaction_vod__c", interaction["Id"])
+    world.delete_in_crm("Account", old)
+    (new,) = world.add_accounts([person])
+    ActivityFactory.create(person=person, subject="second")
+
+    run = world.transfer()
+
+    assert (run.state, world.list_exceptions()) == (RunState.SUCCEEDED, [])
+    assert [(row["Subject_vod__c"], row["Account_vod__c"]) for row in world.list_interactions()] == [("second", new)]
+
+
+@pytest.mark.parametrize("code", ["ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"])
+def test_an_update_refused_for_something_deleted_elsewhere_is_not_taken_for_a_deleted_record(
+    world: World, code: str
+) -> None:
+    log_one_activity(world)
+    world.transfer()
+    activity = Activity.objects.get()
+    activity.subject = "Corrected"
+    save_record(record=activity, actor=build_admin_actor())
+    (interaction,) = world.list_interactions()
+    world.crm.misbehaviour.add_rule(match={"method": "PATCH"}, effect={"row_errors": {interaction["Id"]: code}})
+    world.transfer()
+    assert [item.error_type for item in world.list_exceptions()] == ["rejected__v"]
+
+    world.crm.misbehaviour.clear()
+    world.transfer()
+
+    assert [row["Subject_vod__c"] for row in world.list_interactions()] == ["Corrected"]
+    assert world.list_exceptions() == []
