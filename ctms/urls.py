@@ -10,12 +10,13 @@ from django.views.generic import RedirectView
 from ctms.accounts.views import enter_admin
 from ctms.audit.views import ChangePasswordView
 from ctms.core.views import show_health
-from ctms.records.views import show_home
+from ctms.records.views import open_record, show_home
 
 admin.site.index_title = "Admin"
 
 urlpatterns = [
     path("", show_home, name="home"),
+    path("records/<str:object_name>/<uuid:uid>/", open_record, name="record"),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", ChangePasswordView.as_view(), name="change_password"),

@@ -1,0 +1,39 @@
+"""The address under which CRM records link back to the Vault."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+
+from tests.factories.base import get_admin_user
+from tests.factories.clinical import StudyFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin_client(client: Client) -> Client:
+    client.force_login(get_admin_user(), backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def test_a_link_from_the_crm_leads_to_the_records_page(admin_client: Client) -> None:
+    study = StudyFactory.create()
+
+    answer = admin_client.get(f"/records/study__v/{study.uid}/", follow=True)
+
+    assert answer.status_code == 200
+    assert answer.redirect_chain == [(f"/admin/clinical/study/{study.pk}/change/", 302)]
+
+
+@pytest.mark.parametrize("object_name", ["study__v", "no_such_object__v"])
+def test_an_unknown_record_or_object_is_not_found(admin_client: Client, object_name: str) -> None:
+    assert admin_client.get(f"/records/{object_name}/{uuid.uuid4()}/").status_code == 404
+
+
+def test_somebody_who_is_not_logged_in_is_asked_to(client: Client) -> None:
+    address = f"/records/study__v/{StudyFactory.create().uid}/"
+    answer = client.get(address)
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/login/?next={address}")
