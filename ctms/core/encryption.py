@@ -20,6 +20,8 @@ from ctms.core.errors import EncryptionKeyError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+HOW_TO_MAKE_A_KEY = "Make one with `manage.py create_encryption_key --settings ctms.settings.base`."
+
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -46,8 +48,7 @@ def parse_key_ring(entries: Iterable[str]) -> dict[str, bytes]:
             key = b""
         if not _KEY_ID.match(key_id) or len(key) != _KEY_BYTES:
             raise EncryptionKeyError(
-                f"FIELD_ENCRYPTION_KEYS: entry {position} is not `id:base64` of {_KEY_BYTES} bytes. "
-                "Make one with `manage.py create_encryption_key`."
+                f"FIELD_ENCRYPTION_KEYS: entry {position} is not `id:base64` of {_KEY_BYTES} bytes. {HOW_TO_MAKE_A_KEY}"
             )
         if key_id in ring:
             raise EncryptionKeyError(
@@ -55,7 +56,7 @@ def parse_key_ring(entries: Iterable[str]) -> dict[str, bytes]:
             )
         ring[key_id] = key
     if not ring:
-        raise EncryptionKeyError("FIELD_ENCRYPTION_KEYS is empty. Make a key with `manage.py create_encryption_key`.")
+        raise EncryptionKeyError(f"FIELD_ENCRYPTION_KEYS is empty. {HOW_TO_MAKE_A_KEY}")
     return ring
 
 

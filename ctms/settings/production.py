@@ -2,6 +2,8 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
+from ctms.core.encryption import HOW_TO_MAKE_A_KEY, parse_key_ring
+from ctms.core.errors import EncryptionKeyError
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
 from ctms.settings.base import DATABASE_TRANSACTION_SECONDS, VAR_DIR, build_logging, env
 
@@ -19,16 +21,25 @@ for _name in ("DEBUG", "DJANGO_DEBUG"):
         raise ImproperlyConfigured(f"{_name} is on: error pages would show data. Unset it in production.")
 if env.str("CRM_SANDBOX_ORIGINS", default=""):
     raise ImproperlyConfigured("CRM_SANDBOX_ORIGINS is set: it bypasses the address check. Unset it in production.")
-if len(SECRET_KEY) < _SHORTEST_SECRET_KEY or len(set(SECRET_KEY)) < _FEWEST_DIFFERENT_CHARACTERS:
+if (
+    len(SECRET_KEY) < _SHORTEST_SECRET_KEY
+    or len(set(SECRET_KEY)) < _FEWEST_DIFFERENT_CHARACTERS
+    or SECRET_KEY.startswith("django-insecure-")
+):
     raise ImproperlyConfigured("SECRET_KEY is a default or too weak: give at least 50 random characters.")
-if not FIELD_ENCRYPTION_KEYS:
-    raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS is empty: create one with `manage.py create_encryption_key`.")
+try:
+    for _key_id, _key in parse_key_ring(FIELD_ENCRYPTION_KEYS).items():
+        if len(set(_key)) < _FEWEST_DIFFERENT_CHARACTERS:
+            raise ImproperlyConfigured(f"FIELD_ENCRYPTION_KEYS: the key {_key_id!r} is not random. {HOW_TO_MAKE_A_KEY}")
+except EncryptionKeyError as _error:
+    raise ImproperlyConfigured(str(_error)) from None
 
 DATABASES = {"default": env.db("DATABASE_URL")}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://user:password@host/name).")
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),  # what the URL says, e.g. ?sslmode=verify-full
     "options": (
         f"-c idle_in_transaction_session_timeout={DATABASE_TRANSACTION_SECONDS}s "
         f"-c statement_timeout={DATABASE_TRANSACTION_SECONDS}s"

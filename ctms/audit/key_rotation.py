@@ -1,0 +1,89 @@
+"""Replacing the key that secrets are encrypted with. It stands on this floor because writing a record is audited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.db import transaction
+
+from ctms.audit.actors import Actor
+from ctms.audit.services import save_record
+from ctms.core.encryption import get_primary_key_id
+from ctms.core.errors import EncryptionKeyError
+from ctms.core.fields import EncryptedTextField, Secret
+from ctms.core.models import AuditedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationReport:
+    """What became of the secrets of one field, e.g. `connections.ConnectionAuthorization.password`."""
+
+    field: str
+    encrypted_anew: int
+    already_current: int
+
+
+def rotate_encryption_keys(*, actor: Actor) -> list[RotationReport]:
+    """Encrypt every secret of every record with the first key of the ring; those that are already, are left alone.
+
+    Each record is a transaction of its own, so that the Vault can go on working meanwhile and a rotation that was
+    interrupted can be run again. Raises EncryptionKeyError, before anything is changed, if any secret cannot be read
+    with the keys at hand.
+    """
+    models = _list_models()
+    for model, names in models.items():
+        _require_readable(model=model, names=names)
+    key_id = get_primary_key_id()
+    return [
+        report
+        for model, names in models.items()
+        for report in _rotate_model(model=model, names=names, actor=actor, key_id=key_id)
+    ]
+
+
+def _list_models() -> dict[type[AuditedModel], list[str]]:
+    """Models that hold secrets, with the names of the fields."""
+    found: dict[type[AuditedModel], list[str]] = {}
+    for model in apps.get_models():
+        names = [field.name for field in model._meta.concrete_fields if isinstance(field, EncryptedTextField)]
+        if names and issubclass(model, AuditedModel):
+            found[model] = names
+    return found
+
+
+def _require_readable(*, model: type[AuditedModel], names: list[str]) -> None:
+    for record in model._base_manager.order_by("pk").iterator():
+        for secret in _list_secrets(record=record, names=names).values():
+            try:
+                secret.reveal()
+            except EncryptionKeyError as error:
+                raise EncryptionKeyError(f"{record} ({record.uid}): {error}") from error
+
+
+def _rotate_model(
+    *, model: type[AuditedModel], names: list[str], actor: Actor, key_id: str
+) -> Iterator[RotationReport]:
+    anew, current = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    for pk in list(model._base_manager.order_by("pk").values_list("pk", flat=True)):
+        with transaction.atomic():
+            record = model._base_manager.select_for_update().filter(pk=pk).first()
+            if record is None:
+                continue  # deleted since
+            for name, secret in _list_secrets(record=record, names=names).items():
+                if secret.key_id == key_id:
+                    current[name] += 1
+                else:
+                    setattr(record, name, secret.reveal())
+                    anew[name] += 1
+            save_record(record=record, actor=actor, reason=f"Encrypted with the key {key_id}", validate=False)
+    for name in names:
+        yield RotationReport(
+            field=f"{model._meta.label}.{name}", encrypted_anew=anew[name], already_current=current[name]
+        )
+
+
+def _list_secrets(*, record: AuditedModel, names: list[str]) -> dict[str, Secret]:
+    secrets = {name: getattr(record, name) for name in names}
+    return {name: secret for name, secret in secrets.items() if secret}
