@@ -7,8 +7,9 @@ import uuid
 import pytest
 from django.test import Client
 
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import get_admin_user
-from tests.factories.clinical import StudyFactory
+from tests.factories.clinical import PersonFactory, StudyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +32,15 @@ def test_a_link_from_the_crm_leads_to_the_records_page(admin_client: Client) -> 
 @pytest.mark.parametrize("object_name", ["study__v", "no_such_object__v"])
 def test_an_unknown_record_or_object_is_not_found(admin_client: Client, object_name: str) -> None:
     assert admin_client.get(f"/records/{object_name}/{uuid.uuid4()}/").status_code == 404
+
+
+def test_a_record_of_a_foreign_study_is_not_found_and_a_forbidden_object_is_refused(client: Client) -> None:
+    profile = SecurityProfileFactory.create(permissions=["study__v:read"], sees_all_studies=False)
+    user = UserFactory.create(is_staff=True, security_profile=profile)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    assert client.get(f"/records/study__v/{StudyFactory.create().uid}/").status_code == 404
+    assert client.get(f"/records/person__sys/{PersonFactory.create().uid}/").status_code == 403
 
 
 def test_somebody_who_is_not_logged_in_is_asked_to(client: Client) -> None:
