@@ -1,4 +1,4 @@
-"""Reading and posting the admin's forms as a browser would: everything that is shown goes back, with what a user typed."""
+"""Reading and posting the admin's forms as a browser would: what is shown goes back, with what a user typed."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def read_form(page: Any, *, form_id: str) -> dict[str, list[str]]:
     return reader.values
 
 
-def submit(client: Client, url: str, *, form_id: str, **typed: Any) -> Any:
-    """Open a page, type, and press Save; `None` unticks a box. The answer, and what follows from it, is not yet read."""
+def submit(client: Client, url: str, /, *, form_id: str, **typed: Any) -> Any:
+    """Open a page, type, and press Save; `None` unticks a box. Redirects are not followed."""
     return submit_values(client, url, form_id=form_id, typed=typed)
 
 

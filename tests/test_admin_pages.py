@@ -1,4 +1,4 @@
-"""Every page of the admin, whatever its model: found through the admin site, so that a new model is covered by itself."""
+"""Every page of the admin, whatever its model: found through the admin site, so that a new model is covered."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ def test_staff_whose_profile_holds_nothing_is_refused(model: Any, client: Client
 
 
 def test_users_who_are_no_staff_get_no_page_of_the_console(client: Client) -> None:
-    client.force_login(UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=["study__v:read"])))
+    client.force_login(
+        UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=["study__v:read"]))
+    )
     response = client.get(reverse("admin:index"), follow=True)
     assert response.status_code == 403
     assert "does not open the admin console" in response.content.decode()

@@ -62,6 +62,11 @@ class ObjectTypeActionInline(AuditedTabularInline):
     def get_max_num(self, request: HttpRequest, obj: ObjectType | None = None, **kwargs: Any) -> int:  # noqa: ARG002  Django's signature
         return len(list_actions(obj))
 
+    def get_formset(self, request: HttpRequest, obj: ObjectType | None = None, **kwargs: Any) -> Any:
+        formset: Any = super().get_formset(request, obj, **kwargs)
+        formset.form.offered = list_actions(obj)
+        return formset
+
 
 def list_actions(object_type: ObjectType | None) -> dict[str, str]:
     """The registered actions of a type's object, by API name."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -80,6 +81,7 @@ class ObjectTypeActionForm(AuditedModelForm):
     """An action of the object, chosen from those that are registered."""
 
     action_name = forms.ChoiceField(label="Action", widget=UnfoldAdminSelectWidget)
+    offered: ClassVar[Mapping[str, str]] = {}  # API name → label, set by the page, which knows the object
 
     class Meta:
         model = ObjectTypeAction
@@ -87,11 +89,9 @@ class ObjectTypeActionForm(AuditedModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        object_type = self.instance.object_type if self.instance.object_type_id else None
-        actions = get_object(object_type.of_object).actions if object_type else {}
         field = self.fields["action_name"]
         if isinstance(field, forms.ChoiceField):
-            field.choices = [("", "Select an action"), *actions.items()]
+            field.choices = [("", "Select an action"), *self.offered.items()]
 
 
 class ObjectNameForm(AuditedModelForm):
@@ -153,8 +153,10 @@ class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):
             }
             for row in list_permission_rows()
         ]
+        unknown = [(permission, permission) for permission in sorted(held.difference(list_permissions()))]
         context["areas"] = [
-            {"value": permission, "checked": permission in held, "label": label} for permission, label in list_areas()
+            {"value": permission, "checked": permission in held, "label": label}
+            for permission, label in [*list_areas(), *unknown]
         ]
         return context
 

@@ -1,7 +1,6 @@
-"""What the admin writes goes through the audited writer, and what that refuses is told without losing what was typed."""
+"""What the admin writes goes through the audited writer; what that refuses is told, and nothing typed is lost."""
 
 from __future__ import annotations
-
 
 import pytest
 from django.test import Client
@@ -10,10 +9,13 @@ from django.urls import reverse
 from connections.models import FieldRule
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.accounts.selectors import get_system_user
+from ctms.audit.admin.base import try_write
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
+from ctms.audit.selectors import Dependants
 from ctms.audit.services import save_record
 from ctms.clinical.models import Study
+from ctms.core.errors import UnauditedWriteError
 from tests.admin_forms import fill, list_errors, list_messages, log_in_admin, read_form, submit, submit_values
 from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
@@ -282,7 +284,9 @@ def test_a_password_set_by_an_admin_is_noted_and_not_shown(client: Client) -> No
     admin = log_in_admin(client)
     user = UserFactory.create()
     url = reverse("admin:auth_user_password_change", args=(user.pk,))
-    client.post(url, {"password1": "Another-pass-word-2", "password2": "Another-pass-word-2", "usable_password": "true"})
+    client.post(
+        url, {"password1": "Another-pass-word-2", "password2": "Another-pass-word-2", "usable_password": "true"}
+    )
     entry = get_last_entry()
     assert (entry.actor, entry.record_uid, entry.changes) == (admin, user.uid, {"password": ["", "set"]})
 
@@ -346,3 +350,51 @@ def test_a_time_zone_that_does_not_exist_is_refused(client: Client) -> None:
     }
 
 
+# -- What comes in between ------------------------------------------------------------------------------
+@pytest.fixture
+def _referred_to_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the reference to the record was made after the admin had looked for such references."""
+    monkeypatch.setattr("ctms.audit.admin.base.list_dependants", lambda _records: Dependants())
+
+
+@pytest.mark.usefixtures("_referred_to_meanwhile")
+def test_a_deletion_that_the_writer_refuses_leads_back_with_the_reason(client: Client) -> None:
+    log_in_admin(client)
+    study = StudySiteFactory.create().study
+    response = client.post(study_url(study, "delete"), {"post": "yes"}, follow=True)
+    assert response.redirect_chain == [(study_url(study), 302)]
+    [message] = list_messages(response)
+    assert message.startswith(f"{study} cannot be deleted: ")
+
+
+@pytest.mark.usefixtures("_referred_to_meanwhile")
+def test_a_selection_that_the_writer_refuses_stays_whole(client: Client) -> None:
+    log_in_admin(client)
+    keys = [StudyFactory.create().pk, StudySiteFactory.create().study.pk]
+    response = client.post(
+        reverse("admin:clinical_study_changelist"),
+        {"action": "delete_selected", "_selected_action": keys, "post": "yes"},
+        follow=True,
+    )
+    [message] = list_messages(response)
+    assert message.startswith("Nothing was deleted. ")
+    assert Study.objects.count() == 2
+
+
+def test_a_write_that_only_the_database_refuses_is_told_in_words() -> None:
+    study = StudyFactory.create()
+
+    def write() -> None:
+        save_record(record=Study(name=study.name), actor=build_admin_actor(), validate=False)
+
+    refusal = try_write(write)
+    assert refusal is not None
+    assert refusal.messages == [
+        "Somebody else saved a record that this one contradicts at the same moment. Save again."
+    ]
+
+
+def test_a_write_past_the_audited_writer_is_a_fault_and_no_message() -> None:
+    study = StudyFactory.create()
+    with pytest.raises(UnauditedWriteError):
+        try_write(study.save)
