@@ -63,9 +63,14 @@ class Activity(VaultRecord):
                 condition=Q(object_type=ActivityType.CLINICAL, connection__isnull=True, crm_id="")
                 | (Q(object_type=ActivityType.MEDICAL, connection__isnull=False) & ~Q(crm_id="")),
                 name="medical_activity_has_its_origin",
+                violation_error_message="Object type: a Medical Activity has a connection and a CRM id, a Clinical "
+                "Activity has neither.",
             ),
             models.UniqueConstraint(
-                fields=("connection", "crm_id"), condition=~Q(crm_id=""), name="crm_call_received_once"
+                fields=("connection", "crm_id"),
+                condition=~Q(crm_id=""),
+                name="crm_call_received_once",
+                violation_error_message="CRM id: this call was received already.",
             ),
         ]
         indexes: ClassVar = [

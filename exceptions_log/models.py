@@ -82,7 +82,9 @@ class ExceptionItem(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("message", "key"), name="exception_item_once_per_message"),
             models.CheckConstraint(
-                condition=Q(dismissed_at__isnull=True) | ~Q(dismissal_reason=""), name="dismissal_has_a_reason"
+                condition=Q(dismissed_at__isnull=True) | ~Q(dismissal_reason=""),
+                name="dismissal_has_a_reason",
+                violation_error_message="Dismissal reason: say why this item needs no correction.",
             ),
         ]
 

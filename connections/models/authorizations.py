@@ -16,7 +16,7 @@ BASIC_AUTH = "basic_auth__sys"
 
 
 class ConnectionAuthorization(VaultRecord):
-    """Username and secrets. Secrets are written by *Set Password* and *Enter Connected App Details*, and never read back."""
+    """Username and secrets, which *Set Password* and *Enter Connected App Details* write and nothing reads back."""
 
     object_name = "connection_authorization__sys"
 
@@ -39,7 +39,11 @@ class ConnectionAuthorization(VaultRecord):
         verbose_name_plural = "connection authorizations"
         ordering = ("name",)
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(object_type=BASIC_AUTH), name="authorization_type_is_known"),
+            models.CheckConstraint(
+                condition=Q(object_type=BASIC_AUTH),
+                name="authorization_type_is_known",
+                violation_error_message="Object type: choose Basic Auth.",
+            ),
         ]
 
     def prepare_for_save(self) -> None:

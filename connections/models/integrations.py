@@ -1,4 +1,4 @@
-"""Integrations of a connection, with the rules that say what goes where. No CRM name is known to the transfer but these."""
+"""Integrations of a connection, with the rules that say what goes where; the transfer knows no other CRM names."""
 
 from __future__ import annotations
 
@@ -133,6 +133,8 @@ class FieldRule(VaultRecord):
             models.CheckConstraint(
                 condition=Q(kind=FieldRuleKind.CONSTANT) | Q(kind=FieldRuleKind.RECORD_LINK) | ~Q(source=""),
                 name="field_rule_has_a_source",
+                violation_error_message="Source: name the field to read, unless the kind is Constant or Link to the "
+                "record.",
             ),
         ]
 

@@ -1,4 +1,4 @@
-"""What admins configure: object types and their fields and actions, custom fields, page layouts, application settings."""
+"""What admins configure: object types, their fields and actions, custom fields, page layouts, application settings."""
 
 from __future__ import annotations
 
@@ -140,6 +140,8 @@ class LayoutSection(AuditedModel):
                 condition=(Q(kind=SectionKind.RELATED) & ~Q(related_object="") & ~Q(related_field=""))
                 | (Q(kind=SectionKind.FIELDS) & Q(related_object="")),
                 name="related_section_names_its_object",
+                violation_error_message="Related object: a section of related records names their object and the field "
+                "that refers to this one, a section of fields names none.",
             ),
         ]
 

@@ -1,6 +1,6 @@
 """The object registry: what an object is, told once by the app that owns it and read by everything else.
 
-An app registers from `AppConfig.ready()`. A field path such as `study__v.name__v` follows references from object to object.
+An app registers from `AppConfig.ready()`. A field path such as `study__v.name__v` follows references between objects.
 """
 
 from __future__ import annotations
@@ -82,9 +82,10 @@ class VaultObject:
     def get_field(self, api_name: str) -> ObjectField:
         """The field of that API name; raises UnknownFieldError naming those there are."""
         attribute = self.fields.get(api_name) or COMMON_FIELDS.get(api_name)
-        if attribute is None:
+        if attribute is None or not hasattr(self.model, attribute):
             raise UnknownFieldError(
-                f"{self.label} ({self.api_name}) has no field {api_name!r}. Its fields: {', '.join(self.list_field_names())}."
+                f"{self.label} ({self.api_name}) has no field {api_name!r}. "
+                f"Its fields: {', '.join(self.list_field_names())}."
             )
         try:
             model_field = self.model._meta.get_field(attribute)
@@ -109,10 +110,20 @@ _objects_by_model: dict[type[models.Model], VaultObject] = {}
 
 
 def register_object(vault_object: VaultObject) -> None:
-    """Make an object known. Raises ValueError for a field whose attribute the model does not have."""
+    """Make an object known.
+
+    Raises ValueError for a field whose attribute the model does not have, for a list column that is no field, and for
+    an API name that another model has.
+    """
     for api_name, attribute in vault_object.fields.items():
         if not hasattr(vault_object.model, attribute):
             raise ValueError(f"{vault_object.api_name}.{api_name}: {vault_object.model.__name__} has no {attribute!r}.")
+    for column in vault_object.list_columns:
+        if column not in vault_object.list_field_names():
+            raise ValueError(f"{vault_object.api_name}: the list column {column!r} is none of its fields.")
+    known = _objects.get(vault_object.api_name)
+    if known is not None and known.model is not vault_object.model:
+        raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
     _objects[vault_object.api_name] = vault_object
     _objects_by_model[vault_object.model] = vault_object
 
@@ -152,7 +163,7 @@ def resolve_path(*, vault_object: VaultObject, path: str) -> tuple[list[ObjectFi
             raise UnknownFieldError(f"{path!r}: {step!r} of {current.label} refers to no other object.")
         references.append(found)
         current = target
-    if last.endswith("__c"):
+    if last.endswith("__c") and hasattr(current.model, "custom_fields"):
         return references, ObjectField(api_name=last, attribute=f"custom_fields__{last}", label=last)
     return references, current.get_field(last)
 

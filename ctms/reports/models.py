@@ -59,7 +59,9 @@ class ReportShare(AuditedModel):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(user__isnull=True) ^ Q(profile__isnull=True), name="report_shared_with_user_or_profile"
+                condition=Q(user__isnull=True) ^ Q(profile__isnull=True),
+                name="report_shared_with_user_or_profile",
+                violation_error_message="Share with a user or with a profile, and not with both.",
             ),
             models.UniqueConstraint(fields=("report", "user"), name="report_shared_once_per_user"),
             models.UniqueConstraint(fields=("report", "profile"), name="report_shared_once_per_profile"),
@@ -81,7 +83,11 @@ class FlashReport(AuditedModel):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(hour__lte=23), name="flash_report_hour_is_an_hour"),
+            models.CheckConstraint(
+                condition=Q(hour__lte=23),
+                name="flash_report_hour_is_an_hour",
+                violation_error_message="Hour: enter 0 to 23 (UTC).",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -46,7 +46,9 @@ class MonitoringEvent(VaultRecord):
         ordering = ("-planned_start", "-id")
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(object_type__in=MonitoringEventType.values), name="monitoring_event_type_is_known"
+                condition=Q(object_type__in=MonitoringEventType.values),
+                name="monitoring_event_type_is_known",
+                violation_error_message=f"Object type: choose one of {', '.join(MonitoringEventType.labels)}.",
             ),
         ]
         indexes: ClassVar = [
@@ -59,7 +61,7 @@ class MonitoringEvent(VaultRecord):
         super().prepare_for_save()
 
     def build_name(self) -> str:
-        label = MonitoringEventType(self.object_type).label
+        label = dict(MonitoringEventType.choices).get(self.object_type, self.object_type)
         return f"{label} {self.planned_start or ''}".strip()
 
     def clean(self) -> None:
@@ -116,7 +118,9 @@ class StudyCommunicationLog(VaultRecord):
         ordering = ("-date", "-id")
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(object_type__in=CommunicationType.values), name="communication_type_is_known"
+                condition=Q(object_type__in=CommunicationType.values),
+                name="communication_type_is_known",
+                violation_error_message=f"Object type: choose one of {', '.join(CommunicationType.labels)}.",
             ),
         ]
         indexes: ClassVar = [
@@ -129,7 +133,8 @@ class StudyCommunicationLog(VaultRecord):
         super().prepare_for_save()
 
     def build_name(self) -> str:
-        return self.subject or f"{CommunicationType(self.object_type).label} {self.date or ''}".strip()
+        label = dict(CommunicationType.choices).get(self.object_type, self.object_type)
+        return self.subject or f"{label} {self.date or ''}".strip()
 
     def clean(self) -> None:
         super().clean()

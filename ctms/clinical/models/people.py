@@ -32,7 +32,11 @@ class Person(VaultRecord):
         ordering = ("last_name", "first_name", "id")
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(last_name=""), name="person_has_a_last_name"),
-            models.CheckConstraint(condition=Q(object_type__in=PersonType.values), name="person_type_is_known"),
+            models.CheckConstraint(
+                condition=Q(object_type__in=PersonType.values),
+                name="person_type_is_known",
+                violation_error_message=f"Object type: choose one of {', '.join(PersonType.labels)}.",
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=("last_name", "first_name"), name="person_by_name")]
 
