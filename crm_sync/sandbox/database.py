@@ -69,10 +69,8 @@ class Database:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=512)
         self._connection.create_function("casefold_text", 1, casefold_text, deterministic=True)
         self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;")
-        self._connection.executescript(SYSTEM_TABLES)
-        for sobject in OBJECTS:
-            for statement in write_table(sobject):
-                self._connection.execute(statement)
+        statements = [statement for sobject in OBJECTS for statement in write_table(sobject)]
+        self._connection.executescript(f"BEGIN IMMEDIATE; {SYSTEM_TABLES} {'; '.join(statements)}; COMMIT;")
 
     def close(self) -> None:
         """Close the file."""

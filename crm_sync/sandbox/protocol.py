@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 Endpoint = tuple[str, int]
 
@@ -13,6 +13,13 @@ OPEN_TRANSPORTS: dict[tuple[Endpoint | None, Endpoint | None], asyncio.Transport
 
 class SandboxProtocol(H11Protocol):
     """Remembers its socket under the addresses that a request's scope names."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        # uvicorn sets it with the first request and says nothing of the time before.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Keep the socket."""

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from crm_sync.sandbox.service import Service
 
 KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 5
+TICK_SECONDS = 0.02
 
 
 class SandboxServer(uvicorn.Server):
@@ -26,17 +28,40 @@ class SandboxServer(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop; idle connections are cut at once, since a polite end of TLS waits for clients that have gone quiet."""
+        """Stop listening, cut idle connections, let calls that are being answered finish for some seconds.
+
+        Idle connections are cut and not closed, since a polite end of TLS waits for clients that have gone quiet.
+        """
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
         for connection in list(self.server_state.connections):
-            if isinstance(connection, SandboxProtocol) and (
-                connection.cycle is None or connection.cycle.response_complete
-            ):
+            if isinstance(connection, SandboxProtocol) and connection.idle:
                 connection.transport.abort()
-        await super().shutdown(sockets)
+            else:
+                connection.shutdown()
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
+        while self.server_state.connections or self.server_state.tasks:
+            if self.force_exit or time.monotonic() > deadline:
+                for task in self.server_state.tasks:
+                    task.cancel()
+                return
+            await asyncio.sleep(TICK_SECONDS / 4)
+
+    async def main_loop(self) -> None:
+        """Wait until told to stop; looks oftener than uvicorn does, for tests that start many servers."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            await asyncio.sleep(TICK_SECONDS)
 
 
 def bind_socket(*, host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises OSError when the port is taken."""
+    """Return a listening socket; port 0 takes a free one.
+
+    Raises OSError when the port is taken, OverflowError when there is no such port.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's delay off (40 ms an answer) only on sockets that say they are TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -44,7 +69,7 @@ def bind_socket(*, host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(256)
-    except OSError:
+    except (OSError, OverflowError):
         listener.close()
         raise
     listener.setblocking(False)  # noqa: FBT003  the standard library's own interface
@@ -65,7 +90,6 @@ def build_server(
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         ssl_certfile=str(certificate) if certificate else None,
         ssl_keyfile=str(private_key) if private_key else None,
         ssl_version=ssl.PROTOCOL_TLS_SERVER,

@@ -1,5 +1,7 @@
 """What the organisation tells about itself."""
 
+# ruff: noqa: S608  SOQL with described names
+
 from typing import Any
 
 import pytest

@@ -104,14 +104,15 @@ def test_usage_rolls_over_after_a_day(organisation: Organisation) -> None:
 
 
 def test_nested_transactions_undo_only_themselves(organisation: Organisation) -> None:
+    def insert_then_fail() -> None:
+        with organisation.database.transaction():
+            [identifier] = organisation.insert_records(object_name="Account", records=[{"LastName": "undone"}])
+            organisation.insert_records(object_name="Account", records=[{"Id": identifier, "LastName": "twice"}])
+
     with organisation.database.transaction():
         organisation.insert_records(object_name="Account", records=[{"LastName": "kept"}])
-        with pytest.raises(sqlite3.IntegrityError), organisation.database.transaction():
-            organisation.insert_records(object_name="Account", records=[{"LastName": "undone"}])
-            organisation.insert_records(
-                object_name="Account",
-                records=[{"Id": organisation.list_records(object_name="Account")[0]["Id"], "LastName": "x"}],
-            )
+        with pytest.raises(sqlite3.IntegrityError):
+            insert_then_fail()
     assert [row["LastName"] for row in organisation.list_records(object_name="Account")] == ["kept"]
 
 

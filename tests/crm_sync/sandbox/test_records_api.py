@@ -1,5 +1,7 @@
 """Single records, by id and by external id."""
 
+# ruff: noqa: E501  a table is easier to read with a case to a line
+
 from typing import Any
 
 import pytest

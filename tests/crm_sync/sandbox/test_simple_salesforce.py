@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from simple_salesforce import Salesforce, SalesforceLogin
+from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import (
     SalesforceAuthenticationFailed,
     SalesforceError,
@@ -21,6 +21,7 @@ from simple_salesforce.exceptions import (
     SalesforceRefusedRequest,
     SalesforceResourceNotFound,
 )
+from simple_salesforce.login import SalesforceLogin
 
 from crm_sync.sandbox import RunningSandbox
 from crm_sync.sandbox.certificates import ServerCertificate
@@ -49,15 +50,18 @@ def session(tls_sandbox: RunningSandbox, certificates: ServerCertificate) -> Ite
 
 
 @pytest.fixture
-def client(tls_sandbox: RunningSandbox, session: requests.Session) -> Salesforce:
-    """A client that logged in as most scripts do: username, password and security token, by SOAP."""
+def client(tls_sandbox: RunningSandbox, session: requests.Session) -> Any:
+    """A client that logged in as most scripts do: username, password and security token, by SOAP.
+
+    Its own types tell objects and bulk handlers apart at run time only.
+    """
     user = tls_sandbox.user
     return Salesforce(
         username=user.username, password=user.password, security_token=user.security_token, session=session
     )
 
 
-def test_logs_in_by_soap_with_the_security_token(client: Salesforce) -> None:
+def test_logs_in_by_soap_with_the_security_token(client: Any) -> None:
     assert client.query("SELECT Username FROM User")["records"][0]["Username"] == "vault.integration@na.crm.test"
 
 
@@ -84,13 +88,15 @@ def test_logs_in_by_client_credentials(tls_sandbox: RunningSandbox, session: req
 @pytest.mark.parametrize("with_app", [True, False])
 def test_is_told_of_a_wrong_password(tls_sandbox: RunningSandbox, session: requests.Session, *, with_app: bool) -> None:
     app = tls_sandbox.connected_app
-    keys = {"consumer_key": app.client_id, "consumer_secret": app.client_secret} if with_app else {"security_token": ""}
+    keys: dict[str, Any] = (
+        {"consumer_key": app.client_id, "consumer_secret": app.client_secret} if with_app else {"security_token": ""}
+    )
     with pytest.raises(SalesforceAuthenticationFailed) as caught:
         SalesforceLogin(username=tls_sandbox.user.username, password="wrong", session=session, **keys)
     assert caught.value.code == ("invalid_grant" if with_app else "INVALID_LOGIN")
 
 
-def test_reads_every_page_of_a_query(tls_sandbox: RunningSandbox, client: Salesforce) -> None:
+def test_reads_every_page_of_a_query(tls_sandbox: RunningSandbox, client: Any) -> None:
     tls_sandbox.organisation.insert_records(
         object_name="Account", records=[{"LastName": f"Person {number:04}"} for number in range(4_500)]
     )
@@ -100,7 +106,7 @@ def test_reads_every_page_of_a_query(tls_sandbox: RunningSandbox, client: Salesf
     assert tls_sandbox.request_log.count(path_contains="/query/") == 3
 
 
-def test_creates_reads_updates_and_deletes(client: Salesforce) -> None:
+def test_creates_reads_updates_and_deletes(client: Any) -> None:
     created = client.Account.create({"LastName": "Moreau", "FirstName": "Aline"})
     assert created["success"] is True
     identifier = created["id"]
@@ -112,7 +118,7 @@ def test_creates_reads_updates_and_deletes(client: Salesforce) -> None:
     assert client.query(f"SELECT Id FROM Account WHERE Id = '{identifier}'", include_deleted=True)["totalSize"] == 1
 
 
-def test_upserts_and_reads_by_external_id(client: Salesforce) -> None:
+def test_upserts_and_reads_by_external_id(client: Any) -> None:
     assert client.Clinical_Study_vod__c.upsert("Vault_External_ID_vod__c/S%201%2Fa", {"Name": "ST-1"}) == 201
     assert client.Clinical_Study_vod__c.upsert("Vault_External_ID_vod__c/S%201%2Fa", {"Name": "ST-2"}) == 200
     assert client.Clinical_Study_vod__c.upsert("Vault_External_ID_vod__c/S%2F2", {"Name": "ST-3"}) == 201
@@ -122,7 +128,7 @@ def test_upserts_and_reads_by_external_id(client: Salesforce) -> None:
     assert [entry["Vault_External_ID_vod__c"] for entry in found] == ["S 1/a"]
 
 
-def test_learns_what_was_deleted_and_updated(client: Salesforce) -> None:
+def test_learns_what_was_deleted_and_updated(client: Any) -> None:
     now = datetime.now(UTC)
     kept = client.Account.create({"LastName": "Kept"})["id"]
     gone = client.Account.create({"LastName": "Gone"})["id"]
@@ -134,7 +140,7 @@ def test_learns_what_was_deleted_and_updated(client: Salesforce) -> None:
     assert client.Account.updated(*span)["ids"] == [kept]
 
 
-def test_describes_objects(client: Salesforce) -> None:
+def test_describes_objects(client: Any) -> None:
     assert {entry["name"] for entry in client.describe()["sobjects"]} == {
         "Account",
         "Call2_vod__c",
@@ -149,7 +155,7 @@ def test_describes_objects(client: Salesforce) -> None:
     assert client.Call2_vod__c.metadata()["objectDescribe"]["keyPrefix"] == "a00"
 
 
-def test_upserts_a_collection(client: Salesforce) -> None:
+def test_upserts_a_collection(client: Any) -> None:
     body = {
         "allOrNone": False,
         "records": [
@@ -162,12 +168,12 @@ def test_upserts_a_collection(client: Salesforce) -> None:
     assert client.api_usage["api-usage"].total == 15_000
 
 
-def test_raises_its_own_error_for_every_kind_of_refusal(tls_sandbox: RunningSandbox, client: Salesforce) -> None:
+def test_raises_its_own_error_for_every_kind_of_refusal(tls_sandbox: RunningSandbox, client: Any) -> None:
     def catch(error: type[SalesforceError], call: Any, *arguments: Any) -> str:
         with pytest.raises(error) as caught:
             call(*arguments)
         assert type(caught.value) is error
-        content = caught.value.content
+        content: list[Any] = list(caught.value.content)
         return str(content[0]["errorCode"] if isinstance(content[0], dict) else content[0])
 
     for _ in range(2):
@@ -186,7 +192,7 @@ def test_raises_its_own_error_for_every_kind_of_refusal(tls_sandbox: RunningSand
     assert catch(SalesforceExpiredSession, stranger.query, "SELECT Id FROM Account") == "INVALID_SESSION_ID"
 
 
-def test_logs_in_again_when_the_session_has_expired(tls_sandbox: RunningSandbox, client: Salesforce) -> None:
+def test_logs_in_again_when_the_session_has_expired(tls_sandbox: RunningSandbox, client: Any) -> None:
     tls_sandbox.organisation.sessions.expire_all()
     assert client.query("SELECT COUNT() FROM User")["totalSize"] == 1
     assert tls_sandbox.request_log.count(path_contains="/services/Soap/u/") == 2

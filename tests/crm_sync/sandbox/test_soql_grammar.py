@@ -1,5 +1,7 @@
 """Reading SOQL."""
 
+# ruff: noqa: S608  SOQL under test
+
 import pytest
 
 from crm_sync.sandbox.errors import ApiError

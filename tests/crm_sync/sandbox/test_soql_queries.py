@@ -1,6 +1,9 @@
 """What queries find, asked over HTTP."""
 
-from datetime import UTC, date, datetime, timedelta
+# ruff: noqa: S608  SOQL under test
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,7 @@ from tests.crm_sync.sandbox.conftest import Api, describe_error
 def people(sandbox: RunningSandbox) -> dict[str, str]:
     """Five accounts and what tells them apart; returns their ids by last name."""
     organisation = sandbox.organisation
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"LastName": "Émile", "FirstName": "A", "External_ID_vod__c": "x1", "NPI_vod__c": "abc"},
         {"LastName": "émile", "FirstName": "B", "External_ID_vod__c": "X1", "NPI_vod__c": "ABC"},
         {"LastName": "O'Brien", "External_ID_vod__c": "50%", "PersonEmail": "o@example.com"},
@@ -20,7 +23,7 @@ def people(sandbox: RunningSandbox) -> dict[str, str]:
         {"LastName": "Deleted", "IsDeleted": True},
     ]
     ids = organisation.insert_records(object_name="Account", records=rows)
-    return dict(zip([row["LastName"] for row in rows], ids, strict=True))  # type: ignore[arg-type]
+    return dict(zip([row["LastName"] for row in rows], ids, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +170,6 @@ def test_moments_with_offsets_and_days_are_compared(api: Api, sandbox: RunningSa
         ("SystemModstamp <= TODAY AND CreatedDate > YESTERDAY", ["old", "yesterday", "today"]),
     ):
         assert api.list_values(f"SELECT Name FROM Call2_vod__c WHERE {condition} ORDER BY Id") == expected, condition
-    assert date.fromisoformat(api.list_values("SELECT Call_Date_vod__c FROM Call2_vod__c LIMIT 1")[0])
 
 
 def test_groups_are_counted(api: Api, people: dict[str, str]) -> None:
