@@ -9,9 +9,10 @@ from urllib.parse import unquote
 from crm_sync.sandbox.errors import ApiError, not_found
 from crm_sync.sandbox.ids import normalise_id
 from crm_sync.sandbox.records import PlannedRow, read_record, refuse_unknown_column
+from crm_sync.sandbox.row_checks import find_ids
 from crm_sync.sandbox.schema import OBJECTS_BY_KEY_PREFIX, Field, SObject
 from crm_sync.sandbox.service import ApiRequest, ApiResponse
-from crm_sync.sandbox.writes import delete_rows, find_ids, write_rows
+from crm_sync.sandbox.writes import delete_rows, write_rows
 
 UPSERT_BODY_SINCE = 46
 

@@ -5,7 +5,7 @@ from starlette.routing import Route
 
 from crm_sync.sandbox.control import Control
 from crm_sync.sandbox.organisation import Organisation
-from crm_sync.sandbox.pages import Pages
+from crm_sync.sandbox.pages import list_page_routes
 from crm_sync.sandbox.service import Service
 from crm_sync.sandbox.wire import Wire
 
@@ -23,7 +23,7 @@ def create_app(organisation: Organisation | Service) -> Starlette:
             Route("/services", wire),
             Route("/id/{rest:path}", wire),
             *Control(service).list_routes(),
-            *Pages(service).list_routes(),
+            *list_page_routes(service),
         ]
     )
     app.state.service = service

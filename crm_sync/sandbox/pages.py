@@ -1,21 +1,14 @@
-"""The web pages of an organisation: lists and records for everybody, calls to create, edit, delete and send."""
+"""The web pages of an organisation: an overview, a list of each object, and a page of each record."""
 
-# ruff: noqa: S608  SOQL, built from the schema's names, checked ids and escaped text
+from urllib.parse import urlencode
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
-
-from django.template import Context, Engine
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from crm_sync.sandbox.control import is_same_origin
-from crm_sync.sandbox.errors import ApiError
+from crm_sync.sandbox.call_pages import CallPages
 from crm_sync.sandbox.ids import normalise_id
-from crm_sync.sandbox.misbehaviour_form import EFFECTS, METHODS, read_rule, read_settings
+from crm_sync.sandbox.page_frame import TEMPLATES, PageFrame
 from crm_sync.sandbox.pages_data import (
     PAGE_SIZE,
     TABS,
@@ -27,110 +20,34 @@ from crm_sync.sandbox.pages_data import (
     list_related,
     make_cell,
     make_cells,
-    run_page,
 )
-from crm_sync.sandbox.records import PlannedRow, read_record
-from crm_sync.sandbox.schema import CALL, OBJECTS
-from crm_sync.sandbox.service import FIRST_ERROR_STATUS, Service
-from crm_sync.sandbox.writes import delete_rows, write_rows
-
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "crm_sandbox"
-LOG_ROWS = 200
-ACCOUNT_CHOICES = 500
-FORM_FIELDS = (
-    "Account_vod__c",
-    "Call_Date_vod__c",
-    "Call_Datetime_vod__c",
-    "Call_Channel_vod__c",
-    "Status_vod__c",
-    "Send_to_Vault_Clinical_vod__c",
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+from crm_sync.sandbox.schema import CALL
+from crm_sync.sandbox.service import Service
+from crm_sync.sandbox.tool_pages import ToolPages
 
 
-class Pages:
-    """The pages of one organisation."""
+def list_page_routes(service: Service) -> list[BaseRoute]:
+    """Return the routes of all pages of an organisation; they come after those of the API."""
+    return [*CallPages(service).list_routes(), *ToolPages(service).list_routes(), *Pages(service).list_routes()]
 
-    def __init__(self, service: Service) -> None:
-        """Show this organisation."""
-        self.service = service
-        self.engine = Engine(dirs=[str(TEMPLATES)])
+
+class Pages(PageFrame):
+    """The pages for reading."""
 
     def list_routes(self) -> list[BaseRoute]:
-        """Return the routes of the pages; they come after those of the API."""
+        """Return the routes; those that take any name come last."""
         return [
             Route("/", self.show_overview, methods=["GET"]),
             Route("/style.css", self.send_style, methods=["GET"]),
-            Route("/misbehaviour", self.edit_misbehaviour, methods=["GET", "POST"]),
-            Route("/log", self.show_log, methods=["GET", "POST"]),
-            Route("/calls/new", self.edit_call, methods=["GET", "POST"]),
-            Route("/calls/{record_id}/edit", self.edit_call, methods=["GET", "POST"]),
-            Route("/calls/{record_id}/send", self.send_call, methods=["POST"]),
-            Route("/calls/{record_id}/delete", self.delete_call, methods=["POST"]),
             Route("/lightning/r/{name}/{record_id}/view", self.find_page, methods=["GET"]),
             Route("/{slug}", self.show_list, methods=["GET"]),
             Route("/{slug}/{record_id}", self.show_record, methods=["GET"]),
         ]
 
-    # -- drawing --------------------------------------------------------------------------------------
-
-    def render(self, template: str, *, active: str, status: int = 200, **content: Any) -> HTMLResponse:
-        """Return a page. Everything in ``content`` is escaped by the template."""
-        organisation = self.service.organisation
-        context = Context(
-            {
-                "organisation": organisation.name,
-                "tabs": TABS,
-                "active": active,
-                "usage_used": organisation.usage.used,
-                "usage_limit": organisation.usage.limit,
-                "rules": self.service.misbehaviour.rules,
-                **content,
-            },
-            use_l10n=False,
-            use_tz=False,
-        )
-        return HTMLResponse(self.engine.get_template(template).render(context), status, SECURITY_HEADERS)
-
-    def refuse(self, *, status: int, title: str, text: str) -> HTMLResponse:
-        """Return a page that says what went wrong and what to do."""
-        return self.render("message.html", active="", status=status, title=title, text=text)
-
-    def refuse_missing(self) -> HTMLResponse:
-        """Return the page for an address that leads nowhere."""
-        return self.refuse(
-            status=404,
-            title="Nothing here",
-            text="There is no such page or record; it may have been deleted. Choose a list above.",
-        )
-
-    async def read_form(self, request: Request) -> dict[str, str] | None:
-        """Return the form of a request of our own pages, or None when another site sent it."""
-        if not is_same_origin(request):
-            return None
-        body = (await request.body()).decode("utf-8", "replace")
-        return dict(parse_qsl(body, keep_blank_values=True))
-
-    def refuse_foreign(self) -> HTMLResponse:
-        """Return the page for a form that another site sent."""
-        return self.refuse(
-            status=403,
-            title="Refused",
-            text="This form was sent from another site. Open it on this page and try again.",
-        )
-
     async def send_style(self, _request: Request) -> Response:
         """GET /style.css."""
         style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
         return PlainTextResponse(style, headers={"Cache-Control": "max-age=60"}, media_type="text/css")
-
-    # -- lists and records ----------------------------------------------------------------------------
 
     async def show_overview(self, request: Request) -> Response:
         """GET /: what there is, and how to log in."""
@@ -204,180 +121,6 @@ class Pages:
             marked=bool(record.get("Send_to_Vault_Clinical_vod__c")),
         )
 
-    # -- calls ----------------------------------------------------------------------------------------
-
-    async def edit_call(self, request: Request) -> Response:
-        """GET and POST /calls/new and /calls/<id>/edit."""
-        identifier = request.path_params.get("record_id")
-        record = find_record(self.service, TABS_BY_SLUG["calls"], identifier) if identifier else None
-        if identifier and record is None:
-            return self.refuse_missing()
-        if request.method == "GET":
-            values = {name: record[name] for name in FORM_FIELDS} if record else {"Status_vod__c": "Planned_vod"}
-            if not record:
-                values["Account_vod__c"] = request.query_params.get("account", "")
-            return self.render_call_form(values, record=record)
-        form = await self.read_form(request)
-        if form is None:
-            return self.refuse_foreign()
-        payload = read_call_form(form)
-        try:
-            row = read_record(CALL, payload)
-            row.id, row.created = (record["Id"], False) if record else (None, True)
-            write_rows(self.service.organisation, [row], user_id=self.find_author(form))
-            if row.error is not None:
-                raise row.error
-        except ApiError as error:
-            return self.render_call_form(payload, record=record, error=error)
-        return RedirectResponse(f"/calls/{row.id}", 303)
-
-    def find_author(self, form: Mapping[str, str]) -> str:
-        """Return the user a call is entered by: the one chosen, or the first."""
-        users = {user.id for user in self.service.organisation.users}
-        chosen = form.get("author", "")
-        return chosen if chosen in users else self.service.organisation.integration_user_id
-
-    def render_call_form(
-        self,
-        values: Mapping[str, Any],
-        *,
-        record: dict[str, Any] | None,
-        error: ApiError | None = None,
-    ) -> HTMLResponse:
-        """Return the form of a call, with what was typed and what is wrong with it."""
-        accounts, total = run_page(
-            self.service, "SELECT Id, Name, PersonEmail FROM Account ORDER BY Name", limit=ACCOUNT_CHOICES, offset=0
-        )
-        chosen = values.get("Account_vod__c")
-        if chosen and normalise_id(str(chosen)) and chosen not in {account["Id"] for account in accounts}:
-            found, _ = run_page(
-                self.service, f"SELECT Id, Name, PersonEmail FROM Account WHERE Id = '{chosen}'", limit=1, offset=0
-            )
-            accounts = found + accounts
-        moment = str(values.get("Call_Datetime_vod__c") or "")[:16]
-        return self.render(
-            "call_form.html",
-            active="calls",
-            status=400 if error else 200,
-            record=record,
-            values=values,
-            moment=moment,
-            accounts=accounts,
-            accounts_hidden=max(total - ACCOUNT_CHOICES, 0),
-            channels=CALL.by_lower_name["call_channel_vod__c"].picklist,
-            statuses=CALL.by_lower_name["status_vod__c"].picklist,
-            users=self.service.organisation.users,
-            error=error,
-            error_fields=error.fields if error else [],
-        )
-
-    async def send_call(self, request: Request) -> Response:
-        """POST /calls/<id>/send: mark a call for Vault Clinical."""
-        return await self.change_call(request, {"Send_to_Vault_Clinical_vod__c": True})
-
-    async def change_call(self, request: Request, payload: Mapping[str, Any]) -> Response:
-        """Change a call as its page's buttons do."""
-        form = await self.read_form(request)
-        if form is None:
-            return self.refuse_foreign()
-        row = read_record(CALL, payload)
-        row.id = normalise_id(request.path_params["record_id"])
-        if row.id is None:
-            return self.refuse_missing()
-        write_rows(self.service.organisation, [row], user_id=self.find_author(form))
-        if row.error is not None:
-            return self.refuse(status=400, title="The call was not changed", text=row.error.message)
-        return RedirectResponse(f"/calls/{row.id}", 303)
-
-    async def delete_call(self, request: Request) -> Response:
-        """POST /calls/<id>/delete."""
-        form = await self.read_form(request)
-        if form is None:
-            return self.refuse_foreign()
-        row = PlannedRow(CALL, {}, id=normalise_id(request.path_params["record_id"]))
-        if row.id is None:
-            return self.refuse_missing()
-        delete_rows(self.service.organisation, [row], user_id=self.find_author(form))
-        if row.error is not None:
-            return self.refuse(status=400, title="The call was not deleted", text=row.error.message)
-        return RedirectResponse("/calls", 303)
-
-    # -- misbehaviour and log -------------------------------------------------------------------------
-
-    async def edit_misbehaviour(self, request: Request) -> Response:
-        """GET and POST /misbehaviour."""
-        error = ""
-        form: dict[str, str] = {}
-        if request.method == "POST":
-            given = await self.read_form(request)
-            if given is None:
-                return self.refuse_foreign()
-            form = given
-            try:
-                self.apply_misbehaviour(form)
-            except ValueError as refused:
-                error = str(refused)
-            else:
-                return RedirectResponse("/misbehaviour", 303)
-        misbehaviour = self.service.misbehaviour
-        return self.render(
-            "misbehaviour.html",
-            active="misbehaviour",
-            status=400 if error else 200,
-            settings=misbehaviour.read_settings(),
-            described=[rule.as_json() for rule in misbehaviour.rules],
-            effects=EFFECTS,
-            methods=METHODS,
-            objects=OBJECTS,
-            form=form,
-            error=error,
-        )
-
-    def apply_misbehaviour(self, form: Mapping[str, str]) -> None:
-        """Do what a button of the page says. Raises ValueError with what to correct."""
-        misbehaviour = self.service.misbehaviour
-        action = form.get("action", "")
-        if action == "settings":
-            misbehaviour.change_settings(read_settings(form))
-        elif action == "add":
-            match, effect = read_rule(form)
-            misbehaviour.add_rule(match=match, effect=effect)
-        elif action == "remove" and form.get("rule", "").isdecimal():
-            misbehaviour.remove_rule(int(form["rule"]))
-        elif action == "clear":
-            misbehaviour.clear()
-        elif action == "expire":
-            self.service.organisation.sessions.expire_all()
-        elif action == "reset-usage":
-            self.service.organisation.usage.reset()
-        else:
-            raise ValueError("Press one of the buttons of this page.")
-
-    async def show_log(self, request: Request) -> Response:
-        """GET /log: the last calls; POST: forget them."""
-        if request.method == "POST":
-            if await self.read_form(request) is None:
-                return self.refuse_foreign()
-            self.service.log.clear()
-            return RedirectResponse("/log", 303)
-        entries = list(self.service.log)[-LOG_ROWS:][::-1]
-        return self.render(
-            "log.html",
-            active="log",
-            total=len(self.service.log),
-            entries=[
-                {
-                    "at": entry.at.strftime("%Y-%m-%d %H:%M:%S"),
-                    "method": entry.method,
-                    "path": entry.path,
-                    "status": entry.status or "dropped",
-                    "failed": not 0 < entry.status < FIRST_ERROR_STATUS,
-                    "ms": f"{entry.milliseconds:.1f}",
-                }
-                for entry in entries
-            ],
-        )
-
 
 def label_column(tab: Tab, path: str) -> str:
     """Return the heading of a list's column."""
@@ -385,13 +128,3 @@ def label_column(tab: Tab, path: str) -> str:
     if relationship:
         return tab.sobject.by_relationship[relationship.lower()].label
     return tab.sobject.by_lower_name[name.lower()].label
-
-
-def read_call_form(form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a call's form as the API would get them; a missing day is that of the moment."""
-    payload: dict[str, Any] = {name: form.get(name, "") or None for name in FORM_FIELDS}
-    payload["Send_to_Vault_Clinical_vod__c"] = "Send_to_Vault_Clinical_vod__c" in form
-    moment = payload["Call_Datetime_vod__c"]
-    if moment:
-        payload["Call_Date_vod__c"] = payload["Call_Date_vod__c"] or str(moment)[:10]
-    return payload

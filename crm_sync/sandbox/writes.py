@@ -8,13 +8,21 @@ undoing.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from crm_sync.sandbox.errors import ApiError
 from crm_sync.sandbox.organisation import Organisation
-from crm_sync.sandbox.records import Lookup, PlannedRow
-from crm_sync.sandbox.schema import Field, SObject, find_object, list_references_to
+from crm_sync.sandbox.records import PlannedRow
+from crm_sync.sandbox.row_checks import (
+    check_references,
+    check_required,
+    check_targets,
+    check_unique,
+    match_external_ids,
+    resolve_lookups,
+)
+from crm_sync.sandbox.schema import Field, SObject, list_references_to
 
 RowFault = Callable[[PlannedRow], ApiError | None]
 
@@ -23,200 +31,6 @@ ROLLED_BACK = ApiError(
     "Record rolled back because not all records were valid and the request was using AllOrNone header",
     [],
 )
-
-
-def fold_key(field: Field, value: object) -> object:
-    """Return a unique value in the form in which it is compared."""
-    return value if field.case_sensitive or not isinstance(value, str) else value.casefold()
-
-
-def find_ids(
-    organisation: Organisation, *, sobject: SObject, field: Field, values: Iterable[object]
-) -> dict[object, list[str]]:
-    """Return the ids of live records by the (folded) value of ``field``, for all ``values`` in one statement."""
-    column = "casefold_text" if not field.case_sensitive and any(needs_folding(value) for value in values) else ""
-    wanted = [fold_key(field, value) for value in values] if column else list(values)
-    rows = organisation.database.fetch_all(
-        f'SELECT "{field.name}", "Id" FROM "{sobject.name}" WHERE "IsDeleted" = 0 '
-        f'AND {column}("{field.name}") IN (SELECT value FROM json_each(?)) ORDER BY "Id"',
-        (json.dumps(wanted),),
-    )
-    found: dict[object, list[str]] = defaultdict(list)
-    for value, identifier in rows:
-        found[fold_key(field, value)].append(identifier)
-    return found
-
-
-def needs_folding(value: object) -> bool:
-    """Whether SQLite's own NOCASE, which knows ASCII only, cannot compare this value without regard to case."""
-    return isinstance(value, str) and not value.isascii()
-
-
-def match_external_ids(organisation: Organisation, rows: Sequence[PlannedRow], *, key: Field) -> None:
-    """Decide for each row of an upsert whether it updates a record or creates one."""
-    live = [row for row in rows if row.error is None]
-    if not live:
-        return
-    found = find_ids(organisation, sobject=live[0].sobject, field=key, values=[row.values[key.name] for row in live])
-    seen: dict[object, int] = defaultdict(int)
-    for row in live:
-        seen[fold_key(key, row.values[key.name])] += 1
-    for row in live:
-        value = row.values[key.name]
-        folded = fold_key(key, value)
-        matches = found.get(folded, [])
-        if seen[folded] > 1:
-            row.refuse("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", [key.name])
-        elif len(matches) > 1:
-            row.refuse(
-                "DUPLICATE_EXTERNAL_ID",
-                f"{key.name}: more than one record found for external id field: [{', '.join(matches)}]",
-                [key.name],
-            )
-        elif matches:
-            row.id = matches[0]
-        else:
-            row.created = True
-
-
-def resolve_lookups(organisation: Organisation, rows: Sequence[PlannedRow]) -> None:
-    """Turn references by external id into ids, one statement per referenced key."""
-    groups: dict[tuple[str, str], list[tuple[PlannedRow, Lookup]]] = defaultdict(list)
-    for row in rows:
-        for lookup in row.lookups:
-            groups[lookup.target.name, lookup.key.name].append((row, lookup))
-    for entries in groups.values():
-        target, key = entries[0][1].target, entries[0][1].key
-        found = find_ids(organisation, sobject=target, field=key, values=list({lookup.value for _, lookup in entries}))
-        for row, lookup in entries:
-            matches = found.get(fold_key(key, lookup.value), [])
-            if len(matches) == 1:
-                row.values[lookup.field.name] = matches[0]
-            elif matches:
-                row.refuse(
-                    "INVALID_FIELD",
-                    f"More than one record found for external id field: {key.name} in entity {target.name}",
-                )
-            else:
-                row.refuse(
-                    "INVALID_FIELD",
-                    f"Foreign key external ID: {lookup.value} not found for field {key.name} in entity {target.name}",
-                )
-
-
-def check_references(organisation: Organisation, rows: Sequence[PlannedRow]) -> None:
-    """Refuse rows that point at records that do not exist or are deleted, one statement per referenced object."""
-    wanted: dict[str, set[str]] = defaultdict(set)
-    references: list[tuple[PlannedRow, str, str]] = []
-    for row in rows:
-        resolved = {lookup.field.name for lookup in row.lookups}
-        for name, value in row.values.items():
-            if value is None or name in resolved:
-                continue
-            target = row.sobject.by_lower_name[name.lower()].reference_to
-            if target:
-                wanted[target].add(str(value))
-                references.append((row, target, str(value)))
-    states: dict[tuple[str, str], bool] = {}
-    for target, identifiers in wanted.items():
-        deleted = '"IsDeleted"' if (entry := find_object(target)) and entry.find_field("IsDeleted") else "0"
-        for identifier, is_deleted in organisation.database.fetch_all(
-            f'SELECT "Id", {deleted} FROM "{target}" WHERE "Id" IN (SELECT value FROM json_each(?))',
-            (json.dumps(list(identifiers)),),
-        ):
-            states[target, identifier] = bool(is_deleted)
-    for row, target, identifier in references:
-        is_deleted_or_unknown = states.get((target, identifier))
-        if is_deleted_or_unknown is None:
-            row.refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-        elif is_deleted_or_unknown:
-            row.refuse("ENTITY_IS_DELETED", "entity is deleted")
-
-
-def check_targets(organisation: Organisation, rows: Sequence[PlannedRow]) -> None:
-    """Refuse updates and deletions of records that are gone or never existed."""
-    by_object: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if row.id is not None and row.error is None:
-            by_object[row.sobject.name].append(row.id)
-    states = {
-        identifier: bool(deleted)
-        for name, identifiers in by_object.items()
-        for identifier, deleted in organisation.database.fetch_all(
-            f'SELECT "Id", "IsDeleted" FROM "{name}" WHERE "Id" IN (SELECT value FROM json_each(?))',
-            (json.dumps(identifiers),),
-        )
-    }
-    for row in rows:
-        if row.id is None or row.error is not None:
-            continue
-        if row.id not in states:
-            row.refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-        elif states[row.id]:
-            row.refuse("ENTITY_IS_DELETED", "entity is deleted")
-
-
-def check_required(rows: Sequence[PlannedRow]) -> None:
-    """Fill defaults of new rows and refuse rows without a required field. A person account is named by its person."""
-    for row in rows:
-        values = row.values
-        if row.created:
-            for field in row.sobject.fields:
-                if field.default is not None and values.get(field.name) is None:
-                    values[field.name] = int(field.default) if isinstance(field.default, bool) else str(field.default)
-        missing = [
-            field.name
-            for field in row.sobject.required_fields
-            if (row.created or field.name in values) and values.get(field.name) is None
-        ]
-        if row.sobject.name == "Account":
-            missing += name_account(row)
-        if missing:
-            row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
-
-
-def name_account(row: PlannedRow) -> list[str]:
-    """Make a new account with a last name a person account; return the fields it lacks."""
-    values = row.values
-    person = values.get("LastName") is not None
-    if person and values.get("Name") is not None:
-        row.refuse("INVALID_FIELD_FOR_INSERT_UPDATE", "Account: bad field names on insert/update call: Name", ["Name"])
-    if not row.created:
-        return [name for name in ("Name", "LastName") if name in values and values[name] is None]
-    if person:
-        values["IsPersonAccount"] = 1
-        values["Name"] = " ".join(str(values[name]) for name in ("FirstName", "LastName") if values.get(name))
-        return []
-    return [] if values.get("Name") is not None else ["Name"]
-
-
-def check_unique(organisation: Organisation, rows: Sequence[PlannedRow], *, key: Field | None) -> None:
-    """Refuse values that another live record, or an earlier row of this request, has already."""
-    for sobject in {row.sobject.name: row.sobject for row in rows}.values():
-        for field in sobject.unique_fields:
-            if field is key:
-                continue
-            holders = [row for row in rows if row.sobject is sobject and not row.error and row.values.get(field.name)]
-            if not holders:
-                continue
-            found = find_ids(
-                organisation, sobject=sobject, field=field, values=[row.values[field.name] for row in holders]
-            )
-            taken: set[object] = set()
-            for row in holders:
-                folded = fold_key(field, row.values[field.name])
-                others = [identifier for identifier in found.get(folded, []) if identifier != row.id]
-                if others:
-                    row.refuse(
-                        "DUPLICATE_VALUE",
-                        f"duplicate value found: {field.name} duplicates value on record with id: {others[0][:15]}",
-                    )
-                elif folded in taken:
-                    row.refuse(
-                        "DUPLICATE_VALUE",
-                        f"duplicate value found: {field.name} duplicates value on record with id: <unknown>",
-                    )
-                taken.add(folded)
 
 
 def write_rows(
