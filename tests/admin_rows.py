@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.apps import apps
 from django.db import models
 
 from connections.models import Integration, IntegrationRule
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
+from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
-from ctms.configuration.models import CustomField, PageLayout
+from ctms.configuration.models import CustomField, ObjectType, PageLayout
 from ctms.configuration.services import set_application_settings
 from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
@@ -168,8 +168,13 @@ def _set_application_settings() -> AuditedModel:
     )
 
 
-def _find_object_type() -> models.Model:
-    return apps.get_model("configuration.ObjectType").objects.order_by("?").first()
+def _find_object_type() -> ObjectType:
+    return ObjectType.objects.all()[0]
+
+
+def _create_audit_entry() -> AuditEntry:
+    StudyFactory.create()
+    return AuditEntry.objects.all()[0]
 
 
 def _create_rule() -> IntegrationRule:
@@ -180,7 +185,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
     "activities.Activity": lambda: ActivityFactory.create(site=StudySiteFactory.create()),
-    "audit.AuditEntry": lambda: StudyFactory.create() and apps.get_model("audit.AuditEntry").objects.first(),
+    "audit.AuditEntry": _create_audit_entry,
     "clinical.MonitoringEvent": MonitoringEventFactory.create,
     "clinical.Person": PersonFactory.create,
     "clinical.Study": StudyFactory.create,

@@ -1,0 +1,117 @@
+"""Users see the studies that they are assigned to, unless their profile sees all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import models
+
+from activities.models import Activity
+from ctms.accounts.models import User
+from ctms.clinical.access import find_study_path, limit_to_visible_studies
+from ctms.clinical.models import (
+    MonitoringEvent,
+    MonitoringEventParticipant,
+    Person,
+    Study,
+    StudyAssignment,
+    StudyCommunicationContact,
+    StudyCommunicationLog,
+    StudyCountry,
+    StudyPerson,
+    StudySite,
+)
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory, MedicalActivityFactory
+from tests.factories.clinical import (
+    MonitoringEventFactory,
+    MonitoringEventParticipantFactory,
+    PersonFactory,
+    StudyAssignmentFactory,
+    StudyCommunicationContactFactory,
+    StudyCommunicationLogFactory,
+    StudyCountryFactory,
+    StudyPersonFactory,
+    StudySiteFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+OF_A_SITE: dict[type[models.Model], Callable[[StudySite], Any]] = {
+    Activity: lambda site: ActivityFactory.create(site=site),
+    MonitoringEvent: lambda site: MonitoringEventFactory.create(site=site),
+    MonitoringEventParticipant: lambda site: MonitoringEventParticipantFactory.create(
+        monitoring_event=MonitoringEventFactory.create(site=site)
+    ),
+    Study: lambda site: site.study,
+    StudyCommunicationContact: lambda site: StudyCommunicationContactFactory.create(
+        communication=StudyCommunicationLogFactory.create(site=site)
+    ),
+    StudyCommunicationLog: lambda site: StudyCommunicationLogFactory.create(site=site),
+    StudyCountry: lambda site: site.study_country,
+    StudyPerson: lambda site: StudyPersonFactory.create(site=site),
+    StudySite: lambda site: site,
+}
+
+
+def assign(user: User, study: Study) -> None:
+    StudyAssignmentFactory.create(user=user, study=study)
+
+
+def list_visible(model: type[models.Model], user: User) -> set[Any]:
+    return set(limit_to_visible_studies(queryset=model._default_manager.all(), user=user))
+
+
+@pytest.mark.parametrize("model", OF_A_SITE, ids=lambda model: model.__name__)
+def test_records_of_other_studies_are_invisible(model: type[models.Model]) -> None:
+    user = UserFactory.create(security_profile=SecurityProfileFactory.create())
+    mine, foreign = (OF_A_SITE[model](site) for site in StudySiteFactory.create_batch(2))
+    site_of_mine = StudySite.objects.first()
+    assert site_of_mine is not None
+    assign(user, site_of_mine.study)
+    assert list_visible(model, user) == {mine}
+    assert {mine, foreign} <= set(model._default_manager.all())
+
+
+@pytest.mark.parametrize("sees", ["profile", "superuser"])
+def test_who_sees_all_studies_sees_all(sees: str) -> None:
+    profile = SecurityProfileFactory.create(sees_all_studies=sees == "profile")
+    user = UserFactory.create(security_profile=profile, is_superuser=sees == "superuser")
+    sites = set(StudySiteFactory.create_batch(2))
+    assert list_visible(StudySite, user) == sites
+
+
+def test_a_user_without_profile_and_assignment_sees_no_study() -> None:
+    StudyCountryFactory.create()
+    assert list_visible(Study, UserFactory.create()) == set()
+
+
+def test_activities_without_a_study_are_hidden_by_none() -> None:
+    user = UserFactory.create(security_profile=SecurityProfileFactory.create())
+    medical = MedicalActivityFactory.create()
+    ActivityFactory.create(site=StudySiteFactory.create())
+    assert list_visible(Activity, user) == {medical}
+
+
+def test_persons_belong_to_no_study() -> None:
+    person = PersonFactory.create()
+    assert find_study_path(Person) == ""
+    assert list_visible(Person, UserFactory.create()) == {person}
+
+
+def test_every_model_with_a_study_has_a_path_to_it() -> None:
+    found: dict[type[models.Model], str] = {model: find_study_path(model) for model in OF_A_SITE}
+    assert found | {StudyAssignment: find_study_path(StudyAssignment)} == {
+        Activity: "study",
+        MonitoringEvent: "study",
+        MonitoringEventParticipant: "monitoring_event__study",
+        Study: "pk",
+        StudyAssignment: "study",
+        StudyCommunicationContact: "communication__study",
+        StudyCommunicationLog: "study",
+        StudyCountry: "study",
+        StudyPerson: "study",
+        StudySite: "study",
+    }
