@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from ctms.core.choices import RecordStatus
@@ -15,7 +16,9 @@ SYSTEM_USERNAME = "system"
 
 
 class SecurityProfile(AuditedModel):
-    """A named set of permissions. A permission reads `<object API name>:<create|read|edit|delete>` or `admin:<area>`;
+    """A named set of permissions.
+
+    A permission reads `<object API name>:<create|read|edit|delete>` or `admin:<area>`;
     `<object>.<object type>:<action>` narrows it to one object type.
     """
 
@@ -35,6 +38,12 @@ class SecurityProfile(AuditedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        # In a text instead of a list, every part of a permission's name would be one.
+        if not isinstance(self.permissions, list) or not all(isinstance(name, str) for name in self.permissions):
+            raise ValidationError({"permissions": 'Enter a list of permissions, e.g. ["study__v:read"].'})
 
 
 class User(AbstractUser):

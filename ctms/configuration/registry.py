@@ -95,7 +95,7 @@ class VaultObject:
             api_name=api_name,
             attribute=attribute,
             label=str(getattr(model_field, "verbose_name", attribute)),
-            reference=model_field.related_model if isinstance(model_field, models.ForeignKey) else None,  # type: ignore[arg-type]
+            reference=model_field.related_model if isinstance(model_field, models.ForeignKey) else None,
             is_picklist=bool(getattr(model_field, "choices", None)),
         )
 
