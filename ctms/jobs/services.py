@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
@@ -119,7 +119,11 @@ def create_run(*, definition: JobDefinition, unit: JobUnit, user: User | None) -
 
 
 def execute_run(run_id: int, *, on_progress: Callable[[dict[str, Any]], None] | None = None) -> JobRun | None:
-    """Run one queued row to its end. A row that is not queued any more is left alone: its message came twice."""
+    """Run one queued row to its end. A row that is not queued any more is left alone: its message came twice.
+
+    Raises OperationalError or InterfaceError if the database goes away: once the lease has run out, a tick sees to it
+    that another run goes on from there.
+    """
     with transaction.atomic():
         if not JobRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
             state=RunState.RUNNING, started_at=get_now()
@@ -158,6 +162,8 @@ def _execute(*, run: JobRun, lease: LeaseHandle) -> RunOutcome:
         )
     except VaultError as error:
         return RunOutcome(state=RunState.FAILED, message=str(error), result={})
+    except (OperationalError, InterfaceError):  # to be continued, as if the worker had died; Failed would be the end
+        raise
     except Exception as error:  # a job's fault must end in its history, not in a lost message
         log.exception("job_run_failed")
         return RunOutcome(
