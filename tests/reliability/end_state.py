@@ -8,6 +8,7 @@ from activities.models import Activity
 from connections.models import IntegrationProgress
 from crm_sync.choices import IntegrationRunState
 from crm_sync.models import IntegrationRun, TransferLink
+from crm_sync.sandbox.schema import OBJECTS_BY_LOWER_NAME
 from ctms.jobs.choices import UNFINISHED_STATES
 from ctms.jobs.models import JobRun
 from exceptions_log.models import ExceptionMessage
@@ -69,10 +70,11 @@ def list_external_ids(world: World, *, object_name: str = "Vault_Clinical_Intera
 def list_crm_rows(world: World, *, object_name: str) -> list[Row]:
     """Rows, deleted ones included, with references as the external ids of what they refer to."""
     names = _name_references(world)
+    ignored = OF_THE_CRM | ({"Name"} if OBJECTS_BY_LOWER_NAME[object_name.lower()].name_field.auto_number else set())
     rows = world.crm.organisation.list_records(object_name=object_name, include_deleted=True)
     return sorted(
         (
-            tuple((column, names.get(value, value)) for column, value in row.items() if column not in OF_THE_CRM)
+            tuple((column, names.get(value, value)) for column, value in row.items() if column not in ignored)
             for row in rows
         ),
         key=repr,
@@ -81,8 +83,9 @@ def list_crm_rows(world: World, *, object_name: str) -> list[Row]:
 
 def list_medical_activities(world: World) -> list[Any]:
     """Medical Activities received from the organisation, in every column that comes from there."""
-    columns = ("person__external_id", "date", "channel", "from_text", "complete", "status")
-    return sorted(Activity.objects.filter(connection=world.connection).values_list(*columns))
+    columns = ("person__external_id", "date", "channel", "complete", "status", "from_text")
+    rows = Activity.objects.filter(connection=world.connection).values_list(*columns)
+    return sorted((*values, author.replace(world.crm.user.email, "author@crm.test")) for *values, author in rows)
 
 
 def list_links(world: World) -> list[Any]:

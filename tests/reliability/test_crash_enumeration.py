@@ -122,9 +122,11 @@ def die_at_each_step(
             work(world, immortal)
         undisturbed = describe_end_state(world)
         assert len(immortal.steps) >= FEWEST_STEPS
-        steps = immortal.steps[: immortal.steps.index(last_step) + 1] if last_step else immortal.steps
+        steps, stride = immortal.steps, STRIDES[database.vendor]
+        if last_step:
+            steps, stride = steps[: steps.index(last_step) + 1], 1
         for number, step in enumerate(steps, start=1):
-            if number % STRIDES[database.vendor]:
+            if number % stride:
                 continue
             restore()
             mortal = Mortal(dies_at=number)

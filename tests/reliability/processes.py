@@ -1,0 +1,123 @@
+"""Real workers and beats: `celery -A ctms …` in processes of their own, on PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WAIT_SECONDS = 60
+
+# When our end of its pipe closes, on request or because this process died, the whole process group goes with it.
+_DIE_WITH_US = '"$@" & read -r _; kill -KILL 0'
+
+ResultT = TypeVar("ResultT")
+
+
+def wait_for(what: str, condition: Callable[[], ResultT]) -> ResultT:
+    """What `condition` returns as soon as that is true. Raises AssertionError naming `what` if it never is."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"Waited {WAIT_SECONDS} seconds in vain for {what}.")
+        time.sleep(0.02)
+    return result
+
+
+class CeleryProcess:
+    """One `celery` command with its children."""
+
+    def __init__(self, *, arguments: list[str], environment: dict[str, str], log_path: Path) -> None:
+        self._log_path = log_path
+        with log_path.open("wb") as log:
+            self._keeper = subprocess.Popen(
+                ["/bin/sh", "-c", _DIE_WITH_US, "sh", sys.executable, "-m", "celery", "-A", "ctms", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def read_log(self) -> str:
+        return self._log_path.read_text(errors="replace")
+
+    def wait_for_log(self, text: str, *, times: int = 1) -> None:
+        """Wait until `text` has been logged so many times."""
+        try:
+            wait_for(f"{text!r}, {times} times", lambda: self.read_log().count(text) >= times)
+        except AssertionError as error:
+            raise AssertionError(f"{error} The log says:\n{self.read_log()}") from None
+
+    def kill_pool(self) -> None:
+        """SIGKILL to the children that run tasks; the parent lives."""
+        for child in self._parent.children():
+            child.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to parent and children at once. Nothing is left of it afterwards."""
+        self._keeper.communicate()
+
+    @property
+    def _parent(self) -> psutil.Process:
+        (parent,) = psutil.Process(self._keeper.pid).children()
+        return parent
+
+
+class Installation:
+    """Workers and beats of one Vault, on the database and the broker that `environment` names."""
+
+    def __init__(self, *, broker_url: str, environment: dict[str, str], directory: Path) -> None:
+        self.broker_url = broker_url
+        environment = {**environment, "REDIS_URL": broker_url}
+        self._environment = os.environ | environment | {"DJANGO_SETTINGS_MODULE": "tests.reliability.settings"}
+        self._directory = directory
+        self._processes: list[CeleryProcess] = []
+
+    def start(self, *, workers: int = 0, beats: int = 0, lease_seconds: int = 60) -> list[CeleryProcess]:
+        """Start so many workers (one task at a time each) and beats, and return them, workers first, when all are up.
+
+        `lease_seconds`: after how long a run that gives no sign of life is taken over.
+        """
+        started = [
+            self._start(["worker", "--concurrency=1", "--without-mingle", "--without-gossip"], lease_seconds)
+            for _ in range(workers)
+        ]
+        beating = [self._start(["beat"], lease_seconds) for _ in range(beats)]
+        for process in started:
+            process.wait_for_log(" ready.")
+        for process in beating:
+            process.wait_for_log("beat: Starting...")
+        return started + beating
+
+    def kill_all(self) -> None:
+        """End every process that is still there."""
+        for process in self._processes:
+            process.kill()
+
+    def describe(self) -> str:
+        """What all processes logged."""
+        return "\n".join(process.read_log() for process in self._processes)
+
+    def _start(self, arguments: list[str], lease_seconds: int) -> CeleryProcess:
+        number = len(self._processes) + 1
+        name = f"{arguments[0]}-{number}"
+        own = {
+            "worker": [f"--hostname={name}@%h"],
+            "beat": [f"--schedule={self._directory / name}.schedule", "--pidfile="],
+        }[arguments[0]]
+        process = CeleryProcess(
+            arguments=[*arguments, *own, "--loglevel=INFO"],
+            environment=self._environment | {"RELIABILITY_LEASE_SECONDS": str(lease_seconds)},
+            log_path=self._directory / f"{name}.log",
+        )
+        self._processes.append(process)
+        return process
