@@ -36,7 +36,7 @@ def broker_url(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
     def send(run_id: int) -> None:
         with BrokerConnection(redis_url) as connection:
-            tasks.execute_job_run.apply_async((run_id,), connection=connection)
+            tasks.execute_job_run.apply_async((run_id,), producer=connection.Producer())
 
     monkeypatch.setattr(tasks.execute_job_run, "delay", send)
     return redis_url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from activities.models import Activity
 from connections.models import IntegrationProgress
@@ -91,13 +92,13 @@ def list_medical_activities(world: World) -> list[Any]:
 def list_links(world: World) -> list[Any]:
     """What the Vault believes each CRM record to be, by which the next run decides; Medical Activities by person."""
     received = Activity.objects.filter(connection=world.connection)
-    people = dict(received.values_list("uid", "person__external_id"))
+    people: dict[UUID | None, str] = dict(received.values_list("uid", "person__external_id"))
     links = TransferLink.objects.filter(integration__connection=world.connection).select_related("integration")
     return sorted(
         (
             (
                 link.integration.kind,
-                str(people.get(link.record_uid, link.record_uid)),
+                people.get(link.record_uid, str(link.record_uid)),
                 link.version,
                 link.dependency_version,
                 link.state,

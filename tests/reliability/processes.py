@@ -98,14 +98,22 @@ class Installation:
             process.wait_for_log("beat: Starting...")
         return started + beating
 
+    def run_python(self, code: str) -> str:
+        """Run `code` with the settings of the processes, and return what it prints."""
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=REPOSITORY,
+            env=self._environment | {"RELIABILITY_LEASE_SECONDS": "60"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return result.stdout.strip()
+
     def kill_all(self) -> None:
         """End every process that is still there."""
         for process in self._processes:
             process.kill()
-
-    def describe(self) -> str:
-        """What all processes logged."""
-        return "\n".join(process.read_log() for process in self._processes)
 
     def _start(self, arguments: list[str], lease_seconds: int) -> CeleryProcess:
         number = len(self._processes) + 1

@@ -168,8 +168,11 @@ def test_a_run_that_four_messages_name_runs_once(installation: Installation, wor
 
 
 def kill_the_pool(worker: CeleryProcess, installation: Installation) -> None:
-    """The parent lives, starts a new child and gives the message back; the row tells that it is no longer queued."""
+    """The parent lives, starts a new child and takes the message anew: its row tells that there is nothing to do."""
     worker.kill_pool()
+    (message,) = re.findall(r"jobs.execute_run\S+ received", worker.read_log())
+    worker.wait_for_log(message, times=2)
+    worker.wait_for_log(message.replace("received", "succeeded"))
 
 
 def kill_the_worker(worker: CeleryProcess, installation: Installation) -> None:
@@ -178,18 +181,18 @@ def kill_the_worker(worker: CeleryProcess, installation: Installation) -> None:
     installation.start(workers=1, lease_seconds=SHORT_LEASE)
 
 
-@pytest.mark.parametrize("kill", [kill_the_pool, kill_the_worker])
 @pytest.mark.parametrize(
-    "slow_call",
+    ("slow_call", "kill"),
     [
-        {"method": "PATCH", "path": INTERACTIONS, "nth": 1},
-        {"method": "PATCH", "path": INTERACTIONS, "nth": 4},
-        {"path": "/query/", "nth": 2},  # the third page of calls
+        ({"method": "PATCH", "path": INTERACTIONS, "nth": 1}, kill_the_worker),
+        ({"method": "PATCH", "path": INTERACTIONS, "nth": 4}, kill_the_pool),
+        ({"method": "PATCH", "path": INTERACTIONS, "nth": 5}, kill_the_worker),
+        ({"path": "/query/", "nth": 2}, kill_the_pool),
     ],
-    ids=["first batch", "fourth batch", "third page"],
+    ids=["worker, first batch", "pool, fourth batch", "worker, last batch", "pool, third page of calls"],
 )
 def test_a_worker_killed_in_mid_transfer_is_continued_by_the_next_tick(
-    installation: Installation, full_world: World, sandbox: RunningSandbox, kill: Kill, slow_call: dict[str, object]
+    installation: Installation, full_world: World, sandbox: RunningSandbox, slow_call: dict[str, object], kill: Kill
 ) -> None:
     misbehaviour = full_world.crm.misbehaviour
     slow = misbehaviour.add_rule(match=slow_call, effect={"delay_ms": LONG_DELAY})
@@ -217,6 +220,20 @@ def describe_undisturbed_end(sandbox: RunningSandbox) -> dict[str, list[Any]]:
     end_state = describe_end_state(undisturbed)
     assert [len(end_state[name]) for name in (INTERACTIONS, "Medical Activities")] == [ACTIVITIES, CALLS]
     return end_state
+
+
+def test_the_broker_keeps_a_message_until_its_task_is_over_and_a_worker_takes_no_second_one(
+    installation: Installation,
+) -> None:
+    limits = installation.run_python(
+        "from ctms.celery import app\n"
+        "with app.connection_for_read() as connection:\n"
+        "    timeout = connection.default_channel.visibility_timeout\n"
+        "print(timeout > app.conf.task_time_limit > app.conf.task_soft_time_limit, app.conf.task_acks_late,\n"
+        "      app.conf.task_reject_on_worker_lost, app.conf.worker_prefetch_multiplier)"
+    )
+
+    assert limits == "True True True 1"
 
 
 def test_a_dropped_database_connection_is_healed(
