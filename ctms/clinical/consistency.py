@@ -11,11 +11,11 @@ _BELONGING_TO_A_STUDY = ("study_person", "monitoring_event", "study_communicatio
 
 
 def fill_wider_references(record: Any) -> None:
-    """Site fills country, country fills study, where the wider one is empty; a role, visit or communication fills all.
+    """Site fills country, country fills study, where the wider one is empty; a role, visit or communication the rest.
 
     For records with those references. Reads nothing where nothing is empty, so that many records can be saved at once.
     """
-    for narrower in (*_BELONGING_TO_A_STUDY, "site", "study_country"):
+    for narrower in ("site", "study_country", *_BELONGING_TO_A_STUDY):
         empty = [wider for wider in _WIDER if getattr(record, f"{wider}_id") is None]
         if not empty:
             return
