@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def deliver_object_types(*, actor: Actor) -> None:
-    """Add the object types of every registered object that the Vault does not have yet; existing ones stay as they are."""
+    """Add the object types of every registered object that the Vault lacks; existing ones stay as they are."""
     known = set(ObjectType.objects.values_list("of_object", "api_name"))
     for vault_object in list_objects():
         for object_type in vault_object.object_types:
@@ -40,7 +40,7 @@ def set_object_type_status(*, object_name: str, object_type: str, status: Record
 
 
 def assign_action(*, object_name: str, object_type: str, action_name: str, actor: Actor) -> None:
-    """Offer an action on the records of an object type. Raises ValueError for an action that the object does not have."""
+    """Offer an action on the records of an object type. Raises ValueError for an action that its object lacks."""
     if action_name not in get_object(object_name).actions:
         raise ValueError(f"{object_name} has no action {action_name!r}.")
     row = ObjectType.objects.get(of_object=object_name, api_name=object_type)
