@@ -47,7 +47,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
     search_fields = ("name", "username")
     readonly_fields = ("show_password_state", "show_connected_app_state", "show_flow")
     stay_after_add = True
-    actions_detail = ({"title": "Actions", "items": ("set_password", "enter_connected_app_details")},)
+    actions_detail = ("set_password", "enter_connected_app_details")
 
     def get_fieldsets(self, request: HttpRequest, obj: ConnectionAuthorization | None = None) -> Any:  # noqa: ARG002  Django's signature
         general = (
@@ -56,7 +56,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
                 "fields": ("name", "username", "status"),
                 "description": (
                     "The dedicated integration user of a Medical CRM organisation. The password, and the key and "
-                    "secret of the connected app, are entered after saving, from the Actions menu."
+                    "secret of the connected app, are entered after saving, by the actions at the top."
                 ),
             },
         )

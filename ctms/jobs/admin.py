@@ -60,7 +60,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
     list_select_related = ("clock",)
     search_fields = ("name",)
     readonly_fields = ("key", "show_schedule", "show_next_run", "show_last_run")
-    actions_detail = ({"title": "Actions", "items": ("start_now",)},)
+    actions_detail = ("start_now",)
     actions = None
     fieldsets = (
         (None, {"fields": ("name", "key", "status")}),

@@ -52,7 +52,7 @@ def authorization_url(authorization: ConnectionAuthorization, page: str = "chang
 
 
 def list_offered_actions(page: Any) -> list[str]:
-    return [item["title"] for menu in page.context["actions_detail"] for item in menu["items"]]
+    return [action["title"] for action in page.context["actions_detail"]]
 
 
 # -- Connections ----------------------------------------------------------------------------------
