@@ -10,9 +10,11 @@ import environ
 import structlog
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-VAR_DIR = BASE_DIR / "var"
 
 env = environ.Env()
+
+# What this installation writes into files of its own: embedded, everything; in production, only static files.
+VAR_DIR = Path(env.str("VAULT_VAR_DIR", default=str(BASE_DIR / "var")))
 
 
 def _build_static_url(name: str) -> Callable[[object], str]:

@@ -18,7 +18,13 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from crm_sync.demo.data import get_logins_path, is_demo_data_loaded, load_demo_data, plant_later_changes
+from crm_sync.demo.data import (
+    get_logins_path,
+    get_sandbox_directory,
+    is_demo_data_loaded,
+    load_demo_data,
+    plant_later_changes,
+)
 from crm_sync.demo.processes import (
     PREFIX_WIDTH,
     ProcessesError,
@@ -73,19 +79,24 @@ class Command(BaseCommand):
             )
         if taken := list_taken_ports(ports=ports):
             raise CommandError("\n".join([*taken, "Nothing was started."]))
-        self.stdout.write("Preparing the database")
-        call_command("migrate", verbosity=0)
-        if not is_demo_data_loaded():
-            self.stdout.write("Loading the demonstration data")
         try:
-            load_demo_data()
+            self.prepare_data()
         except VaultError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted. Nothing was started.", returncode=130) from None
         try:
             asyncio.run(self.run_processes(ports=ports, stay=not options["check"]))
         except ProcessesError as error:
             raise CommandError(f"{error}. Everything else was stopped.") from error
         self.stdout.write("Stopped.")
+
+    def prepare_data(self) -> None:
+        self.stdout.write("Preparing the database")
+        call_command("migrate", verbosity=0)
+        if not is_demo_data_loaded():
+            self.stdout.write("Loading the demonstration data")
+        load_demo_data()
 
     async def run_processes(self, *, ports: Ports, stay: bool) -> None:
         async def tell(supervisor: Supervisor) -> None:
@@ -129,7 +140,7 @@ async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
     python = sys.executable
     manage = [python, "manage.py"]
     celery_command = [python, "-m", "celery", "--quiet", "--app", "ctms"]
-    sandbox = [*manage, "crm_sandbox", "--port", str(ports.crm)]
+    sandbox = [*manage, "crm_sandbox", "--port", str(ports.crm), "--data-dir", str(get_sandbox_directory())]
     for name in ORGANISATIONS:
         sandbox += ["--org", name]
     web = [python, "-m", "gunicorn", "--bind", f"127.0.0.1:{ports.web}", "--threads", "4", "--log-level", "warning"]
