@@ -92,7 +92,7 @@ def list_medical_activities(world: World) -> list[Any]:
 def list_links(world: World) -> list[Any]:
     """What the Vault believes each CRM record to be, by which the next run decides; Medical Activities by person."""
     received = Activity.objects.filter(connection=world.connection)
-    people: dict[UUID | None, str] = dict(received.values_list("uid", "person__external_id"))
+    people: dict[UUID | None, str | None] = dict(received.values_list("uid", "person__external_id"))
     links = TransferLink.objects.filter(integration__connection=world.connection).select_related("integration")
     return sorted(
         (

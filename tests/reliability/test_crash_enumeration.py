@@ -26,9 +26,9 @@ from tests.reliability.mortality import Mortal
 from tests.reliability.snapshots import take_snapshot
 
 FEWEST_STEPS = 60
-# Every step with SQLite; with PostgreSQL, where going back takes a second, every seventh: just before and just after
+# Every step with SQLite; with PostgreSQL, where going back takes a second, every eleventh: just before and just after
 # things by turns.
-STRIDES = {"sqlite": 1, "postgresql": 7}
+STRIDES = {"sqlite": 1, "postgresql": 11}
 Work = Callable[[World, Mortal], None]
 
 
@@ -124,7 +124,7 @@ def die_at_each_step(
         assert len(immortal.steps) >= FEWEST_STEPS
         steps, stride = immortal.steps, STRIDES[database.vendor]
         if last_step:
-            steps, stride = steps[: steps.index(last_step) + 1], 1
+            steps, stride = steps[: steps.index(last_step) + 1], min(stride, 3)
         for number, step in enumerate(steps, start=1):
             if number % stride:
                 continue
