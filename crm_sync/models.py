@@ -60,6 +60,7 @@ class AccountMatch(models.Model):
     account_id = models.CharField(max_length=18)
 
     class Meta:
+        verbose_name_plural = "account matches"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("connection", "person"), name="one_account_per_person"),
         ]

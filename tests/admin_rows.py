@@ -70,7 +70,10 @@ def create_job_run(**values: Any) -> JobRun:
             "started_at": now,
             "finished_at": now,
             "state": RunState.WITH_EXCEPTIONS,
-            "result": {"selected": 3, "failed": 1},
+            "result": {
+                "study__v": {"selected": 1, "failed": 0},
+                "site__v": {"selected": 2, "failed": 1, "api_calls": 3},
+            },
             "message": "1 record could not be sent.",
             **values,
         }

@@ -25,6 +25,10 @@ from ctms.audit.admin.base import AuditedModelAdmin, build_actor, try_write
 from ctms.audit.admin.theme import action
 from ctms.configuration.selectors import is_action_assigned
 
+_NOT_ASSIGNED = (
+    "Enter Connected App Details is not assigned to Basic Auth. Assign it under "
+    "Configuration > Object Types > Basic Auth > Actions."
+)
 _ONCE_WRITTEN = "It is stored encrypted and is never shown again."
 
 
@@ -64,7 +68,13 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
             return (general,)
         return (
             general,
-            ("Credentials", {"fields": ("show_password_state", "show_connected_app_state", "show_flow")}),
+            (
+                "Credentials",
+                {
+                    "fields": ("show_password_state", "show_connected_app_state", "show_flow"),
+                    "description": "" if may_enter_connected_app_details() else _NOT_ASSIGNED,
+                },
+            ),
         )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -117,10 +127,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
         """Consumer key, consumer secret and flow; only while the action is assigned to the object type."""
         authorization = self._get_editable(request, object_id)
         if not may_enter_connected_app_details():
-            raise PermissionDenied(
-                "Enter Connected App Details is not assigned to Basic Auth. Assign it under "
-                "Configuration > Object Types > Basic Auth > Actions."
-            )
+            raise PermissionDenied(_NOT_ASSIGNED)
         form = ConnectedAppForm(request.POST or None, initial={"grant_flow": authorization.grant_flow})
 
         def write() -> None:

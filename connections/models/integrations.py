@@ -50,6 +50,9 @@ class IntegrationProgress(models.Model):
     # True from a run's start to its clean end: what was sent by a run that died may or may not have arrived.
     outcome_unknown = models.BooleanField(default=False)
 
+    class Meta:
+        verbose_name_plural = "integration progress"
+
     def __str__(self) -> str:
         return f"{self.integration}: {self.last_successful_run_at or 'never'}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django import forms
@@ -12,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
 from ctms.audit.actors import Actor
@@ -211,16 +210,47 @@ class JobRunAdmin(ReadOnlyModelAdmin):
 
     @display(description="counts")
     def show_counts(self, run: JobRun) -> str:
-        counts = [f"{name.replace('_', ' ')} {value:,}" for name, value in run.result.items() if isinstance(value, int)]
-        return ", ".join(counts) or "–"
+        """The sums over the parts of the run, less those that are nothing."""
+        return ", ".join(f"{_name(count)} {value:,}" for count, value in sum_counts(run.result).items() if value) or "–"
 
     @display(description="result")
     def show_result(self, run: JobRun) -> str:
-        return format_html("<pre class='vault-pre'>{}</pre>", json.dumps(run.result, indent=2)) if run.result else "–"
+        """A table with a row for each part of the run."""
+        parts = {part: counts for part, counts in run.result.items() if isinstance(counts, dict)}
+        if not parts:
+            return "–"
+        columns = list(sum_counts(run.result))
+        head = format_html_join("", "<th scope='col'>{}</th>", ((_name(column),) for column in columns))
+        rows = format_html_join(
+            "",
+            "<tr><th scope='row'>{}</th>{}</tr>",
+            (
+                (part, format_html_join("", "<td>{}</td>", ((counts.get(column, "–"),) for column in columns)))
+                for part, counts in parts.items()
+            ),
+        )
+        return format_html(
+            "<table class='vault-table'><thead><tr><th scope='col'>Part</th>{}</tr></thead><tbody>{}</tbody></table>",
+            head,
+            rows,
+        )
 
     @display(description="log")
     def show_log(self, run: JobRun) -> str:
         return format_html("<pre class='vault-pre'>{}</pre>", run.log) if run.log else "–"
+
+
+def sum_counts(result: dict[str, Any]) -> dict[str, int]:
+    """Counts of a run's result, summed over its parts: `{"a": {"sent": 2}, "b": {"sent": 1}}` → `{"sent": 3}`."""
+    totals: dict[str, int] = {}
+    for counts in result.values():
+        for name, value in counts.items() if isinstance(counts, dict) else ():
+            totals[name] = totals.get(name, 0) + value
+    return totals
+
+
+def _name(count: str) -> str:
+    return count.replace("_", " ").replace("api", "API")
 
 
 @admin.register(Lease)

@@ -132,6 +132,10 @@ def test_job_status_shows_state_counts_and_message(client: Client) -> None:
     log_in_admin(client)
     run = create_job_run(log="line 1\nline 2")
     page = client.get(reverse("admin:jobs_jobrun_changelist")).content.decode()
-    shown = [text for text in ("Finished with exceptions", "selected 3, failed 1", run.message) if text in page]
-    assert shown == ["Finished with exceptions", "selected 3, failed 1", "1 record could not be sent."]
-    assert "line 1\nline 2" in client.get(reverse("admin:jobs_jobrun_change", args=(run.pk,))).content.decode()
+    shown = [
+        text for text in ("Finished with exceptions", "selected 3, failed 1, API calls 3", run.message) if text in page
+    ]
+    assert shown == ["Finished with exceptions", "selected 3, failed 1, API calls 3", "1 record could not be sent."]
+    record = client.get(reverse("admin:jobs_jobrun_change", args=(run.pk,))).content.decode()
+    assert "line 1\nline 2" in record
+    assert "<tr><th scope='row'>study__v</th><td>1</td><td>0</td><td>–</td></tr>" in record
