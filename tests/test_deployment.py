@@ -213,3 +213,25 @@ def test_the_readme_explains_every_variable_that_production_reads() -> None:
     variables = set(re.findall(r'env(?:\.\w+)?\(\s*"(\w+)"', settings))
     explained = set(re.findall(r"^\| `(\w+)` \|", read("README.md"), flags=re.MULTILINE))
     assert explained == variables
+
+
+def test_the_table_of_requirements_names_tests_that_there_are() -> None:
+    rows = [line for line in read("docs/requirements.md").splitlines() if re.match(r"\| [A-Z]\d", line)]
+    without_test, missing = [], []
+    for row in rows:
+        requirement = row.split("|")[2].strip()
+        files = re.split(r"`(tests/[\w/]+\.py)`", row)[1:]
+        named = [
+            (path, name)
+            for path, names in zip(files[::2], files[1::2], strict=True)
+            for name in re.findall(r"`(test_\w+)`", names)
+        ]
+        if not named:
+            without_test.append(requirement)
+        missing += [(path, name) for path, name in named if f"def {name}(" not in read(path)]
+    assert (without_test, missing) == ([], [])
+    assert {row.split("|")[1].strip() for row in rows} >= {
+        *(f"B{number}" for number in range(3, 9)),
+        *(f"C{number}" for number in range(1, 7)),
+        *("R4", "R7", "R9"),
+    }
