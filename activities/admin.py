@@ -6,8 +6,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RangeDateFilter,
+)
 
 from activities.choices import ActivityType
 from activities.forms import ActivityForm
@@ -18,6 +24,19 @@ from ctms.audit.admin.theme import display
 from ctms.audit.services import save_record
 from ctms.clinical.admin import StudyScopedAdmin
 from ctms.configuration.selectors import is_object_type_active
+
+
+class ObjectTypeFilter(DropdownFilter):
+    """Clinical or Medical Activities."""
+
+    title = "object type"
+    parameter_name = "object_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002  Django's signature
+        return [(str(value), label) for value, label in ActivityType.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Activity]) -> QuerySet[Activity]:  # noqa: ARG002  Django's signature
+        return queryset.filter(object_type=self.value()) if self.value() else queryset
 
 
 @admin.register(Activity)
@@ -38,7 +57,7 @@ class ActivityAdmin(StudyScopedAdmin):
         "status",
     )
     list_filter = (
-        ("object_type", admin.AllValuesFieldListFilter),
+        ObjectTypeFilter,
         ("study", AutocompleteSelectFilter),
         ("channel", ChoicesDropdownFilter),
         "complete",

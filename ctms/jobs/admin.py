@@ -30,6 +30,20 @@ from ctms.jobs.services import JobAlreadyRunningError, reset_clock, start_now
 
 _SCHEDULE_FIELDS = {"status", "frequency", "minute", "hour", "weekday"}
 
+# The usual counts in the order in which they are read; others follow by name.
+_COUNTS = (
+    "selected",
+    "sent",
+    "received",
+    "created",
+    "updated",
+    "deleted",
+    "unchanged",
+    "failed",
+    "blocked",
+    "api_calls",
+)
+
 STATE_LABELS = {
     RunState.QUEUED.label: "info",
     RunState.RUNNING.label: "info",
@@ -226,7 +240,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
             "<tr><th scope='row'>{}</th>{}</tr>",
             (
                 (part, format_html_join("", "<td>{}</td>", ((counts.get(column, "–"),) for column in columns)))
-                for part, counts in parts.items()
+                for part, counts in sorted(parts.items())
             ),
         )
         return format_html(
@@ -246,7 +260,9 @@ def sum_counts(result: dict[str, Any]) -> dict[str, int]:
     for counts in result.values():
         for name, value in counts.items() if isinstance(counts, dict) else ():
             totals[name] = totals.get(name, 0) + value
-    return totals
+    # PostgreSQL keeps the keys of JSON in an order of its own.
+    order = {name: position for position, name in enumerate(_COUNTS)}
+    return dict(sorted(totals.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
 
 
 def _name(count: str) -> str:

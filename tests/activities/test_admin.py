@@ -106,6 +106,14 @@ def test_a_permission_for_one_object_type_shows_that_type_alone(client: Client) 
     assert client.get(activity_url(medical)).status_code == 302
 
 
+def test_the_list_is_filtered_by_object_type(client: Client) -> None:
+    log_in_admin(client)
+    ActivityFactory.create()
+    medical = MedicalActivityFactory.create()
+    page = client.get(reverse("admin:activities_activity_changelist"), {"object_type": ActivityType.MEDICAL})
+    assert list(page.context["cl"].result_list) == [medical]
+
+
 def test_permission_to_read_is_none_to_edit(client: Client) -> None:
     log_in(client, "crm_activity__v:read")
     activity = ActivityFactory.create()
