@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
+from pytest_django.live_server_helper import LiveServer
 
 from tests import servers
 
@@ -53,6 +54,12 @@ def uses_vault_database(item: pytest.Item) -> bool:
 
 def is_browser_test(item: pytest.Item) -> bool:
     return item.nodeid.startswith(BROWSER_TESTS)
+
+
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None, live_server: LiveServer) -> LiveServer:
+    """The live server, started after the test database is there: it asks then whether that is one in memory."""
+    return live_server
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
     }
     # A file: the threads of the live server would share one connection of a database in memory, and crash.
-    DATABASES["default"]["NAME"] = f"{tempfile.gettempdir()}/vault-tests-{os.getpid()}.sqlite3"
-    DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
+    DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/vault-tests-{os.getpid()}.sqlite3"}
 
 CELERY_BROKER_URL = env.str("TEST_BROKER_URL", default="memory://")
 CELERY_BROKER_TRANSPORT_OPTIONS = {}
