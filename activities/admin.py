@@ -19,8 +19,8 @@ from activities.choices import ActivityType
 from activities.forms import ActivityForm
 from activities.models import Activity
 from ctms.audit.actors import Actor
-from ctms.audit.admin.base import get_expected_version
 from ctms.audit.admin.theme import display
+from ctms.audit.admin.writing import get_expected_version
 from ctms.audit.services import save_record
 from ctms.clinical.admin import StudyScopedAdmin
 from ctms.configuration.selectors import is_object_type_active

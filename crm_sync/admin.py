@@ -7,7 +7,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm_sync.choices import IntegrationRunState
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
-from ctms.audit.admin.base import ReadOnlyModelAdmin
+from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.theme import display
 
 _READ_INTEGRATIONS = "integration__sys:read"

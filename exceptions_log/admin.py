@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
-from ctms.audit.admin.base import ReadOnlyModelAdmin, ReadOnlyTabularInline
+from ctms.audit.admin.readonly import ReadOnlyModelAdmin, ReadOnlyTabularInline
 from ctms.audit.admin.theme import display
 from ctms.configuration.registry import UnknownObjectError, get_object
 from exceptions_log.models import ExceptionItem, ExceptionMessage

@@ -21,8 +21,9 @@ from connections.models.authorizations import BASIC_AUTH
 from connections.objects import ENTER_CONNECTED_APP_DETAILS
 from connections.services import enter_connected_app_details, set_password
 from ctms.accounts.models import User
-from ctms.audit.admin.base import AuditedModelAdmin, build_actor, try_write
+from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.theme import action
+from ctms.audit.admin.writing import build_actor, try_write
 from ctms.configuration.selectors import is_action_assigned
 
 _NOT_ASSIGNED = (

@@ -13,7 +13,9 @@ from connections.forms import ConnectionForm, IdentifierMappingForm
 from connections.models import Connection, CrmConnectionIdentifierMapping, Integration
 from connections.services import create_connection
 from ctms.audit.actors import Actor
-from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline, ReadOnlyTabularInline, get_expected_version
+from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
+from ctms.audit.admin.readonly import ReadOnlyTabularInline
+from ctms.audit.admin.writing import get_expected_version
 from ctms.audit.services import save_record
 
 

@@ -12,7 +12,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from connections.forms import FieldRuleRowForm
 from connections.models import FieldRule, Integration, IntegrationProgress, IntegrationRule
-from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline, ReadOnlyModelAdmin
+from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
+from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.core.choices import RecordStatus
 
 

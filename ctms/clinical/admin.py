@@ -9,7 +9,8 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter
 
-from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline, get_user
+from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
+from ctms.audit.admin.writing import get_user
 from ctms.clinical.access import find_study_path, limit_to_visible_studies
 from ctms.clinical.forms import (
     FilledStudyForm,

@@ -15,13 +15,10 @@ from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
 from ctms.audit.actors import Actor
-from ctms.audit.admin.base import (
-    AuditedModelAdmin,
-    ReadOnlyModelAdmin,
-    get_expected_version,
-    get_user,
-)
+from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.theme import action, display
+from ctms.audit.admin.writing import get_expected_version, get_user
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import Frequency, RunState

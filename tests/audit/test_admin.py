@@ -9,7 +9,7 @@ from django.urls import reverse
 from connections.models import FieldRule
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.accounts.selectors import get_system_user
-from ctms.audit.admin.base import try_write
+from ctms.audit.admin.writing import try_write
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.audit.selectors import Dependants

@@ -2,111 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from ctms.accounts.models import User
 from ctms.accounts.policies import allows_object_type, has_permission, list_permitted_types
 from ctms.audit.actors import Actor
+from ctms.audit.admin.readonly import CountedChangeList
 from ctms.audit.admin.theme import ChangeList, ModelAdmin, TabularInline
+from ctms.audit.admin.writing import (
+    AUDIT_PERMISSION,
+    SaveRefusedError,
+    build_actor,
+    build_audit_trail_url,
+    get_expected_version,
+    get_user,
+    save_child,
+    try_write,
+)
 from ctms.audit.forms import AuditedModelForm
 from ctms.audit.selectors import list_dependants
 from ctms.audit.services import delete_record, save_record
-from ctms.core.errors import UnauditedWriteError, VaultError
-from ctms.core.models import AuditedModel
+from ctms.core.errors import VaultError
 
 if TYPE_CHECKING:
     from django import forms
     from django.forms.models import BaseInlineFormSet
 
-AUDIT_PERMISSION = "admin:audit"
 RECORDS_PER_DELETION = 1000
-
-
-class SaveRefusedError(Exception):
-    """A save was refused; what was wrong, by form prefix."""
-
-    def __init__(self, refusals: dict[str | None, ValidationError]) -> None:
-        super().__init__("; ".join(message for error in refusals.values() for message in error.messages))
-        self.refusals = refusals
-
-
-def get_user(request: HttpRequest) -> User:
-    """The user of a request that only users can make."""
-    if not isinstance(request.user, User):
-        raise TypeError("Nobody is logged in.")
-    return request.user
-
-
-def build_actor(request: HttpRequest) -> Actor:
-    """Who writes through the admin."""
-    return Actor(user=get_user(request), source="admin")
-
-
-def try_write(write: Callable[[], object]) -> ValidationError | None:
-    """Write in a transaction of its own; what was wrong if it was refused, and then nothing is written."""
-    try:
-        with transaction.atomic():
-            write()
-    except UnauditedWriteError:
-        raise
-    except ValidationError as error:
-        return error
-    except VaultError as error:
-        return ValidationError(str(error))
-    except IntegrityError:
-        # Everything was validated: only somebody else's write in between can have made it wrong.
-        return ValidationError("Somebody else saved a record that this one contradicts at the same moment. Save again.")
-    return None
-
-
-class CountedChangeList(ChangeList):
-    """A list that counts its rows once; the count of all, which large tables take long for, is not asked for."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        if not self.query and not self.has_active_filters:
-            self.full_result_count = self.result_count
-
-
-class ReadOnlyModelAdmin(ModelAdmin):
-    """Rows that only the application writes. `view_permission` is asked where the model names no object of its own."""
-
-    view_permission: ClassVar[str] = ""
-    list_disable_select_all = True
-    list_fullwidth = True
-    show_full_result_count = False
-    actions = None
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  Django's signature
-        return CountedChangeList
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if self.view_permission:
-            return has_permission(user=get_user(request), permission=self.view_permission)
-        return bool(super().has_view_permission(request, obj))
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        return False
 
 
 class AuditedTabularInline(TabularInline):
@@ -126,26 +57,6 @@ class AuditedTabularInline(TabularInline):
         formset: type[BaseInlineFormSet[Any, Any, Any]] = super().get_formset(request, obj, **kwargs)
         formset.form.refusals = getattr(request, "refusals", {})
         return formset
-
-
-class ReadOnlyTabularInline(TabularInline):
-    """Rows shown inside their parent's page and changed elsewhere or by the application alone."""
-
-    extra = 0
-    max_num = 0
-    can_delete = False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return list(self.get_fields(request, obj))
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        return False
 
 
 class AuditedModelAdmin(ModelAdmin):
@@ -351,19 +262,3 @@ class AuditedModelAdmin(ModelAdmin):
             "media": self.media + form.media,
         }
         return TemplateResponse(request, "admin/action_form.html", context)
-
-
-def save_child(*, form: Any, actor: Actor) -> None:
-    """Save the record of one row of an inline table."""
-    save_record(record=form.instance, actor=actor, expected_version=get_expected_version(form))
-
-
-def get_expected_version(form: Any) -> int | None:
-    """The version that the form was filled from; None for a new record."""
-    adding = form.instance._state.adding  # noqa: SLF001  Django's documented API
-    return None if adding else int(form.cleaned_data["read_version"])
-
-
-def build_audit_trail_url(record: AuditedModel | User) -> str:
-    """Address of a record's entries in the audit trail."""
-    return f"{reverse('admin:audit_auditentry_changelist')}?record_uid__exact={record.uid}"

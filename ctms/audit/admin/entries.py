@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateTimeFilter
 
-from ctms.audit.admin.base import AUDIT_PERMISSION, ReadOnlyModelAdmin
+from ctms.audit.admin.readonly import ReadOnlyModelAdmin
+from ctms.audit.admin.writing import AUDIT_PERMISSION
 from ctms.audit.models import AuditEntry
 
 _SHOWN_IN_LISTS = 3

@@ -15,8 +15,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from ctms.accounts.models import SYSTEM_USERNAME, User
-from ctms.audit.admin.base import build_actor, build_audit_trail_url, get_user
 from ctms.audit.admin.theme import ModelAdmin
+from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
 from ctms.audit.users import record_password_change, save_user
 
 # What users may do is told by their security profile alone; groups would be a second, unaudited answer.

@@ -1,0 +1,72 @@
+"""Writing from the admin: as whom, over which version, and what to make of a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.urls import reverse
+
+from ctms.accounts.models import User
+from ctms.audit.actors import Actor
+from ctms.audit.services import save_record
+from ctms.core.errors import UnauditedWriteError, VaultError
+from ctms.core.models import AuditedModel
+
+AUDIT_PERMISSION = "admin:audit"
+
+
+class SaveRefusedError(Exception):
+    """A save was refused; what was wrong, by form prefix."""
+
+    def __init__(self, refusals: dict[str | None, ValidationError]) -> None:
+        super().__init__("; ".join(message for error in refusals.values() for message in error.messages))
+        self.refusals = refusals
+
+
+def get_user(request: HttpRequest) -> User:
+    """The user of a request that only users can make."""
+    if not isinstance(request.user, User):
+        raise TypeError("Nobody is logged in.")
+    return request.user
+
+
+def build_actor(request: HttpRequest) -> Actor:
+    """Who writes through the admin."""
+    return Actor(user=get_user(request), source="admin")
+
+
+def try_write(write: Callable[[], object]) -> ValidationError | None:
+    """Write in a transaction of its own; what was wrong if it was refused, and then nothing is written."""
+    try:
+        with transaction.atomic():
+            write()
+    except UnauditedWriteError:
+        raise
+    except ValidationError as error:
+        return error
+    except VaultError as error:
+        return ValidationError(str(error))
+    except IntegrityError:
+        # Everything was validated: only somebody else's write in between can have made it wrong.
+        return ValidationError("Somebody else saved a record that this one contradicts at the same moment. Save again.")
+    return None
+
+
+def save_child(*, form: Any, actor: Actor) -> None:
+    """Save the record of one row of an inline table."""
+    save_record(record=form.instance, actor=actor, expected_version=get_expected_version(form))
+
+
+def get_expected_version(form: Any) -> int | None:
+    """The version that the form was filled from; None for a new record."""
+    adding = form.instance._state.adding  # noqa: SLF001  Django's documented API
+    return None if adding else int(form.cleaned_data["read_version"])
+
+
+def build_audit_trail_url(record: AuditedModel | User) -> str:
+    """Address of a record's entries in the audit trail."""
+    return f"{reverse('admin:audit_auditentry_changelist')}?record_uid__exact={record.uid}"
