@@ -25,6 +25,7 @@ def register_connection_objects() -> None:
             object_types=(ObjectType(api_name=BASIC_AUTH, label="Basic Auth"),),
             actions={ENTER_CONNECTED_APP_DETAILS: "Enter Connected App Details"},
             list_columns=("name__v", "username__sys", "status__v"),
+            is_setup=True,
         )
     )
     register_object(
@@ -38,6 +39,7 @@ def register_connection_objects() -> None:
                 "description__sys": "description",
             },
             list_columns=("name__v", "url__sys", "status__v"),
+            is_setup=True,
         )
     )
     register_object(
@@ -49,6 +51,7 @@ def register_connection_objects() -> None:
                 "crm_account_identifier__v": "crm_account_identifier",
             },
             list_columns=("connection__v", "crm_account_identifier__v"),
+            is_setup=True,
         )
     )
     register_object(
@@ -56,6 +59,7 @@ def register_connection_objects() -> None:
             model=Integration,
             fields={"connection__sys": "connection", "kind__sys": "kind"},
             list_columns=("name__v", "connection__sys", "status__v"),
+            is_setup=True,
         )
     )
     register_object(
@@ -67,6 +71,7 @@ def register_connection_objects() -> None:
                 "crm_object__sys": "crm_object",
             },
             list_columns=("name__v", "integration__sys", "vault_object__sys", "crm_object__sys", "status__v"),
+            is_setup=True,
         )
     )
     register_object(
@@ -80,5 +85,6 @@ def register_connection_objects() -> None:
                 "required__sys": "is_required",
             },
             list_columns=("name__v", "rule__sys", "kind__sys", "status__v"),
+            is_setup=True,
         )
     )

@@ -57,7 +57,7 @@ def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Co
         # Somebody took the slot between the look and the write; look again.
         connection.pk, connection._state.adding = None, True  # noqa: SLF001  Django's documented API
     raise ValidationError(
-        f"A Vault has at most {MAX_CONNECTIONS} connections and all are taken. Delete one, or change it."
+        f"A Vault has at most {MAX_CONNECTIONS} connections and all are taken. Change one that is no longer needed."
     )
 
 

@@ -234,6 +234,11 @@ def tidy_text(text: str, *, redact: Redactor) -> str:
     return "".join(character for character in line if character.isprintable())[:_MAX_TEXT]
 
 
+def drop_unstorable(text: str) -> str:
+    """Return ``text`` without what a database cannot store: NUL characters and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
+
+
 def read_rows(payload: object, *, expected: int, redact: Redactor) -> list[RowResult]:
     """Return the results of a batch in request order; raises ValueError unless there are ``expected`` of them."""
     if not isinstance(payload, list) or len(payload) != expected:

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus, urlencode
 
 import structlog
 
-from crm_sync.answers import is_retryable, read_rows
+from crm_sync.answers import drop_unstorable, is_retryable, read_rows
 from crm_sync.connection import CrmConnection
 from crm_sync.errors import ConnectivityError, CrmError, RowResult
 from crm_sync.options import ClientOptions, Credentials
@@ -208,6 +208,8 @@ def _read_page(payload: Any) -> _Page:
 
 
 def _drop_attributes(value: Any) -> Any:
+    if isinstance(value, str):
+        return drop_unstorable(value)
     if isinstance(value, dict):
         return {name: _drop_attributes(inner) for name, inner in value.items() if name != "attributes"}
     return [_drop_attributes(inner) for inner in value] if isinstance(value, list) else value

@@ -2,6 +2,35 @@
 
 from __future__ import annotations
 
+from ctms.configuration.registry import VaultObject, register_object
+from exceptions_log.models import ExceptionItem, ExceptionMessage
+
 
 def register_exception_objects() -> None:
     """Called once, when the app is ready."""
+    register_object(
+        VaultObject(
+            model=ExceptionMessage,
+            fields={"connection__sys": "connection", "integration__sys": "integration"},
+            list_columns=("name__v", "connection__sys", "integration__sys", "status__v", "created_date__v"),
+            is_setup=True,
+        )
+    )
+    register_object(
+        VaultObject(
+            model=ExceptionItem,
+            fields={
+                "exception_message__sys": "message",
+                "error_type__sys": "error_type",
+                "error_message__sys": "error_message",
+                "item__sys": "item",
+                "item_data__sys": "item_data",
+                "attempts__sys": "attempts",
+                "first_failed__sys": "first_failed_at",
+                "last_failed__sys": "last_failed_at",
+            },
+            # The order that the requirement documents prescribe.
+            list_columns=("name__v", "error_type__sys", "error_message__sys", "item__sys", "item_data__sys"),
+            is_setup=True,
+        )
+    )

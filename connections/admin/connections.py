@@ -17,6 +17,7 @@ from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
 from ctms.audit.admin.readonly import ReadOnlyTabularInline
 from ctms.audit.admin.writing import get_expected_version
 from ctms.audit.services import save_record
+from ctms.core.clock import format_time
 
 
 class IdentifierMappingInline(AuditedTabularInline):
@@ -55,8 +56,8 @@ class IntegrationInline(ReadOnlyTabularInline):
         )
 
     @admin.display(description="last successful run time")
-    def last_successful_run(self, integration: Integration) -> Any:
-        return integration.progress.last_successful_run_at or "Never"
+    def last_successful_run(self, integration: Integration) -> str:
+        return format_time(integration.progress.last_successful_run_at)
 
 
 @admin.register(Connection)

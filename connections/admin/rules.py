@@ -15,6 +15,7 @@ from connections.models import FieldRule, Integration, IntegrationProgress, Inte
 from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import format_time
 
 
 def warn_about_inactive_required(*, request: HttpRequest, rules: list[FieldRule]) -> None:
@@ -56,8 +57,8 @@ class IntegrationAdmin(AuditedModelAdmin):
         )
 
     @admin.display(description="last successful run time")
-    def show_last_successful_run(self, integration: Integration) -> Any:
-        return integration.progress.last_successful_run_at or "Never"
+    def show_last_successful_run(self, integration: Integration) -> str:
+        return format_time(integration.progress.last_successful_run_at)
 
 
 class FieldRuleInline(AuditedTabularInline):

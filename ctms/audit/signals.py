@@ -1,10 +1,12 @@
-"""Log-ins, log-outs and refused log-ins: events of the framework, so receivers are the way to see them."""
+"""Events of the framework: log-ins, log-outs, refused log-ins, and new connections to the database."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
 from ctms.audit.actors import Actor
@@ -42,3 +44,17 @@ def record_failed_log_in(credentials: dict[str, Any], **_kwargs: Any) -> None:
         # Whoever is refused may send anything, also what PostgreSQL does not store.
         actor_name=str(credentials.get("username", "")).replace("\0", ""),
     )
+
+
+_FIRST_VERSION_WITH_TRANSACTION_TIMEOUT = 170000
+
+
+@receiver(connection_created)
+def bound_transactions(connection: Any, **_kwargs: Any) -> None:
+    """Let no transaction outlast the overlap of the transfers: what commits later would stay behind their watermark.
+
+    Older PostgreSQL bounds each statement and each idle time instead (`ctms.settings.production`).
+    """
+    if connection.vendor == "postgresql" and connection.pg_version >= _FIRST_VERSION_WITH_TRANSACTION_TIMEOUT:
+        with connection.cursor() as cursor:
+            cursor.execute("SET transaction_timeout = %s", [f"{settings.DATABASE_TRANSACTION_SECONDS}s"])

@@ -16,8 +16,6 @@ from ctms.core.errors import VaultError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ctms.core.models import AuditedModel
-
 
 class UnknownObjectError(VaultError):
     """No object of that API name is registered."""
@@ -65,15 +63,17 @@ COMMON_FIELDS: Mapping[str, str] = {
 class VaultObject:
     """An object of the Vault. `fields` maps API names to attributes, beyond those that every record has."""
 
-    model: type[AuditedModel]
+    model: type[models.Model]
     fields: Mapping[str, str]
     object_types: tuple[ObjectType, ...] = ()
     list_columns: tuple[str, ...] = ("name__v", "status__v", "modified_date__v")
     actions: Mapping[str, str] = field(default_factory=dict)  # API name of an action → its label
+    is_setup: bool = False  # belongs to the admin console, not among the study teams' records
 
     @property
     def api_name(self) -> str:
-        return self.model.object_name
+        name: str = self.model.object_name  # type: ignore[attr-defined]
+        return name
 
     @property
     def label(self) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import models
 from django.urls import NoReverseMatch, reverse
 
 from ctms.accounts.models import User
 from ctms.audit.models import AuditEntry
 from ctms.audit.selectors import list_recent_records
 from ctms.configuration.registry import UnknownObjectError, get_object
-from ctms.core.models import AuditedModel
 
 _RECENT_RECORDS = 10
 
@@ -66,7 +66,9 @@ def build_recent_records(user: User) -> dict[str, Any]:
         try:
             vault_object = get_object(object_name)
         except UnknownObjectError:
-            continue  # configuration and users: their place is the admin console
+            continue  # users and the like: their place is the admin console
+        if vault_object.is_setup:
+            continue
         found = vault_object.model._base_manager.filter(uid__in=[entry.record_uid for entry in entries])
         keys = dict(found.values_list("uid", "pk"))
         recent.extend(
@@ -83,7 +85,7 @@ def build_recent_records(user: User) -> dict[str, Any]:
     return {"records": sorted(recent, key=lambda record: record.at, reverse=True)}
 
 
-def find_record_url(*, user: User, model: type[AuditedModel], key: int) -> str:
+def find_record_url(*, user: User, model: type[models.Model], key: int) -> str:
     """Address of a record's page in the admin console; empty for users who may not open it."""
     label = model._meta
     if not user.is_staff or not user.has_perm(f"{label.app_label}.view_{label.model_name}"):

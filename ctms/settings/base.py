@@ -279,9 +279,19 @@ UNFOLD = {
 
 # -- Logs: one event a line, nothing from requests or answers but what is named -------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+
+
+def drop_query_string(_logger: Any, _method: str, event: Any) -> Any:
+    """What people search for is none of the log's business: keep the path of a request alone."""
+    if isinstance(event.get("request"), str):
+        event["request"] = event["request"].partition("?")[0]
+    return event
+
+
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,
+        drop_query_string,
         structlog.stdlib.filter_by_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.add_logger_name,

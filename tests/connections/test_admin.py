@@ -109,7 +109,7 @@ def test_the_eleventh_connection_is_refused_with_the_reason(client: Client) -> N
         client, ADD_CONNECTION, form_id=CONNECTION_FORM, name="Eleven", url="https://eleven.my.salesforce.com"
     )
     assert list_errors(response) == {
-        "__all__": ["A Vault has at most 10 connections and all are taken. Delete one, or change it."]
+        "__all__": ["A Vault has at most 10 connections and all are taken. Change one that is no longer needed."]
     }
     assert Connection.objects.count() == 10
 

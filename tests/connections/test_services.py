@@ -27,7 +27,7 @@ from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.connections import AuthorizationFactory, ConnectionFactory
 from tests.reliability.simultaneous import call_at_once
 
-FULL = "A Vault has at most 10 connections and all are taken. Delete one, or change it."
+FULL = "A Vault has at most 10 connections and all are taken. Change one that is no longer needed."
 
 
 def build(number: int) -> Connection:

@@ -207,3 +207,16 @@ def test_a_medical_activity_keeps_what_the_rule_of_from_withholds(world: World) 
     world.transfer()
 
     assert Activity.objects.get().from_text == ""
+
+
+def test_characters_that_no_database_stores_are_left_out_of_what_the_crm_says(world: World) -> None:
+    world.crm.organisation.insert_records(
+        object_name="Account", records=[{"LastName": "Nul", "External_ID_vod__c": "P\x00-1"}]
+    )
+    (account,) = [row["Id"] for row in world.crm.organisation.list_records(object_name="Account")]
+    world.add_calls([account])
+
+    world.transfer()
+
+    (item,) = world.list_exceptions()
+    assert "No person in the Vault has the external ID 'P-1'" in item.error_message
