@@ -193,8 +193,10 @@ def bench_a_run_without_changes(start_sandbox: StartSandbox, report_figure: Repo
         bar="≤ 1.2",
     )
     report_figure(
-        row="P8", what=f"API calls of a run without changes, 110,000 records ({seconds:.1f} s)",
-        figure=str(part.api_calls + 1), bar="≤ 5",
+        row="P8",
+        what=f"API calls of a run without changes, 110,000 records ({seconds:.1f} s)",
+        figure=str(part.api_calls + 1),
+        bar="≤ 5",
     )
 
 
