@@ -170,8 +170,9 @@ class Wire:
             self.log_request(request, status=0, started=started)
             await drop_connection(scope)
             return
-        await self.send_response(request, response, scope=scope, send=send, truncate=effect.truncate)
+        # Before the answer, so that whoever has it finds its request in the log.
         self.log_request(request, status=response.status, started=started)
+        await self.send_response(request, response, scope=scope, send=send, truncate=effect.truncate)
 
     async def send_response(
         self, request: RawRequest, response: RawResponse, *, scope: Scope, send: Send, truncate: bool
