@@ -87,7 +87,7 @@ class OutboundRun:
         mapped = self._map(record)
         link = TransferLink(
             pk=record.link_pk,
-            integration=self._session.integration,
+            integration_id=self._session.integration.pk,
             record_uid=record.uid,
             crm_id=record.link_crm_id or "",
             version=record.version,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connections.choices import DeletionMode, FieldRuleKind
@@ -87,12 +87,8 @@ class IntegrationPlan:
     parents: tuple[ParentPlan, ...]
     identifiers: IdentifierMapping | None
     digest: str
-    dependencies: tuple[str, ...] = field(default=())
-
-    @property
-    def person_field(self) -> FieldPlan | None:
-        """The field that is matched to an account, if the rules have one."""
-        return next((f for f in self.fields if f.kind == FieldRuleKind.PERSON_ACCOUNT), None)
+    dependencies: tuple[str, ...]
+    person_field: FieldPlan | None  # the one that is matched to an account, if the rules have one
 
 
 def compile_plan(*, integration: Integration) -> IntegrationPlan:
@@ -125,8 +121,8 @@ def compile_plan(*, integration: Integration) -> IntegrationPlan:
             remedy="Enter it under Connections > Integration Rules.",
         )
     parents = _find_parents(integration=integration, fields=fields)
-    needs_identifiers = any(f.kind == FieldRuleKind.PERSON_ACCOUNT for f in fields)
-    identifiers = get_identifier_mapping(integration.connection) if needs_identifiers else None
+    person_field = next((f for f in fields if f.kind == FieldRuleKind.PERSON_ACCOUNT), None)
+    identifiers = get_identifier_mapping(integration.connection) if person_field else None
     return IntegrationPlan(
         integration=integration,
         vault_object=vault_object,
@@ -144,6 +140,7 @@ def compile_plan(*, integration: Integration) -> IntegrationPlan:
         identifiers=identifiers,
         digest=_digest_rules(integration=integration, active=active, parents=parents, identifiers=identifiers),
         dependencies=() if integration.is_inbound else _find_dependencies(fields),
+        person_field=person_field,
     )
 
 
