@@ -25,7 +25,7 @@ RUN useradd --system --uid 10001 --home-dir /app --no-create-home vault \
     && mkdir var /data \
     && SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
        FIELD_ENCRYPTION_KEYS="$(python manage.py create_encryption_key --settings ctms.settings.base)" \
-       ALLOWED_HOSTS=unused DATABASE_URL=postgres://unused/unused REDIS_URL=redis://unused \
+       ALLOWED_HOSTS=unused VAULT_BASE_URL=https://unused DATABASE_URL=postgres://unused/unused REDIS_URL=redis://unused \
        python manage.py collectstatic --noinput --verbosity 0 \
     && chown vault var /data
 

@@ -13,9 +13,12 @@ _FEWEST_DIFFERENT_CHARACTERS = 10
 SECRET_KEY = env.str("SECRET_KEY")
 FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
+VAULT_BASE_URL = env.str("VAULT_BASE_URL").rstrip("/")
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[f"https://{h}" for h in ALLOWED_HOSTS])
 DEBUG = False
 
+if not VAULT_BASE_URL.startswith("https://"):
+    raise ImproperlyConfigured("VAULT_BASE_URL must be the https address of the Vault: records in the CRM link to it.")
 for _name in ("DEBUG", "DJANGO_DEBUG"):
     if env.bool(_name, default=False):
         raise ImproperlyConfigured(f"{_name} is on: error pages would show data. Unset it in production.")

@@ -64,6 +64,11 @@ MAKE_A_KEY = "Make one with `manage.py create_encryption_key --settings ctms.set
         ({"ALLOWED_HOSTS": None}, "Set the ALLOWED_HOSTS environment variable"),
         ({"DATABASE_URL": None}, "Set the DATABASE_URL environment variable"),
         ({"REDIS_URL": None}, "Set the REDIS_URL environment variable"),
+        ({"VAULT_BASE_URL": None}, "Set the VAULT_BASE_URL environment variable"),
+        (
+            {"VAULT_BASE_URL": "http://vault.example.org"},
+            "VAULT_BASE_URL must be the https address of the Vault: records in the CRM link to it.",
+        ),
         ({"SECRET_KEY": ""}, "SECRET_KEY is a default or too weak: give at least 50 random characters."),
         ({"SECRET_KEY": SECRET_KEY[:49]}, "SECRET_KEY is a default or too weak: give at least 50 random characters."),
         ({"SECRET_KEY": "changeme" * 10}, "SECRET_KEY is a default or too weak: give at least 50 random characters."),

@@ -25,6 +25,7 @@ from crm_sync.demo.data import (
     load_demo_data,
     plant_later_changes,
 )
+from crm_sync.demo.expectations import list_expected_exceptions
 from crm_sync.demo.processes import (
     PREFIX_WIDTH,
     ProcessesError,
@@ -194,6 +195,8 @@ def describe(*, ports: Ports, stay: bool) -> str:
     width = max(len(login["username"]) for login in logins)
     lines += ["", f"{'Log in as':<15} {'user name':<{width}} password"]
     lines += [f"{login['role']:<15} {login['username']:<{width}} {login['password']}" for login in logins]
+    planted = len(list_expected_exceptions())
+    lines += ["", f"{planted} records cannot be transferred, on purpose: see Logs > User Exceptions in the admin."]
     if stay:
         lines += ["", "Ctrl-C stops everything."]
     return "\n".join(lines)
