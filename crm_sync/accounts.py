@@ -9,9 +9,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
-from django.db.models import Count, Exists, F, OuterRef, TextField
+from django.db.models import Count, Exists, F, OuterRef, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, NullIf
 
 from crm_sync.mapping import Problem
 from crm_sync.models import AccountMatch
@@ -34,7 +34,9 @@ def build_identifier_expression(identifiers: IdentifierMapping, *, prefix: str =
     """The person's identifier as a database expression of text; `prefix` leads to the person."""
     name = identifiers.person_field.attribute
     if name.startswith("custom_fields__"):
-        return KeyTextTransform(name.removeprefix("custom_fields__"), f"{prefix}custom_fields")
+        # Cast, because SQLite would compare JSON otherwise, and null is a word there.
+        text = Cast(KeyTextTransform(name.removeprefix("custom_fields__"), f"{prefix}custom_fields"), TextField())
+        return NullIf(text, Value("null", TextField()))
     return Cast(F(f"{prefix}{name}"), TextField())
 
 
@@ -84,7 +86,11 @@ class AccountDirectory:
         """The account id of a person, or why there is none; None for no person."""
         if person_id is None:
             return None
-        return self._problems.get(person_id) or self._found.get(person_id) or remembered
+        found = self._problems.get(person_id) or self._found.get(person_id) or remembered
+        if found is None:
+            message = "The person was changed during the run; the next run looks up the account."
+            return Problem(error_type=ErrorType.MATCHING, message=message)
+        return found
 
     def forget(self, person_ids: Iterable[int]) -> None:
         """Drop matches that a write showed to be stale."""

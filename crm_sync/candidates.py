@@ -111,10 +111,12 @@ def read_parents(*, plan: IntegrationPlan, record: Any, sent: set[UUID]) -> dict
     for index, parent in enumerate(plan.parents):
         uid = getattr(record, f"parent_{index}_uid")
         state = getattr(record, f"parent_{index}_state")
+        # An inactive parent that this CRM never had is not sent, so its children do not wait for it.
+        is_sent = getattr(record, f"parent_{index}_status") == RecordStatus.ACTIVE or state is not None
         parents[parent.field.target] = ParentState(
             uid=uid,
             name=getattr(record, f"parent_{index}_name"),
-            is_eligible=uid is not None and getattr(record, f"parent_{index}_eligible"),
+            is_eligible=uid is not None and is_sent and getattr(record, f"parent_{index}_eligible"),
             link_state=LinkState.LIVE if uid in sent else state,
         )
     return parents
@@ -164,6 +166,7 @@ def _annotate_parents(plan: IntegrationPlan) -> dict[str, Any]:
         annotations |= {
             f"parent_{index}_uid": F(f"{parent.path}__uid"),
             f"parent_{index}_name": F(f"{parent.path}__name"),
+            f"parent_{index}_status": F(f"{parent.path}__status"),
             f"parent_{index}_eligible": F(f"{parent.path}__{parent.filter_attribute}")
             if parent.filter_attribute
             else Value(value=True),

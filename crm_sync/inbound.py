@@ -61,7 +61,7 @@ class InboundRun:
         self._model: Any = session.plan.vault_object.model
         self._watermark = watermark
         self._connection = session.integration.connection
-        # Calls met twice as they are in one run (a page read again, a failed call among the changed) count once.
+        # Failed calls that are read by id; met again among the changed ones, they count once.
         self._seen: set[tuple[str, str]] = set()
 
     def execute(self) -> None:
@@ -74,6 +74,7 @@ class InboundRun:
             )
         for page in self._read_pending():
             self._apply_page(page, watermark=None)
+            self._seen.update(_identify(call) for call in page)
         for _ in range(_MAX_RESTARTS):
             try:
                 self._read_changed()
@@ -105,19 +106,24 @@ class InboundRun:
             for page in self._run.query(soql, include_deleted=True):
                 found += page
             yield found
-            self._forget_purged(set(ids) - {str(call["Id"]) for call in found})
+            self._fail_hidden(set(ids) - {str(call["Id"]) for call in found})
 
-    def _forget_purged(self, crm_ids: set[str]) -> None:
-        """Calls that failed before and are gone even from the CRM's recycle bin: there is nothing left to receive."""
-        if crm_ids and not self._run.dry_run:
-            with transaction.atomic():
-                self._run.renew_lease()
-                TransferLink.objects.filter(integration=self._session.integration, crm_id__in=crm_ids).update(
-                    pending=False, state=LinkState.DELETED_IN_CRM
-                )
+    def _fail_hidden(self, crm_ids: set[str]) -> None:
+        """Calls that failed before and cannot be read now stay in the log: nobody knows what became of them."""
+        for crm_id in sorted(crm_ids):
+            problem = Problem(
+                error_type=ErrorType.MATCHING,
+                message=f"{self._connection.name} does not show the call {crm_id} any more: it was deleted for good, "
+                "or the CRM user may not see it. Give the user access, or dismiss this item.",
+            )
+            self._session.fail(
+                build_call_failure(crm_object=self._plan.crm_object, call={"Id": crm_id}, problems=[problem])
+            )
 
     def _build_query(self, *, where: Sequence[str]) -> str:
         fields = ["Id", "Name", "IsDeleted", "SystemModstamp"]
+        if self._plan.crm_filter_field:
+            fields.append(self._plan.crm_filter_field)
         for rule in self._plan.fields:
             fields += self._list_sources(rule)
         return build_select(self._plan.crm_object, fields, where=where, order_by="SystemModstamp, Id")
@@ -135,7 +141,6 @@ class InboundRun:
 
     def _apply_page(self, page: list[dict[str, Any]], *, watermark: datetime | None) -> None:
         fresh = [call for call in page if _identify(call) not in self._seen]
-        self._seen.update(_identify(call) for call in fresh)
         for start in range(0, len(fresh), _CHUNK):
             self._apply_chunk(fresh[start : start + _CHUNK])
         if watermark is not None and (self._watermark is None or watermark > self._watermark):
@@ -185,6 +190,12 @@ class InboundRun:
         if call.get("IsDeleted"):
             self._apply_deletion(call=call, link=link, record=record, changes=changes)
             return
+        if link is not None and link.record_uid is None and not self._is_marked(call):
+            # It failed before, and nobody sends it any more; once it is marked again it is read again.
+            self._count_unchanged()
+            link.pending = False
+            changes.changed_links.append(link)
+            return
         mapped = map_call(plan=self._plan, call=call, person=self._get_person(call=call, persons=persons))
         values = self._read_values(mapped)
         digest = mapped.compute_digest()
@@ -194,6 +205,9 @@ class InboundRun:
             self._count_unchanged()
         else:
             self._put_record(call=call, link=link, record=record, values=values, digest=digest, changes=changes)
+
+    def _is_marked(self, call: dict[str, Any]) -> bool:
+        return not self._plan.crm_filter_field or bool(call.get(self._plan.crm_filter_field))
 
     def _put_record(
         self,
@@ -302,6 +316,11 @@ class InboundRun:
                 continue
             model_field = self._model._meta.get_field(attribute)
             if not isinstance(model_field, models.Field):
+                continue
+            if value == "" and not isinstance(model_field, models.CharField | models.TextField):
+                # An optional value that the CRM does not have: cleared where the Vault can, else left as it is.
+                if model_field.null:
+                    values[attribute] = None
                 continue
             try:
                 values[attribute] = model_field.clean(value, None)

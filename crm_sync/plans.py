@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
 from connections.choices import DeletionMode, FieldRuleKind
 from crm_sync.errors import ConfigurationError
 from ctms.configuration.registry import (
@@ -109,6 +111,7 @@ def compile_plan(*, integration: Integration) -> IntegrationPlan:
             _compile_field(field_rule=field_rule, vault_object=vault_object, inbound=integration.is_inbound)
             for field_rule in active
         )
+        parents = _find_parents(integration=integration, fields=fields)
         filter_attribute = vault_object.get_field(rule.vault_filter_field).attribute if rule.vault_filter_field else ""
     except (UnknownFieldError, UnknownObjectError) as error:
         raise ConfigurationError(
@@ -120,7 +123,8 @@ def compile_plan(*, integration: Integration) -> IntegrationPlan:
             f"The integration rule of {integration.name} names no CRM external id field.",
             remedy="Enter it under Connections > Integration Rules.",
         )
-    parents = _find_parents(integration=integration, fields=fields)
+    if integration.is_inbound:
+        _check_targets(integration=integration, vault_object=vault_object, fields=fields)
     person_field = next((f for f in fields if f.kind == FieldRuleKind.PERSON_ACCOUNT), None)
     identifiers = get_identifier_mapping(integration.connection) if person_field else None
     return IntegrationPlan(
@@ -149,10 +153,10 @@ def get_identifier_mapping(connection: Connection) -> IdentifierMapping:
 
     Raises ConfigurationError if there is neither.
     """
-    settings = get_application_settings()
+    common = get_application_settings()
     own = getattr(connection, "identifier_mapping", None)
-    global_person = settings.clinical_person_identifier if settings.enable_global_crm_mapping else ""
-    global_account = settings.crm_account_identifier if settings.enable_global_crm_mapping else ""
+    global_person = common.clinical_person_identifier if common.enable_global_crm_mapping else ""
+    global_account = common.crm_account_identifier if common.enable_global_crm_mapping else ""
     person_name = (own.clinical_person_identifier if own else "") or global_person
     account_name = (own.crm_account_identifier if own else "") or global_account
     missing = [
@@ -195,6 +199,18 @@ def _compile_field(*, field_rule: FieldRule, vault_object: VaultObject, inbound:
         references=tuple(references),
         end=end,
     )
+
+
+def _check_targets(*, integration: Integration, vault_object: VaultObject, fields: tuple[FieldPlan, ...]) -> None:
+    """Raise ConfigurationError for a target that is no stored field of the object itself."""
+    own = {model_field.name for model_field in vault_object.model._meta.concrete_fields}
+    for rule in fields:
+        if rule.references or rule.end is None or rule.end.attribute not in own:
+            raise ConfigurationError(
+                f"The field rule “{rule.label}” of {integration.name} fills {rule.target!r}, which is no field of "
+                f"{vault_object.label} that can be filled.",
+                remedy="Choose another target under Connections > Integration Rules.",
+            )
 
 
 def _find_parents(*, integration: Integration, fields: tuple[FieldPlan, ...]) -> tuple[ParentPlan, ...]:
@@ -248,7 +264,12 @@ def _digest_rules(
     """Changes whenever the same records would make other payloads: then every record is looked at again."""
     rule = integration.rule
     described: dict[str, Any] = {
-        "rule": [rule.vault_object, rule.vault_object_type, rule.vault_filter_field, rule.crm_object],
+        "rule": [
+            *(rule.vault_object, rule.vault_object_type, rule.vault_filter_field, rule.crm_object),
+            *(rule.crm_external_id_field, rule.crm_filter_field),
+            *(rule.deletion_mode, rule.deletion_field, rule.deletion_value, rule.deletion_max_length),
+        ],
+        "links": settings.VAULT_BASE_URL,
         "fields": [
             [f.kind, f.source, f.target, f.constant, f.picklist_map, f.reference_object, f.reference_field]
             for f in active

@@ -7,13 +7,15 @@ is not brought back. The same for records that were deleted here before their li
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.models import Exists, OuterRef
 
 from connections.choices import DeletionMode
-from crm_sync.candidates import BATCH, select_records
+from crm_sync.candidates import BATCH
 from crm_sync.choices import LinkState
 from crm_sync.models import TransferLink
 from crm_sync.soql import build_select, chunk_values_by_url, is_in
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from crm_sync.context import IntegrationSession
+
+_KEYS_PER_FETCH = 10_000
 
 
 def adopt_unconfirmed(*, session: IntegrationSession) -> None:
@@ -35,8 +39,13 @@ def adopt_unconfirmed(*, session: IntegrationSession) -> None:
 
 
 def _list_unlinked(session: IntegrationSession) -> Iterator[list[str]]:
-    keys = select_records(plan=session.plan, since=None, rules_changed=True).new
+    # Whatever is eligible now: a record may have been made Inactive, or switched off, since it was sent.
     model: type[models.Model] = session.plan.vault_object.model
+    linked = TransferLink.objects.filter(integration=session.integration, record_uid=OuterRef("uid")).exclude(crm_id="")
+    records = model._base_manager.exclude(Exists(linked))
+    if session.plan.object_type:
+        records = records.filter(object_type=session.plan.object_type)
+    keys = array("q", records.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=_KEYS_PER_FETCH))
     for start in range(0, len(keys), BATCH):
         uids = model._base_manager.filter(pk__in=keys[start : start + BATCH].tolist()).values_list("uid", flat=True)
         yield [str(uid) for uid in uids]

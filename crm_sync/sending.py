@@ -68,14 +68,16 @@ def write_links(session: IntegrationSession, links: Sequence[TransferLink]) -> N
 def find_gone(session: IntegrationSession, results: Sequence[tuple[Item, RowResult]]) -> set[str]:
     """CRM ids of refused updates whose record is really deleted.
 
-    The CRM's answer may mean the record itself as well as one that it refers to, so the CRM is asked, and only then.
+    The CRM's answer may mean the record itself as well as one that it refers to, so the CRM is asked. A record that it
+    neither has nor remembers as deleted is not gone: the CRM user may not see it, or the organisation is another one.
     """
     suspects = [item.link.crm_id for item, result in results if item.link.crm_id and _speaks_of_a_deletion(result)]
-    live: set[str] = set()
+    deleted: set[str] = set()
     for ids in chunk_values_by_url(suspects):
-        soql = build_select(session.plan.crm_object, ["Id"], where=is_in("Id", ids))
-        live |= {str(row["Id"]) for page in session.run.query(soql) for row in page}
-    return set(suspects) - live
+        soql = build_select(session.plan.crm_object, ["Id", "IsDeleted"], where=is_in("Id", ids))
+        pages = session.run.query(soql, include_deleted=True)
+        deleted |= {str(row["Id"]) for page in pages for row in page if row["IsDeleted"]}
+    return deleted
 
 
 def describe_refusal(session: IntegrationSession, *, item: Item, result: RowResult, prefix: str = "") -> list[Problem]:

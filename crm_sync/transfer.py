@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
 from connections.choices import GrantFlow, IntegrationKind
 from connections.models import Connection, Integration, IntegrationProgress
@@ -26,14 +26,16 @@ from crm_sync.failures import build_integration_failure
 from crm_sync.inbound import InboundRun
 from crm_sync.models import IntegrationRun, TransferLink
 from crm_sync.outbound import OutboundRun
-from crm_sync.pipeline import Pipeline
+from crm_sync.pipeline import Pipeline, RunAbortedError
 from crm_sync.plans import compile_plan, get_identifier_mapping
 from ctms.audit.actors import build_system_actor
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from ctms.core.errors import EncryptionKeyError
-from ctms.jobs.choices import RunState
+from ctms.core.errors import EncryptionKeyError, VaultError
+from ctms.jobs.choices import RunState, RunTrigger
+from ctms.jobs.leases import LeaseLostError
 from ctms.jobs.registry import RunContext, RunOutcome
+from exceptions_log.models import ExceptionItem, ExceptionMessage
 from exceptions_log.services import ExceptionRecorder
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ _ENDS_RUN = (AuthenticationError, ConnectivityError, LimitError)
 def run_transfer(context: RunContext) -> RunOutcome:
     """Transfer the connection that the run's unit names; the job's handler."""
     connection = Connection.objects.select_related("authorization").get(uid=context.run.unit_key)
+    if connection.status != RecordStatus.ACTIVE and context.run.trigger != RunTrigger.COMMAND:
+        message = f"{connection.name} was made Inactive before the run began, so nothing was transferred."
+        return RunOutcome(state=RunState.SKIPPED, message=message, result={})
     return _Transfer(connection=connection, run=context.run, lease=context.lease).execute()
 
 
@@ -126,7 +131,20 @@ class _Transfer:
         except CrmError as error:
             failure = error
             self._record_connection_failure(integrations=integrations, error=error)
+        if failure is None:
+            self._close_outlived_messages(integrations)
         return self._build_outcome(failure)
+
+    def _close_outlived_messages(self, at_work: list[Integration]) -> None:
+        """A failure of the connection that stands with an integration switched off since then is over."""
+        outlived = (
+            ExceptionMessage.objects.filter(connection=self._connection, status=RecordStatus.ACTIVE)
+            .exclude(integration__in=at_work)
+            .exclude(items__in=ExceptionItem.objects.exclude(key__startswith="integration:"))
+        )
+        with transaction.atomic():
+            self._lease.renew()
+            outlived.update(status=RecordStatus.INACTIVE)
 
     def _close_interrupted_parts(self) -> None:
         """What earlier runs of the connection left unfinished: this one holds the lease, so nobody is at work on it."""
@@ -151,9 +169,11 @@ class _Transfer:
             digest = plan.digest
             work = IntegrationSession(run=session, plan=plan, recorder=recorder, counts=counts)
             _run_integration(session=work)
-        except CrmError as error:
-            failure = error
-            recorder.add(build_integration_failure(integration=integration, error=error))
+        except (LeaseLostError, RunAbortedError):
+            raise
+        except (CrmError, VaultError, IntegrityError, DataError) as error:
+            failure = error if isinstance(error, CrmError) else _describe_internal(error)
+            recorder.add(build_integration_failure(integration=integration, error=failure))
         counts.api_calls = session.client.api_calls - calls_before
         counts.check()
         part.state = _judge(failure=failure, counts=counts)
@@ -186,7 +206,10 @@ class _Transfer:
         result = {part.integration.kind: _read_counts(part).as_dict() for part in self._parts}
         if failure is not None:
             state, message = RunState.FAILED, str(failure)
-        elif any(part.state == IntegrationRunState.FAILED for part in self._parts) or failed:
+        elif broken := [part.integration.name for part in self._parts if part.state == IntegrationRunState.FAILED]:
+            message = f"{' and '.join(broken)} failed, and {failed} records; see User Exceptions."
+            state = RunState.WITH_EXCEPTIONS
+        elif failed:
             state, message = RunState.WITH_EXCEPTIONS, f"{failed} records failed; see User Exceptions."
         else:
             moved = sum(part.sent + part.received for part in self._parts)
@@ -264,6 +287,11 @@ def _run_integration(*, session: IntegrationSession) -> None:
     progress = IntegrationProgress.objects.get(integration=session.integration)
     rules_changed = progress.rules_digest != plan.digest
     if session.integration.is_inbound:
+        if rules_changed and not session.run.dry_run:
+            # Everything is read again; from here on the watermark is that of the new rules, wherever the run stops.
+            with transaction.atomic():
+                session.run.renew_lease()
+                IntegrationProgress.objects.filter(pk=progress.pk).update(watermark=None, rules_digest=plan.digest)
         InboundRun(session=session, watermark=None if rules_changed else progress.watermark).execute()
         return
     if not session.run.dry_run:
@@ -311,6 +339,16 @@ def _read_counts(part: IntegrationRun) -> Counts:
 def _describe(counts: Counts) -> str:
     shown = [f"{value} {column.replace('_', ' ')}" for column, value in counts.as_dict().items() if value]
     return ", ".join(shown) + "." if shown else "nothing to do."
+
+
+def _describe_internal(error: Exception) -> CrmError:
+    """A fault on this side, in words; of the database's errors only their kind, for their text holds values."""
+    if isinstance(error, VaultError):
+        return CrmError(str(error), remedy="The next run tries again.")
+    return CrmError(
+        f"The Vault's database refused what was to be written ({type(error).__name__}).",
+        remedy="The next run tries again; if it fails again, the worker's log and the integration's rules tell more.",
+    )
 
 
 def _do_nothing() -> None:
