@@ -97,6 +97,11 @@ class CrmClient:
         """The CRM's clock in UTC, to the second, as last told in ``Date``."""
         return self._connection.wire.server_time
 
+    @property
+    def organisation_id(self) -> str:
+        """Id of the organisation logged in to, 15 characters; empty before the log-in, or if the CRM did not tell."""
+        return self._connection.organisation_id
+
     def close(self) -> None:
         """Close every connection and forget the token."""
         self._connection.close()

@@ -27,6 +27,7 @@ TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105 - a path
 LONGEST_SLEEP: Final = 2.0
 _SHORTEST_SECRET: Final = 4
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+_IDENTITY: Final = re.compile(r"/id/(00D[A-Za-z0-9]{12})(?:[A-Za-z0-9]{3})?/")
 
 T = TypeVar("T")
 
@@ -51,6 +52,8 @@ class CrmConnection:
         self.wire = Wire(rules=self._rules, origin=self._origin, options=options)
         self._budget = RetryBudget(options.retry_budget_seconds)
         self._token: Token | None = None
+        # Id of the organisation that the last log-in led to, as the identity URL of the token answer names it.
+        self.organisation_id = ""
         self._refusal: AuthenticationError | None = None
         self._log_in_lock = threading.Lock()
 
@@ -170,6 +173,8 @@ class CrmConnection:
             message = "not a token"
             raise ValueError(message)
         origin = self._rules.check_instance_url(payload["instance_url"], logged_in_at=self._origin)
+        identity = _IDENTITY.search(str(payload.get("id") or ""))
+        self.organisation_id = identity.group(1) if identity else ""
         return Token(value=value, origin=origin)
 
     def _check_quota(self) -> None:

@@ -186,7 +186,10 @@ class _Transfer:
             part.save()
             if failure is None:
                 IntegrationProgress.objects.filter(integration=integration).update(
-                    last_successful_run_at=session.started_at, rules_digest=digest, outcome_unknown=False
+                    last_successful_run_at=session.started_at,
+                    rules_digest=digest,
+                    outcome_unknown=False,
+                    organisation_id=session.client.organisation_id,
                 )
         self._log.append(f"{integration.name}: {_describe(counts)}" + (f" {failure}" if failure else ""))
         return failure
@@ -273,12 +276,28 @@ def _open_session(
         # Taken before anything is read: what changes from here on belongs to the next run.
         started_at = get_now()
         pipeline.call(client.log_in)
+        _refuse_other_organisation(connection=connection, organisation_id=client.organisation_id)
         yield RunSession(
             client=client,
             pipeline=pipeline,
             lease=lease,
             actor=build_system_actor(source="job", reference=f"run {run.pk}" if run else "preview"),
             started_at=started_at,
+        )
+
+
+def _refuse_other_organisation(*, connection: Connection, organisation_id: str) -> None:
+    """Raise ConfigurationError if records are linked to another organisation than the one logged in to."""
+    known = set(
+        IntegrationProgress.objects.filter(integration__connection=connection)
+        .exclude(organisation_id="")
+        .values_list("organisation_id", flat=True)
+    )
+    if organisation_id and known and organisation_id not in known:
+        raise ConfigurationError(
+            f"{connection.name} leads to the CRM organisation {organisation_id}, but its records are in "
+            f"{' and '.join(sorted(known))}.",
+            remedy="Correct the URL or the Authorization, or create a new connection for the other organisation.",
         )
 
 

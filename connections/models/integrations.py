@@ -46,6 +46,9 @@ class IntegrationProgress(models.Model):
     integration = models.OneToOneField(Integration, on_delete=models.CASCADE, related_name="progress")
     last_successful_run_at = models.DateTimeField("last successful run time", null=True)
     watermark = models.DateTimeField(null=True, help_text="greatest SystemModstamp received")
+    organisation_id = models.CharField(
+        max_length=15, blank=True, default="", help_text="of the CRM organisation that records are linked to"
+    )
     rules_digest = models.CharField(max_length=64, blank=True, default="")
     # True from a run's start to its clean end: what was sent by a run that died may or may not have arrived.
     outcome_unknown = models.BooleanField(default=False)

@@ -22,7 +22,7 @@ from tests.factories.connections import AuthorizationFactory, ConnectionFactory
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from connections.models import Connection
+    from connections.models import Connection, ConnectionAuthorization
     from crm_sync.sandbox.running import RunningOrganisation
     from ctms.clinical.models import Person
 
@@ -135,7 +135,15 @@ def build_world(*, crm: RunningOrganisation, name: str = "NA") -> World:
     host = f"{name.lower()}.crm.test"
     settings.CRM_SANDBOX_ORIGINS = {**settings.CRM_SANDBOX_ORIGINS, host: crm.base_url}
     authorization = AuthorizationFactory.create(username=crm.user.username)
+    enter_credentials(authorization=authorization, crm=crm)
+    connection = ConnectionFactory.create(name=name, url=f"https://{host}", authorization=authorization)
+    return World(connection=connection, crm=crm)
+
+
+def enter_credentials(*, authorization: ConnectionAuthorization, crm: RunningOrganisation) -> None:
+    """Set the credentials of the organisation's integration user and connected app."""
     actor = build_admin_actor()
+    authorization.username = crm.user.username
     set_password(authorization=authorization, password=crm.user.password, actor=actor)
     enter_connected_app_details(
         authorization=authorization,
@@ -144,5 +152,3 @@ def build_world(*, crm: RunningOrganisation, name: str = "NA") -> World:
         grant_flow=GrantFlow.PASSWORD,
         actor=actor,
     )
-    connection = ConnectionFactory.create(name=name, url=f"https://{host}", authorization=authorization)
-    return World(connection=connection, crm=crm)

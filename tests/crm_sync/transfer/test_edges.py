@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from activities.models import Activity
 from connections.choices import FieldRuleKind, IntegrationKind
 from connections.models import FieldRule
 from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
+from crm_sync.sandbox.running import RunningSandbox
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.models import JobDefinition, JobRun
 from ctms.jobs.services import create_run, execute_run
-from tests.crm_sync.world import World
+from tests.crm_sync.world import World, enter_credentials
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFactory
@@ -173,3 +176,35 @@ def test_a_run_that_was_queued_before_its_connection_was_switched_off_transfers_
     assert finished is not None
     assert finished.state == RunState.SKIPPED
     assert world.crm.request_log.count() == 0
+
+
+def test_a_connection_that_leads_to_another_organisation_is_refused_and_leaves_its_links_alone(
+    world: World, sandbox: RunningSandbox, settings: Any
+) -> None:
+    person = PersonFactory.create()
+    world.add_accounts([person])
+    activity = ActivityFactory.create(person=person)
+    world.transfer()
+    other = sandbox["emea"]
+    authorization = world.connection.authorization
+    assert authorization is not None
+    origins = settings.CRM_SANDBOX_ORIGINS
+    settings.CRM_SANDBOX_ORIGINS = {"na.crm.test": other.base_url}
+    enter_credentials(authorization=authorization, crm=other)
+    activity.subject = "Corrected"
+    save(activity)
+
+    run = world.transfer()
+
+    (item,) = world.list_exceptions()
+    assert (run.state, item.error_type) == (RunState.FAILED, "configuration__v")
+    assert "but its records are in 00D" in item.error_message
+    assert other.organisation.count_records(object_name=INTERACTION) == 0
+
+    settings.CRM_SANDBOX_ORIGINS = origins
+    enter_credentials(authorization=authorization, crm=world.crm)
+    world.transfer()
+    assert ([row["Subject_vod__c"] for row in world.list_interactions()], world.list_exceptions()) == (
+        ["Corrected"],
+        [],
+    )
