@@ -223,3 +223,19 @@ def test_an_update_refused_for_something_deleted_elsewhere_is_not_taken_for_a_de
 
     assert [row["Subject_vod__c"] for row in world.list_interactions()] == ["Corrected"]
     assert world.list_exceptions() == []
+
+
+def test_an_organisation_that_is_too_slow_gives_one_connectivity_exception(
+    world: World, second_world: World, settings: Any
+) -> None:
+    log_one_activity(world, second_world)
+    settings.CRM_MAX_ATTEMPTS = 1
+    world.connection.read_timeout = 1
+    save_record(record=world.connection, actor=build_admin_actor())
+    world.crm.misbehaviour.add_rule(effect={"delay_ms": 2500})
+
+    runs = [world.transfer(), second_world.transfer()]
+
+    assert [run.state for run in runs] == [RunState.FAILED, RunState.SUCCEEDED]
+    assert [item.error_type for item in world.list_exceptions()] == ["connectivity__v"]
+    assert (second_world.list_exceptions(), len(second_world.list_interactions())) == ([], 1)
