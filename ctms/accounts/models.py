@@ -15,6 +15,12 @@ from ctms.core.models import AuditedModel
 SYSTEM_USERNAME = "system"
 
 
+class Theme(models.TextChoices):
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+    __empty__ = "As the system"
+
+
 class SecurityProfile(AuditedModel):
     """A named set of permissions.
 
@@ -54,6 +60,7 @@ class User(AbstractUser):
         SecurityProfile, on_delete=models.PROTECT, null=True, blank=True, related_name="users"
     )
     time_zone = models.CharField(max_length=64, default="UTC")
+    theme = models.CharField(max_length=10, choices=Theme.choices, blank=True, default="")
 
     object_name = "admin:security"
 

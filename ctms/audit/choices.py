@@ -8,4 +8,5 @@ class AuditAction(TextChoices):
     LOGGED_IN = "logged_in", "Logged in"
     LOGGED_OUT = "logged_out", "Logged out"
     LOGIN_FAILED = "login_failed", "Log-in failed"
+    EXPORTED = "exported", "Exported"
     EVENT = "event", "Event"

@@ -126,12 +126,18 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
     return changed
 
 
-def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "") -> None:
-    """Delete one record; all its values stay in the audit trail. Raises RecordInUseError naming what refers to it."""
+def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "", expected_version: int | None = None) -> None:
+    """Delete one record; all its values stay in the audit trail.
+
+    Raises RecordInUseError naming what refers to it, and StaleRecordError if it was deleted already, or changed since
+    `expected_version`, the one that was shown when the deletion was asked for.
+    """
     with transaction.atomic(), allow_record_writes():
         stored = type(record)._base_manager.select_for_update().filter(pk=record.pk).first()
         if stored is None:
             raise StaleRecordError(f"{record} was already deleted.")
+        if expected_version is not None:
+            _require_current(record=stored, found=stored, expected_version=expected_version)
         changes = list_changes(before=read_values(stored), after={})
         entry = _build_entry(record=stored, actor=actor, now=get_now(), changes=changes, reason=reason)
         entry.action = AuditAction.DELETED

@@ -1,0 +1,37 @@
+"""What follows from who is logged in, for every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from ctms.accounts.models import User
+
+
+class UserTimeZoneMiddleware:
+    """Times are shown, typed and compared in the user's own time zone; UTC where nobody is logged in."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(find_zone(getattr(request.user, "time_zone", ""))):
+            return self.get_response(request)
+
+
+def activate_time_zone(user: User) -> None:
+    """The same for whoever is recognised later than by the session; it ends with the request."""
+    zone = find_zone(user.time_zone)
+    if zone is not None:
+        timezone.activate(zone)
+
+
+def find_zone(name: str) -> ZoneInfo | None:
+    """The time zone of that name; None, which means UTC, if there is none."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
