@@ -18,9 +18,11 @@ def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
     from ctms.accounts.models import User
     from ctms.audit.actors import build_system_actor
     from ctms.audit.models import AuditEntry
-    from ctms.configuration.models import ObjectType
-    from ctms.configuration.services import deliver_object_types
+    from ctms.configuration.models import LayoutSection, ObjectType, PageLayout
+    from ctms.configuration.services import deliver_object_types, deliver_page_layouts
     from ctms.core.schema import is_schema_current
 
-    if is_schema_current(apps=apps, models=(User, AuditEntry, ObjectType)):
-        deliver_object_types(actor=build_system_actor(source="command", reference="migrate"))
+    if is_schema_current(apps=apps, models=(User, AuditEntry, ObjectType, PageLayout, LayoutSection)):
+        actor = build_system_actor(source="command", reference="migrate")
+        deliver_object_types(actor=actor)
+        deliver_page_layouts(actor=actor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -37,13 +38,29 @@ class ObjectType(AuditedModel):
         return f"{self.label} ({self.of_object})"
 
 
+class ConfiguredObject(ObjectType):
+    """A registered object as the admin console addresses it: by API name. Never stored."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "object"
+        verbose_name_plural = "objects"
+
+    def __str__(self) -> str:
+        return self.label
+
+
 class ObjectTypeField(AuditedModel):
-    """A field that an admin assigned to an object type, or took from it."""
+    """What an admin decided about a field of an object type: on it or not, required or not.
+
+    A field without a row is as delivered: on the type, unless its object names it among the unassigned ones.
+    """
 
     object_name = "admin:configuration"
 
     object_type = models.ForeignKey(ObjectType, on_delete=models.PROTECT, related_name="fields")
     field_name = models.CharField("field", max_length=80, help_text="API name of the field")
+    is_assigned = models.BooleanField("assigned", default=True)
     is_required = models.BooleanField("required", default=False)
 
     class Meta:
@@ -94,6 +111,15 @@ class CustomField(AuditedModel):
     def __str__(self) -> str:
         return f"{self.label} ({self.of_object}.{self.api_name})"
 
+    def clean(self) -> None:
+        super().clean()
+        if self.kind == CustomFieldKind.PICKLIST and not self.picklist_values:
+            raise ValidationError({"picklist_values": "A picklist needs at least one value to choose."})
+        if self.kind != CustomFieldKind.PICKLIST and self.picklist_values:
+            raise ValidationError(
+                {"picklist_values": "Only a picklist has values. Remove them, or choose the kind Picklist."}
+            )
+
 
 class PageLayout(AuditedModel):
     """The record page of an object, or of one of its object types."""
@@ -103,6 +129,8 @@ class PageLayout(AuditedModel):
     of_object = models.CharField("object", max_length=80, help_text="API name of the object")
     object_type = models.CharField(max_length=80, blank=True, default="", help_text="empty: every object type")
     name = models.CharField(max_length=128)
+    # Its sections are rows of their own: this goes up with every change of them, and with it the version.
+    revision = models.PositiveIntegerField(default=1, editable=False)
 
     class Meta:
         ordering = ("of_object", "object_type")

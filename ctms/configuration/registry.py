@@ -5,16 +5,22 @@ An app registers from `AppConfig.ready()`. A field path such as `study__v.name__
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.utils.text import capfirst
 
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, ObjectField, build_model_field
+from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.core.errors import VaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from ctms.accounts.models import User
+
+__all__ = ["COMMON_FIELDS", "FieldSection", "Layout", "ObjectField", "ObjectType", "RelatedSection", "VaultObject"]
 
 
 class UnknownObjectError(VaultError):
@@ -27,48 +33,67 @@ class UnknownFieldError(VaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectType:
-    """An object type as delivered; whether it is active in this Vault is a row of `configuration.ObjectType`."""
+    """An object type as delivered; whether it is active in this Vault is a row of `configuration.ObjectType`.
+
+    `origin` says where the records of a type come from that users neither create, change nor delete.
+    """
 
     api_name: str
     label: str
     delivered_active: bool = True
+    origin: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectField:
-    """One field: its API name, the attribute of the model that holds it, and what it refers to, if anything."""
-
-    api_name: str
-    attribute: str
-    label: str
-    reference: type[models.Model] | None = None
-    is_picklist: bool = False
+def _see_all(queryset: models.QuerySet[Any], _user: User) -> models.QuerySet[Any]:
+    return queryset
 
 
-# Fields that every record has, whatever its object ("Every record" of the object model).
-COMMON_FIELDS: Mapping[str, str] = {
-    "uid__sys": "uid",
-    "name__v": "name",
-    "status__v": "status",
-    "object_type__v": "object_type",
-    "external_id__v": "external_id",
-    "created_date__v": "created_at",
-    "created_by__v": "created_by",
-    "modified_date__v": "modified_at",
-    "modified_by__v": "modified_by",
-}
+def _suggest_nothing(_user: User) -> Mapping[str, Any]:
+    return {}
+
+
+def _fill_nothing(_record: Any, _user: User) -> None:
+    """Most records hold nothing of who creates them but `created_by`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultObject:
-    """An object of the Vault. `fields` maps API names to attributes, beyond those that every record has."""
+    """An object of the Vault. Only `model` is needed; all else has a default that works.
+
+    `fields` maps API names to attributes, beyond those that every record has.
+    """
 
     model: type[models.Model]
-    fields: Mapping[str, str]
+    description: str = ""  # what a record is, in a sentence or two, for those who see none of them yet
+    fields: Mapping[str, str] = field(default_factory=dict)
     object_types: tuple[ObjectType, ...] = ()
-    list_columns: tuple[str, ...] = ("name__v", "status__v", "modified_date__v")
     actions: Mapping[str, str] = field(default_factory=dict)  # API name of an action → its label
+    labels: Mapping[str, str] = field(default_factory=dict)  # of fields whose model calls them something else
+    # Made by the Vault where they are empty, or always: never asked for.
+    generated_fields: frozenset[str] = frozenset()
+    # Not on the object types as delivered: an admin assigns them.
+    unassigned_fields: frozenset[str] = frozenset()
+    list_columns: tuple[str, ...] = ("name__v", "status__v", "modified_date__v")
+    default_sort: str = ""  # a field, downwards with a leading minus; empty: as they were created
+    search_fields: tuple[str, ...] = ("name__v",)  # paths; of a referenced object's: `person__v.name__v`
+    filters: tuple[str, ...] = ()  # offered first; every field that is stored can be filtered by
+    header_fields: tuple[str, ...] = ()  # beside the name, at the head of a record's page
+    quick_fields: tuple[str, ...] = ()  # enough to log a record in seconds, from anywhere
+    layouts: tuple[Layout, ...] = ()
+    # Rows that go with a record that is deleted: their model, and its attribute that refers here. All others keep it.
+    parts: tuple[tuple[type[models.Model], str], ...] = ()
+    # How a value stands out in lists and headers: field → what makes (tone, text) of a record.
+    # Tones: complete, planned, overdue, failure, neutral, quiet.
+    chips: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
+    icons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # beside a value: field → value → icon
+    tab_label: str = ""  # where the plural is too long for a tab
+    tab: int | None = None  # position among the tabs; none: reached from other records
+    icon: str = "record"
     is_setup: bool = False  # belongs to the admin console, not among the study teams' records
+    limit_to_visible: Callable[[models.QuerySet[Any], User], models.QuerySet[Any]] = _see_all
+    complete_new: Callable[[Any, User], None] = _fill_nothing  # fill what follows from who creates a record
+    # API name → value with which the form of a new record begins; whoever fills it may change them.
+    initial_values: Callable[[User], Mapping[str, Any]] = _suggest_nothing
 
     @property
     def api_name(self) -> str:
@@ -79,30 +104,37 @@ class VaultObject:
     def label(self) -> str:
         return str(self.model._meta.verbose_name)
 
+    @property
+    def title(self) -> str:
+        """The label as a heading begins with it."""
+        return str(capfirst(self.label))
+
+    @property
+    def plural_label(self) -> str:
+        return str(self.model._meta.verbose_name_plural)
+
+    @property
+    def plural_title(self) -> str:
+        return str(capfirst(self.plural_label))
+
     def get_field(self, api_name: str) -> ObjectField:
-        """The field of that API name; raises UnknownFieldError naming those there are."""
+        """The standard field of that API name; raises UnknownFieldError naming those there are."""
         attribute = self.fields.get(api_name) or COMMON_FIELDS.get(api_name)
         if attribute is None or not hasattr(self.model, attribute):
             raise UnknownFieldError(
                 f"{self.label} ({self.api_name}) has no field {api_name!r}. "
                 f"Its fields: {', '.join(self.list_field_names())}."
             )
-        try:
-            model_field = self.model._meta.get_field(attribute)
-        except FieldDoesNotExist:
-            return ObjectField(api_name=api_name, attribute=attribute, label=attribute.replace("_", " "))
-        return ObjectField(
-            api_name=api_name,
-            attribute=attribute,
-            label=str(getattr(model_field, "verbose_name", attribute)),
-            reference=model_field.related_model if isinstance(model_field, models.ForeignKey) else None,
-            is_picklist=bool(getattr(model_field, "choices", None)),
-        )
+        return _build_field(vault_object=self, api_name=api_name, attribute=attribute)
 
     def list_field_names(self) -> list[str]:
-        """API names of all fields, the common ones first, as far as the model has them."""
+        """API names of all standard fields, the common ones first, as far as the model has them."""
         own = {f.name for f in self.model._meta.get_fields()}
         return [name for name, attribute in COMMON_FIELDS.items() if attribute in own] + list(self.fields)
+
+    def get_object_type(self, api_name: str) -> ObjectType | None:
+        """The object type as delivered."""
+        return next((each for each in self.object_types if each.api_name == api_name), None)
 
 
 _objects: dict[str, VaultObject] = {}
@@ -112,15 +144,17 @@ _objects_by_model: dict[type[models.Model], VaultObject] = {}
 def register_object(vault_object: VaultObject) -> None:
     """Make an object known.
 
-    Raises ValueError for a field whose attribute the model does not have, for a list column that is no field, and for
-    an API name that another model has.
+    Raises ValueError for a field whose attribute the model does not have, for a column, filter or layout field that is
+    no field, and for an API name that another model has.
     """
     for api_name, attribute in vault_object.fields.items():
         if not hasattr(vault_object.model, attribute):
             raise ValueError(f"{vault_object.api_name}.{api_name}: {vault_object.model.__name__} has no {attribute!r}.")
-    for column in vault_object.list_columns:
-        if column not in vault_object.list_field_names():
-            raise ValueError(f"{vault_object.api_name}: the list column {column!r} is none of its fields.")
+    known_names = set(vault_object.list_field_names())
+    for role, names in _list_named_fields(vault_object):
+        for name in names:
+            if name not in known_names:
+                raise ValueError(f"{vault_object.api_name}: {role} {name!r} is none of its fields.")
     known = _objects.get(vault_object.api_name)
     if known is not None and known.model is not vault_object.model:
         raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
@@ -148,6 +182,22 @@ def list_objects() -> list[VaultObject]:
     return [_objects[name] for name in sorted(_objects)]
 
 
+def list_record_objects() -> list[VaultObject]:
+    """The objects of the study teams: those with a tab in the order of the tabs, then the others by label."""
+    found = [each for each in _objects.values() if not each.is_setup]
+    return sorted(found, key=lambda each: (each.tab is None, each.tab or 0, each.label))
+
+
+def list_referring_fields(vault_object: VaultObject) -> list[tuple[VaultObject, ObjectField]]:
+    """Objects of the study teams with each of their standard fields that refers to this object."""
+    return [
+        (other, other.get_field(name))
+        for other in list_record_objects()
+        for name in other.fields
+        if other.get_field(name).reference is vault_object.model
+    ]
+
+
 def resolve_path(*, vault_object: VaultObject, path: str) -> tuple[list[ObjectField], ObjectField]:
     """Follow a dotted path of API names: the references on the way, and the field at its end.
 
@@ -163,8 +213,8 @@ def resolve_path(*, vault_object: VaultObject, path: str) -> tuple[list[ObjectFi
             raise UnknownFieldError(f"{path!r}: {step!r} of {current.label} refers to no other object.")
         references.append(found)
         current = target
-    if last.endswith("__c") and hasattr(current.model, "custom_fields"):
-        return references, ObjectField(api_name=last, attribute=f"custom_fields__{last}", label=last)
+    if last.endswith(CUSTOM_SUFFIX) and hasattr(current.model, "custom_fields"):
+        return references, ObjectField(api_name=last, attribute=f"custom_fields__{last}", label=last, is_custom=True)
     return references, current.get_field(last)
 
 
@@ -174,6 +224,33 @@ def read_path(*, record: Any, references: list[ObjectField], end: ObjectField) -
         record = getattr(record, reference.attribute)
         if record is None:
             return None
-    if end.attribute.startswith("custom_fields__"):
+    if end.is_custom:
         return record.custom_fields.get(end.api_name)
     return getattr(record, end.attribute)
+
+
+def _build_field(*, vault_object: VaultObject, api_name: str, attribute: str) -> ObjectField:
+    built = build_model_field(model=vault_object.model, api_name=api_name, attribute=attribute)
+    changes: dict[str, Any] = {}
+    if api_name in vault_object.labels:
+        changes["label"] = vault_object.labels[api_name]
+    if api_name == "object_type__v":
+        changes["choices"] = tuple((each.api_name, each.label) for each in vault_object.object_types)
+        changes["kind"] = FieldKind.PICKLIST
+    if api_name in vault_object.generated_fields:
+        changes |= {"is_read_only": True, "is_required": False}
+    return replace(built, **changes) if changes else built
+
+
+def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, ...]]]:
+    sections = [section for layout in vault_object.layouts for section in layout.sections]
+    return [
+        ("the list column", vault_object.list_columns),
+        ("the sort field", tuple(filter(None, (vault_object.default_sort.removeprefix("-"),)))),
+        ("the filter", vault_object.filters),
+        ("the header field", vault_object.header_fields),
+        ("the quick field", vault_object.quick_fields),
+        ("the generated field", tuple(vault_object.generated_fields)),
+        ("the unassigned field", tuple(vault_object.unassigned_fields)),
+        *[("the layout's field", section.fields) for section in sections if isinstance(section, FieldSection)],
+    ]

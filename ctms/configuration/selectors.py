@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
-from ctms.configuration.models import ApplicationSettings, ObjectType, ObjectTypeAction
-from ctms.configuration.registry import get_object
+from ctms.configuration.drafts import Sections, draft_section
+from ctms.configuration.fields import COMMON_FIELDS, ObjectField
+from ctms.configuration.models import (
+    ApplicationSettings,
+    CustomField,
+    LayoutSection,
+    ObjectType,
+    ObjectTypeAction,
+    PageLayout,
+)
+from ctms.configuration.registry import (
+    UnknownFieldError,
+    UnknownObjectError,
+    VaultObject,
+    get_object,
+    list_objects,
+)
+from ctms.configuration.snapshot import read_section
 from ctms.core.choices import RecordStatus
+from ctms.core.errors import VaultError
+
+# On every record of whatever type; an external id is for those who need one.
+_ALWAYS_ON_TYPES = COMMON_FIELDS.keys() - {"external_id__v"}
+
+
+class UnknownObjectTypeError(VaultError):
+    """The object has no type of that API name in this Vault."""
 
 
 def get_application_settings() -> ApplicationSettings:
     """The Vault's settings; as delivered while nobody has saved them."""
     return ApplicationSettings.objects.first() or ApplicationSettings()
+
+
+# -- Object types ---------------------------------------------------------------------------------
+def get_object_type(*, object_name: str, object_type: str) -> ObjectType:
+    """The row of an object type; raises UnknownObjectTypeError naming those there are."""
+    rows = ObjectType.objects.filter(of_object=object_name)
+    row = next((each for each in rows if each.api_name == object_type), None)
+    if row is None:
+        there = ", ".join(each.api_name for each in rows) or "none"
+        raise UnknownObjectTypeError(f"{object_name} has no object type {object_type!r}. Its types: {there}.")
+    return row
 
 
 def is_object_type_active(*, object_name: str, object_type: str) -> bool:
@@ -25,3 +60,69 @@ def is_action_assigned(*, object_name: str, object_type: str, action_name: str) 
     return ObjectTypeAction.objects.filter(
         object_type__of_object=object_name, object_type__api_name=object_type, action_name=action_name
     ).exists()
+
+
+def is_always_on_types(field: ObjectField) -> bool:
+    """Whether no object type can be without the field: what every record has, and what its object requires."""
+    return field.api_name in _ALWAYS_ON_TYPES or field.is_required
+
+
+# -- Objects and their relations ------------------------------------------------------------------
+def find_object(api_name: str) -> VaultObject | None:
+    """The object of that API name, if it is (still) registered."""
+    try:
+        return get_object(api_name)
+    except UnknownObjectError:
+        return None
+
+
+def list_custom_field_objects() -> list[VaultObject]:
+    """The objects that take custom fields: the study teams', as far as their records have room for values."""
+    return [each for each in list_objects() if not each.is_setup and hasattr(each.model, "custom_fields")]
+
+
+def list_relations(vault_object: VaultObject) -> list[tuple[VaultObject, ObjectField]]:
+    """The objects, each with a field of theirs that refers to this one: what related sections can show."""
+    return [
+        (other, other.get_field(name))
+        for other in sorted(list_objects(), key=lambda each: each.plural_title)
+        if vault_object.is_setup or not other.is_setup
+        for name in other.fields
+        if other.get_field(name).reference is vault_object.model
+    ]
+
+
+def find_relation_problem(*, vault_object: VaultObject, related_object: str, related_field: str) -> str:
+    """Why a section cannot show these related records, as a sentence; empty if it can."""
+    try:
+        related = get_object(related_object)
+        field = related.get_field(related_field)
+    except (UnknownObjectError, UnknownFieldError) as error:
+        return str(error)
+    if field.reference is not vault_object.model:
+        return f"{field.label} ({related_field}) of {related.title} does not refer to {vault_object.title}."
+    return ""
+
+
+# -- Page layouts ---------------------------------------------------------------------------------
+def list_layouts(object_name: str) -> list[PageLayout]:
+    """The page layouts of an object, first the one of every type without its own."""
+    return list(PageLayout.objects.filter(of_object=object_name))
+
+
+def find_layout(*, object_name: str, object_type: str = "") -> PageLayout | None:
+    """The layout of the records of a type: its own, or else that of the object."""
+    layouts = {each.object_type: each for each in list_layouts(object_name)}
+    return layouts.get(object_type) or layouts.get("")
+
+
+def read_sections(layout: PageLayout) -> Sections:
+    """The sections of a layout in their order, ready to be changed."""
+    rows = LayoutSection.objects.filter(layout=layout).order_by("position")
+    return tuple(draft_section(read_section(row), key=str(row.uid)) for row in rows)
+
+
+def list_inactive_fields(object_name: str) -> dict[str, CustomField]:
+    """The custom fields of an object that are switched off, by API name."""
+    rows = CustomField.objects.filter(of_object=object_name, status=RecordStatus.INACTIVE)
+    return {row.api_name: row for row in rows}

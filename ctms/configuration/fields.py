@@ -1,0 +1,117 @@
+"""What a field of an object is: told by its model, or by the custom field that an admin added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.utils.text import capfirst
+
+from ctms.configuration.choices import FieldKind
+
+# Fields that every record has, whatever its object ("Every record" of the object model).
+COMMON_FIELDS: Mapping[str, str] = {
+    "uid__sys": "uid",
+    "name__v": "name",
+    "status__v": "status",
+    "object_type__v": "object_type",
+    "external_id__v": "external_id",
+    "created_date__v": "created_at",
+    "created_by__v": "created_by",
+    "modified_date__v": "modified_at",
+    "modified_by__v": "modified_by",
+}
+CUSTOM_SUFFIX = "__c"
+_LONGEST_CUSTOM = {"text": 255, "long_text": 32_000}
+
+_KINDS: tuple[tuple[type[models.Field[object, object]], FieldKind], ...] = (
+    (models.ForeignKey, FieldKind.REFERENCE),
+    (models.BooleanField, FieldKind.YES_NO),
+    (models.DateTimeField, FieldKind.DATETIME),
+    (models.DateField, FieldKind.DATE),
+    (models.TextField, FieldKind.LONG_TEXT),
+    (models.IntegerField, FieldKind.NUMBER),
+    (models.DecimalField, FieldKind.NUMBER),
+    (models.FloatField, FieldKind.NUMBER),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectField:
+    """One field: its API name, the attribute of the model that holds it, and what may stand in it.
+
+    `attribute` is also its look-up; a custom field's is `custom_fields__<API name>`. `choices` are (value, label).
+    A field is `is_computed` where the model has a property and the database nothing to sort or filter by.
+    """
+
+    api_name: str
+    attribute: str
+    label: str
+    kind: FieldKind = FieldKind.TEXT
+    reference: type[models.Model] | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+    is_required: bool = False
+    is_read_only: bool = False
+    is_custom: bool = False
+    is_computed: bool = False
+    may_be_empty: bool = True  # in the database; text that is empty is not empty there
+    max_length: int | None = None
+    is_whole: bool = False  # a number without a fraction
+    help_text: str = ""
+
+    @property
+    def is_picklist(self) -> bool:
+        return self.kind == FieldKind.PICKLIST
+
+    @property
+    def choice_labels(self) -> dict[str, str]:
+        """Value → label."""
+        return dict(self.choices)
+
+
+def build_model_field(*, model: type[models.Model], api_name: str, attribute: str) -> ObjectField:
+    """The field that an attribute of a model is; a property is read-only text."""
+    try:
+        field = model._meta.get_field(attribute)
+    except FieldDoesNotExist:
+        label = attribute.replace("_", " ").capitalize()
+        return ObjectField(api_name=api_name, attribute=attribute, label=label, is_computed=True, is_read_only=True)
+    if not isinstance(field, models.Field):
+        raise TypeError(f"{model.__name__}.{attribute} is no field of one value.")
+    choices = tuple((str(value), str(label)) for value, label in (field.choices or ()))
+    return ObjectField(
+        api_name=api_name,
+        attribute=attribute,
+        label=str(capfirst(str(field.verbose_name))),
+        kind=FieldKind.PICKLIST if choices else _find_kind(field),
+        reference=field.related_model if isinstance(field, models.ForeignKey) else None,
+        choices=choices,
+        is_required=not field.blank and not isinstance(field, models.BooleanField),
+        is_read_only=not field.editable,
+        may_be_empty=field.null,
+        max_length=field.max_length,
+        is_whole=isinstance(field, models.IntegerField),
+        help_text=str(field.help_text),
+    )
+
+
+def build_custom_field(
+    *, api_name: str, label: str, kind: str, picklist_values: list[str], reference: type[models.Model] | None
+) -> ObjectField:
+    """The field that an admin added; `reference` is the model of the people, for those that refer to one."""
+    return ObjectField(
+        api_name=api_name,
+        attribute=f"custom_fields__{api_name}",
+        label=label,
+        kind=FieldKind.REFERENCE if kind == "person" else FieldKind(kind),
+        reference=reference if kind == "person" else None,
+        choices=tuple((value, value) for value in picklist_values),
+        is_custom=True,
+        max_length=_LONGEST_CUSTOM.get(kind),
+    )
+
+
+def _find_kind(field: models.Field[object, object]) -> FieldKind:
+    return next((kind for field_class, kind in _KINDS if isinstance(field, field_class)), FieldKind.TEXT)

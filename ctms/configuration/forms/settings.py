@@ -1,0 +1,98 @@
+"""Forms of the settings: identifier mapping, and the permissions of a security profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from ctms.accounts.models import SecurityProfile
+from ctms.audit.forms import AuditedModelForm
+from ctms.configuration.models import ApplicationSettings, CustomField
+from ctms.configuration.permissions import ACTIONS, list_areas, list_permission_rows, list_permissions
+from ctms.configuration.registry import UnknownFieldError, UnknownObjectError, get_object
+from ctms.core.choices import RecordStatus
+
+PERSON = "person__sys"
+
+
+def clean_person_identifier(name: str) -> str:
+    """The API name of a standard or custom field of Person. Raises ValidationError naming the fields there are."""
+    if not name:
+        return ""
+    if name.endswith("__c"):
+        custom = CustomField.objects.filter(of_object=PERSON, api_name=name, status=RecordStatus.ACTIVE)
+        if not custom.exists():
+            raise ValidationError(
+                f"Person has no active custom field {name!r}. Add it under Configuration > Custom Fields."
+            )
+        return name
+    try:
+        get_object(PERSON).get_field(name)
+    except (UnknownFieldError, UnknownObjectError) as error:
+        raise ValidationError(str(error)) from error
+    return name
+
+
+class ApplicationSettingsForm(AuditedModelForm):
+    """The global identifier mapping."""
+
+    class Meta:
+        model = ApplicationSettings
+        fields = ("enable_global_crm_mapping", "clinical_person_identifier", "crm_account_identifier")
+
+    def clean_clinical_person_identifier(self) -> str:
+        return clean_person_identifier(self.cleaned_data["clinical_person_identifier"].strip())
+
+    def clean_crm_account_identifier(self) -> str:
+        return str(self.cleaned_data["crm_account_identifier"]).strip()
+
+
+class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):
+    """A table: one line per object, one column per action; below it the areas of the admin console."""
+
+    template_name = "admin/widgets/permissions.html"
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        held = set(value or ())
+        context["actions"] = [action.capitalize() for action in ACTIONS]
+        context["rows"] = [
+            {
+                "label": row.label,
+                "is_narrowed": row.is_narrowed,
+                "cells": [
+                    {"value": permission, "checked": permission in held, "label": f"{row.label}: {action}"}
+                    for permission, action in zip(row.permissions, ACTIONS, strict=True)
+                ],
+            }
+            for row in list_permission_rows()
+        ]
+        unknown = [(permission, permission) for permission in sorted(held.difference(list_permissions()))]
+        context["areas"] = [
+            {"value": permission, "checked": permission in held, "label": label}
+            for permission, label in [*list_areas(), *unknown]
+        ]
+        return context
+
+
+class SecurityProfileForm(AuditedModelForm):
+    """A profile with its permissions to tick."""
+
+    permissions = forms.MultipleChoiceField(required=False, widget=PermissionsWidget)
+
+    class Meta:
+        model = SecurityProfile
+        fields = ("name", "api_name", "status", "description", "sees_all_studies", "permissions")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A permission that this version does not know any more stays until somebody unticks it.
+        field = self.fields["permissions"]
+        if isinstance(field, forms.MultipleChoiceField):
+            field.choices = [(name, name) for name in dict.fromkeys([*list_permissions(), *self.instance.permissions])]
+
+    def clean_permissions(self) -> list[str]:
+        return sorted(self.cleaned_data["permissions"])

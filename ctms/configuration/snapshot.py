@@ -1,0 +1,346 @@
+"""The configuration in force: what is registered, with what admins made of it, read once and asked by every page.
+
+A snapshot is kept in the process for as long as nothing changed: one statement a request asks whether it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models
+from django.db.models import Count, Max, Sum, Value
+from django.utils.text import capfirst
+
+from ctms.configuration.choices import SectionKind
+from ctms.configuration.fields import ObjectField, build_custom_field
+from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
+from ctms.configuration.models import (
+    CustomField,
+    LayoutSection,
+    ObjectType,
+    ObjectTypeAction,
+    ObjectTypeField,
+    PageLayout,
+)
+from ctms.configuration.registry import (
+    UnknownFieldError,
+    UnknownObjectError,
+    VaultObject,
+    get_object,
+)
+from ctms.core.choices import RecordStatus
+
+PERSON = "person__sys"
+FindFields = Callable[[VaultObject], Mapping[str, ObjectField]]
+_CONFIGURED = (ObjectType, ObjectTypeField, ObjectTypeAction, CustomField, PageLayout, LayoutSection)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeShape:
+    """An object type in force. `fields` are those assigned to it; an object without types has one, named ""."""
+
+    api_name: str
+    label: str
+    is_active: bool
+    origin: str
+    fields: frozenset[str]
+    required: frozenset[str]
+    actions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionShape:
+    """A section of a record page. `fields` of a section of fields; `columns` of a section of related records."""
+
+    key: str
+    title: str
+    fields: tuple[ObjectField, ...] = ()
+    related: VaultObject | None = None
+    related_field: ObjectField | None = None
+    columns: tuple[str, ...] = ()
+    prevent_creation: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutShape:
+    """A record page. `warnings` name what the layout holds that is not registered (any more) and is left out."""
+
+    name: str
+    sections: tuple[SectionShape, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ObjectShape:
+    """An object in force: its fields, standard and custom, its types, its layouts.
+
+    Equal to nothing but itself, so that what follows from it can be kept beside it.
+    """
+
+    vault_object: VaultObject
+    fields: Mapping[str, ObjectField]
+    types: Mapping[str, TypeShape]
+    layouts: Mapping[str, LayoutShape]
+
+    @property
+    def api_name(self) -> str:
+        return self.vault_object.api_name
+
+    def get_field(self, api_name: str) -> ObjectField:
+        """The standard or active custom field of that API name; raises UnknownFieldError naming those there are."""
+        try:
+            return self.fields[api_name]
+        except KeyError:
+            raise UnknownFieldError(
+                f"{self.vault_object.title} has no field {api_name!r}. Its fields: {', '.join(self.fields)}."
+            ) from None
+
+    def get_type(self, api_name: str) -> TypeShape:
+        """The type in force; one that is not registered any more has every field and takes no new record."""
+        return self.types.get(api_name) or TypeShape(
+            api_name=api_name,
+            label=api_name,
+            is_active=False,
+            origin="",
+            fields=frozenset(self.fields),
+            required=frozenset(),
+            actions=frozenset(),
+        )
+
+    def get_layout(self, object_type: str) -> LayoutShape:
+        """The layout of the type, or else that of the object."""
+        return self.layouts.get(object_type) or self.layouts[""]
+
+    def list_type_fields(self, object_type: str) -> list[ObjectField]:
+        """The fields that records of the type have."""
+        assigned = self.get_type(object_type).fields
+        return [each for name, each in self.fields.items() if name in assigned]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything that admins configured, as rows; `get` makes of them what an object is."""
+
+    rows: Mapping[str, Mapping[type[models.Model], list[Any]]]
+    shapes: dict[str, ObjectShape] = field(default_factory=dict)
+
+    def get(self, object_name: str) -> ObjectShape:
+        """The object of that API name, in force. Raises UnknownObjectError."""
+        if object_name not in self.shapes:
+            vault_object = get_object(object_name)
+            self.shapes[object_name] = _build_shape(
+                vault_object=vault_object, rows=self.rows.get(object_name, {}), find_fields=self.build_fields
+            )
+        return self.shapes[object_name]
+
+    def build_fields(self, vault_object: VaultObject) -> Mapping[str, ObjectField]:
+        """The standard and active custom fields of an object, by API name."""
+        custom = self.rows.get(vault_object.api_name, {}).get(CustomField, [])
+        return _build_fields(vault_object=vault_object, custom=custom)
+
+
+_kept: dict[str, tuple[object, Configuration]] = {}
+
+
+def load_configuration() -> Configuration:
+    """The configuration in force now. One statement while nothing changed, seven when something did."""
+    stamp = _read_stamp()
+    kept = _kept.get("")
+    if kept is not None and kept[0] == stamp:
+        return kept[1]
+    configuration = Configuration(rows=_read_rows())
+    _kept[""] = (stamp, configuration)
+    return configuration
+
+
+def forget_configuration() -> None:
+    """For tests, whose databases come and go."""
+    _kept.clear()
+
+
+def _read_stamp() -> object:
+    # Every change raises a version, every new row a number, every deletion lowers a count.
+    stamps = [
+        model._base_manager.order_by()
+        .annotate(table=Value(number))
+        .values("table")
+        .annotate(rows=Count("pk"), versions=Sum("version"), last=Max("pk"), at=Max("modified_at"))
+        .values_list("table", "rows", "versions", "last", "at")
+        for number, model in enumerate(_CONFIGURED)
+    ]
+    return sorted(stamps[0].union(*stamps[1:], all=True))
+
+
+def _read_rows() -> dict[str, dict[type[models.Model], list[Any]]]:
+    rows: dict[str, dict[type[models.Model], list[Any]]] = {}
+    for model, path in (
+        (ObjectType, "of_object"),
+        (ObjectTypeField, "object_type__of_object"),
+        (ObjectTypeAction, "object_type__of_object"),
+        (CustomField, "of_object"),
+        (PageLayout, "of_object"),
+        (LayoutSection, "layout__of_object"),
+    ):
+        found: Iterable[Any] = model._base_manager.order_by("pk")
+        if "__" in path:
+            found = model._base_manager.select_related(path.partition("__")[0]).order_by("pk")
+        for row in found:
+            owner = row
+            for step in path.split("__"):
+                owner = getattr(owner, step)
+            rows.setdefault(owner, {}).setdefault(model, []).append(row)
+    return rows
+
+
+def _build_shape(
+    *, vault_object: VaultObject, rows: Mapping[type[models.Model], list[Any]], find_fields: FindFields
+) -> ObjectShape:
+    fields = find_fields(vault_object)
+    types = _build_types(vault_object=vault_object, fields=fields, rows=rows)
+    sections: dict[int, list[LayoutSection]] = {}
+    for section in sorted(rows.get(LayoutSection, []), key=lambda each: each.position):
+        sections.setdefault(section.layout_id, []).append(section)
+    layouts = {layout.object_type: layout for layout in build_default_layouts(vault_object)}
+    configured = {
+        row.object_type: Layout(
+            name=row.name,
+            object_type=row.object_type,
+            sections=tuple(read_section(section) for section in sections.get(row.pk, [])),
+        )
+        for row in rows.get(PageLayout, [])
+    }
+    return ObjectShape(
+        vault_object=vault_object,
+        fields=fields,
+        types=types,
+        layouts={
+            name: build_layout_shape(vault_object=vault_object, layout=layout, find_fields=find_fields)
+            for name, layout in ({"": layouts[""]} | configured if configured else layouts).items()
+        },
+    )
+
+
+def _build_fields(*, vault_object: VaultObject, custom: list[CustomField]) -> dict[str, ObjectField]:
+    fields = {name: vault_object.get_field(name) for name in vault_object.list_field_names()}
+    if not vault_object.object_types:
+        fields.pop("object_type__v", None)
+    try:
+        people: type[models.Model] | None = get_object(PERSON).model
+    except UnknownObjectError:
+        people = None
+    for row in custom:
+        if row.status == RecordStatus.ACTIVE:
+            fields[row.api_name] = build_custom_field(
+                api_name=row.api_name,
+                label=row.label,
+                kind=row.kind,
+                picklist_values=row.picklist_values,
+                reference=people,
+            )
+    return fields
+
+
+def _build_types(
+    *, vault_object: VaultObject, fields: Mapping[str, ObjectField], rows: Mapping[type[models.Model], list[Any]]
+) -> dict[str, TypeShape]:
+    delivered = frozenset(fields) - vault_object.unassigned_fields
+    if not vault_object.object_types:
+        return {
+            "": TypeShape(
+                api_name="",
+                label="",
+                is_active=True,
+                origin="",
+                fields=frozenset(fields),
+                required=frozenset(),
+                actions=frozenset(),
+            )
+        }
+    types: dict[str, TypeShape] = {}
+    stored = {row.api_name: row for row in rows.get(ObjectType, [])}
+    for object_type in vault_object.object_types:
+        row = stored.get(object_type.api_name)
+        decided = [each for each in rows.get(ObjectTypeField, []) if row is not None and each.object_type_id == row.pk]
+        assigned = delivered | {each.field_name for each in decided if each.is_assigned and each.field_name in fields}
+        types[object_type.api_name] = TypeShape(
+            api_name=object_type.api_name,
+            label=row.label if row else object_type.label,
+            is_active=row.status == RecordStatus.ACTIVE if row else object_type.delivered_active,
+            origin=object_type.origin,
+            fields=assigned - {each.field_name for each in decided if not each.is_assigned},
+            required=frozenset(
+                each.field_name
+                for each in decided
+                if each.is_assigned and each.is_required and each.field_name in fields
+            ),
+            actions=frozenset(
+                each.action_name
+                for each in rows.get(ObjectTypeAction, [])
+                if row is not None and each.object_type_id == row.pk
+            ),
+        )
+    return types
+
+
+def build_default_layouts(vault_object: VaultObject) -> list[Layout]:
+    """The layouts that an object is delivered with; one that names none has a page of all its fields."""
+    if any(layout.object_type == "" for layout in vault_object.layouts):
+        return list(vault_object.layouts)
+    own = tuple(
+        name for name in ("name__v", *vault_object.fields, "status__v") if name in vault_object.list_field_names()
+    )
+    details = Layout(name=f"{vault_object.title} page layout", sections=(FieldSection(title="Details", fields=own),))
+    return [details, *vault_object.layouts]
+
+
+def read_section(row: LayoutSection) -> FieldSection | RelatedSection:
+    """A stored section as the registry would have it."""
+    if row.kind == SectionKind.FIELDS:
+        return FieldSection(title=row.title, fields=tuple(row.items))
+    return RelatedSection(
+        title=row.title,
+        related_object=row.related_object,
+        related_field=row.related_field,
+        columns=tuple(row.items),
+        prevent_creation=row.prevent_creation,
+    )
+
+
+def build_layout_shape(*, vault_object: VaultObject, layout: Layout, find_fields: FindFields) -> LayoutShape:
+    """A layout with its names resolved; what is not registered is left out and named in the warnings."""
+    fields = find_fields(vault_object)
+    warnings: list[str] = []
+    sections: list[SectionShape] = []
+    for number, section in enumerate(layout.sections):
+        key = f"section-{number}"
+        if isinstance(section, FieldSection):
+            missing = [name for name in section.fields if name not in fields]
+            warnings += [f"{section.title}: {vault_object.title} has no field {name}." for name in missing]
+            known = tuple(fields[name] for name in section.fields if name in fields)
+            sections.append(SectionShape(key=key, title=section.title, fields=known))
+        else:
+            try:
+                related = get_object(section.related_object)
+                related_field = related.get_field(section.related_field)
+            except (UnknownObjectError, UnknownFieldError) as error:
+                warnings.append(f"{section.title}: {error}")
+                continue
+            if related_field.reference is not vault_object.model:
+                warnings.append(f"{section.title}: {related_field.label} of {related.label} refers to another object.")
+                continue
+            known_columns = find_fields(related)
+            missing = [name for name in section.columns if name not in known_columns]
+            warnings += [f"{section.title}: {related.title} has no field {name}." for name in missing]
+            sections.append(
+                SectionShape(
+                    key=key,
+                    title=section.title or str(capfirst(related.plural_label)),
+                    related=related,
+                    related_field=related_field,
+                    columns=tuple(name for name in section.columns if name in known_columns) or related.list_columns,
+                    prevent_creation=section.prevent_creation,
+                )
+            )
+    return LayoutShape(name=layout.name, sections=tuple(sections), warnings=tuple(warnings))
