@@ -8,6 +8,8 @@ class ActivitiesConfig(AppConfig):
     def ready(self) -> None:
         from activities.home import register_activity_panel
         from activities.objects import register_activity_objects
+        from activities.steps import register_activity_steps
 
         register_activity_objects()
         register_activity_panel()
+        register_activity_steps()

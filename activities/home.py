@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 
 from activities.models import Activity
 from ctms.accounts.models import User
-from ctms.accounts.policies import list_permitted_types
-from ctms.clinical.access import limit_to_visible_studies
 from ctms.clinical.models import StudyAssignment
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from ctms.records.home import HomePanel, find_record_url, register_home_panel
+from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
+from ctms.records.home import HomePanel, register_home_panel
+from ctms.records.paging import COUNT_CAP, count_capped
+from ctms.records.values import ShownValue, ValueReader, get_record_url, select_references
 
 OVERDUE_SHOWN = 10
 WEEK_SHOWN = 25
+_FIELDS = ("complete__v", "person__v", "channel__v", "study__v", "site__v")
+# Where the rest is: the list of all that the user sees, of which the user's own are a part.
+_OVERDUE = {"complete__v": "false", "date__v__within": "past"}
+_WEEK = {"date__v__within": "this_week"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeekRow:
+    """An activity of the panel; `values` by API name."""
+
+    activity: Activity
+    url: str
+    is_overdue: bool
+    values: dict[str, ShownValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class More:
+    """How many are not shown, and the list in which they are; `count` is words, because it is capped."""
+
+    count: str
+    url: str
 
 
 def get_local_date(user: User) -> dt.date:
@@ -26,46 +52,63 @@ def get_local_date(user: User) -> dt.date:
     return get_now().astimezone(ZoneInfo(user.time_zone)).date()
 
 
-def list_my_activities(user: User) -> QuerySet[Activity]:
+def list_my_activities(access: ObjectAccess) -> QuerySet[Activity]:
     """Active activities that the user created or that are of the user's studies, as far as the user may read them."""
-    assigned = StudyAssignment.objects.filter(user=user).values("study")
-    mine = Activity.objects.filter(Q(created_by=user) | Q(study__in=assigned), status=RecordStatus.ACTIVE)
-    permitted = list_permitted_types(user=user, object_name=Activity.object_name)
-    if permitted is not None:
-        mine = mine.filter(object_type__in=permitted)
-    return limit_to_visible_studies(queryset=mine, user=user).select_related("person", "study", "site")
+    user = access.user
+    # By number, so that a database knows how few or many activities they have before it looks for them.
+    assigned = list(StudyAssignment.objects.filter(user=user).values_list("study_id", flat=True))
+    return access.list_records().filter(Q(created_by=user) | Q(study__in=assigned), status=RecordStatus.ACTIVE)
 
 
-def build_my_week(user: User) -> dict[str, Any]:
-    """Planned activities that are overdue, longest first, then all of this week (Monday to Sunday) in order."""
+def build_my_week(user: User) -> dict[str, Any] | None:
+    """Planned activities that are overdue, longest first, then all of this week (Monday to Sunday) in order.
+
+    None for users who may read no activities.
+    """
+    try:
+        access = open_object(user=user, object_name=Activity.object_name)
+    except AccessRefusedError:
+        return None
     today = get_local_date(user)
     monday = today - dt.timedelta(days=today.weekday())
-    mine = list_my_activities(user)
-    overdue = mine.filter(complete=False, date__lt=today).order_by("date", "id")
-    week = (
-        mine.filter(date__gte=monday, date__lt=monday + dt.timedelta(days=7))
-        .exclude(complete=False, date__lt=today)
-        .order_by("date", "id")
-    )
-    late, due = list(overdue[: OVERDUE_SHOWN + 1]), list(week[: WEEK_SHOWN + 1])
-    rows = [_build_row(user=user, activity=activity, is_overdue=True) for activity in late[:OVERDUE_SHOWN]]
-    rows += [_build_row(user=user, activity=activity, is_overdue=False) for activity in due[:WEEK_SHOWN]]
+    mine = list_my_activities(access)
+    overdue = mine.filter(complete=False, date__lt=today)
+    week = mine.filter(date__gte=monday, date__lt=monday + dt.timedelta(days=7)).exclude(complete=False, date__lt=today)
     return {
-        "rows": rows,
-        "more_overdue": len(late) > OVERDUE_SHOWN,
-        "more_of_week": len(due) > WEEK_SHOWN,
-        "overdue_shown": OVERDUE_SHOWN,
-        "week_shown": WEEK_SHOWN,
+        "rows": [
+            *_build_rows(access=access, activities=overdue, size=OVERDUE_SHOWN, are_overdue=True),
+            *_build_rows(access=access, activities=week, size=WEEK_SHOWN, are_overdue=False),
+        ],
+        "more_overdue": _count_more(activities=overdue, shown=OVERDUE_SHOWN, filters=_OVERDUE),
+        "more_of_week": _count_more(activities=week, shown=WEEK_SHOWN, filters=_WEEK),
         "today": today,
     }
 
 
-def _build_row(*, user: User, activity: Activity, is_overdue: bool) -> dict[str, Any]:
-    return {
-        "activity": activity,
-        "is_overdue": is_overdue,
-        "url": find_record_url(user=user, model=Activity, key=activity.pk),
-    }
+def _build_rows(*, access: ObjectAccess, activities: QuerySet[Activity], size: int, are_overdue: bool) -> list[WeekRow]:
+    fields = [access.shape.fields[name] for name in _FIELDS]
+    found = list(select_references(records=activities.order_by("date", "id"), fields=fields)[:size])
+    reader = ValueReader(access=access)
+    return [
+        WeekRow(
+            activity=activity,
+            url=get_record_url(activity),
+            is_overdue=are_overdue,
+            values={field.api_name: reader.show(record=activity, field=field) for field in fields},
+        )
+        for activity in found
+    ]
+
+
+def _count_more(*, activities: QuerySet[Activity], shown: int, filters: dict[str, str]) -> More | None:
+    count = count_capped(activities)
+    if count <= shown:
+        return None
+    parameters = filters | {"status__v": RecordStatus.ACTIVE, "sort": "date__v"}
+    return More(
+        count=f"{COUNT_CAP - shown:,} or more" if count > COUNT_CAP else f"{count - shown:,}",
+        url=f"{reverse('record_list', args=(Activity.object_name,))}?{urlencode(parameters)}",
+    )
 
 
 def register_activity_panel() -> None:

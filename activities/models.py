@@ -28,20 +28,24 @@ class Activity(VaultRecord):
 
     object_name = "crm_activity__v"
 
-    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="activities")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="activities", db_index=False)
     date = models.DateField()
     channel = models.CharField(max_length=32, choices=Channel.choices)
     complete = models.BooleanField(default=False)
     from_text = models.CharField("from", max_length=400, blank=True, default="", editable=False)
     subject = models.CharField(max_length=500, blank=True, default="")
     notes = models.TextField(blank=True, default="")
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, null=True, blank=True, related_name="activities")
-    study_country = models.ForeignKey(
-        StudyCountry, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
+    study = models.ForeignKey(
+        Study, on_delete=models.PROTECT, null=True, blank=True, related_name="activities", db_index=False
     )
-    site = models.ForeignKey(StudySite, on_delete=models.PROTECT, null=True, blank=True, related_name="activities")
+    study_country = models.ForeignKey(
+        StudyCountry, on_delete=models.PROTECT, null=True, blank=True, related_name="activities", db_index=False
+    )
+    site = models.ForeignKey(
+        StudySite, on_delete=models.PROTECT, null=True, blank=True, related_name="activities", db_index=False
+    )
     study_person = models.ForeignKey(
-        StudyPerson, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
+        StudyPerson, on_delete=models.PROTECT, null=True, blank=True, related_name="activities", db_index=False
     )
     monitoring_event = models.ForeignKey(
         MonitoringEvent, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
@@ -75,6 +79,12 @@ class Activity(VaultRecord):
         ]
         indexes: ClassVar = [
             models.Index(fields=("-date", "-id"), name="activity_by_date"),
+            # Instead of one on the reference alone: what belongs to a record is listed by date, newest first.
+            models.Index(fields=("person", "-date", "-id"), name="activity_of_person"),
+            models.Index(fields=("study", "-date", "-id"), name="activity_of_study"),
+            models.Index(fields=("study_country", "-date", "-id"), name="activity_of_study_country"),
+            models.Index(fields=("site", "-date", "-id"), name="activity_of_site"),
+            models.Index(fields=("study_person", "-date", "-id"), name="activity_of_study_person"),
             models.Index(fields=("object_type", "modified_at"), name="activity_by_change"),
         ]
 

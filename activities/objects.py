@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
-from activities.choices import ActivityType
+from typing import Any
+
+from django.utils import timezone
+
+from activities.choices import ActivityType, Channel
 from activities.models import Activity
+from ctms.accounts.models import User
+from ctms.clinical.access import show_own_studies
+from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.registry import ObjectType, VaultObject, register_object
+
+CHANNEL_ICONS: dict[str, str] = {
+    Channel.IN_PERSON: "in-person",
+    Channel.VIDEO: "video",
+    Channel.PHONE: "phone",
+    Channel.CHAT_TEXT: "chat",
+    Channel.EMAIL: "email",
+    Channel.OTHER: "other-channel",
+}
+SOURCES = ("monitoring_event__v", "study_communication__v")
+
+
+def fill_from(activity: Any, user: User) -> None:
+    """From is who logs the activity: `First Last (email)`."""
+    activity.from_text = user.display_contact
+
+
+def describe_completion(activity: Any) -> tuple[str, str]:
+    """Complete, planned, or planned for a day that has passed where the user is."""
+    if activity.complete:
+        return "complete", "Complete"
+    if activity.date is not None and activity.date < timezone.localdate():
+        return "overdue", "Overdue"
+    return "planned", "Planned"
+
+
+def suggest_today(_user: User) -> dict[str, Any]:
+    """Most activities are logged on their day, which is that of the user's time zone."""
+    return {"date__v": timezone.localdate()}
 
 
 def register_activity_objects() -> None:
@@ -12,6 +48,8 @@ def register_activity_objects() -> None:
     register_object(
         VaultObject(
             model=Activity,
+            description="An activity is a contact with a person of a study: a call, a visit, an e-mail. Study teams "
+            "log their own; those of the medical teams come from the Medical CRM.",
             fields={
                 "person__v": "person",
                 "date__v": "date",
@@ -31,8 +69,72 @@ def register_activity_objects() -> None:
             },
             object_types=(
                 ObjectType(api_name=ActivityType.CLINICAL, label=ActivityType.CLINICAL.label),
-                ObjectType(api_name=ActivityType.MEDICAL, label=ActivityType.MEDICAL.label, delivered_active=False),
+                ObjectType(
+                    api_name=ActivityType.MEDICAL,
+                    label=ActivityType.MEDICAL.label,
+                    delivered_active=False,
+                    origin="the Medical CRM",
+                ),
             ),
-            list_columns=("name__v", "object_type__v", "person__v", "date__v", "channel__v", "complete__v"),
+            generated_fields=frozenset({"name__v"}),
+            unassigned_fields=frozenset(SOURCES),
+            list_columns=(
+                "name__v",
+                "object_type__v",
+                "date__v",
+                "person__v",
+                "channel__v",
+                "complete__v",
+                "subject__v",
+                "study__v",
+                "site__v",
+            ),
+            default_sort="-date__v",
+            search_fields=("name__v", "subject__v", "person__v.name__v"),
+            filters=(
+                "study__v",
+                "site__v",
+                "person__v",
+                "channel__v",
+                "complete__v",
+                "date__v",
+                "object_type__v",
+                "status__v",
+            ),
+            header_fields=("person__v", "date__v", "channel__v", "complete__v"),
+            quick_fields=("person__v", "channel__v", "date__v", "complete__v", "subject__v", "study__v"),
+            layouts=(
+                Layout(
+                    name="Activity page layout",
+                    sections=(
+                        FieldSection(
+                            title="Activity Details",
+                            fields=(
+                                "object_type__v",
+                                "person__v",
+                                "date__v",
+                                "channel__v",
+                                "complete__v",
+                                "subject__v",
+                                "notes__v",
+                                "from__v",
+                                "status__v",
+                            ),
+                        ),
+                        FieldSection(
+                            title="Study Details",
+                            fields=("site__v", "study_person__v", "study_country__v", "study__v"),
+                        ),
+                        FieldSection(title="Origin", fields=("connection__v", "crm_id__v")),
+                    ),
+                ),
+            ),
+            chips={"complete__v": describe_completion},
+            icons={"channel__v": CHANNEL_ICONS},
+            tab=6,
+            icon="activity",
+            limit_to_visible=show_own_studies,
+            complete_new=fill_from,
+            initial_values=suggest_today,
         )
     )

@@ -7,5 +7,7 @@ class ConnectionsConfig(AppConfig):
 
     def ready(self) -> None:
         from connections.objects import register_connection_objects
+        from connections.steps import register_connection_steps
 
         register_connection_objects()
+        register_connection_steps()

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from ctms.accounts.views import enter_admin
 from ctms.audit.views import ChangePasswordView
 from ctms.core.views import show_health
-from ctms.records.views import open_record, show_home
 
 admin.site.index_title = "Admin"
 
 urlpatterns = [
-    path("", show_home, name="home"),
-    path("records/<str:object_name>/<uuid:uid>/", open_record, name="record"),
+    path("", include("ctms.records.urls")),
+    path("api/v1/", include("ctms.records.api.urls")),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", ChangePasswordView.as_view(), name="change_password"),

@@ -8,13 +8,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin, ReadOnlyTabularInline
 from ctms.audit.admin.theme import display
 from ctms.configuration.registry import UnknownObjectError, get_object
+from ctms.records.values import get_record_url
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 
 _STATUS_LABELS = {"Active": "danger", "Inactive": "info"}
@@ -119,8 +119,4 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
         record = model._base_manager.filter(uid=item.record_uid).first()
         if record is None:
             return "Deleted in the Vault"
-        try:
-            url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(record.pk,))
-        except NoReverseMatch:
-            return str(record)
-        return format_html("<a class='vault-link' href='{}'>{}</a>", url, record)
+        return format_html("<a class='vault-link' href='{}'>{}</a>", get_record_url(record), record)

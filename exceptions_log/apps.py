@@ -7,5 +7,7 @@ class ExceptionsLogConfig(AppConfig):
 
     def ready(self) -> None:
         from exceptions_log.objects import register_exception_objects
+        from exceptions_log.steps import register_exception_steps
 
         register_exception_objects()
+        register_exception_steps()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.registry import VaultObject, register_object
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 
@@ -13,6 +14,17 @@ def register_exception_objects() -> None:
             model=ExceptionMessage,
             fields={"connection__sys": "connection", "integration__sys": "integration"},
             list_columns=("name__v", "connection__sys", "integration__sys", "status__v", "created_date__v"),
+            layouts=(
+                Layout(
+                    name="User exception page layout",
+                    sections=(
+                        FieldSection(
+                            title="Details",
+                            fields=("name__v", "status__v", "connection__sys", "integration__sys", "created_date__v"),
+                        ),
+                    ),
+                ),
+            ),
             is_setup=True,
         )
     )

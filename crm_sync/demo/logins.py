@@ -88,6 +88,7 @@ def create_users() -> Users:
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
         user = _build_user(role.username, first_name=role.first_name, last_name=role.last_name, password=password)
         user.is_superuser = role.username == ADMIN_USERNAME
+        user.is_staff = role.profile != CRA  # what did not reach the CRM is seen in the console
         user.security_profile = profiles[role.profile]
         made.append(user)
         logins.append(Login(role=role.label, username=role.username, password=password))
@@ -166,7 +167,6 @@ def _build_user(username: str, *, first_name: str, last_name: str, password: str
         first_name=first_name,
         last_name=last_name,
         email=f"{build_slug(first_name=first_name, last_name=last_name)}@example.com",
-        is_staff=password is not None,
     )
     user.set_password(password)  # None: nobody can log in as this user
     return user

@@ -11,6 +11,7 @@ from ctms.clinical.models import (
     MonitoringEventParticipant,
     Person,
     Study,
+    StudyCommunicationContact,
     StudyCommunicationLog,
     StudyCountry,
     StudyPerson,
@@ -39,6 +40,7 @@ _DAILY_WORK = (
     MonitoringEvent.object_name,
     MonitoringEventParticipant.object_name,
     StudyCommunicationLog.object_name,
+    StudyCommunicationContact.object_name,
 )
 _STRUCTURE = (
     Study.object_name,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from activities.choices import ActivityType
-from activities.models import Activity
 from connections.choices import GrantFlow
 from connections.models import Connection, ConnectionAuthorization, CrmConnectionIdentifierMapping
-from connections.models.authorizations import BASIC_AUTH
-from connections.objects import ENTER_CONNECTED_APP_DETAILS
 from connections.services import create_connection, enter_connected_app_details, set_password
 from crm_sync.demo.crm import IntegrationLogin, OrganisationPlan
 from crm_sync.demo.identity import EMEA
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
-from ctms.configuration.services import assign_action, set_application_settings, set_object_type_status
+from ctms.configuration.services import set_application_settings
+from ctms.configuration.steps import apply_steps, list_steps
 from ctms.core.choices import RecordStatus
 from ctms.jobs.services import set_job_status
 
@@ -23,19 +20,8 @@ _EMEA_PERSON_IDENTIFIER, _EMEA_ACCOUNT_IDENTIFIER = "npi__v", "NPI_vod__c"
 
 
 def configure_vault(*, actor: Actor) -> None:
-    """Everything but the connections: the Medical Activity type, the connected-app action, the identifier mapping."""
-    set_object_type_status(
-        object_name=Activity.object_name,
-        object_type=ActivityType.MEDICAL,
-        status=RecordStatus.ACTIVE,
-        actor=actor,
-    )
-    assign_action(
-        object_name=ConnectionAuthorization.object_name,
-        object_type=BASIC_AUTH,
-        action_name=ENTER_CONNECTED_APP_DETAILS,
-        actor=actor,
-    )
+    """Everything but the connections: every configuration step as recommended, and the identifier mapping."""
+    apply_steps(steps=list_steps(), actor=actor)
     set_application_settings(
         clinical_person_identifier="external_id__v",
         crm_account_identifier="External_ID_vod__c",

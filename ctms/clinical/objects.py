@@ -1,18 +1,26 @@
-"""Registration of the clinical objects: their fields by API name, their types, the columns of their lists."""
+"""Registration of the clinical objects: their fields by API name, their types, lists and pages.
+
+The layouts are what a Vault is delivered with: without activities, and with the fields of the automation where the
+requirement documents find them before an admin moves them.
+"""
 
 from __future__ import annotations
 
+from ctms.clinical.access import show_own_studies
 from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
 from ctms.clinical.models import (
     MonitoringEvent,
     MonitoringEventParticipant,
     Person,
     Study,
+    StudyAssignment,
+    StudyCommunicationContact,
     StudyCommunicationLog,
     StudyCountry,
     StudyPerson,
     StudySite,
 )
+from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.registry import ObjectType, VaultObject, register_object
 
 _PLANNED_AND_ACTUAL = {
@@ -21,117 +29,396 @@ _PLANNED_AND_ACTUAL = {
     "actual_start_date__v": "actual_start",
     "actual_end_date__v": "actual_end",
 }
+_NAME = frozenset({"name__v"})
+_UPDATE_REQUIRED = "activity_update_required__v"
+_DATES = FieldSection(title="Dates", fields=tuple(_PLANNED_AND_ACTUAL))
 
 
 def register_clinical_objects() -> None:
     """Called once, when the app is ready."""
-    register_object(
-        VaultObject(
-            model=Study,
-            fields={
-                "study_name__v": "study_name",
-                "protocol_title__v": "protocol_title",
-                "study_phase__v": "phase",
-                "state__v": "lifecycle_state",
-                "sponsor__v": "sponsor",
-                **_PLANNED_AND_ACTUAL,
-                "send_to_crm__v": "send_to_crm",
-            },
-            list_columns=("name__v", "study_name__v", "study_phase__v", "state__v", "sponsor__v"),
-        )
+    for vault_object in (
+        *_build_study_objects(),
+        *_build_people_objects(),
+        *_build_event_objects(),
+        *_build_communication_objects(),
+    ):
+        register_object(vault_object)
+
+
+def _build_study_objects() -> tuple[VaultObject, ...]:
+    study = VaultObject(
+        model=Study,
+        description="A study is a clinical trial, by its number. Countries, sites, people and monitoring events "
+        "belong to it.",
+        fields={
+            "study_name__v": "study_name",
+            "protocol_title__v": "protocol_title",
+            "study_phase__v": "phase",
+            "state__v": "lifecycle_state",
+            "sponsor__v": "sponsor",
+            **_PLANNED_AND_ACTUAL,
+            "send_to_crm__v": "send_to_crm",
+        },
+        labels={"name__v": "Study number"},
+        list_columns=("name__v", "study_name__v", "study_phase__v", "state__v", "sponsor__v", "status__v"),
+        default_sort="name__v",
+        search_fields=("name__v", "study_name__v", "sponsor__v"),
+        filters=("study_phase__v", "state__v", "status__v"),
+        header_fields=("study_name__v", "study_phase__v", "state__v"),
+        layouts=(
+            Layout(
+                name="Study page layout",
+                sections=(
+                    FieldSection(
+                        title="Study Details",
+                        fields=(
+                            "name__v",
+                            "study_name__v",
+                            "protocol_title__v",
+                            "sponsor__v",
+                            "study_phase__v",
+                            "state__v",
+                            "status__v",
+                        ),
+                    ),
+                    _DATES,
+                    FieldSection(title="Medical CRM", fields=("send_to_crm__v", "external_id__v")),
+                    RelatedSection(
+                        title="Study Countries", related_object="study_country__v", related_field="study__v"
+                    ),
+                    RelatedSection(title="Study Sites", related_object="site__v", related_field="study__v"),
+                    RelatedSection(
+                        title="Study People", related_object="study_person__clin", related_field="study__clin"
+                    ),
+                    RelatedSection(
+                        title="Monitoring Events", related_object="monitoring_event__ctms", related_field="study__v"
+                    ),
+                    RelatedSection(
+                        title="Study Communications",
+                        related_object="study_communication_log__ctms",
+                        related_field="study__v",
+                    ),
+                ),
+            ),
+        ),
+        parts=((StudyAssignment, "study"),),
+        tab=1,
+        icon="study",
+        limit_to_visible=show_own_studies,
     )
-    register_object(
-        VaultObject(
-            model=StudyCountry,
-            fields={"study__v": "study", "country__v": "country"},
-            list_columns=("name__v", "study__v", "status__v"),
-        )
+    country = VaultObject(
+        model=StudyCountry,
+        description="A study country is a country in which a study is run. Its sites belong to it.",
+        fields={"study__v": "study", "country__v": "country"},
+        generated_fields=_NAME,
+        list_columns=("name__v", "study__v", "status__v"),
+        default_sort="name__v",
+        search_fields=("name__v", "study__v.name__v"),
+        filters=("study__v", "status__v"),
+        header_fields=("study__v",),
+        layouts=(
+            Layout(
+                name="Study country page layout",
+                sections=(
+                    FieldSection(title="Study Country Details", fields=("study__v", "country__v", "status__v")),
+                    RelatedSection(title="Study Sites", related_object="site__v", related_field="study_country__v"),
+                    RelatedSection(
+                        title="Study People", related_object="study_person__clin", related_field="study_country__clin"
+                    ),
+                ),
+            ),
+        ),
+        icon="country",
+        limit_to_visible=show_own_studies,
     )
-    register_object(
-        VaultObject(
-            model=StudySite,
-            fields={
-                "study__v": "study",
-                "study_country__v": "study_country",
-                "site_name__v": "site_name",
-                "principal_investigator__v": "principal_investigator",
-                "state__v": "lifecycle_state",
-                "city__v": "city",
-                "address_country__v": "address_country",
-                "send_to_crm__v": "send_to_crm",
-            },
-            list_columns=("name__v", "site_name__v", "study__v", "study_country__v", "principal_investigator__v"),
-        )
+    site = VaultObject(
+        model=StudySite,
+        description="A study site is a hospital or practice at which a study is run, with its principal investigator.",
+        fields={
+            "study__v": "study",
+            "study_country__v": "study_country",
+            "site_name__v": "site_name",
+            "principal_investigator__v": "principal_investigator",
+            "state__v": "lifecycle_state",
+            "city__v": "city",
+            "address_country__v": "address_country",
+            "send_to_crm__v": "send_to_crm",
+        },
+        labels={"name__v": "Site number"},
+        list_columns=(
+            "name__v",
+            "site_name__v",
+            "study__v",
+            "study_country__v",
+            "principal_investigator__v",
+            "state__v",
+        ),
+        default_sort="name__v",
+        search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
+        filters=("study__v", "study_country__v", "state__v", "status__v"),
+        header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v"),
+        layouts=(
+            Layout(
+                name="Study site page layout",
+                sections=(
+                    FieldSection(
+                        title="Study Site Details",
+                        fields=(
+                            "name__v",
+                            "site_name__v",
+                            "study__v",
+                            "study_country__v",
+                            "principal_investigator__v",
+                            "state__v",
+                            "status__v",
+                        ),
+                    ),
+                    FieldSection(title="Address", fields=("city__v", "address_country__v")),
+                    FieldSection(title="Medical CRM", fields=("send_to_crm__v", "external_id__v")),
+                    RelatedSection(
+                        title="Study People", related_object="study_person__clin", related_field="site__clin"
+                    ),
+                    RelatedSection(
+                        title="Monitoring Events", related_object="monitoring_event__ctms", related_field="site__v"
+                    ),
+                    RelatedSection(
+                        title="Study Communications",
+                        related_object="study_communication_log__ctms",
+                        related_field="site__v",
+                    ),
+                ),
+            ),
+        ),
+        tab=2,
+        tab_label="Study Sites",
+        icon="site",
+        limit_to_visible=show_own_studies,
     )
-    register_object(
-        VaultObject(
-            model=Person,
-            fields={
-                "first_name__sys": "first_name",
-                "last_name__sys": "last_name",
-                "full_name__v": "full_name",
-                "email__sys": "email",
-                "phone__v": "phone",
-                "language__sys": "language",
-                "npi__v": "npi",
-                "person_identifier__v": "person_identifier",
-            },
-            object_types=tuple(ObjectType(api_name=value, label=label) for value, label in PersonType.choices),
-            list_columns=("name__v", "object_type__v", "email__sys", "phone__v", "status__v"),
-        )
+    return study, country, site
+
+
+def _build_people_objects() -> tuple[VaultObject, ...]:
+    details = FieldSection(
+        title="Details",
+        fields=(
+            "object_type__v",
+            "first_name__sys",
+            "last_name__sys",
+            "email__sys",
+            "phone__v",
+            "language__sys",
+            "status__v",
+        ),
     )
-    register_object(
-        VaultObject(
-            model=StudyPerson,
-            fields={
-                "person__clin": "person",
-                "study__clin": "study",
-                "study_country__clin": "study_country",
-                "site__clin": "site",
-                "team_role__v": "team_role",
-                "start_date__clin": "start_date",
-                "end_date__clin": "end_date",
-            },
-            list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin"),
-        )
+    identifiers = FieldSection(title="Identifiers", fields=("npi__v", "person_identifier__v", "external_id__v"))
+    roles = RelatedSection(title="Study Roles", related_object="study_person__clin", related_field="person__clin")
+    person = VaultObject(
+        model=Person,
+        description="A person is somebody with whom study teams interact: an investigator, a nurse, a coordinator.",
+        fields={
+            "first_name__sys": "first_name",
+            "last_name__sys": "last_name",
+            "full_name__v": "full_name",
+            "email__sys": "email",
+            "phone__v": "phone",
+            "language__sys": "language",
+            "npi__v": "npi",
+            "person_identifier__v": "person_identifier",
+        },
+        object_types=tuple(ObjectType(api_name=value, label=label) for value, label in PersonType.choices),
+        generated_fields=_NAME,
+        list_columns=("name__v", "object_type__v", "email__sys", "phone__v", "status__v"),
+        default_sort="name__v",
+        search_fields=("name__v", "email__sys", "npi__v"),
+        filters=("object_type__v", "status__v"),
+        header_fields=("email__sys", "phone__v"),
+        layouts=(
+            Layout(name="Person page layout", sections=(details, identifiers, roles)),
+            Layout(
+                name="Investigator page layout",
+                object_type=PersonType.INVESTIGATOR,
+                sections=(
+                    details,
+                    identifiers,
+                    roles,
+                    RelatedSection(
+                        title="Sites led", related_object="site__v", related_field="principal_investigator__v"
+                    ),
+                ),
+            ),
+        ),
+        tab=3,
+        icon="people",
     )
-    register_object(
-        VaultObject(
-            model=MonitoringEvent,
-            fields={
-                "study__v": "study",
-                "study_country__v": "study_country",
-                "site__v": "site",
-                "state__v": "lifecycle_state",
-                **_PLANNED_AND_ACTUAL,
-                "monitoring_visit_method__v": "visit_method",
-                "activity_update_required__v": "activity_update_required",
-            },
-            object_types=tuple(ObjectType(api_name=value, label=label) for value, label in MonitoringEventType.choices),
-            list_columns=("name__v", "object_type__v", "site__v", "planned_start_date__v", "state__v"),
-        )
+    study_person = VaultObject(
+        model=StudyPerson,
+        description="A study person is the role that a person has in a study, in one of its countries or at one of "
+        "its sites.",
+        fields={
+            "person__clin": "person",
+            "study__clin": "study",
+            "study_country__clin": "study_country",
+            "site__clin": "site",
+            "team_role__v": "team_role",
+            "start_date__clin": "start_date",
+            "end_date__clin": "end_date",
+        },
+        generated_fields=_NAME,
+        list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin"),
+        default_sort="name__v",
+        search_fields=("name__v", "study__clin.name__v"),
+        filters=("study__clin", "site__clin", "team_role__v", "status__v"),
+        header_fields=("study__clin", "site__clin", "team_role__v"),
+        layouts=(
+            Layout(
+                name="Study person page layout",
+                sections=(
+                    FieldSection(
+                        title="Study Person Details",
+                        fields=(
+                            "person__clin",
+                            "team_role__v",
+                            "site__clin",
+                            "study_country__clin",
+                            "study__clin",
+                            "start_date__clin",
+                            "end_date__clin",
+                            "status__v",
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        icon="people",
+        limit_to_visible=show_own_studies,
     )
-    register_object(
-        VaultObject(
-            model=MonitoringEventParticipant,
-            fields={"monitoring_event__v": "monitoring_event", "person__v": "person", "role__v": "role"},
-            list_columns=("name__v", "monitoring_event__v", "role__v"),
-        )
+    return person, study_person
+
+
+def _build_event_objects() -> tuple[VaultObject, ...]:
+    event = VaultObject(
+        model=MonitoringEvent,
+        description="A monitoring event is a visit to a site, planned or done, on-site or remote.",
+        fields={
+            "study__v": "study",
+            "study_country__v": "study_country",
+            "site__v": "site",
+            "state__v": "lifecycle_state",
+            **_PLANNED_AND_ACTUAL,
+            "monitoring_visit_method__v": "visit_method",
+            _UPDATE_REQUIRED: "activity_update_required",
+        },
+        object_types=tuple(ObjectType(api_name=value, label=label) for value, label in MonitoringEventType.choices),
+        generated_fields=_NAME,
+        unassigned_fields=frozenset({"monitoring_visit_method__v", _UPDATE_REQUIRED}),
+        list_columns=("name__v", "object_type__v", "study__v", "site__v", "planned_start_date__v", "state__v"),
+        default_sort="-planned_start_date__v",
+        search_fields=("name__v", "site__v.name__v", "site__v.site_name__v"),
+        filters=("study__v", "site__v", "object_type__v", "state__v", "planned_start_date__v", "status__v"),
+        header_fields=("study__v", "site__v", "planned_start_date__v", "state__v"),
+        layouts=(
+            Layout(
+                name="Monitoring event page layout",
+                sections=(
+                    FieldSection(
+                        title="Monitoring Event Details",
+                        fields=("object_type__v", "site__v", "study_country__v", "study__v", "state__v", "status__v"),
+                    ),
+                    _DATES,
+                    FieldSection(title="Activity", fields=("monitoring_visit_method__v", _UPDATE_REQUIRED)),
+                    RelatedSection(
+                        title="Participants",
+                        related_object="monitoring_event_participant__ctms",
+                        related_field="monitoring_event__v",
+                        columns=("person__v", "role__v", "status__v"),
+                    ),
+                ),
+            ),
+        ),
+        parts=((MonitoringEventParticipant, "monitoring_event"),),
+        tab=4,
+        tab_label="Monitoring Events",
+        icon="event",
+        limit_to_visible=show_own_studies,
     )
-    register_object(
-        VaultObject(
-            model=StudyCommunicationLog,
-            fields={
-                "study__v": "study",
-                "study_country__v": "study_country",
-                "site__v": "site",
-                "date__v": "date",
-                "subject__v": "subject",
-                "summary__v": "summary",
-                "direction__v": "direction",
-                "activity_update_required__v": "activity_update_required",
-            },
-            object_types=tuple(ObjectType(api_name=value, label=label) for value, label in CommunicationType.choices),
-            list_columns=("name__v", "object_type__v", "study__v", "site__v", "date__v"),
-        )
+    participant = VaultObject(
+        model=MonitoringEventParticipant,
+        description="A participant is a person who takes part in a monitoring event.",
+        fields={"monitoring_event__v": "monitoring_event", "person__v": "person", "role__v": "role"},
+        generated_fields=_NAME,
+        list_columns=("name__v", "monitoring_event__v", "role__v"),
+        default_sort="name__v",
+        header_fields=("monitoring_event__v", "role__v"),
+        icon="people",
+        limit_to_visible=show_own_studies,
     )
+    return event, participant
+
+
+def _build_communication_objects() -> tuple[VaultObject, ...]:
+    communication = VaultObject(
+        model=StudyCommunicationLog,
+        description="A study communication is a message or a conversation about a study, with the persons who took "
+        "part.",
+        fields={
+            "study__v": "study",
+            "study_country__v": "study_country",
+            "site__v": "site",
+            "date__v": "date",
+            "subject__v": "subject",
+            "summary__v": "summary",
+            "direction__v": "direction",
+            _UPDATE_REQUIRED: "activity_update_required",
+        },
+        object_types=tuple(ObjectType(api_name=value, label=label) for value, label in CommunicationType.choices),
+        generated_fields=_NAME,
+        unassigned_fields=frozenset({_UPDATE_REQUIRED}),
+        list_columns=("name__v", "object_type__v", "study__v", "site__v", "date__v", "direction__v"),
+        default_sort="-date__v",
+        search_fields=("name__v", "subject__v"),
+        filters=("study__v", "site__v", "object_type__v", "date__v", "status__v"),
+        header_fields=("study__v", "site__v", "date__v"),
+        layouts=(
+            Layout(
+                name="Study communication log page layout",
+                sections=(
+                    FieldSection(
+                        title="Study Communication Details",
+                        fields=(
+                            "object_type__v",
+                            "date__v",
+                            "direction__v",
+                            "subject__v",
+                            "summary__v",
+                            _UPDATE_REQUIRED,
+                            "status__v",
+                        ),
+                    ),
+                    FieldSection(title="Study Details", fields=("site__v", "study_country__v", "study__v")),
+                    RelatedSection(
+                        title="Contacts",
+                        related_object="study_communication_contact__ctms",
+                        related_field="study_communication__v",
+                        columns=("person__v", "status__v"),
+                    ),
+                ),
+            ),
+        ),
+        parts=((StudyCommunicationContact, "communication"),),
+        tab=5,
+        tab_label="Communications",
+        icon="message",
+        limit_to_visible=show_own_studies,
+    )
+    contact = VaultObject(
+        model=StudyCommunicationContact,
+        description="A contact is a person with whom a communication was held.",
+        fields={"study_communication__v": "communication", "person__v": "person"},
+        generated_fields=_NAME,
+        list_columns=("name__v", "study_communication__v", "status__v"),
+        default_sort="name__v",
+        header_fields=("study_communication__v",),
+        icon="people",
+        limit_to_visible=show_own_studies,
+    )
+    return communication, contact

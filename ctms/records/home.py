@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
-from django.urls import NoReverseMatch, reverse
+from django.utils.timesince import timesince
 
 from ctms.accounts.models import User
-from ctms.audit.models import AuditEntry
 from ctms.audit.selectors import list_recent_records
-from ctms.configuration.registry import UnknownObjectError, get_object
+from ctms.core.clock import get_now
+from ctms.records.favourites import list_favourites
+from ctms.records.links import RecordLink, find_links
 
 _RECENT_RECORDS = 10
+_FAVOURITES = 12
+_JUST_NOW = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +31,11 @@ class HomePanel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecentRecord:
-    """A record that the user created or changed, with its address if the user may open it."""
+    """A record that the user created or changed, and when."""
 
-    name: str
-    object_label: str
+    link: RecordLink
     action: str
-    at: Any
-    url: str
+    age: str
 
 
 _panels: list[HomePanel] = []
@@ -48,7 +49,7 @@ def register_home_panel(panel: HomePanel) -> None:
 
 def build_home_panels(user: User) -> list[dict[str, Any]]:
     """Title, template and content of each panel that has something to say to the user."""
-    built = [(panel, panel.build(user)) for panel in (*_panels, RECENT_RECORDS)]
+    built = [(panel, panel.build(user)) for panel in (*_panels, FAVOURITES, RECENT_RECORDS)]
     return [
         {"title": panel.title, "template": panel.template, "content": content}
         for panel, content in built
@@ -57,43 +58,30 @@ def build_home_panels(user: User) -> list[dict[str, Any]]:
 
 
 def build_recent_records(user: User) -> dict[str, Any]:
-    """The records that the user changed last and that still exist."""
-    by_object: dict[str, list[AuditEntry]] = {}
-    for entry in list_recent_records(user=user, limit=_RECENT_RECORDS):
-        by_object.setdefault(entry.object_name, []).append(entry)
-    recent: list[RecentRecord] = []
-    for object_name, entries in by_object.items():
-        try:
-            vault_object = get_object(object_name)
-        except UnknownObjectError:
-            continue  # users and the like: their place is the admin console
-        if vault_object.is_setup:
-            continue
-        found = vault_object.model._base_manager.filter(uid__in=[entry.record_uid for entry in entries])
-        keys = dict(found.values_list("uid", "pk"))
-        recent.extend(
-            RecentRecord(
-                name=entry.record_name,
-                object_label=vault_object.label,
-                action=entry.get_action_display(),
-                at=entry.at,
-                url=find_record_url(user=user, model=vault_object.model, key=keys[entry.record_uid]),
-            )
+    """The records that the user changed last, as far as they still exist and the user sees them."""
+    entries = list_recent_records(user=user, limit=_RECENT_RECORDS)
+    references = [(entry.object_name, entry.record_uid) for entry in entries if entry.record_uid is not None]
+    links = find_links(user=user, references=references)
+    return {
+        "records": [
+            RecentRecord(link=links[entry.record_uid], action=entry.get_action_display(), age=describe_age(entry.at))
             for entry in entries
-            if entry.record_uid in keys
-        )
-    return {"records": sorted(recent, key=lambda record: record.at, reverse=True)}
+            if entry.record_uid in links
+        ]
+    }
 
 
-def find_record_url(*, user: User, model: type[models.Model], key: int) -> str:
-    """Address of a record's page in the admin console; empty for users who may not open it."""
-    label = model._meta
-    if not user.is_staff or not user.has_perm(f"{label.app_label}.view_{label.model_name}"):
-        return ""
-    try:
-        return reverse(f"admin:{label.app_label}_{label.model_name}_change", args=(key,))
-    except NoReverseMatch:
-        return ""
+def build_favourites(user: User) -> dict[str, Any] | None:
+    """The records that the user marked with a star; no panel without any."""
+    favourites = list_favourites(user=user, limit=_FAVOURITES)
+    return {"records": favourites} if favourites else None
 
 
+def describe_age(moment: dt.datetime) -> str:
+    """How long ago a moment was: "just now", "3 hours ago"."""
+    now = get_now()
+    return "just now" if now - moment < _JUST_NOW else f"{timesince(moment, now, depth=1)} ago"
+
+
+FAVOURITES = HomePanel(title="Favourites", template="home/favourites.html", build=build_favourites)
 RECENT_RECORDS = HomePanel(title="Recent records", template="home/recent_records.html", build=build_recent_records)

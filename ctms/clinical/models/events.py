@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from ctms.clinical.choices import (
     CommunicationType,
@@ -17,7 +17,7 @@ from ctms.clinical.choices import (
 from ctms.clinical.consistency import check_order, check_same_study, fill_wider_references
 from ctms.clinical.models.people import Person
 from ctms.clinical.models.studies import Study, StudyCountry, StudySite
-from ctms.core.models import AuditedModel, VaultRecord
+from ctms.core.models import VaultRecord
 
 
 class MonitoringEvent(VaultRecord):
@@ -53,6 +53,7 @@ class MonitoringEvent(VaultRecord):
         ]
         indexes: ClassVar = [
             models.Index(fields=("id",), condition=Q(activity_update_required=True), name="monitoring_event_flagged"),
+            models.Index(F("planned_start").desc(nulls_last=True), F("id").desc(), name="monitoring_event_list"),
         ]
 
     def prepare_for_save(self) -> None:
@@ -91,6 +92,7 @@ class MonitoringEventParticipant(VaultRecord):
                 violation_error_message="This person takes part in the event already.",
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=("name", "id"), name="participant_list")]
 
     def build_name(self) -> str:
         return self.person.full_name if self.person_id else ""
@@ -125,6 +127,7 @@ class StudyCommunicationLog(VaultRecord):
         ]
         indexes: ClassVar = [
             models.Index(fields=("id",), condition=Q(activity_update_required=True), name="communication_flagged"),
+            models.Index(F("date").desc(nulls_last=True), F("id").desc(), name="communication_list"),
         ]
 
     def prepare_for_save(self) -> None:
@@ -142,15 +145,17 @@ class StudyCommunicationLog(VaultRecord):
             check_same_study(self)
 
 
-class StudyCommunicationContact(AuditedModel):
+class StudyCommunicationContact(VaultRecord):
     """A contact person of a communication."""
 
-    object_name = "study_communication_log__ctms"
+    object_name = "study_communication_contact__ctms"
 
     communication = models.ForeignKey(StudyCommunicationLog, on_delete=models.PROTECT, related_name="contacts")
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="communication_contacts")
 
     class Meta:
+        verbose_name = "study communication contact"
+        verbose_name_plural = "study communication contacts"
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=("communication", "person"),
@@ -158,6 +163,7 @@ class StudyCommunicationContact(AuditedModel):
                 violation_error_message="This person is a contact of the communication already.",
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=("name", "id"), name="contact_list")]
 
-    def __str__(self) -> str:
-        return f"{self.communication}: {self.person}"
+    def build_name(self) -> str:
+        return self.person.full_name if self.person_id else ""

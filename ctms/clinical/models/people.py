@@ -38,7 +38,10 @@ class Person(VaultRecord):
                 violation_error_message=f"Object type: choose one of {', '.join(PersonType.labels)}.",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=("last_name", "first_name"), name="person_by_name")]
+        indexes: ClassVar = [
+            models.Index(fields=("last_name", "first_name"), name="person_by_name"),
+            models.Index(fields=("name", "id"), name="person_list"),
+        ]
 
     @property
     def full_name(self) -> str:

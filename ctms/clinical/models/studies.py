@@ -70,6 +70,7 @@ class StudyCountry(VaultRecord):
                 violation_error_message="The study has this country already.",
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=("name", "id"), name="study_country_list")]
 
     def build_name(self) -> str:
         return self.country
@@ -103,6 +104,7 @@ class StudySite(VaultRecord):
             ),
             models.CheckConstraint(condition=~Q(name=""), name="site_has_a_number"),
         ]
+        indexes: ClassVar = [models.Index(fields=("name", "id"), name="site_list")]
 
     def prepare_for_save(self) -> None:
         if not self.study_id and self.study_country_id:
@@ -136,6 +138,7 @@ class StudyPerson(VaultRecord):
         verbose_name = "study person"
         verbose_name_plural = "study people"
         ordering = ("study", "name")
+        indexes: ClassVar = [models.Index(fields=("name", "id"), name="study_person_list")]
 
     def prepare_for_save(self) -> None:
         fill_wider_references(self)

@@ -1,0 +1,115 @@
+"""What a user may do with the records of an object: asked alike by pages, API, imports and jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from ctms.accounts.models import User
+from ctms.accounts.policies import allows_object_type, list_permitted_types
+from ctms.configuration.registry import UnknownObjectError, VaultObject, get_object
+from ctms.configuration.snapshot import Configuration, ObjectShape, TypeShape, load_configuration
+from ctms.core.errors import VaultError
+
+_DJANGO_ACTIONS = {"read": "view", "create": "add", "edit": "change", "delete": "delete"}
+
+
+class AccessRefusedError(VaultError):
+    """The user's security profile, or the object type, does not allow it; the message says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectAccess:
+    """An object as one user meets it. What cannot be done is explained in a sentence; empty: it can be done."""
+
+    user: User
+    shape: ObjectShape
+    configuration: Configuration
+
+    @property
+    def vault_object(self) -> VaultObject:
+        return self.shape.vault_object
+
+    def allows(self, action: str, object_type: str = "") -> bool:
+        """Whether the profile allows read, create, edit or delete; without an object type: for any of them."""
+        return allows_object_type(
+            user=self.user,
+            object_name=self.shape.api_name,
+            object_type=object_type,
+            django_action=_DJANGO_ACTIONS[action],
+        )
+
+    def list_records(self) -> QuerySet[Any]:
+        """The records that the user sees: of permitted object types, of visible studies."""
+        records = self.vault_object.model._default_manager.all()
+        permitted = list_permitted_types(user=self.user, object_name=self.shape.api_name)
+        if permitted is not None:
+            records = records.filter(object_type__in=permitted) if permitted else records.none()
+        return self.vault_object.limit_to_visible(records, self.user)
+
+    def list_creatable_types(self) -> list[TypeShape]:
+        """The object types of which the user may create a record now; one, named "", of an object without types."""
+        return [each for each in self.shape.types.values() if not self.explain_create(each.api_name)]
+
+    def can_create(self) -> bool:
+        return bool(self.list_creatable_types())
+
+    def explain_create(self, object_type: str) -> str:
+        """Why no record of that type can be created."""
+        shape = self.shape.get_type(object_type)
+        if shape.origin:
+            return f"{shape.label}: these records come from {shape.origin}; nobody creates them here."
+        if not self.allows("create", object_type):
+            return f"Your security profile does not allow you to create {self._name_type(object_type)} records."
+        if object_type not in self.shape.types:
+            return f"Object type: {self.vault_object.title} has no type {object_type!r}."
+        if not shape.is_active:
+            return f"The object type {shape.label} is Inactive: it takes no new records."
+        return ""
+
+    def explain_edit(self, record: Any) -> str:
+        """Why the record cannot be changed."""
+        return self._explain(record=record, action="edit", word="changes")
+
+    def explain_delete(self, record: Any) -> str:
+        """Why the record cannot be deleted, as far as profile and object type say."""
+        return self._explain(record=record, action="delete", word="deletes")
+
+    def _explain(self, *, record: Any, action: str, word: str) -> str:
+        object_type = getattr(record, "object_type", "")
+        shape = self.shape.get_type(object_type)
+        if shape.origin:
+            return f"{shape.label}: this record comes from {shape.origin}; nobody {word} it here."
+        if not self.allows(action, object_type):
+            return f"Your security profile does not allow you to {action} {self._name_type(object_type)} records."
+        return ""
+
+    def _name_type(self, object_type: str) -> str:
+        return self.shape.get_type(object_type).label or self.vault_object.label
+
+
+def open_object(*, user: User, object_name: str, configuration: Configuration | None = None) -> ObjectAccess:
+    """An object of the study teams as the user meets it.
+
+    Raises UnknownObjectError (the admin console's objects are not the study teams') and AccessRefusedError for users
+    who may read none of its records.
+    """
+    if get_object(object_name).is_setup:
+        raise UnknownObjectError(f"{object_name} belongs to the admin console.")
+    configuration = configuration or load_configuration()
+    access = ObjectAccess(user=user, shape=configuration.get(object_name), configuration=configuration)
+    if not access.allows("read"):
+        raise AccessRefusedError(
+            f"Your security profile does not allow you to read {access.vault_object.plural_label}. Ask an admin."
+        )
+    return access
+
+
+def open_related(*, access: ObjectAccess, object_name: str) -> ObjectAccess | None:
+    """Another object under the same configuration; None for setup objects and those that the user may not read."""
+    try:
+        return open_object(user=access.user, object_name=object_name, configuration=access.configuration)
+    except (UnknownObjectError, AccessRefusedError):
+        return None

@@ -1,0 +1,46 @@
+"""Who calls the API: the user of a token, or of a session in the browser."""
+
+from __future__ import annotations
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from ctms.accounts.middleware import activate_time_zone
+from ctms.accounts.models import User
+from ctms.records.tokens import InvalidTokenError, find_user
+
+_SCHEME = "bearer"
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer vault_…`: the token acts as its user, in that user's time zone."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != _SCHEME:
+            return None
+        try:
+            user = find_user(text.strip())
+        except InvalidTokenError as error:
+            raise exceptions.AuthenticationFailed(str(error)) from error
+        activate_time_zone(user)
+        return user, None
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  Django REST framework's signature
+        return 'Bearer realm="api"'
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The same, in the OpenAPI document."""
+
+    target_class = TokenAuthentication
+    name = "token"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002  drf-spectacular's
+        return {
+            "type": "http",
+            "scheme": _SCHEME,
+            "description": "An API token, which users create on their profile page.",
+        }

@@ -1,0 +1,257 @@
+"""The OpenAPI document: the one view set of the records, told once for every object, as it is configured now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from ctms.accounts.models import User
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.registry import list_record_objects
+from ctms.configuration.snapshot import ObjectShape, load_configuration
+from ctms.records.access import ObjectAccess
+from ctms.records.api.errors import MEDIA_TYPE, PROBLEM
+from ctms.records.api.paging import DEFAULT_SIZE, LARGEST_SIZE
+from ctms.records.api.serializers import PageSerializer, RecordInputSerializer, RecordSerializer
+from ctms.records.filters import CONTAINS, EMPTY, WITHIN, list_filter_names, list_picklist_choices, split_parameter
+from ctms.records.listing import CURSOR, QUERY, SIZE, SORT, is_sortable
+from ctms.records.periods import PERIOD_CHOICES
+from ctms.records.requests import get_user
+
+_PLACEHOLDER = "{object_name}"
+_COMPONENT_SUFFIXES = {RecordSerializer: "", PageSerializer: "_page", RecordInputSerializer: "_new"}
+
+_REFUSALS: Mapping[int, str] = {
+    400: "The body or a parameter is wrong; the errors name what.",
+    401: "There is no valid token or session.",
+    403: "Your security profile, or the object type, does not allow it; the detail says which.",
+    404: "There is no such record, or you do not see it.",
+    406: "Only JSON can be had.",
+    409: "A record of this uid or external ID exists; or others refer to the one to be deleted.",
+    412: "The record is at another version than If-Match names.",
+    413: "The body is too large.",
+    415: "Only JSON is understood.",
+    428: "If-Match is missing.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operation:
+    verb: str  # of its identifier
+    summary: str
+    code: int
+    outcome: str
+    answer: type[PageSerializer | RecordSerializer] | None
+    refusals: tuple[int, ...]
+
+
+_OPERATIONS: Mapping[str, _Operation] = {
+    "list": _Operation(
+        verb="list",
+        summary="List {plural}",
+        code=200,
+        outcome="A page of the list.",
+        answer=PageSerializer,
+        refusals=(400, 401, 403, 406),
+    ),
+    "create": _Operation(
+        verb="create",
+        summary="Create a {label}",
+        code=201,
+        outcome="The new record.",
+        answer=RecordSerializer,
+        refusals=(400, 401, 403, 406, 409, 413, 415),
+    ),
+    "retrieve": _Operation(
+        verb="read",
+        summary="Read a {label}",
+        code=200,
+        outcome="The record.",
+        answer=RecordSerializer,
+        refusals=(401, 403, 404, 406),
+    ),
+    "partial_update": _Operation(
+        verb="change",
+        summary="Change a {label}",
+        code=200,
+        outcome="The record as it is now.",
+        answer=RecordSerializer,
+        refusals=(400, 401, 403, 404, 406, 412, 413, 415, 428),
+    ),
+    "destroy": _Operation(
+        verb="delete",
+        summary="Delete a {label}",
+        code=204,
+        outcome="It is deleted.",
+        answer=None,
+        refusals=(401, 403, 404, 406, 409, 412, 428),
+    ),
+}
+
+_ETAG = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="The version of the record, in quotes."
+)
+_LOCATION = OpenApiParameter(
+    "Location", str, OpenApiParameter.HEADER, response=[201], description="Address of the new record."
+)
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="The ETag that the record was read with; * for whatever version it has.",
+)
+
+
+def build_refusals(*codes: int) -> dict[Any, Any]:
+    """Problem details for each of the status codes, as drf-spectacular takes them."""
+    return {(code, MEDIA_TYPE): OpenApiResponse(PROBLEM, description=_REFUSALS[code]) for code in codes}
+
+
+class RecordSchema(AutoSchema):
+    """An operation on the records of one object: that of the view's `access`, which the generator has put there."""
+
+    view: Any
+
+    @property
+    def access(self) -> ObjectAccess:
+        access: ObjectAccess = self.view.access
+        return access
+
+    def get_operation_id(self) -> str:
+        return f"{_OPERATIONS[self.view.action].verb}_{self.access.shape.api_name}"
+
+    def get_summary(self) -> str:
+        vault_object = self.access.vault_object
+        return _OPERATIONS[self.view.action].summary.format(label=vault_object.label, plural=vault_object.plural_label)
+
+    def get_tags(self) -> list[str]:
+        return [self.access.vault_object.plural_title]
+
+    def get_override_parameters(self) -> list[Any]:
+        if self.view.action == "list":
+            return list_parameters(self.access)
+        return [_ETAG, _LOCATION, *([_IF_MATCH] if self.view.action in ("partial_update", "destroy") else [])]
+
+    def get_request_serializer(self) -> Any:
+        return RecordInputSerializer(shape=self.access.shape, partial=self.view.action == "partial_update")
+
+    def get_response_serializers(self) -> Any:
+        operation = _OPERATIONS[self.view.action]
+        answer = operation.answer(shape=self.access.shape) if operation.answer else None
+        described = OpenApiResponse(answer, description=operation.outcome)
+        return {operation.code: described, **build_refusals(*operation.refusals)}
+
+    def _is_list_view(self, _serializer: Any = None) -> bool:
+        return False  # a page is an object
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:  # noqa: FBT001, FBT002  drf-spectacular's signature
+        schema = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        if isinstance(serializer, RecordInputSerializer):
+            schema["additionalProperties"] = False
+            if serializer.partial:
+                # What the Vault fills may be sent back as it was read.
+                output = RecordSerializer(shape=serializer.shape)
+                shown = super()._map_serializer(output, "response")  # type: ignore[no-untyped-call]
+                schema["properties"] = shown["properties"] | schema["properties"]
+        return schema
+
+    def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:  # noqa: FBT001, FBT002  drf-spectacular's signature
+        shape = getattr(serializer, "shape", None)
+        if shape is None:
+            return super()._get_serializer_name(serializer, direction, bypass_extensions)
+        return f"{shape.api_name}{'_change' if serializer.partial else _COMPONENT_SUFFIXES[type(serializer)]}"
+
+
+class VaultSchemaGenerator(SchemaGenerator):
+    """Tells the operations on records for each object of the study teams, with the filters that the reader can use."""
+
+    # Without a reader, on the command line: all that there are.
+    user = User(is_superuser=True)
+
+    def get_schema(self, request: Any = None, public: bool = False) -> Any:  # noqa: FBT001, FBT002  drf-spectacular's signature
+        if request is not None:
+            self.user = get_user(request)
+        return super().get_schema(request, public)  # type: ignore[no-untyped-call]
+
+    def _get_paths_and_endpoints(self) -> list[tuple[str, str, str, Any]]:
+        configuration = load_configuration()
+        shapes = [configuration.get(each.api_name) for each in list_record_objects()]
+        endpoints: Any = self.endpoints
+        found = []
+        for path, path_regex, method, callback in endpoints:
+            for shape in shapes if _PLACEHOLDER in path else (None,):
+                view = self.create_view(callback, method)  # type: ignore[no-untyped-call]
+                if shape is not None:
+                    view.access = ObjectAccess(user=self.user, shape=shape, configuration=configuration)
+                named = path.replace(_PLACEHOLDER, shape.api_name) if shape is not None else path
+                found.append((named, path_regex, method, view))
+        return found
+
+
+def list_parameters(access: ObjectAccess) -> list[OpenApiParameter]:
+    """What the list of an object understands: filters, search, order and place."""
+    names = [name for name, each in access.shape.fields.items() if is_sortable(each)]
+    return [
+        OpenApiParameter(QUERY, str, description="Words that are all found in the fields that are searched."),
+        OpenApiParameter(
+            SORT,
+            {"type": "string", "enum": [*names, *[f"-{name}" for name in names]]},
+            description="A field, downwards with a leading minus.",
+        ),
+        OpenApiParameter(CURSOR, str, description="A place in the list, as `next` and `previous` have it; or `last`."),
+        OpenApiParameter(
+            SIZE,
+            {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": DEFAULT_SIZE},
+            description="How many records a page has.",
+        ),
+        *[_build_filter(shape=access.shape, name=name) for name, _ in list_filter_names(access=access)],
+    ]
+
+
+def _build_filter(*, shape: ObjectShape, name: str) -> OpenApiParameter:
+    found = split_parameter(shape=shape, name=name)
+    if found is None:
+        raise ValueError(f"{name} is no filter of {shape.api_name}.")
+    field, suffix = found
+    schema = _describe_filter(shape=shape, field=field, suffix=suffix)
+    if suffix:
+        return OpenApiParameter(name, schema, description=f"{field.label} {suffix}")
+    if _takes_many(field):
+        many = {"type": "array", "items": schema}
+        return OpenApiParameter(name, many, description=f"{field.label}: any of them", explode=True)
+    remark = ": a user name, or `me`" if field.reference is User else ""
+    return OpenApiParameter(name, schema, description=field.label + remark)
+
+
+def _takes_many(field: ObjectField) -> bool:
+    return field.kind == FieldKind.PICKLIST or (field.kind == FieldKind.REFERENCE and field.reference is not User)
+
+
+def _describe_filter(*, shape: ObjectShape, field: ObjectField, suffix: str) -> dict[str, Any]:
+    if suffix == EMPTY:
+        return {"type": "boolean"}
+    if suffix == WITHIN:
+        return {"type": "string", "enum": [name for name, _ in PERIOD_CHOICES]}
+    if suffix == CONTAINS:
+        return _WORD
+    if field.kind == FieldKind.PICKLIST:
+        return {"type": "string", "enum": [name for name, _ in list_picklist_choices(shape=shape, field=field)]}
+    if field.kind == FieldKind.REFERENCE and field.reference is not User:
+        return {"type": "string", "format": "uuid"}
+    return dict(_OF_KINDS.get(field.kind, _WORD))
+
+
+_WORD: dict[str, Any] = {"type": "string", "minLength": 1}
+_OF_KINDS: Mapping[FieldKind, Mapping[str, Any]] = {
+    FieldKind.YES_NO: {"type": "boolean"},
+    FieldKind.NUMBER: {"type": "number"},
+    FieldKind.DATE: {"type": "string", "format": "date"},
+    FieldKind.DATETIME: {"type": "string", "format": "date"},
+}

@@ -1,0 +1,135 @@
+"""Records of any object as JSON: made from what the object is now, with no code of its own for any of them.
+
+Keys are API names. What was read may be sent back: a value that is as it was is left alone, whoever fills the field.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.drainage import set_override
+from rest_framework import serializers
+from rest_framework.settings import api_settings
+
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.snapshot import ObjectShape
+from ctms.records.access import ObjectAccess
+from ctms.records.api.fields import OutputField, UidInput, build_input_field, read_uid
+from ctms.records.values import ValueReader
+
+UID, VERSION, OBJECT_TYPE = "uid__sys", "version", "object_type__v"
+
+
+class RecordSerializer(serializers.Serializer[Any]):
+    """A record with all fields of its object; null where it has no value."""
+
+    def __init__(self, instance: Any = None, *, shape: ObjectShape, **kwargs: Any) -> None:
+        super().__init__(instance, **kwargs)
+        self.shape = shape
+        set_override(self, "description", f"{shape.vault_object.title}, with all its fields.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        version = serializers.IntegerField(read_only=True, help_text="Goes up with every change; its ETag.")
+        return {name: OutputField(field=each) for name, each in self.shape.fields.items()} | {VERSION: version}
+
+
+class PageSerializer(serializers.Serializer[Any]):
+    """A page of a list. `next` and `previous` are addresses, null where there is no such page."""
+
+    count = serializers.IntegerField(help_text="How many records the list has, as far as they are counted.")
+    count_is_capped = serializers.BooleanField(help_text="Whether there are more than `count`.")
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+    def __init__(self, instance: Any = None, *, shape: ObjectShape, **kwargs: Any) -> None:
+        super().__init__(instance, **kwargs)
+        self.shape = shape
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        results: Any = serializers.ListSerializer(child=RecordSerializer(shape=self.shape))
+        return super().get_fields() | {"results": results}
+
+
+class RecordInputSerializer(serializers.Serializer[Any]):
+    """Values of a record, by API name.
+
+    `validated_data` are those that differ from the record's, as the services take them: references as records.
+    """
+
+    def __init__(
+        self, instance: Any = None, *, shape: ObjectShape, access: ObjectAccess | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(instance, context={"access": access}, **kwargs)
+        self.shape = shape
+        set_override(self, "description", f"Values of a {shape.vault_object.label}.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = {
+            name: build_input_field(shape=self.shape, field=each)
+            for name, each in self.shape.fields.items()
+            if _is_writable(each)
+        }
+        if self.instance is None and not self.partial:
+            fields[UID] = UidInput(
+                required=False, help_text="Chosen by you, so that a request that is sent twice creates one record."
+            )
+        return fields
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            message = "Send a JSON object: names of fields with their values."
+            raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [message]})
+        shown = show_record(record=self.instance, access=self.context["access"]) if self.instance is not None else {}
+        changed: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
+        for name, value in data.items():
+            field = self.shape.fields.get(name)
+            if field is None and name != VERSION:
+                errors[name] = f"{self.shape.vault_object.title} has no field of this name. Leave it out."
+            elif self._is_same(field=field, value=value, shown=shown.get(name)):
+                continue
+            elif name not in self.fields:
+                errors[name] = f"{field.label if field else 'Version'} is filled by the Vault and cannot be set."
+            else:
+                changed[name] = value
+        try:
+            values: dict[str, Any] = super().to_internal_value(changed)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError(error.detail | errors) from error  # type: ignore[operator]
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
+
+    def _is_same(self, *, field: ObjectField | None, value: Any, shown: Any) -> bool:
+        if isinstance(shown, dict):
+            uid = read_uid(value)
+            return uid is not None and str(uid) == shown["uid__sys"]
+        if field is not None and field.kind == FieldKind.DATETIME and shown is not None:
+            return _is_same_moment(value=value, shown=shown)
+        return type(value) is type(shown) and bool(value == shown)
+
+
+def show_record(*, record: Any, access: ObjectAccess) -> dict[str, Any]:
+    """A record as JSON has it."""
+    return show_records(records=[record], access=access)[0]
+
+
+def show_records(*, records: list[Any], access: ObjectAccess) -> list[dict[str, Any]]:
+    """Records as JSON has them. People in custom fields are read at once."""
+    reader = ValueReader(access=access).load(records=records, fields=access.shape.fields.values())
+    output = RecordSerializer(shape=access.shape, context={"reader": reader})
+    return [output.to_representation(record) for record in records]
+
+
+def _is_writable(field: ObjectField) -> bool:
+    return not field.is_read_only or field.api_name == OBJECT_TYPE
+
+
+def _is_same_moment(*, value: Any, shown: str) -> bool:
+    try:
+        return isinstance(value, str) and dt.datetime.fromisoformat(value) == dt.datetime.fromisoformat(shown)
+    except (ValueError, TypeError):
+        return False

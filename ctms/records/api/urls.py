@@ -1,0 +1,31 @@
+"""Addresses of the REST API: one set for every object."""
+
+from __future__ import annotations
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from ctms.records.api.docs import SchemaView, show_docs
+from ctms.records.api.views import CatalogueView, NothingHereView, RecordViewSet
+
+
+class AnythingConverter(StringConverter):
+    """All that is left of an address, line feeds included."""
+
+    regex = "(?s:.*)"
+
+
+register_converter(AnythingConverter, "anything")
+
+urlpatterns = [
+    path("schema/", SchemaView.as_view(), name="api_schema"),
+    path("docs/", show_docs, name="api_docs"),
+    path("objects/", CatalogueView.as_view(), name="api_objects"),
+    path("<str:object_name>/", RecordViewSet.as_view({"get": "list", "post": "create"}), name="api_records"),
+    path(
+        "<str:object_name>/<uuid:uid>/",
+        RecordViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="api_record",
+    ),
+    path("<anything:address>", NothingHereView.as_view(), name="api_nothing"),
+]

@@ -1,0 +1,181 @@
+"""The REST API: one view set for the records of every object, and the catalogue of the objects."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import Http404
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
+
+from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.api.catalogue import CATALOGUE, describe_objects
+from ctms.records.api.errors import ExistsError
+from ctms.records.api.etags import format_etag, require_match
+from ctms.records.api.fields import read_uid
+from ctms.records.api.paging import build_page
+from ctms.records.api.schema import RecordSchema, build_refusals
+from ctms.records.api.serializers import OBJECT_TYPE, UID, RecordInputSerializer, show_record
+from ctms.records.requests import build_actor, get_record_or_404, get_user, open_object_or_404
+from ctms.records.services import build_record, delete_with_parts, write_values
+
+_SOURCE = "api"
+
+
+class UncachedView(APIView):
+    """What is read is kept by no browser and no proxy."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        add_never_cache_headers(answer)
+        return answer
+
+
+class CatalogueView(UncachedView):
+    """The objects of the Vault."""
+
+    @extend_schema(
+        operation_id="list_objects",
+        tags=["Objects"],
+        summary="List the objects",
+        responses={200: CATALOGUE, **build_refusals(401, 406)},
+    )
+    def get(self, request: Request) -> Response:
+        """The objects whose records you may read, with their types, fields and filters as they are configured."""
+        return Response({"results": describe_objects(user=get_user(request))})
+
+
+class RecordViewSet(UncachedView, ViewSet):
+    """Records of one object."""
+
+    schema = RecordSchema()
+
+    def list(self, request: Request, object_name: str) -> Response:
+        """The records that you see, page by page."""
+        access = open_object_or_404(request, object_name)
+        return Response(build_page(request=request, access=access))
+
+    def create(self, request: Request, object_name: str) -> Response:
+        """Create a record. With a uid or an external id of your own, a request sent twice creates one record alone."""
+        access = open_object_or_404(request, object_name)
+        if not access.can_create():
+            raise AccessRefusedError(access.explain_create(next(iter(access.shape.types))))
+        _refuse_existing(access=access, body=request.data)
+        serializer = RecordInputSerializer(shape=access.shape, access=access, data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values = dict(serializer.validated_data)
+        uid = values.pop(UID, None)
+        record = build_record(access=access, object_type=_choose_type(access=access, values=values))
+        record.uid = uid or record.uid
+        try:
+            write_values(
+                access=access,
+                record=record,
+                values=values,
+                actor=build_actor(request, source=_SOURCE),
+                references_are_checked=True,
+            )
+        except ValidationError:
+            # Perhaps of two that were sent at once, this is the second.
+            _refuse_existing(access=access, body=request.data)
+            raise
+        return _answer(access=access, record=record, code=status.HTTP_201_CREATED)
+
+    def retrieve(self, request: Request, object_name: str, uid: UUID) -> Response:
+        """A record; its ETag is what a change of it names in If-Match."""
+        access = open_object_or_404(request, object_name)
+        return _answer(access=access, record=_get_record(access=access, uid=uid))
+
+    def partial_update(self, request: Request, object_name: str, uid: UUID) -> Response:
+        """Change the values that are given and differ. If nothing differs, nothing is written."""
+        access = open_object_or_404(request, object_name)
+        record = _get_record(access=access, uid=uid)
+        if reason := access.explain_edit(record):
+            raise AccessRefusedError(reason)
+        expected_version = require_match(request=request, record=record)
+        serializer = RecordInputSerializer(record, shape=access.shape, access=access, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        write_values(
+            access=access,
+            record=record,
+            values=serializer.validated_data,
+            actor=build_actor(request, source=_SOURCE),
+            expected_version=expected_version,
+            references_are_checked=True,
+        )
+        return _answer(access=access, record=record)
+
+    def destroy(self, request: Request, object_name: str, uid: UUID) -> Response:
+        """Delete a record and its parts; all its values stay in the audit trail."""
+        access = open_object_or_404(request, object_name)
+        record = _get_record(access=access, uid=uid)
+        if reason := access.explain_delete(record):
+            raise AccessRefusedError(reason)
+        expected_version = require_match(request=request, record=record)
+        actor = build_actor(request, source=_SOURCE)
+        delete_with_parts(access=access, record=record, actor=actor, expected_version=expected_version)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class NothingHereView(UncachedView):
+    """Every other address of the API, so that its refusals look alike."""
+
+    schema = None
+
+    def get(self, _request: Request, address: str) -> NoReturn:
+        raise Http404(f"There is nothing at {address!r}. Addresses end in a slash; {reverse('api_docs')} lists them.")
+
+    post = put = patch = delete = get
+
+
+def _get_record(*, access: ObjectAccess, uid: UUID) -> Any:
+    return get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+
+
+def _choose_type(*, access: ObjectAccess, values: dict[str, Any]) -> str:
+    """The object type that is given, or else the only one that there is to choose."""
+    if OBJECT_TYPE in values or not access.vault_object.object_types:
+        return str(values.get(OBJECT_TYPE, ""))
+    names = [each.api_name for each in access.list_creatable_types()]
+    if len(names) > 1:
+        raise ValidationError({OBJECT_TYPE: f"This field is required. Choose one of {', '.join(names)}."})
+    return names[0]
+
+
+def _refuse_existing(*, access: ObjectAccess, body: Any) -> None:
+    """Raise ExistsError for a request that was sent before, whatever became of what it refers to."""
+    named = body if isinstance(body, dict) else {}
+    uid, external_id = named.get(UID), named.get("external_id__v")
+    claimed = Q(pk__in=())
+    if isinstance(uid, str) and read_uid(uid):
+        claimed |= Q(uid=uid)
+    if isinstance(external_id, str) and external_id.strip() and external_id.isprintable():
+        claimed |= Q(external_id=external_id.strip())
+    existing = access.vault_object.model._base_manager.filter(claimed).first()
+    if existing is None:
+        return
+    is_visible = access.list_records().filter(pk=existing.pk).exists()
+    raise ExistsError(
+        f"A {access.vault_object.label} of this uid or external ID exists already; nothing was saved.",
+        url=_get_address(access=access, record=existing) if is_visible else "",
+    )
+
+
+def _answer(*, access: ObjectAccess, record: Any, code: int = status.HTTP_200_OK) -> Response:
+    headers = {"ETag": format_etag(record)}
+    if code == status.HTTP_201_CREATED:
+        headers["Location"] = _get_address(access=access, record=record)
+    return Response(show_record(record=record, access=access), status=code, headers=headers)
+
+
+def _get_address(*, access: ObjectAccess, record: Any) -> str:
+    return reverse("api_record", args=(access.shape.api_name, record.uid))

@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class RecordsConfig(AppConfig):
+    name = "ctms.records"
+    label = "records"
+    verbose_name = "Records"
+
+    def ready(self) -> None:
+        from ctms.records.jobs import register_bulk_job
+
+        register_bulk_job()

@@ -1,0 +1,171 @@
+"""Two users save the same record: both versions side by side, and what stands in the end.
+
+The version that a user's form was filled from is read back from the audit trail, so it is known who changed what.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from ctms.audit.choices import AuditAction
+from ctms.audit.models import AuditEntry
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.records.forms import RecordForm
+from ctms.records.referencefields import ReferenceField
+from ctms.records.values import format_value, read_value
+
+YOURS, THEIRS = "yours", "theirs"
+_CHOICE = "choose__"
+# Of the form's own, not of what was typed.
+_NOT_TYPED = ("csrfmiddlewaretoken", "expected_version", "resolve")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictRow:
+    """A field that differs. `choice` is what stands unless the user decides otherwise; empty: both changed it."""
+
+    name: str
+    label: str
+    yours: str
+    theirs: str
+    choice: str
+    problem: str = ""
+
+    @property
+    def parameter(self) -> str:
+        return f"{_CHOICE}{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Somebody else saved the record after the user opened it. `record` is as it is stored now."""
+
+    record: Any
+    by: str
+    at: dt.datetime
+    rows: list[ConflictRow]
+    typed: list[tuple[str, str]]
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether there is a field for which neither version stands."""
+        return any(row.choice not in (YOURS, THEIRS) for row in self.rows)
+
+
+def build_conflict(*, form: RecordForm, data: QueryDict, version: int) -> Conflict:
+    """What differs between a form that was filled from `version` of a record, and the record as it is now.
+
+    Where the user has chosen already (`resolve` in the data), what was chosen; a row without a choice asks for one.
+    """
+    is_resolving = "resolve" in data
+    record = form.record
+    base = _read_earlier(record=record, version=version)
+    form.is_valid()
+    writable = [each for each in form.plan.writable if each.api_name in form.cleaned_data]
+    rows = []
+    for each in writable:
+        yours = form.cleaned_data[each.api_name]
+        mine = _get_key(value=yours, field=each)
+        theirs, before = (_get_key(value=_read(each_record, each), field=each) for each_record in (record, base))
+        if mine == theirs:
+            continue
+        choice = _decide(mine=mine, theirs=theirs, before=before)
+        if is_resolving:
+            # What was chosen, unless it was chosen against a value that is theirs no more.
+            choice = data.get(f"{_CHOICE}{each.api_name}", "") if theirs == before else ""
+        rows.append(
+            ConflictRow(
+                name=each.api_name,
+                label=each.label,
+                yours=format_value(value=yours, field=each, shape=form.access.shape),
+                theirs=format_value(value=_read_stored(form=form, field=each), field=each, shape=form.access.shape),
+                choice=choice,
+                problem="Choose one of the two." if is_resolving and not choice else "",
+            )
+        )
+    return Conflict(
+        record=record, by=str(record.modified_by), at=record.modified_at, rows=rows, typed=list(_list_typed(data))
+    )
+
+
+def merge_choices(*, form: RecordForm, data: QueryDict) -> QueryDict:
+    """What was typed, with the record's own value wherever the user chose theirs."""
+    merged = data.copy()
+    for name, form_field in form.fields.items():
+        if data.get(f"{_CHOICE}{name}") != THEIRS:
+            continue
+        for part in (name, f"{name}__text", f"{name}__shown"):
+            merged.pop(part, None)
+        text = _write_entry(form=form, name=name, form_field=form_field)
+        if text:
+            merged[name] = text
+    return merged
+
+
+def _decide(*, mine: Any, theirs: Any, before: Any) -> str:
+    if theirs == before:
+        return YOURS
+    return THEIRS if mine == before else ""
+
+
+def _read_earlier(*, record: Any, version: int) -> Any:
+    """The record as it was in an earlier version: every later change is taken back."""
+    earlier = copy.copy(record)
+    later = AuditEntry.objects.filter(
+        object_name=record.object_name, record_uid=record.uid, action=AuditAction.CHANGED
+    ).order_by("-id")[: max(0, record.version - version)]
+    for entry in later:
+        for name, (before, _after) in entry.changes.items():
+            model_field = record._meta.get_field(name)
+            setattr(earlier, model_field.attname, model_field.to_python(before))
+    return earlier
+
+
+def _read_stored(*, form: RecordForm, field: ObjectField) -> Any:
+    value = read_value(record=form.record, field=field)
+    form_field = form.fields[field.api_name]
+    # A custom reference is held as a uid.
+    return form_field.find_shown(value) if isinstance(form_field, ReferenceField) and field.is_custom else value
+
+
+def _read(record: Any, field: ObjectField) -> Any:
+    if field.reference is not None and not field.is_custom:
+        # What the earlier version referred to may be gone.
+        return getattr(record, record._meta.get_field(field.attribute).attname)
+    return read_value(record=record, field=field)
+
+
+def _get_key(*, value: Any, field: ObjectField) -> Any:
+    """Values of forms and of records, alike if they mean the same."""
+    if field.kind == FieldKind.YES_NO:
+        return bool(value)
+    if field.reference is not None:
+        return getattr(value, "uid" if field.is_custom else "pk", value)
+    if isinstance(value, dt.datetime):
+        return value.replace(second=0, microsecond=0)
+    return None if value == "" else value
+
+
+def _write_entry(*, form: RecordForm, name: str, form_field: forms.Field) -> str:
+    value = form_field.prepare_value(form.get_initial_for_field(form_field, name))
+    if isinstance(form_field, forms.BooleanField):
+        return "on" if value else ""
+    written = form_field.widget.format_value(value)
+    if isinstance(written, list):  # of a choice
+        return str(written[0]) if written else ""
+    return str(written or "")
+
+
+def _list_typed(data: QueryDict) -> Iterator[tuple[str, str]]:
+    for name, texts in data.lists():
+        if name not in _NOT_TYPED and not name.startswith(_CHOICE):
+            for text in texts:
+                yield name, text

@@ -1,0 +1,45 @@
+"""What a deletion is about, in links: where the records can be seen that go with another, or keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.text import capfirst
+
+from ctms.configuration.registry import list_referring_fields
+from ctms.records.access import ObjectAccess, open_related
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DependantLink:
+    """A list of dependants by the field with which they refer to the record."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependants:
+    """Rows of one kind that refer to a record. No links: they have no list, or not one that the user may read."""
+
+    label: str
+    count: int
+    links: list[DependantLink]
+
+
+def list_dependants(*, access: ObjectAccess, record: Any, counts: Mapping[str, int]) -> list[Dependants]:
+    """The counts of a deletion plan, by plural label, each with the filtered lists that show the records."""
+    links: dict[str, list[DependantLink]] = {}
+    for other, field in list_referring_fields(access.vault_object):
+        if other.plural_label in counts and open_related(access=access, object_name=other.api_name) is not None:
+            address = reverse("record_list", args=(other.api_name,))
+            url = f"{address}?{urlencode({field.api_name: record.uid})}"
+            links.setdefault(other.plural_label, []).append(DependantLink(label=field.label, url=url))
+    return [
+        Dependants(label=str(capfirst(label)), count=count, links=links.get(label, []))
+        for label, count in sorted(counts.items())
+    ]

@@ -1,0 +1,221 @@
+"""Lists as files: the records, order and columns that the page shows, however many they are, in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import IO, Any
+
+import xlsxwriter
+from django.db.models import QuerySet
+from django.utils import timezone
+from xlsxwriter.worksheet import Worksheet
+
+from ctms.audit.actors import Actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.records.access import ObjectAccess
+from ctms.records.listing import COLUMNS, CURSOR, SIZE, VIEW, ListQuery, change_parameters
+from ctms.records.paging import order_records
+from ctms.records.values import ValueReader, format_value, read_value, select_references
+
+# A text that begins with one of these would be a formula to a spreadsheet.
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_CHUNK = 500
+_BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
+_MOST_ROWS = 1_048_575  # of a worksheet, below its heading
+_LONGEST_CELL = 32_767
+_CUT = " … (cut here; the CSV export has all of it)"
+_FIRST_YEAR = 1900  # before it, a worksheet has no dates
+_LONGEST_SHEET_NAME = 31
+
+Cell = str | dt.date | dt.datetime | Decimal | int | float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What is exported: columns and records of a list, times as in the time zone of whoever asked."""
+
+    access: ObjectAccess
+    columns: Sequence[ObjectField]
+    records: QuerySet[Any]
+    zone: dt.tzinfo
+
+    @property
+    def heading(self) -> list[str]:
+        return [each.label for each in self.columns]
+
+    def list_rows(self) -> Iterator[list[Cell]]:
+        """The rows, read from the database as they are asked for."""
+        chunk: list[Any] = []
+        for record in self.records.iterator(chunk_size=_CHUNK):
+            chunk.append(record)
+            if len(chunk) == _CHUNK:
+                yield from self._read(chunk)
+                chunk = []
+        yield from self._read(chunk)
+
+    def _read(self, records: list[Any]) -> Iterator[list[Cell]]:
+        # A reader for each chunk, so that the people it keeps do not become more and more.
+        reader = ValueReader(access=self.access).load(records=records, fields=self.columns)
+        for record in records:
+            yield [self._read_cell(record=record, field=each, reader=reader) for each in self.columns]
+
+    def _read_cell(self, *, record: Any, field: ObjectField, reader: ValueReader) -> Cell:
+        value = read_value(record=record, field=field)
+        if field.is_custom and field.reference is not None:
+            value = reader.people.get(str(value))
+        if isinstance(value, dt.datetime):
+            return value.astimezone(self.zone).replace(tzinfo=None, microsecond=0)
+        if isinstance(value, dt.date) or (field.kind == FieldKind.NUMBER and value is not None):
+            cell: Cell = value
+            return cell
+        return format_value(value=value, field=field, shape=self.access.shape)
+
+
+def open_export(*, listed: ListQuery, columns: Sequence[ObjectField]) -> Export:
+    """The list as it will be exported. Raises InvalidListError unless everything in its address was understood."""
+    listed.require_valid()
+    records = select_references(records=listed.list_records(), fields=columns)
+    return Export(
+        access=listed.access,
+        columns=columns,
+        records=order_records(records=records, sort=listed.sort),
+        zone=timezone.get_current_timezone(),
+    )
+
+
+def note_export(*, listed: ListQuery, columns: Sequence[ObjectField], file_format: str, actor: Actor) -> None:
+    """Leave an audit entry: who takes which records out of the Vault, and how many."""
+    asked = change_parameters(listed.parameters, **dict.fromkeys((COLUMNS, CURSOR, SIZE, VIEW)))
+    record_event(
+        actor=actor,
+        action=AuditAction.EXPORTED,
+        object_name=listed.access.shape.api_name,
+        changes={
+            "format": [None, file_format],
+            "list": [None, asked.urlencode()],
+            "columns": [None, [each.api_name for each in columns]],
+            "records": [None, listed.list_records().order_by().count()],
+        },
+    )
+
+
+def neutralise(text: str) -> str:
+    """The text with an apostrophe before what would be a formula; an import takes it away again."""
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
+
+
+# -- CSV ----------------------------------------------------------------------------------------------------------
+
+
+def stream_csv(export: Export) -> Iterator[str]:
+    """The lines of a CSV file, some hundreds at a time."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    buffer.write(_BYTE_ORDER_MARK)
+    writer.writerow([neutralise(label) for label in export.heading])
+    for number, row in enumerate(export.list_rows(), start=1):
+        writer.writerow([_write_text(cell) for cell in row])
+        if number % _CHUNK == 0:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _write_text(cell: Cell) -> str:
+    if isinstance(cell, dt.datetime):
+        return f"{cell:%Y-%m-%d %H:%M:%S}"
+    if isinstance(cell, dt.date):
+        return cell.isoformat()
+    if isinstance(cell, str):
+        return neutralise(cell)
+    return f"{cell.normalize():f}" if isinstance(cell, Decimal) else str(cell)
+
+
+# -- Workbooks ----------------------------------------------------------------------------------------------------
+
+_WIDTHS: Mapping[FieldKind, int] = {
+    FieldKind.DATE: 12,
+    FieldKind.DATETIME: 19,
+    FieldKind.NUMBER: 12,
+    FieldKind.YES_NO: 10,
+    FieldKind.LONG_TEXT: 60,
+}
+_WIDTH = 24
+_OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_numbers": False,
+    "strings_to_urls": False,
+}
+
+
+def write_workbook(export: Export) -> IO[bytes]:
+    """A workbook in a temporary file that is gone once it is closed; it stands at its beginning.
+
+    What a worksheet has no room for goes into another one.
+    """
+    file = tempfile.TemporaryFile()  # noqa: SIM115  whoever sends it closes it
+    with xlsxwriter.Workbook(file, _OPTIONS) as workbook:
+        writer = _SheetWriter(workbook=workbook, export=export)
+        for row in export.list_rows():
+            writer.write(row)
+    file.seek(0)
+    return file
+
+
+class _SheetWriter:
+    """Writes rows of one export, from top to bottom, as a workbook in constant memory wants them."""
+
+    def __init__(self, *, workbook: xlsxwriter.Workbook, export: Export) -> None:
+        self._workbook, self._export = workbook, export
+        self._bold = workbook.add_format({"bold": True})
+        self._date = workbook.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
+        self._time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm", "align": "left"})
+        self._sheets = 0
+        self._sheet = self._add_sheet()
+        self._row = 0
+
+    def write(self, cells: list[Cell]) -> None:
+        if self._row == _MOST_ROWS:
+            self._sheet = self._add_sheet()
+            self._row = 0
+        self._row += 1
+        for column, cell in enumerate(cells):
+            self._write_cell(column, cell)
+
+    def _add_sheet(self) -> Worksheet:
+        self._sheets += 1
+        number = f" {self._sheets}" if self._sheets > 1 else ""
+        title = re.sub(r"[\[\]:*?/\\']", " ", self._export.access.vault_object.plural_title)
+        sheet = self._workbook.add_worksheet(title[: _LONGEST_SHEET_NAME - len(number)] + number)
+        sheet.freeze_panes(1, 0)
+        for column, field in enumerate(self._export.columns):
+            sheet.set_column(column, column, _WIDTHS.get(field.kind, _WIDTH))
+            sheet.write_string(0, column, neutralise(field.label), self._bold)
+        return sheet
+
+    def _write_cell(self, column: int, cell: Cell) -> None:
+        if isinstance(cell, dt.date) and cell.year < _FIRST_YEAR:
+            cell = cell.isoformat()
+        if isinstance(cell, dt.datetime):
+            self._sheet.write_datetime(self._row, column, cell, self._time)
+        elif isinstance(cell, dt.date):
+            self._sheet.write_datetime(self._row, column, cell, self._date)
+        elif not isinstance(cell, str):
+            self._sheet.write_number(self._row, column, cell)
+        elif cell:
+            text = neutralise(cell)
+            if len(text) > _LONGEST_CELL:
+                text = text[: _LONGEST_CELL - len(_CUT)] + _CUT
+            self._sheet.write_string(self._row, column, text)

@@ -1,0 +1,319 @@
+"""Filters over any object's fields: the same for lists, exports, bulk edits and the API.
+
+A parameter is the field's API name (`study__v=<uid>`, several times for any of several; `channel__v=phone__v`), for
+text `…__contains`, for dates and numbers `…__from` and `…__to` (inclusive), for dates also `…__within` (`today`,
+`last_7`, `next_30`, `this_week`, `past` …), and for every field `…__empty=true|false`. Users are meant by user name,
+or as `me`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import django_filters
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from ctms.accounts.models import User
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.snapshot import ObjectShape
+from ctms.records.access import ObjectAccess
+from ctms.records.expressions import name_value
+from ctms.records.periods import PERIOD_CHOICES, describe_period, list_days
+from ctms.records.references import get_target, list_visible
+from ctms.records.values import format_value
+
+YES_NO_CHOICES = [("true", "Yes"), ("false", "No")]
+ME = "me"
+CONTAINS, FROM, TO, WITHIN, EMPTY = "contains", "from", "to", "within", "empty"
+# Beyond these a database's own types end.
+_FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
+_LARGEST = 10**15
+_TEXTS = (FieldKind.TEXT, FieldKind.LONG_TEXT)
+
+_Method = Callable[[QuerySet[Any], str, Any], QuerySet[Any]]
+_Filters = Iterator[tuple[str, django_filters.Filter]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveFilter:
+    """A filter in force, for its chip: the parameter to leave out of the address to remove it."""
+
+    field: ObjectField
+    text: str
+    parameter: str
+
+    @property
+    def label(self) -> str:
+        return self.field.label
+
+
+def list_filterable_fields(shape: ObjectShape) -> list[ObjectField]:
+    """Every field that is stored."""
+    return [each for each in shape.fields.values() if not each.is_computed and each.api_name != "uid__sys"]
+
+
+def split_parameter(*, shape: ObjectShape, name: str) -> tuple[ObjectField, str] | None:
+    """The field that a parameter is about, and what it asks of it (empty: that it is equal); None for any other."""
+    for suffix in ("", CONTAINS, FROM, TO, WITHIN, EMPTY):
+        field = shape.fields.get(name.removesuffix(f"__{suffix}") if suffix else name)
+        if field is not None and (not suffix or name.endswith(f"__{suffix}")):
+            return field, suffix
+    return None
+
+
+def build_filter_set(
+    *, access: ObjectAccess, records: QuerySet[Any], parameters: QueryDict
+) -> django_filters.FilterSet:
+    """The filter set of an object for what stands in the address; unknown parameters are not its concern.
+
+    `is_valid()` and `errors` say what cannot be understood, by parameter.
+    """
+    filterable = {each.api_name for each in list_filterable_fields(access.shape)}
+    filters: dict[str, django_filters.Filter] = {}
+    for name in parameters:
+        # Only those asked for: choices of references would otherwise cost a statement each.
+        found = split_parameter(shape=access.shape, name=name)
+        if found is not None and found[0].api_name in filterable:
+            filters |= {other: made for other, made in _build_filters(access=access, field=found[0]) if other == name}
+    filter_class = type(f"{access.vault_object.model.__name__}FilterSet", (django_filters.FilterSet,), filters)
+    made: django_filters.FilterSet = filter_class(data=parameters, queryset=records)
+    return made
+
+
+def list_filter_names(*, access: ObjectAccess) -> list[tuple[str, ObjectField]]:
+    """Every parameter that the object's lists understand, with the field it is about."""
+    return [
+        (name, each)
+        for each in list_filterable_fields(access.shape)
+        for name, _ in _build_filters(access=access, field=each)
+    ]
+
+
+def list_active_filters(*, filter_set: django_filters.FilterSet, access: ObjectAccess) -> list[ActiveFilter]:
+    """The filters in force, each in a sentence for its chip."""
+    active = []
+    filter_set.is_valid()
+    for name in filter_set.filters:
+        value = filter_set.form.cleaned_data.get(name)
+        found = split_parameter(shape=access.shape, name=name)
+        if value in (None, "", []) or found is None:
+            continue
+        field, suffix = found
+        text = _describe(field=field, suffix=suffix, value=value, access=access)
+        active.append(ActiveFilter(field=field, text=text, parameter=name))
+    return active
+
+
+def list_picklist_choices(*, shape: ObjectShape, field: ObjectField) -> list[tuple[str, str]]:
+    """The values of a picklist; object types by the labels that admins gave them."""
+    if field.api_name == "object_type__v":
+        return [(each.api_name, each.label) for each in shape.types.values()]
+    return list(field.choices)
+
+
+def _build_filters(*, access: ObjectAccess, field: ObjectField) -> _Filters:
+    name, label = field.api_name, field.label
+    if field.kind == FieldKind.REFERENCE:
+        yield from _build_reference_filters(access=access, field=field)
+    elif field.kind == FieldKind.PICKLIST:
+        choices = list_picklist_choices(shape=access.shape, field=field)
+        yield name, django_filters.MultipleChoiceFilter(method=_compare(field, "in"), choices=choices, label=label)
+    elif field.kind == FieldKind.YES_NO:
+        yield name, _build_yes_no(label=label, method=_compare(field, "exact", _read_yes_no(field)))
+    elif field.kind in (FieldKind.DATE, FieldKind.DATETIME):
+        yield from _build_date_filters(field)
+    elif field.kind == FieldKind.NUMBER:
+        yield from _build_number_filters(field)
+    else:
+        yield name, django_filters.CharFilter(method=_compare(field, "exact"), label=label)
+        yield (
+            f"{name}__{CONTAINS}",
+            django_filters.CharFilter(method=_compare(field, "icontains"), label=f"{label} contains"),
+        )
+    yield f"{name}__{EMPTY}", _build_yes_no(label=f"{label} is empty", method=_filter_empty(field))
+
+
+def _build_yes_no(*, label: str, method: _Method) -> django_filters.Filter:
+    return django_filters.TypedChoiceFilter(
+        method=method, choices=YES_NO_CHOICES, coerce=lambda text: text == "true", label=label
+    )
+
+
+def _build_reference_filters(*, access: ObjectAccess, field: ObjectField) -> _Filters:
+    visible = list_visible(access=access, field=field)
+    target = get_target(field)
+    if visible is not None and target is not None:
+        gone = f"There is no {target.label} of this uid that you can see. Choose another, or leave it out."
+        convert = _list_uids if field.is_custom else list
+        yield (
+            field.api_name,
+            django_filters.ModelMultipleChoiceFilter(
+                method=_compare(field, "in", convert),
+                queryset=visible,
+                to_field_name="uid",
+                label=field.label,
+                error_messages={"invalid_choice": gone, "invalid_pk_value": gone},
+            ),
+        )
+    elif field.reference is User:
+        yield (
+            field.api_name,
+            django_filters.ModelChoiceFilter(
+                method=_filter_user(field, me=access.user),
+                queryset=User._default_manager.all(),
+                to_field_name="username",
+                null_label="me",
+                null_value=ME,
+                label=field.label,
+                error_messages={"invalid_choice": "There is no user of this name."},
+            ),
+        )
+
+
+def _build_date_filters(field: ObjectField) -> _Filters:
+    name, label = field.api_name, field.label
+    bounds = {"validators": [MinValueValidator(_FIRST_DAY), MaxValueValidator(_LAST_DAY)]}
+    for suffix, sides in (("", (FROM, TO)), (FROM, (FROM,)), (TO, (TO,))):
+        yield (
+            "__".join(filter(None, (name, suffix))),
+            django_filters.DateFilter(
+                method=_filter_days(field, sides), label=" ".join(filter(None, (label, suffix))), **bounds
+            ),
+        )
+    yield (
+        f"{name}__{WITHIN}",
+        django_filters.ChoiceFilter(method=_filter_period(field), choices=PERIOD_CHOICES, label=f"{label} is"),
+    )
+
+
+class _NumberFilter(django_filters.NumberFilter):  # type: ignore[misc]
+    def get_max_validator(self) -> MaxValueValidator:
+        return MaxValueValidator(_LARGEST)
+
+
+def _build_number_filters(field: ObjectField) -> _Filters:
+    name, label = field.api_name, field.label
+    for suffix, lookups in (("", ("gte", "lte")), (FROM, ("gte",)), (TO, ("lte",))):
+        yield (
+            "__".join(filter(None, (name, suffix))),
+            _NumberFilter(
+                method=_filter_number(field, lookups),
+                label=" ".join(filter(None, (label, suffix))),
+                min_value=-_LARGEST,
+            ),
+        )
+
+
+def _compare(field: ObjectField, lookup: str, convert: Callable[[Any], Any] = lambda value: value) -> _Method:
+    def apply(records: QuerySet[Any], _name: str, value: Any) -> QuerySet[Any]:
+        named, path = name_value(records=records, field=field)
+        return named.filter(**{f"{path}__{lookup}": convert(value)})
+
+    return apply
+
+
+def _read_yes_no(field: ObjectField) -> Callable[[bool], Any]:
+    return (lambda value: str(value).lower()) if field.is_custom else bool
+
+
+def _list_uids(records: QuerySet[Any]) -> list[str]:
+    return [str(each.uid) for each in records]
+
+
+def _filter_number(field: ObjectField, lookups: tuple[str, ...]) -> _Method:
+    def apply(records: QuerySet[Any], _name: str, value: Decimal) -> QuerySet[Any]:
+        # Said aloud, because Django leaves out a comparison that every number of the column passes.
+        records = _compare(field, "isnull")(records, "", False)  # noqa: FBT003  django-filter's signature
+        for lookup in lookups:
+            number: float | Decimal = value
+            if field.is_custom:
+                number = float(value)
+            elif isinstance(records.model._meta.get_field(field.attribute), models.IntegerField):
+                # Left to itself, Django cuts a fraction off, and 1.5 would be equal to 1.
+                number = math.ceil(value) if lookup == "gte" else math.floor(value)
+            records = _compare(field, lookup)(records, "", number)
+        return records
+
+    return apply
+
+
+def _filter_days(field: ObjectField, sides: tuple[str, ...]) -> _Method:
+    def apply(records: QuerySet[Any], _name: str, value: dt.date) -> QuerySet[Any]:
+        return _limit_days(
+            records=records,
+            field=field,
+            first=value if FROM in sides else None,
+            last=value if TO in sides else None,
+        )
+
+    return apply
+
+
+def _filter_period(field: ObjectField) -> _Method:
+    def apply(records: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        first, last = list_days(period=value, today=timezone.localdate())
+        return _limit_days(records=records, field=field, first=first, last=last)
+
+    return apply
+
+
+def _limit_days(
+    *, records: QuerySet[Any], field: ObjectField, first: dt.date | None, last: dt.date | None
+) -> QuerySet[Any]:
+    """From the beginning of the first day to the end of the last, where the user is."""
+    beyond = last + dt.timedelta(days=1) if last else None
+    for lookup, day in (("gte", first), ("lt", beyond)):
+        if day is not None:
+            records = _compare(field, lookup)(records, "", _build_bound(field=field, day=day))
+    return records
+
+
+def _build_bound(*, field: ObjectField, day: dt.date) -> Any:
+    if field.kind == FieldKind.DATE:
+        return day.isoformat() if field.is_custom else day
+    midnight = timezone.make_aware(dt.datetime.combine(day, dt.time.min))
+    return midnight.astimezone(dt.UTC).isoformat() if field.is_custom else midnight
+
+
+def _filter_user(field: ObjectField, *, me: User) -> _Method:
+    def apply(records: QuerySet[Any], _name: str, value: Any) -> QuerySet[Any]:
+        return records.filter(**{field.attribute: me if value == ME else value})
+
+    return apply
+
+
+def _filter_empty(field: ObjectField) -> _Method:
+    def apply(records: QuerySet[Any], _name: str, value: bool) -> QuerySet[Any]:  # noqa: FBT001  django-filter's signature
+        if field.is_custom:
+            empty = ~Q(custom_fields__has_key=field.api_name)
+        else:
+            empty = Q(**{f"{field.attribute}__isnull": True})
+            if field.kind in (*_TEXTS, FieldKind.PICKLIST):
+                empty |= Q(**{field.attribute: ""})
+        return records.filter(empty if value else ~empty)
+
+    return apply
+
+
+def _describe(*, field: ObjectField, suffix: str, value: Any, access: ObjectAccess) -> str:
+    if suffix == WITHIN:
+        return describe_period(value)
+    if suffix == EMPTY:
+        return "is empty" if value else "is not empty"
+    if isinstance(value, (list, QuerySet)):
+        return " or ".join(format_value(value=each, field=field, shape=access.shape) for each in value)
+    shown = format_value(value=value, field=field, shape=access.shape)
+    return f"{_WORDS[suffix]}{shown}"
+
+
+_WORDS = {"": "", CONTAINS: "contains ", FROM: "from ", TO: "until "}

@@ -1,0 +1,148 @@
+"""Fields of forms by what a field of an object holds: they read what people type, in a page, a file or a bulk edit.
+
+`clean()` gives the value that `services.write_values` takes: references as records, empty as None or "".
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.records.access import ObjectAccess
+from ctms.records.checks import MOST_DIGITS
+from ctms.records.referencefields import ReferenceField
+from ctms.records.values import format_value
+
+_YES, _NO = ("yes", "y", "true", "1", "on"), ("no", "n", "false", "0", "off")
+
+
+class TypedDateInput(forms.DateInput):
+    """The browser's own date picker, unless what was typed is no date, which such an entry would not show."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        try:
+            dt.date.fromisoformat(context["widget"]["value"] or "2000-01-01")
+        except ValueError:
+            context["widget"]["type"] = "text"
+        return context
+
+
+class SegmentedInput(forms.RadioSelect):
+    """A few choices as one control, with their icons."""
+
+    template_name = "records/widgets/segments.html"
+
+    def __init__(self, *, choices: Any, icons: Mapping[str, str]) -> None:
+        super().__init__(choices=choices)
+        self.icons = icons
+
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(*args, **kwargs)
+        return option | {"icon": self.icons.get(str(option["value"]), "")}
+
+
+class TextField(forms.CharField):
+    """Text whose line ends are the same whether a browser, a file or the API sent it."""
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value) or "").replace("\r\n", "\n")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+class PicklistField(forms.ChoiceField):
+    """One of a list, by value or, whatever its case, by label."""
+
+    def list_choices(self) -> list[tuple[str, str]]:
+        """The choices without the empty one."""
+        return [(str(key), str(label)) for key, label in self.choices if key]  # type: ignore[union-attr,misc]
+
+    def to_python(self, value: Any) -> str:
+        text = str(super().to_python(value)).strip()
+        values = {label.casefold(): key for key, label in self.list_choices()}
+        return values.get(text.casefold(), text)
+
+    def validate(self, value: Any) -> None:
+        if value and not self.valid_value(value):
+            labels = ", ".join(label for _, label in self.list_choices())
+            raise ValidationError(f"“{value}” is none of the choices: {labels}.")
+        forms.Field.validate(self, value)
+
+
+class YesNoField(forms.BooleanField):
+    """Yes or no, in the words that people and files use."""
+
+    def to_python(self, value: Any) -> bool:
+        text = str(value or "").strip().casefold()
+        if text in _YES:
+            return True
+        if not text or text in (*_NO, "none"):
+            return False
+        raise ValidationError(f"“{value}” is neither Yes nor No.")
+
+
+def build_form_field(
+    *,
+    access: ObjectAccess,
+    field: ObjectField,
+    object_type: str = "",
+    chosen: Mapping[str, Any] | None = None,
+    present: Any = None,
+) -> forms.Field:
+    """The form field of an object's field.
+
+    `chosen` are uids of the other references, which narrow this one. `present` is the record's value, as `read_value`
+    gives it: it may stay even if it could not be chosen now.
+    """
+    shape = access.shape.get_type(object_type)
+    required = field.is_required or field.api_name in shape.required
+    common: dict[str, Any] = {
+        "label": field.label,
+        "help_text": field.help_text,
+        "required": required,
+    }
+    if field.kind == FieldKind.REFERENCE:
+        return ReferenceField(access=access, field=field, chosen=chosen, present=present, **common)
+    if field.kind == FieldKind.PICKLIST:
+        return PicklistField(choices=_list_picklist(access=access, field=field, present=present), **common)
+    if field.kind == FieldKind.NUMBER:
+        return _build_number_field(field=field, common=common)
+    if field.kind in _PLAIN:
+        return _PLAIN[field.kind](common)
+    widget = forms.Textarea(attrs={"rows": 5}) if field.kind == FieldKind.LONG_TEXT else forms.TextInput()
+    return TextField(max_length=field.max_length, widget=widget, **common)
+
+
+_PLAIN: Mapping[FieldKind, Callable[[dict[str, Any]], forms.Field]] = {
+    FieldKind.YES_NO: lambda common: YesNoField(**common | {"required": False}),
+    FieldKind.DATE: lambda common: forms.DateField(
+        widget=TypedDateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **common
+    ),
+    FieldKind.DATETIME: lambda common: forms.DateTimeField(
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"), **common
+    ),
+}
+
+
+def _build_number_field(*, field: ObjectField, common: dict[str, Any]) -> forms.Field:
+    if field.is_whole:
+        return forms.IntegerField(**common)
+    widget = forms.NumberInput(attrs={"step": "any"})
+    return forms.DecimalField(max_digits=MOST_DIGITS if field.is_custom else None, widget=widget, **common)
+
+
+def _list_picklist(*, access: ObjectAccess, field: ObjectField, present: Any) -> list[tuple[str, str]]:
+    choices = list(field.choices)
+    if field.api_name == "object_type__v":
+        choices = [(each.api_name, each.label) for each in access.list_creatable_types()]
+    if present and str(present) not in dict(choices):
+        choices.append((str(present), format_value(value=present, field=field, shape=access.shape)))
+    return [("", "–"), *choices]

@@ -1,0 +1,281 @@
+"""The form of a record: the sections of its page, with what can be typed as entries and the rest as it is shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.http import QueryDict
+
+from ctms.audit.actors import Actor
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.records.access import ObjectAccess
+from ctms.records.formfields import PicklistField, SegmentedInput, build_form_field
+from ctms.records.referencefields import ReferenceField, read_uid
+from ctms.records.references import list_filled, list_narrowings
+from ctms.records.services import write_values
+from ctms.records.values import ShownValue, ValueReader, read_value
+
+OBJECT_TYPE = "object_type__v"
+_ALSO_NEEDED = "Also needed"
+_MOST_SEGMENTS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormItem:
+    """A place of a form: a field to fill, or a value that is only shown."""
+
+    label: str
+    bound: forms.BoundField | None = None
+    shown: ShownValue | None = None
+    is_wide: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormSection:
+    """A section of a form; sections without places are left out."""
+
+    key: str
+    title: str
+    items: list[FormItem]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormPlan:
+    """Which fields a form has, by section; `writable` are those that can be typed."""
+
+    sections: list[tuple[str, list[ObjectField]]]
+    writable: list[ObjectField] = field(default_factory=list)
+
+
+def plan_page(*, access: ObjectAccess, record: Any, object_type: str) -> FormPlan:
+    """The fields that the layout of the type holds, and after them those without which the record cannot be saved."""
+    shape = access.shape
+    assigned = shape.get_type(object_type).fields
+    sections = [
+        (section.title, [each for each in section.fields if each.api_name in assigned])
+        for section in shape.get_layout(object_type).sections
+        if section.related is None
+    ]
+    return _complete_plan(access=access, record=record, object_type=object_type, sections=sections)
+
+
+def plan_quick(*, access: ObjectAccess, record: Any, object_type: str) -> FormPlan:
+    """The fields by which the object is logged quickly, and those without which the record cannot be saved."""
+    assigned = access.shape.get_type(object_type).fields
+    quick = [access.shape.fields[name] for name in access.vault_object.quick_fields if name in assigned]
+    return _complete_plan(access=access, record=record, object_type=object_type, sections=[("", quick)])
+
+
+def _complete_plan(
+    *, access: ObjectAccess, record: Any, object_type: str, sections: list[tuple[str, list[ObjectField]]]
+) -> FormPlan:
+    type_shape = access.shape.get_type(object_type)
+    held = {each.api_name for _, fields in sections for each in fields}
+    needed = [
+        each
+        for each in access.shape.list_type_fields(object_type)
+        if each.api_name not in held
+        and not each.is_read_only
+        and (each.is_required or each.api_name in type_shape.required)
+        and read_value(record=record, field=each) in (None, "")
+    ]
+    if needed:
+        sections = [*sections, (_ALSO_NEEDED, needed)]
+    fields = dict.fromkeys(each.api_name for _, section in sections for each in section)
+    writable = [access.shape.fields[name] for name in fields if not access.shape.fields[name].is_read_only]
+    if OBJECT_TYPE in fields and len(_list_types(access=access, object_type=object_type)) > 1:
+        writable.append(access.shape.fields[OBJECT_TYPE])
+    return FormPlan(sections=sections, writable=writable)
+
+
+def _list_types(*, access: ObjectAccess, object_type: str) -> set[str]:
+    return {each.api_name for each in access.list_creatable_types()} | {object_type}
+
+
+class RecordForm(forms.Form):
+    """The entries of one record, named by the API names of its fields.
+
+    `initial` is put over the values of the record; with `data` the form is bound.
+    """
+
+    def __init__(
+        self,
+        *,
+        access: ObjectAccess,
+        record: Any,
+        object_type: str,
+        plan: FormPlan,
+        data: QueryDict | None = None,
+        initial: Mapping[str, Any] | None = None,
+        auto_id: str = "id_%s",
+    ) -> None:
+        self.access, self.record, self.object_type, self.plan = access, record, object_type, plan
+        self.is_new = record._state.adding  # noqa: SLF001  Django's documented API
+        values = {each.api_name: _read_initial(record=record, field=each) for each in plan.writable}
+        super().__init__(data=data, initial=values | dict(initial or {}), auto_id=auto_id, label_suffix="")
+        for each in plan.writable:
+            present = None if self.is_new else read_value(record=record, field=each)
+            made = build_form_field(access=access, field=each, object_type=object_type, present=present)
+            if isinstance(made, PicklistField) and made.required and self.initial.get(each.api_name):
+                made.choices = made.list_choices()  # there is no way back to nothing
+            self.fields[each.api_name] = made
+        if OBJECT_TYPE in self.fields:
+            self.fields[OBJECT_TYPE].required = True
+            self.fields[OBJECT_TYPE].widget.attrs["data-reload"] = ""
+        if data is not None:
+            self._narrow(data)
+
+    def clean(self) -> dict[str, Any]:
+        """References that are required may be left to another that fills them, but to none that is left empty too."""
+        super().clean()
+        cleaned = dict(self.cleaned_data)
+        for name, form_field in self.fields.items():
+            if form_field.required and name in cleaned and cleaned[name] is None and not self._is_filled(name):
+                self.add_error(name, ValidationError(form_field.error_messages["required"], code="required"))
+        return self.cleaned_data
+
+    def save(self, *, actor: Actor, expected_version: int | None = None) -> bool:
+        """Write what was typed; False, with the errors beside the fields, if it was refused.
+
+        Of a record that exists only what was changed is written. Raises AccessRefusedError and StaleRecordError.
+        """
+        if not self.is_valid():
+            return False
+        values = self.cleaned_data if self.is_new else {name: self.cleaned_data[name] for name in self.changed_data}
+        try:
+            write_values(
+                access=self.access,
+                record=self.record,
+                values=values,
+                actor=actor,
+                expected_version=expected_version,
+                references_are_checked=True,
+            )
+        except ValidationError as error:
+            self._add_refusals(error)
+            return False
+        return True
+
+    def fill(self, parameters: Mapping[str, str]) -> list[str]:
+        """Begin with what an address gives, and with what follows from it; returns what could not be understood."""
+        problems = []
+        given = {name: text for name, text in parameters.items() if name in self.fields and text}
+        for name, text in given.items():
+            try:
+                self.initial[name] = self.fields[name].clean(text)
+            except ValidationError as error:
+                problems.append(f"{self.fields[name].label}: {' '.join(error.messages)}")
+                continue
+            if isinstance(self.fields[name], ReferenceField):
+                filled = list_filled(
+                    shape=self.access.shape, field=self.access.shape.fields[name], record=self.initial[name]
+                )
+                self.initial.update({wider: value for wider, value in filled.items() if wider not in given})
+        return problems
+
+    def keep(self, data: QueryDict) -> None:
+        """Begin with what was typed into another form, be it right or wrong."""
+        for name, form_field in self.fields.items():
+            if not form_field.widget.value_omitted_from_data(data, {}, name):
+                self.initial[name] = form_field.widget.value_from_datadict(data, {}, name)
+
+    def use_segments(self) -> None:
+        """Show the choices of short picklists side by side, each one click away."""
+        for name, form_field in self.fields.items():
+            if isinstance(form_field, PicklistField) and form_field.required:
+                choices, icons = form_field.list_choices(), self.access.vault_object.icons.get(name, {})
+                if len(choices) <= _MOST_SEGMENTS:
+                    form_field.widget = SegmentedInput(choices=choices, icons=icons)
+
+    def focus_first(self) -> None:
+        """Begin to type without a click."""
+        first = next((each for each in self.fields.values() if not each.widget.is_hidden), None)
+        if first is not None:
+            first.widget.attrs["autofocus"] = True
+
+    def build_sections(self) -> list[FormSection]:
+        """The form as a page shows it."""
+        reader = ValueReader(access=self.access)
+        shown = [each for _, fields in self.plan.sections for each in fields if each.api_name not in self.fields]
+        reader.load(records=[self.record], fields=shown)
+        sections = []
+        placed: set[str] = set()
+        for number, (title, fields) in enumerate(self.plan.sections):
+            items = [
+                item
+                for each in fields
+                if each.api_name not in placed and (item := self._build_item(field=each, reader=reader)) is not None
+            ]
+            placed |= {each.api_name for each in fields}
+            if items:
+                sections.append(FormSection(key=f"form-section-{number}", title=title, items=items))
+        return sections
+
+    def _build_item(self, *, field: ObjectField, reader: ValueReader) -> FormItem | None:
+        is_wide = field.kind == FieldKind.LONG_TEXT
+        if field.api_name in self.fields:
+            return FormItem(label=field.label, bound=self[field.api_name], is_wide=is_wide)
+        shown = reader.show(record=self.record, field=field)
+        return FormItem(label=field.label, shown=shown, is_wide=is_wide) if shown.text else None
+
+    def _narrow(self, data: QueryDict) -> None:
+        """Let each reference be one that fits the others, those named in words included: the widest are read first."""
+        references = {name: each for name, each in self.fields.items() if isinstance(each, ReferenceField)}
+        chosen: dict[str, Any] = {}
+        words: dict[str, str] = {}
+        for name, each in references.items():
+            value = each.widget.value_from_datadict(data, {}, name)
+            uid = read_uid(value)
+            if uid is not None:
+                chosen[name] = uid
+            elif value:
+                words[name] = value
+        for name in sorted(words, key=lambda name: len(self._list_wider(name))):
+            references[name].narrow(chosen)
+            try:
+                chosen[name] = references[name].to_python(words[name]).uid
+            except ValidationError:
+                continue  # said when the form is validated
+        for each in references.values():
+            each.narrow(chosen)
+
+    def _is_filled(self, name: str) -> bool:
+        given = ((self.access.shape.fields[other], value) for other, value in self.cleaned_data.items())
+        return any(
+            name in list_filled(shape=self.access.shape, field=other, record=value)
+            for other, value in given
+            if other.reference is not None and value is not None
+        )
+
+    def _list_wider(self, name: str) -> list[str]:
+        narrowings = list_narrowings(shape=self.access.shape, field=self.access.shape.fields[name])
+        return [each.wider.api_name for each in narrowings]
+
+    def _add_refusals(self, error: ValidationError) -> None:
+        errors = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+        for name, found in errors.items():
+            if name in self.fields:
+                self.add_error(name, found)
+            elif name in self.access.shape.fields:
+                label = self.access.shape.fields[name].label
+                self.add_error(None, [f"{label}: {text}" for each in found for text in each.messages])
+            else:
+                self.add_error(None, found)
+
+
+def list_parents(*, access: ObjectAccess, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """The references among the parameters of an address: what a further record is created with, too."""
+    fields = access.shape.fields
+    return {name: text for name, text in parameters.items() if name in fields and fields[name].reference is not None}
+
+
+def _read_initial(*, record: Any, field: ObjectField) -> Any:
+    value = read_value(record=record, field=field)
+    # Entries have no seconds; they would seem to have been changed.
+    return value.replace(second=0, microsecond=0) if isinstance(value, dt.datetime) else value

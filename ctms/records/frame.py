@@ -1,0 +1,137 @@
+"""The frame around every page of the study teams: tabs, what can be created, what was opened last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from ctms.accounts.models import User
+from ctms.accounts.policies import list_permitted_types
+from ctms.configuration.registry import VaultObject, list_record_objects
+from ctms.configuration.snapshot import Configuration, load_configuration
+from ctms.records.access import ObjectAccess
+from ctms.records.favourites import list_favourites, list_recent
+from ctms.records.links import RecordLink
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameLink:
+    """A link of the frame."""
+
+    label: str
+    url: str
+    icon: str = ""
+    object_label: str = ""
+    is_current: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Frame:
+    """What the header shows; read when a template asks for it, so that pages without a header cost nothing."""
+
+    request: HttpRequest
+    user: User
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tabs(self) -> list[FrameLink]:
+        """The objects with a tab of which the user may read any."""
+        return [
+            FrameLink(
+                label=each.tab_label or each.plural_title,
+                url=reverse("record_list", args=(each.api_name,)),
+                icon=each.icon,
+                is_current=self._is_current(each),
+            )
+            for each in list_record_objects()
+            if each.tab is not None and self._may(each, "view")
+        ]
+
+    @property
+    def create(self) -> list[FrameLink]:
+        """The objects with a tab of which the user can create a record now."""
+        if "create" not in self._kept:
+            configuration = self._configuration
+            self._kept["create"] = [
+                FrameLink(label=each.title, url=reverse("record_create", args=(each.api_name,)), icon=each.icon)
+                for each in list_record_objects()
+                if each.tab is not None
+                and self._may(each, "add")
+                and ObjectAccess(
+                    user=self.user, shape=configuration.get(each.api_name), configuration=configuration
+                ).can_create()
+            ]
+        links: list[FrameLink] = self._kept["create"]
+        return links
+
+    @property
+    def recent(self) -> list[RecordLink]:
+        """What the user opened last, without the record that is open now."""
+        if "recent" not in self._kept:
+            match = self.request.resolver_match
+            self._kept["recent"] = list_recent(
+                user=self.user,
+                limit=_SHOWN,
+                configuration=self._configuration,
+                without=match.kwargs.get("uid") if match else None,
+            )
+        links: list[RecordLink] = self._kept["recent"]
+        return links
+
+    @property
+    def favourites(self) -> list[RecordLink]:
+        """What the user marked with a star."""
+        if "favourites" not in self._kept:
+            self._kept["favourites"] = list_favourites(user=self.user, limit=_SHOWN, configuration=self._configuration)
+        links: list[RecordLink] = self._kept["favourites"]
+        return links
+
+    @property
+    def theme(self) -> str:
+        """What the user chose; empty: as the system has it."""
+        return self.user.theme
+
+    @property
+    def search_url(self) -> str:
+        return reverse("search")
+
+    @property
+    def profile_url(self) -> str:
+        return reverse("profile")
+
+    @property
+    def quick_log_url(self) -> str:
+        """The form of the object that is logged quickly, if the user can create one; else empty."""
+        creatable = {link.url for link in self.create}
+        for each in list_record_objects():
+            if each.quick_fields and reverse("record_create", args=(each.api_name,)) in creatable:
+                return reverse("record_quick", args=(each.api_name,))
+        return ""
+
+    @property
+    def _configuration(self) -> Configuration:
+        if "configuration" not in self._kept:
+            self._kept["configuration"] = load_configuration()
+        configuration: Configuration = self._kept["configuration"]
+        return configuration
+
+    def _is_current(self, vault_object: VaultObject) -> bool:
+        match = self.request.resolver_match
+        return match is not None and match.kwargs.get("object_name") == vault_object.api_name
+
+    def _may(self, vault_object: VaultObject, django_action: str) -> bool:
+        permitted = list_permitted_types(user=self.user, object_name=vault_object.api_name, django_action=django_action)
+        return permitted is None or bool(permitted)
+
+
+def add_frame(request: HttpRequest) -> dict[str, Any]:
+    """`frame`, for pages of a user; the admin console has its own."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) or request.path_info.startswith("/admin/"):
+        return {}
+    return {"frame": Frame(request=request, user=user)}

@@ -1,0 +1,1 @@
+"""Importing records of any object from a CSV file."""

@@ -1,0 +1,135 @@
+"""Which column of a file is which field, and by which fields records that exist already are found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import UniqueConstraint
+
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.snapshot import ObjectShape
+from ctms.records.imports.files import FileRow, UnreadableFileError
+
+UID, EXTERNAL_ID, NAME, OBJECT_TYPE = "uid__sys", "external_id__v", "name__v", "object_type__v"
+ALWAYS_CREATE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of the file that is imported, or by which records are found."""
+
+    position: int
+    header: str
+    field: ObjectField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchKey:
+    """Fields that tell one record from all others. Without fields: every row becomes a new record."""
+
+    name: str
+    label: str
+    fields: tuple[str, ...]
+
+
+def list_import_fields(shape: ObjectShape) -> list[ObjectField]:
+    """The fields that an import can set, the object type first."""
+    found = [each for name, each in shape.fields.items() if not each.is_read_only or name == OBJECT_TYPE]
+    return sorted(found, key=lambda each: each.api_name != OBJECT_TYPE)
+
+
+def list_match_keys(shape: ObjectShape) -> list[MatchKey]:
+    """How rows can be matched with records: by UID, external ID, what the object allows once only, or name."""
+    model = shape.vault_object.model
+    names = {each.attribute: name for name, each in shape.fields.items()}
+    keys = [
+        MatchKey(name=name, label=shape.fields[name].label, fields=(name,))
+        for name in (UID, EXTERNAL_ID)
+        if name in shape.fields
+    ]
+    for constraint in model._meta.constraints:
+        if isinstance(constraint, UniqueConstraint) and constraint.fields and constraint.condition is None:
+            fields = tuple(names[attribute] for attribute in constraint.fields if attribute in names)
+            if len(fields) == len(constraint.fields):
+                label = " and ".join(shape.fields[name].label for name in fields)
+                keys.append(MatchKey(name="+".join(fields), label=label, fields=fields))
+    if NAME in shape.fields and not any(NAME in key.fields for key in keys):
+        keys.append(MatchKey(name=NAME, label=shape.fields[NAME].label, fields=(NAME,)))
+    return [*keys, MatchKey(name=ALWAYS_CREATE, label="Nothing: every row is a new record", fields=())]
+
+
+def get_match_key(*, shape: ObjectShape, name: str) -> MatchKey:
+    """The key of that name. Raises KeyError."""
+    return {key.name: key for key in list_match_keys(shape)}[name]
+
+
+def name_columns(shape: ObjectShape) -> list[str]:
+    """A header for each field that can be imported: its label, or its API name where two share a label."""
+    fields = list_import_fields(shape)
+    labels = [each.label.casefold() for each in fields]
+    return [each.label if labels.count(each.label.casefold()) == 1 else each.api_name for each in fields]
+
+
+def match_columns(*, shape: ObjectShape, headers: Sequence[str], key: MatchKey) -> tuple[list[Column], list[str]]:
+    """The columns of the file that mean a field, and what has to be said of the others.
+
+    Raises UnreadableFileError if a field is named twice, if the key's fields are missing, or if nothing is left.
+    """
+    allowed = {each.api_name for each in list_import_fields(shape)} | set(key.fields)
+    columns: list[Column] = []
+    notices: list[str] = []
+    for position, header in enumerate(headers):
+        field = _find_field(shape=shape, header=header)
+        if field is None:
+            if header:
+                notices.append(
+                    f"The column “{header}” is no field of {shape.vault_object.plural_label}; it is left out."
+                )
+        elif field.api_name not in allowed:
+            notices.append(f"The column “{header}” is filled by the Vault; it is left out.")
+        else:
+            columns.append(Column(position=position, header=header, field=field))
+    _check_columns(shape=shape, columns=columns, key=key)
+    return columns, notices
+
+
+def read_texts(*, columns: Sequence[Column], row: FileRow) -> dict[str, str]:
+    """The cells of a row by API name; a row may end early."""
+    return {
+        column.field.api_name: row.cells[column.position] if column.position < len(row.cells) else ""
+        for column in columns
+    }
+
+
+def _find_field(*, shape: ObjectShape, header: str) -> ObjectField | None:
+    text = header.casefold()
+    for name, field in shape.fields.items():
+        if name.casefold() == text:
+            return field
+    labelled = [each for each in shape.fields.values() if each.label.casefold() == text]
+    if len(labelled) > 1:
+        names = " or ".join(each.api_name for each in labelled)
+        raise UnreadableFileError(f"The column “{header}” could mean several fields. Name it {names}.")
+    return labelled[0] if labelled else None
+
+
+def _check_columns(*, shape: ObjectShape, columns: list[Column], key: MatchKey) -> None:
+    by_field: dict[str, str] = {}
+    for column in columns:
+        if column.field.api_name in by_field:
+            other = by_field[column.field.api_name]
+            raise UnreadableFileError(
+                f"The columns “{other}” and “{column.header}” mean the same field, {column.field.label}. Remove one."
+            )
+        by_field[column.field.api_name] = column.header
+    missing = [shape.fields[name].label for name in key.fields if name not in by_field]
+    if missing:
+        raise UnreadableFileError(
+            f"To find records by {key.label} the file needs the column {' and '.join(missing)}. Add it, or choose "
+            "another way to find them."
+        )
+    if not any(column.field.api_name != UID for column in columns):
+        raise UnreadableFileError(
+            f"None of the columns can be imported. The first line has to name fields: {', '.join(name_columns(shape))}."
+        )

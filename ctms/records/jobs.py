@@ -1,0 +1,43 @@
+"""The job that does bulk edits and imports: one unit for each operation that waits."""
+
+from __future__ import annotations
+
+from ctms.jobs.choices import RunState
+from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome, register_job
+from ctms.records.choices import OperationState
+from ctms.records.models import BulkOperation
+from ctms.records.operations import JOB_KEY, UNFINISHED, build_unit, find_operation
+from ctms.records.runs import check_operation, describe_result, perform_operation
+
+
+def register_bulk_job() -> None:
+    """Called once, when the app is ready."""
+    register_job(
+        JobHandler(key=JOB_KEY, name="Bulk Edits and Imports", list_units=list_waiting_units, execute=execute_operation)
+    )
+
+
+def list_waiting_units() -> list[JobUnit]:
+    """The operations that nobody does at the moment: their first run was lost."""
+    operations = BulkOperation.objects.defer("content").select_related("user").filter(state__in=UNFINISHED)
+    return [build_unit(operation) for operation in operations.order_by("id")]
+
+
+def execute_operation(context: RunContext) -> RunOutcome:
+    """Check or do one operation. Raises VaultError if it was dropped meanwhile."""
+    operation = find_operation(context.run.unit_key)
+    if operation.state == OperationState.CHECKING:
+        check_operation(operation, lease=context.lease)
+    else:
+        perform_operation(operation, lease=context.lease)
+    return RunOutcome(
+        state=_find_run_state(operation),
+        message=operation.message or "Checked; the user has to confirm it.",
+        result=describe_result(operation),
+    )
+
+
+def _find_run_state(operation: BulkOperation) -> RunState:
+    if operation.state == OperationState.FAILED:
+        return RunState.FAILED
+    return RunState.WITH_EXCEPTIONS if operation.failed else RunState.SUCCEEDED

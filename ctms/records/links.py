@@ -1,0 +1,63 @@
+"""Links to records of any objects, known by uid alone: names are read for all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Value
+from django.urls import reverse
+
+from ctms.accounts.models import User
+from ctms.configuration.registry import UnknownObjectError, VaultObject
+from ctms.configuration.snapshot import Configuration, load_configuration
+from ctms.records.access import AccessRefusedError, open_object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordLink:
+    """A record by name, as lists of records of several objects show it."""
+
+    label: str
+    object_label: str
+    url: str
+    icon: str
+
+
+def find_links(
+    *, user: User, references: Iterable[tuple[str, UUID]], configuration: Configuration | None = None
+) -> dict[UUID, RecordLink]:
+    """Links by uid to those of the records, given as (API name of the object, uid), that exist and the user sees.
+
+    One statement, of however many objects they are.
+    """
+    uids: dict[str, list[UUID]] = {}
+    for object_name, uid in references:
+        uids.setdefault(object_name, []).append(uid)
+    if not uids:
+        return {}
+    configuration = configuration or load_configuration()
+    objects: list[VaultObject] = []
+    statements = []
+    for object_name, wanted in uids.items():
+        try:
+            access = open_object(user=user, object_name=object_name, configuration=configuration)
+        except (UnknownObjectError, AccessRefusedError):
+            continue  # not the study teams' (any more), or not this user's
+        named = access.list_records().order_by().filter(uid__in=wanted).annotate(place=Value(len(objects)))
+        statements.append(named.values_list("uid", "name", "place"))
+        objects.append(access.vault_object)
+    if not statements:
+        return {}
+    first, *others = statements
+    found = first.union(*others, all=True) if others else first
+    return {
+        uid: RecordLink(
+            label=name,
+            object_label=objects[place].title,
+            url=reverse("record", args=(objects[place].api_name, uid)),
+            icon=objects[place].icon,
+        )
+        for uid, name, place in found
+    }

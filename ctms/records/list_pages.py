@@ -1,0 +1,347 @@
+"""Everything that the page of a list shows, gathered in a fixed number of statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.urls import reverse
+
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.registry import VaultObject
+from ctms.records.columns import NAME, PAGE_SIZES, choose_columns, choose_size, list_choosable
+from ctms.records.filters import list_filterable_fields
+from ctms.records.listing import (
+    COLUMNS,
+    CURSOR,
+    QUERY,
+    SIZE,
+    SORT,
+    VIEW,
+    ListQuery,
+    change_parameters,
+    is_sortable,
+    write_columns,
+)
+from ctms.records.models import ListPreference, SavedView
+from ctms.records.paging import COUNT_CAP, LAST, InvalidCursorError, Page, Sort, cut_page, look_around
+from ctms.records.saved_views import ALL, is_changed, list_views
+from ctms.records.tables import Heading, RecordTable
+from ctms.records.values import select_references
+
+_NEWEST_FIRST = (FieldKind.DATE, FieldKind.DATETIME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """A filter in force: what it says, where to change it and where the list is without it."""
+
+    field_name: str
+    label: str
+    text: str
+    edit_url: str
+    remove_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A parameter of the address that was not understood, and the list without it."""
+
+    name: str
+    texts: list[str]
+    remove_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """An entry of a menu."""
+
+    label: str
+    url: str
+    note: str = ""
+    is_current: bool = False
+
+
+class ListPage:
+    """The page of a list. Records are read when it is made, the rest when the template asks for it."""
+
+    def __init__(self, *, listed: ListQuery, preference: ListPreference) -> None:
+        self.listed, self.preference = listed, preference
+        self.access = listed.access
+        self.columns = choose_columns(listed=listed, preference=preference)
+        self.size = choose_size(listed=listed, preference=preference)
+        # How many records there are, at most `COUNT_CAP` + 1.
+        records, self.total = look_around(listed.list_records())
+        self.page, self._cursor_problem = self._read_page(records)
+        self.table = RecordTable(
+            access=self.access,
+            rows=self.page.rows,
+            columns=[(field, self._build_heading(field)) for field in self.columns],
+        )
+
+    @property
+    def vault_object(self) -> VaultObject:
+        return self.access.vault_object
+
+    @property
+    def url(self) -> str:
+        """The list without any parameter."""
+        return reverse("record_list", args=(self.access.shape.api_name,))
+
+    # -- The head: how many, views, what can be done --------------------------------------------------------------
+
+    @property
+    def count_text(self) -> str:
+        return f"{COUNT_CAP:,}+" if self.total > COUNT_CAP else f"{self.total:,}"
+
+    @cached_property
+    def views(self) -> list[SavedView]:
+        """The views that the user may open, own ones first."""
+        return list_views(user=self.access.user, object_name=self.access.shape.api_name)
+
+    @cached_property
+    def view(self) -> SavedView | None:
+        """The view that the list was opened with."""
+        uid = self.listed.parameters.get(VIEW, "")
+        return next((each for each in self.views if str(each.uid) == uid), None)
+
+    @property
+    def is_own_view(self) -> bool:
+        return self.view is not None and self.view.user_id == self.access.user.pk
+
+    @property
+    def is_view_changed(self) -> bool:
+        """Whether the list shows something else than the view it was opened with."""
+        return self.view is not None and is_changed(
+            view=self.view, parameters=self.listed.parameters, columns=[each.api_name for each in self.columns]
+        )
+
+    @property
+    def own_views(self) -> list[Link]:
+        return [self._build_view_link(each) for each in self.views if each.user_id == self.access.user.pk]
+
+    @property
+    def shared_views(self) -> list[Link]:
+        return [self._build_view_link(each) for each in self.views if each.user_id != self.access.user.pk]
+
+    @property
+    def all_url(self) -> str:
+        """The list of everything, which needs saying where the user's list opens with a view."""
+        return f"{self.url}?{VIEW}={ALL}" if self.preference.default_view_id else self.url
+
+    @property
+    def create_url(self) -> str:
+        """Where a record is created; empty if the user can create none."""
+        return reverse("record_create", args=(self.access.shape.api_name,)) if self.access.can_create() else ""
+
+    @property
+    def import_url(self) -> str:
+        may = self.access.can_create() or self.access.allows("edit")
+        return reverse("record_import", args=(self.access.shape.api_name,)) if may else ""
+
+    @property
+    def exports(self) -> list[Link]:
+        """What is shown, as files: the same records, order and columns."""
+        shown = change_parameters(self.listed.parameters, columns=write_columns(self.columns), size=None)
+        return [
+            Link(
+                label=label, url=self._build_url("record_export", file_format, parameters=shown), note=f".{file_format}"
+            )
+            for file_format, label in (("xlsx", "Excel workbook"), ("csv", "Plain table"))
+        ]
+
+    # -- Search and filters ---------------------------------------------------------------------------------------
+
+    @property
+    def search_state(self) -> list[tuple[str, str]]:
+        """What a new search keeps of the address."""
+        return self._list_state(**{QUERY: None})
+
+    @cached_property
+    def chips(self) -> list[Chip]:
+        return [
+            Chip(
+                field_name=each.field.api_name,
+                label=each.label,
+                text=each.text,
+                edit_url=self._build_url("record_filter", each.field.api_name),
+                remove_url=self._list_url(**{each.parameter: None}),
+            )
+            for each in self.listed.list_active_filters()
+        ]
+
+    @property
+    def clear_url(self) -> str:
+        """The same list with nothing left out of it."""
+        kept = {name: values for name, values in self.listed.parameters.lists() if name in (SORT, SIZE, COLUMNS)}
+        cleared = QueryDict(mutable=True)
+        for name, values in kept.items():
+            cleared.setlist(name, values)
+        if not cleared and self.preference.default_view_id:
+            cleared[VIEW] = ALL
+        return f"{self.url}?{cleared.urlencode()}" if cleared else self.url
+
+    @property
+    def offered_filters(self) -> list[Link]:
+        """What the object offers to be filtered by first."""
+        names = self.vault_object.filters
+        return [self._build_filter_link(self.access.shape.fields[name]) for name in names if name in self._filterable]
+
+    @property
+    def other_filters(self) -> list[Link]:
+        others = [each for name, each in self._filterable.items() if name not in self.vault_object.filters]
+        return [self._build_filter_link(each) for each in sorted(others, key=lambda each: each.label.casefold())]
+
+    @cached_property
+    def _filterable(self) -> dict[str, ObjectField]:
+        return {each.api_name: each for each in list_filterable_fields(self.access.shape)}
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """What of the address was not understood."""
+        found = self.listed.problems | self._cursor_problem
+        if self.listed.parameters.get(VIEW, ALL) != ALL and self.view is None:
+            found = found | {VIEW: ["This view was deleted, or is not shared with you."]}
+        return [
+            Problem(name=self._name_parameter(name), texts=texts, remove_url=self._list_url(**{name: None}))
+            for name, texts in found.items()
+        ]
+
+    def _name_parameter(self, name: str) -> str:
+        each = self.listed.filter_set.filters.get(name)
+        return f"{each.label} ({name})" if each is not None else name
+
+    # -- Columns --------------------------------------------------------------------------------------------------
+
+    @property
+    def columns_url(self) -> str:
+        """Takes what the user chose, and comes back to this list."""
+        return self._build_url("record_columns")
+
+    @property
+    def choosable_columns(self) -> list[tuple[ObjectField, bool]]:
+        """Every field but the name, which is always there, and whether it is a column now."""
+        chosen = {each.api_name for each in self.columns}
+        fields = list_choosable(shape=self.access.shape, chosen=self.columns)
+        return [(each, each.api_name in chosen) for each in fields if each.api_name != NAME]
+
+    # -- Nothing --------------------------------------------------------------------------------------------------
+
+    @property
+    def empty_title(self) -> str:
+        return f"No {self.vault_object.plural_label} yet"
+
+    @property
+    def empty_text(self) -> str:
+        """What the object is, for those who see none of it yet."""
+        return self.vault_object.description or f"There are no {self.vault_object.plural_label} that you can see."
+
+    @property
+    def create_label(self) -> str:
+        return f"Create {self.vault_object.label}"
+
+    # -- Rows -----------------------------------------------------------------------------------------------------
+
+    @property
+    def bulk_url(self) -> str:
+        """Takes the rows chosen, or everything that its own parameters describe."""
+        return self._build_url("record_bulk")
+
+    @property
+    def query(self) -> str:
+        """The parameters of this list, for what is done with all that match."""
+        return change_parameters(self.listed.parameters).urlencode()
+
+    @property
+    def sorts(self) -> list[Link]:
+        """Orders to choose from where there is no room for headings."""
+        return [
+            Link(label=each.label, url=heading.url, note=heading.direction, is_current=bool(heading.direction))
+            for each in self.columns
+            if (heading := self._build_heading(each)).url
+        ]
+
+    @property
+    def rows_text(self) -> str:
+        """Which rows of how many, as far as that was counted."""
+        rows, before = len(self.page.rows), self.page.before
+        if before is None and self.page.is_last and self.total <= COUNT_CAP:
+            before = self.total - rows
+        if before is None:
+            return f"{rows} of {self.count_text}"
+        return f"{before + 1:,}–{before + rows:,} of {self.count_text}"
+
+    @property
+    def first_url(self) -> str:
+        return "" if self.page.is_first else self._list_url()
+
+    @property
+    def previous_url(self) -> str:
+        return self._list_url(**{CURSOR: self.page.previous_cursor}) if self.page.previous_cursor else ""
+
+    @property
+    def next_url(self) -> str:
+        return self._list_url(**{CURSOR: self.page.next_cursor}) if self.page.next_cursor else ""
+
+    @property
+    def last_url(self) -> str:
+        return "" if self.page.is_last else self._list_url(**{CURSOR: LAST})
+
+    @property
+    def sizes(self) -> list[tuple[int, bool]]:
+        """Page sizes to choose from, and which it is now."""
+        return [(size, size == self.size) for size in PAGE_SIZES]
+
+    def _read_page(self, found: QuerySet[Any]) -> tuple[Page, dict[str, list[str]]]:
+        records = select_references(records=found, fields=self.columns)
+        cursor = self.listed.parameters.get(CURSOR, "")
+        try:
+            return cut_page(records=records, sort=self.listed.sort, size=self.size, cursor=cursor), {}
+        except InvalidCursorError as error:
+            problem = {CURSOR: [str(error)]}
+            return cut_page(records=records, sort=self.listed.sort, size=self.size), problem
+
+    def _build_heading(self, field: ObjectField) -> Heading:
+        if not is_sortable(field):
+            return Heading(label=field.label)
+        sort = self.listed.sort
+        is_current = sort.field is not None and sort.field.api_name == field.api_name
+        descending = not sort.descending if is_current else field.kind in _NEWEST_FIRST
+        direction = ("descending" if sort.descending else "ascending") if is_current else ""
+        target = Sort(field=field, descending=descending)
+        return Heading(label=field.label, url=self._list_url(**{SORT: target.name}), direction=direction)
+
+    def _build_view_link(self, view: SavedView) -> Link:
+        is_default = self.preference.default_view_id == view.pk
+        author = "" if view.user_id == self.access.user.pk else str(view.user)
+        shared = "Shared" if view.is_shared and not author else ""
+        return Link(
+            label=view.name,
+            url=f"{self.url}?{VIEW}={view.uid}",
+            note=" · ".join(filter(None, (author, shared, "Default" if is_default else ""))),
+            is_current=self.view is not None and self.view.pk == view.pk,
+        )
+
+    def _build_filter_link(self, field: ObjectField) -> Link:
+        return Link(label=field.label, url=self._build_url("record_filter", field.api_name))
+
+    def _list_state(self, **changes: Any) -> list[tuple[str, str]]:
+        changed = change_parameters(self.listed.parameters, **changes)
+        return [(name, value) for name, values in changed.lists() for value in values]
+
+    def _list_url(self, **changes: Any) -> str:
+        query = change_parameters(self.listed.parameters, **changes).urlencode()
+        if not query and self.preference.default_view_id:
+            query = f"{VIEW}={ALL}"
+        return f"{self.url}?{query}" if query else self.url
+
+    def _build_url(self, name: str, *arguments: str, parameters: QueryDict | None = None) -> str:
+        if parameters is None:
+            parameters = change_parameters(self.listed.parameters)
+        query = parameters.urlencode()
+        address = reverse(name, args=(self.access.shape.api_name, *arguments))
+        return f"{address}?{query}" if query else address

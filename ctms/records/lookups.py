@@ -1,0 +1,107 @@
+"""Suggestions while somebody types a reference.
+
+What begins with the words comes first, by name; then what merely holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.registry import VaultObject
+from ctms.records.access import ObjectAccess
+from ctms.records.paging import Sort, look_around, order_records
+from ctms.records.references import describe_choice, describe_filled, get_target, list_filled, select_narrowing
+from ctms.records.search import MOST_WORDS, search_records
+
+MOST_CHOICES = 20
+LONGEST_QUERY = 200
+# Shorter words stand at the beginning of a word: every name holds some "a".
+SHORTEST_SEARCHED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A record as a reference offers it. `fills` maps API names of wider references to uid and label."""
+
+    uid: str
+    label: str
+    detail: str
+    fills: Mapping[str, Mapping[str, str]]
+
+
+def find_choices(
+    *, access: ObjectAccess, field: ObjectField, records: QuerySet[Any], query: str
+) -> tuple[list[Choice], bool]:
+    """The first of the records that match, and whether there are more."""
+    target = get_target(field)
+    if target is None:
+        raise TypeError(f"{field.api_name} refers to no object.")
+    records = select_narrowing(records=records, shape=access.shape, field=field)
+    found = find_matching(records=records, vault_object=target, query=query, limit=MOST_CHOICES + 1)
+    choices = [_build_choice(access=access, field=field, target=target, record=each) for each in found[:MOST_CHOICES]]
+    return choices, len(found) > MOST_CHOICES
+
+
+def find_matching(
+    *, records: QuerySet[Any], vault_object: VaultObject, query: str, limit: int, sort: Sort | None = None
+) -> list[Any]:
+    """At most `limit` records that match the query, in at most five statements beside those of the search itself.
+
+    Those that merely hold the words come by `sort`, or by name too.
+    """
+    query = clean_query(query)
+    if not query:
+        return list(_order_by_name(records)[:limit])
+    bare = records.select_related(None)
+    keys = _list_first(records=bare.filter(name__istartswith=query), sort=None, limit=limit)
+    if len(keys) < limit:
+        holding = _match_words(records=bare, vault_object=vault_object, query=query)
+        others = _list_first(records=holding, sort=sort, limit=limit)
+        keys = list(dict.fromkeys([*keys, *others]))[:limit]
+    found = records.in_bulk(keys) if keys else {}
+    return [found[key] for key in keys if key in found]
+
+
+def _list_first(*, records: QuerySet[Any], sort: Sort | None, limit: int) -> list[Any]:
+    records, number = look_around(records)
+    if not number:
+        return []
+    ordered = _order_by_name(records) if sort is None else order_records(records=records, sort=sort)
+    return list(ordered.values_list("pk", flat=True)[:limit])
+
+
+def _order_by_name(records: QuerySet[Any]) -> QuerySet[Any]:
+    return records.order_by("name", "pk")
+
+
+def clean_query(query: str) -> str:
+    """What was typed, as a database can look for it."""
+    return query.replace("\x00", " ").strip()[:LONGEST_QUERY]
+
+
+def _match_words(*, records: QuerySet[Any], vault_object: VaultObject, query: str) -> QuerySet[Any]:
+    words = query.split()[:MOST_WORDS]
+    own = [vault_object.get_field(path).attribute for path in vault_object.search_fields if "." not in path]
+    for word in words:
+        if len(word) < SHORTEST_SEARCHED:
+            begins = Q()
+            for attribute in own:
+                begins |= Q(**{f"{attribute}__istartswith": word}) | Q(**{f"{attribute}__icontains": f" {word}"})
+            records = records.filter(begins)
+    long_words = " ".join(word for word in words if len(word) >= SHORTEST_SEARCHED)
+    return search_records(records=records, vault_object=vault_object, query=long_words)
+
+
+def _build_choice(*, access: ObjectAccess, field: ObjectField, target: VaultObject, record: Any) -> Choice:
+    filled = list_filled(shape=access.shape, field=field, record=record)
+    words = [str(each) for each in filled.values()]
+    if target.object_types:
+        words.insert(0, access.configuration.get(target.api_name).get_type(record.object_type).label)
+    return Choice(
+        uid=str(record.uid), label=describe_choice(record), detail=" · ".join(words), fills=describe_filled(filled)
+    )

@@ -1,0 +1,167 @@
+"""What belongs to a user rather than to a trial: views of lists, stars, what was opened last, bulk work, API tokens."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from ctms.records.choices import OperationKind, OperationState
+
+
+class SavedView(models.Model):
+    """A list as a user wants to see it again. `parameters` is the query string: filters, search and sort."""
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    of_object = models.CharField("object", max_length=80)
+    name = models.CharField(max_length=80)
+    parameters = models.CharField(max_length=4000, blank=True, default="")
+    columns = models.JSONField(default=list, blank=True)
+    is_shared = models.BooleanField("shared with everybody", default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("user", "of_object", "name"),
+                name="saved_view_named_once",
+                violation_error_message="Name: you have a view of this name. Choose another, or replace that one.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListPreference(models.Model):
+    """How a user sees the list of an object when its address says nothing else."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="list_preferences")
+    of_object = models.CharField("object", max_length=80)
+    columns = models.JSONField(default=list, blank=True)
+    page_size = models.PositiveSmallIntegerField(default=50)
+    default_view = models.ForeignKey(SavedView, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("user", "of_object"), name="one_list_preference_per_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.of_object}"
+
+
+class Favourite(models.Model):
+    """A record that a user marked with a star."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="favourites")
+    of_object = models.CharField("object", max_length=80)
+    record_uid = models.UUIDField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("user", "record_uid"), name="favourite_once_per_record"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.record_uid}"
+
+
+class RecentView(models.Model):
+    """A record that a user opened lately."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recent_views")
+    of_object = models.CharField("object", max_length=80)
+    record_uid = models.UUIDField()
+    viewed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-viewed_at", "-id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("user", "record_uid"), name="recent_view_once_per_record"),
+        ]
+        indexes: ClassVar = [models.Index(fields=("user", "-viewed_at"), name="recent_view_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.record_uid}"
+
+
+class BulkOperation(models.Model):
+    """Work on many records that a user asked for and a job does: kept with its outcome and what went wrong by row."""
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="bulk_operations")
+    of_object = models.CharField("object", max_length=80)
+    kind = models.CharField(max_length=20, choices=OperationKind.choices)
+    state = models.CharField(max_length=20, choices=OperationState.choices, default=OperationState.DRAFT)
+    # What to do: the values of an edit; the columns, matching and mode of an import.
+    plan = models.JSONField(default=dict, blank=True)
+    # To what: the uids of an edit, one a line, or the file of an import. Emptied when the work is done.
+    content = models.TextField(blank=True, default="")
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    counts = models.JSONField(default=dict, blank=True)  # outcome → rows
+    message = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [
+            models.Index(fields=("state",), name="operation_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.of_object}"
+
+
+class OperationProblem(models.Model):
+    """Why a row of an operation was not, or cannot be, written."""
+
+    operation = models.ForeignKey(BulkOperation, on_delete=models.CASCADE, related_name="problems")
+    position = models.PositiveIntegerField(help_text="line of the file, or number of the record")
+    record_uid = models.UUIDField(null=True, blank=True)
+    record_name = models.CharField(max_length=255, blank=True, default="")
+    field_label = models.CharField(max_length=128, blank=True, default="")
+    value = models.CharField(max_length=255, blank=True, default="")
+    message = models.TextField()
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.message}"
+
+
+class ApiToken(models.Model):
+    """A key to the REST API. Only its digest is kept: the token itself is shown once, when it is made."""
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("user", "name"),
+                condition=models.Q(revoked_at__isnull=True),
+                name="api_token_named_once",
+                violation_error_message="Name: you have a token of this name. Choose another, or revoke that one.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.name}"

@@ -1,0 +1,134 @@
+"""Bulk operations from draft to end: made by a page, confirmed by a user, done by a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from ctms.accounts.models import User
+from ctms.accounts.policies import has_permission
+from ctms.core.clock import get_now
+from ctms.core.errors import VaultError
+from ctms.jobs.choices import UNFINISHED_STATES, RunTrigger
+from ctms.jobs.models import JobDefinition, JobRun
+from ctms.jobs.queue import queue_runs
+from ctms.jobs.registry import JobUnit
+from ctms.records.choices import OperationKind, OperationState
+from ctms.records.models import BulkOperation
+
+JOB_KEY = "records.bulk"
+# Waiting for a worker, or at work.
+UNFINISHED = (OperationState.CHECKING, OperationState.QUEUED, OperationState.RUNNING)
+_DRAFTS_ARE_KEPT = timedelta(days=1)
+
+
+class OperationTakenError(VaultError):
+    """The operation was confirmed already, or is not ready to be."""
+
+
+def create_operation(
+    *, user: User, object_name: str, kind: OperationKind, plan: Mapping[str, Any], content: str, total: int
+) -> BulkOperation:
+    """A new operation that has to be checked before it can be confirmed. The user's forgotten drafts are dropped."""
+    BulkOperation.objects.filter(
+        user=user,
+        state__in=(OperationState.DRAFT, OperationState.CHECKING),
+        created_at__lt=get_now() - _DRAFTS_ARE_KEPT,
+    ).delete()
+    return BulkOperation.objects.create(
+        user=user,
+        of_object=object_name,
+        kind=kind,
+        state=OperationState.CHECKING,
+        plan=dict(plan),
+        content=content,
+        total=total,
+    )
+
+
+def list_operations(user: User) -> QuerySet[BulkOperation]:
+    """The operations that the user may look at: the user's own, and all of them for those who manage jobs.
+
+    Without the rows that they are about, which may be many.
+    """
+    operations = BulkOperation.objects.defer("content").select_related("user")
+    return operations if has_permission(user=user, permission="admin:jobs") else operations.filter(user=user)
+
+
+def list_recent_operations(*, user: User, object_name: str, limit: int = 5) -> list[BulkOperation]:
+    """The user's latest confirmed operations on an object."""
+    own = BulkOperation.objects.defer("content", "plan").filter(user=user, of_object=object_name)
+    return list(own.exclude(state__in=(OperationState.DRAFT, OperationState.CHECKING))[:limit])
+
+
+def queue_check(operation: BulkOperation) -> None:
+    """Let a job check the operation."""
+    _queue(operation=operation, user=operation.user)
+
+
+def confirm_operation(*, operation: BulkOperation, user: User, plan: Mapping[str, Any] | None = None) -> None:
+    """Hand a checked operation to the job, with the last choices of the user.
+
+    What was noted while checking is dropped: the work itself finds what still holds. Raises OperationTakenError if it
+    was confirmed already.
+    """
+    with transaction.atomic():
+        confirmed = BulkOperation.objects.filter(pk=operation.pk, state=OperationState.DRAFT).update(
+            state=OperationState.QUEUED, plan=operation.plan | dict(plan or {}), done=0, failed=0, counts={}
+        )
+        if not confirmed:
+            raise OperationTakenError("This was started already, or is still being checked.")
+        operation.problems.all().delete()
+        operation.refresh_from_db(fields=["state", "plan"])
+        _queue(operation=operation, user=user)
+
+
+def is_abandoned(operation: BulkOperation) -> bool:
+    """Whether the operation is unfinished and no run of the job will go on with it by itself."""
+    return (
+        operation.state in UNFINISHED
+        and not JobRun.objects.filter(
+            definition__key=JOB_KEY, unit_key=build_unit(operation).key, state__in=UNFINISHED_STATES
+        ).exists()
+    )
+
+
+def continue_operation(*, operation: BulkOperation, user: User) -> None:
+    """Queue an abandoned operation again: it goes on where it stopped. Nothing happens to any other."""
+    if is_abandoned(operation):
+        _queue(operation=operation, user=user)
+
+
+def discard_operation(operation: BulkOperation) -> None:
+    """Drop an operation that was not confirmed."""
+    BulkOperation.objects.filter(pk=operation.pk, state=OperationState.DRAFT).delete()
+
+
+def build_unit(operation: BulkOperation) -> JobUnit:
+    """The operation as a unit of the job; checking it is another unit than doing it, so that neither waits."""
+    key = f"check:{operation.uid}" if operation.state == OperationState.CHECKING else str(operation.uid)
+    return JobUnit(key=key, label=f"{operation} by {operation.user}"[:128])
+
+
+def find_operation(unit_key: str) -> BulkOperation:
+    """The operation of a unit. Raises VaultError if it was dropped."""
+    uid = UUID(unit_key.removeprefix("check:"))
+    found = BulkOperation.objects.select_related("user").filter(uid=uid).first()
+    if found is None:
+        raise VaultError("The operation was dropped before it was done.")
+    return found
+
+
+def _queue(*, operation: BulkOperation, user: User) -> None:
+    queue_runs(
+        definition=JobDefinition.objects.get(key=JOB_KEY),
+        units=[build_unit(operation)],
+        slot=get_now(),
+        trigger=RunTrigger.START_NOW,
+        user=user,
+    )

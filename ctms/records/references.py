@@ -1,0 +1,119 @@
+"""References between records: which of them may be chosen, and what choosing one says about the others.
+
+Nothing is declared: where an activity and its site both have a `study` of the same model, the study of the activity
+narrows the sites that may be chosen, and choosing a site fills the study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.db.models import Q, QuerySet
+
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.registry import VaultObject, get_object_of_model
+from ctms.configuration.snapshot import ObjectShape
+from ctms.core.choices import RecordStatus
+from ctms.records.access import ObjectAccess, open_related
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowing:
+    """`wider` is a field of the record, `attribute` the one of the same meaning of the record referred to."""
+
+    wider: ObjectField
+    attribute: str
+    may_be_empty: bool
+
+
+def get_target(field: ObjectField) -> VaultObject | None:
+    """The object that a reference field refers to; None for users and other rows that are no object."""
+    return get_object_of_model(field.reference) if field.reference else None
+
+
+def list_narrowings(*, shape: ObjectShape, field: ObjectField) -> list[Narrowing]:
+    """The fields of the object that narrow what `field` may refer to, and that it fills."""
+    if field.reference is None or field.is_custom:
+        return []
+    found = []
+    for other in shape.fields.values():
+        if other.reference is None or other.is_custom or other.attribute == field.attribute or other.is_read_only:
+            continue
+        try:
+            twin = field.reference._meta.get_field(other.attribute)
+        except FieldDoesNotExist:
+            continue
+        if isinstance(twin, models.ForeignKey) and twin.related_model is other.reference:
+            found.append(Narrowing(wider=other, attribute=other.attribute, may_be_empty=twin.null))
+    return found
+
+
+def is_filled_by_another(*, shape: ObjectShape, field: ObjectField) -> bool:
+    """Whether choosing another reference fills the field, so that it may be left empty in a form."""
+    return any(
+        narrowing.wider.api_name == field.api_name
+        for other in shape.fields.values()
+        for narrowing in list_narrowings(shape=shape, field=other)
+    )
+
+
+def list_visible(*, access: ObjectAccess, field: ObjectField) -> QuerySet[Any] | None:
+    """The records that `field` may refer to and that the user sees. None if the user may not read the target."""
+    target = get_target(field)
+    target_access = open_related(access=access, object_name=target.api_name) if target else None
+    return target_access.list_records() if target_access else None
+
+
+def list_choices(
+    *, access: ObjectAccess, field: ObjectField, chosen: Mapping[str, Any] | None = None
+) -> QuerySet[Any] | None:
+    """The visible records that may be chosen now: those that are active and fit what is `chosen` already.
+
+    `chosen` maps API names of the record's other references to uids. None if the user may not read the target.
+    """
+    records = list_visible(access=access, field=field)
+    if records is None:
+        return None
+    records = records.filter(status=RecordStatus.ACTIVE)
+    for narrowing in list_narrowings(shape=access.shape, field=field):
+        uid = (chosen or {}).get(narrowing.wider.api_name)
+        if uid:
+            fits = Q(**{f"{narrowing.attribute}__uid": uid})
+            if narrowing.may_be_empty:
+                fits |= Q(**{f"{narrowing.attribute}__isnull": True})
+            records = records.filter(fits)
+    return records
+
+
+def list_filled(*, shape: ObjectShape, field: ObjectField, record: Any) -> dict[str, Any]:
+    """What choosing `record` says about the wider references: API name → record."""
+    filled = {}
+    for narrowing in list_narrowings(shape=shape, field=field):
+        wider = getattr(record, narrowing.attribute)
+        if wider is not None:
+            filled[narrowing.wider.api_name] = wider
+    return filled
+
+
+def describe_filled(filled: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The same for scripts: API name → uid and label."""
+    return {name: {"uid": str(record.uid), "label": describe_choice(record)} for name, record in filled.items()}
+
+
+def select_narrowing(*, records: QuerySet[Any], shape: ObjectShape, field: ObjectField) -> QuerySet[Any]:
+    """Load with the records what `list_filled` says of each."""
+    attributes = [each.attribute for each in list_narrowings(shape=shape, field=field)]
+    return records.select_related(*attributes) if attributes else records
+
+
+def describe_choice(record: Any) -> str:
+    """A record as it is offered: people with their e-mail, sites with their name, all others by name."""
+    contact = getattr(record, "display_contact", "")
+    if contact:
+        return str(contact)
+    more = getattr(record, "site_name", "") or getattr(record, "study_name", "")
+    return f"{record} · {more}" if more else str(record)

@@ -1,0 +1,62 @@
+"""From a request to who asks, for which object and which record.
+
+404 for what is not there or not visible, 403 for what the profile does not allow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpRequest
+
+from ctms.accounts.models import User
+from ctms.audit.actors import Actor
+from ctms.configuration.registry import UnknownObjectError
+from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
+
+# Of numbers that requests name; databases hold longer ones.
+MOST_DIGITS = 18
+
+
+def get_user(request: HttpRequest) -> User:
+    """The user of a request that only users can make."""
+    if not isinstance(request.user, User):
+        raise TypeError("Nobody is logged in.")
+    return request.user
+
+
+def build_actor(request: HttpRequest, *, source: str = "page") -> Actor:
+    """Who writes, and by what way."""
+    return Actor(user=get_user(request), source=source)
+
+
+def open_object_or_404(request: HttpRequest, object_name: str) -> ObjectAccess:
+    """The object as the user meets it. Raises Http404, and PermissionDenied with the reason."""
+    try:
+        return open_object(user=get_user(request), object_name=object_name)
+    except UnknownObjectError as error:
+        raise Http404(f"There is no object {object_name}.") from error
+    except AccessRefusedError as error:
+        raise PermissionDenied(str(error)) from error
+
+
+def get_record_or_404(*, access: ObjectAccess, uid: UUID, fields: Any = ()) -> Any:
+    """The record, if the user sees it, with what `fields` refer to. Raises Http404."""
+    names = [each.attribute for each in fields if each.reference is not None and not each.is_custom]
+    records = access.list_records()
+    if names:
+        records = records.select_related(*names)
+    record = records.filter(uid=uid).first()
+    if record is None:
+        raise Http404(f"There is no {access.vault_object.label} of this address, or it is not visible to you.")
+    return record
+
+
+def read_version(request: HttpRequest) -> int:
+    """The version of the record that the user saw. Raises BadRequest for a form that does not say."""
+    text = request.POST.get("expected_version", "")
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        raise BadRequest("expected_version: the version of the record that you saw, as a number.")
+    return int(text)

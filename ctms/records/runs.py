@@ -1,0 +1,286 @@
+"""Checking and doing bulk operations, batch after batch.
+
+Each batch is written in one transaction together with how far the operation is, under the lease of its run: whoever
+takes over goes on at the first row that is not written, and nothing is written twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from ctms.accounts.middleware import find_zone
+from ctms.audit.actors import Actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event
+from ctms.core.clock import get_now
+from ctms.core.errors import StaleRecordError, VaultError
+from ctms.jobs.leases import LeaseHandle, LeaseLostError
+from ctms.records.access import ObjectAccess, open_object
+from ctms.records.batches import RowDraft, count_outcomes, write_each, write_together
+from ctms.records.bulk import EditWork
+from ctms.records.choices import OperationKind, OperationState
+from ctms.records.imports.work import ImportOptions, ImportWork, open_text
+from ctms.records.models import BulkOperation, OperationProblem
+from ctms.records.operations import queue_check
+
+BATCH_ROWS = 500
+CHECKED_AT_ONCE = 1000  # rows that a request checks itself
+_ATTEMPTS = 3
+# How a run ends without being the operation's end: another one goes on.
+_INTERRUPTIONS = (LeaseLostError, SoftTimeLimitExceeded, OperationalError, InterfaceError)
+
+
+class Work(Protocol):
+    """What an operation is to do, by rows."""
+
+    access: ObjectAccess
+
+    def plan(self, start: int, stop: int) -> list[RowDraft]:
+        """The drafts of some rows on fresh data."""
+
+
+def check_soon(operation: BulkOperation) -> None:
+    """Check a new operation: at once if it is small, else by a job."""
+    if operation.total <= CHECKED_AT_ONCE:
+        check_operation(operation)
+    else:
+        queue_check(operation)
+
+
+def check_operation(operation: BulkOperation, *, lease: LeaseHandle | None = None) -> None:
+    """Find out what the operation would do, without doing it; then it can be confirmed. An earlier check is forgotten.
+
+    What makes all of it impossible ends it as Failed. Raises LeaseLostError if another run took over.
+    """
+    with _noting_failure(operation=operation, lease=lease), _as_user(operation):
+        work = open_work(operation)
+        operation.problems.all().delete()
+        operation.done = operation.failed = 0
+        operation.counts = {}
+        for start in range(0, operation.total, BATCH_ROWS):
+            drafts = work.plan(start, start + BATCH_ROWS)
+            with transaction.atomic():
+                _note(operation=operation, drafts=drafts, lease=lease)
+        with transaction.atomic():
+            _renew(operation=operation, lease=lease)
+            operation.state, operation.done = OperationState.DRAFT, 0
+            operation.save(update_fields=["state", "done", "failed", "counts"])
+
+
+def perform_operation(operation: BulkOperation, *, lease: LeaseHandle | None = None) -> None:
+    """Do a confirmed operation to its end, from where it is. One that ended already is left alone.
+
+    What makes all of it impossible ends it as Failed. Raises LeaseLostError if another run took over.
+    """
+    if operation.state not in (OperationState.QUEUED, OperationState.RUNNING):
+        return
+    with _noting_failure(operation=operation, lease=lease), _as_user(operation):
+        with transaction.atomic():
+            _renew(operation=operation, lease=lease)
+            operation.state = OperationState.RUNNING
+            operation.save(update_fields=["state"])
+        work = open_work(operation)
+        if operation.plan.get("all_or_nothing"):
+            _write_all(operation=operation, work=work, lease=lease)
+            return
+        while operation.done < operation.total:
+            _write_batch(operation=operation, work=work, lease=lease)
+        with transaction.atomic():
+            _renew(operation=operation, lease=lease)
+            _finish(operation=operation, state=OperationState.DONE, message=_describe_outcome(operation))
+
+
+def open_work(operation: BulkOperation) -> Work:
+    """The rows of the operation, for its user, as the configuration is now. Raises VaultError where that fails."""
+    access = open_object(user=operation.user, object_name=operation.of_object)
+    if operation.kind == OperationKind.EDIT:
+        return EditWork(access=access, uids=operation.content.split(), plan=operation.plan["values"])
+    options = ImportOptions(**operation.plan)
+    return ImportWork(access=access, file=open_text(shape=access.shape, text=operation.content, options=options))
+
+
+def build_operation_actor(operation: BulkOperation) -> Actor:
+    """Who writes: the user who asked; the trail names the operation."""
+    is_import = operation.kind == OperationKind.IMPORT
+    return Actor(
+        user=operation.user,
+        source="import" if is_import else "job",
+        reference=f"{'import' if is_import else 'bulk edit'} {operation.uid}",
+    )
+
+
+def _write_batch(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None) -> None:
+    actor = build_operation_actor(operation)
+    start, stop = operation.done, min(operation.done + BATCH_ROWS, operation.total)
+    for _ in range(_ATTEMPTS):
+        drafts = work.plan(start, stop)
+        try:
+            with transaction.atomic():
+                write_together(drafts=drafts, actor=actor)
+                _note(operation=operation, drafts=drafts, lease=lease)
+        except (StaleRecordError, IntegrityError):
+            operation.refresh_from_db(fields=["done", "failed", "counts"])
+        else:
+            return
+    drafts = work.plan(start, stop)
+    with transaction.atomic():
+        write_each(access=work.access, drafts=drafts, actor=actor)
+        _note(operation=operation, drafts=drafts, lease=lease)
+
+
+def _write_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None) -> None:
+    actor = build_operation_actor(operation)
+    for _ in range(_ATTEMPTS):
+        drafts = _plan_all(operation=operation, work=work, lease=lease)
+        if any(draft.problems for draft in drafts):
+            _refuse_all(operation=operation, drafts=drafts, lease=lease)
+            return
+        try:
+            with transaction.atomic():
+                _renew(operation=operation, lease=lease)
+                write_together(drafts=drafts, actor=actor)
+                _finish_all(operation=operation, drafts=drafts, lease=lease)
+        except (StaleRecordError, IntegrityError):
+            continue
+        else:
+            return
+    drafts = _plan_all(operation=operation, work=work, lease=lease)
+    with transaction.atomic():
+        write_each(access=work.access, drafts=drafts, actor=actor)
+        is_refused = any(draft.problems for draft in drafts)
+        if is_refused:
+            transaction.set_rollback(True)
+        else:
+            _finish_all(operation=operation, drafts=drafts, lease=lease)
+    if is_refused:
+        _refuse_all(operation=operation, drafts=drafts, lease=lease)
+
+
+def _plan_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None) -> list[RowDraft]:
+    drafts: list[RowDraft] = []
+    for start in range(0, operation.total, BATCH_ROWS):
+        drafts += work.plan(start, start + BATCH_ROWS)
+        with transaction.atomic():
+            _renew(operation=operation, lease=lease)
+            operation.done = len(drafts)
+            operation.save(update_fields=["done"])
+    return drafts
+
+
+def _finish_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
+    operation.counts, operation.done = {}, 0
+    _note(operation=operation, drafts=drafts, lease=lease)
+    _finish(operation=operation, state=OperationState.DONE, message=_describe_outcome(operation))
+
+
+def _refuse_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
+    refused = [draft for draft in drafts if draft.problems]
+    with transaction.atomic():
+        operation.counts, operation.done = {}, 0
+        _note(operation=operation, drafts=refused, lease=lease)
+        operation.done = 0
+        _finish(
+            operation=operation,
+            state=OperationState.FAILED,
+            message=f"Nothing was imported: {len(refused):,} of {operation.total:,} rows cannot be. Correct them and "
+            "upload the file again.",
+        )
+
+
+def _note(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
+    """Store how far the operation is and what went wrong; to be called in the transaction that writes the rows."""
+    counts = Counter(operation.counts) + Counter(count_outcomes(drafts))
+    operation.counts = dict(counts)
+    operation.done += len(drafts)
+    operation.failed = counts["failed"]
+    _renew(operation=operation, lease=lease)
+    operation.save(update_fields=["done", "failed", "counts"])
+    OperationProblem.objects.bulk_create(
+        [
+            OperationProblem(
+                operation=operation,
+                position=draft.number,
+                record_uid=draft.record.uid if draft.record is not None and not draft.is_new else None,
+                record_name=draft.name[:255],
+                field_label=problem.label[:128],
+                value=problem.value[:255],
+                message=problem.message,
+            )
+            for draft in drafts
+            for problem in draft.problems
+        ],
+        batch_size=BATCH_ROWS,
+    )
+
+
+def _renew(*, operation: BulkOperation, lease: LeaseHandle | None) -> None:
+    if lease is not None:
+        lease.renew(progress={operation.of_object: {"rows": operation.total, "done": operation.done}})
+
+
+def _finish(*, operation: BulkOperation, state: OperationState, message: str) -> None:
+    operation.state, operation.message, operation.finished_at = state, message, get_now()
+    operation.content = ""  # what it was about is in the audit trail; a file is of no more use
+    operation.save(update_fields=["state", "message", "finished_at", "content", "done", "failed", "counts"])
+    record_event(
+        actor=build_operation_actor(operation),
+        action=AuditAction.EVENT,
+        object_name=operation.of_object,
+        changes={name: [None, number] for name, number in operation.counts.items()},
+        reason=f"{operation.get_kind_display()}: {message}",
+    )
+
+
+def _describe_outcome(operation: BulkOperation) -> str:
+    words = {
+        "created": "created",
+        "changed": "changed",
+        "unchanged": "already as they should be",
+        "left_out": "left as they are",
+        "failed": "not imported" if operation.kind == OperationKind.IMPORT else "not changed",
+    }
+    parts = [f"{operation.counts[name]:,} {word}" for name, word in words.items() if operation.counts.get(name)]
+    return f"{', '.join(parts) or 'Nothing to do'}."
+
+
+@contextmanager
+def _as_user(operation: BulkOperation) -> Iterator[None]:
+    """Times in the file are the user's own."""
+    with timezone.override(find_zone(operation.user.time_zone)):
+        yield
+
+
+@contextmanager
+def _noting_failure(*, operation: BulkOperation, lease: LeaseHandle | None) -> Iterator[None]:
+    """End the operation as Failed where it cannot go on; an interruption leaves it to whoever takes over."""
+    try:
+        yield
+    except _INTERRUPTIONS:
+        raise
+    except VaultError as error:
+        _fail(operation=operation, message=str(error), lease=lease)
+    except Exception as error:
+        message = f"An unexpected {type(error).__name__} stopped it; the worker's log has the details. Tell an admin."
+        _fail(operation=operation, message=message, lease=lease)
+        raise
+
+
+def _fail(*, operation: BulkOperation, message: str, lease: LeaseHandle | None) -> None:
+    operation.refresh_from_db(fields=["done", "failed", "counts"])
+    if operation.state == OperationState.RUNNING and operation.done:
+        message = f"{message} {operation.done:,} of {operation.total:,} rows were dealt with before."
+    with transaction.atomic():
+        _renew(operation=operation, lease=lease)
+        _finish(operation=operation, state=OperationState.FAILED, message=message)
+
+
+def describe_result(operation: BulkOperation) -> dict[str, Any]:
+    """The figures of the operation for the history of jobs."""
+    return {operation.of_object: operation.counts}

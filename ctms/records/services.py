@@ -1,0 +1,193 @@
+"""Writing records as users do: by field, checked alike whether a page, the API, an import or a bulk edit asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import IntegrityError, transaction
+
+from ctms.audit.actors import Actor
+from ctms.audit.selectors import list_dependants
+from ctms.audit.services import delete_record, save_record
+from ctms.configuration.registry import get_object_of_model
+from ctms.configuration.snapshot import ObjectShape
+from ctms.core.models import AuditedModel
+from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.checks import (
+    REQUIRED,
+    check_narrowings,
+    check_references,
+    check_required,
+    fill_wider,
+    list_changed,
+    require_object_type,
+)
+from ctms.records.values import assign_value, read_value
+
+_NOT_CLONED = ("external_id__v", "status__v", "object_type__v")
+_RACE = "Somebody else saved a record that this one contradicts at the same moment. Save again."
+
+
+def build_record(*, access: ObjectAccess, object_type: str) -> Any:
+    """A new record of that type, not saved, with what follows from who creates it.
+
+    Raises AccessRefusedError saying why the user cannot create one.
+    """
+    if reason := access.explain_create(object_type):
+        raise AccessRefusedError(reason)
+    model = access.vault_object.model
+    record = model(object_type=object_type) if object_type else model()
+    access.vault_object.complete_new(record, access.user)
+    return record
+
+
+def write_values(
+    *,
+    access: ObjectAccess,
+    record: Any,
+    values: Mapping[str, Any],
+    actor: Actor,
+    expected_version: int | None = None,
+    reason: str = "",
+    references_are_checked: bool = False,
+) -> bool:
+    """Create or change a record; True if anything was written.
+
+    `values` maps API names to values of the fields' Python types, references to records. `references_are_checked` says
+    that these were found among `list_choices` already. A reference fills the wider ones that are empty. What the object
+    type requires is asked of new records, of those whose type changes, and of the fields that are set; what was
+    missing before keeps nobody from changing something else.
+
+    Raises AccessRefusedError, StaleRecordError, and ValidationError by API name of the field; then nothing is written,
+    but `record` holds what was to be written.
+    """
+    put_values(access=access, record=record, values=values, references_are_checked=references_are_checked)
+    try:
+        # Deferred constraints are checked when the transaction ends, so that too is inside.
+        with transaction.atomic():
+            return save_record(record=record, actor=actor, expected_version=expected_version, reason=reason)
+    except ValidationError as error:
+        raise translate_errors(error=error, shape=access.shape) from error
+    except IntegrityError as error:
+        # Everything was validated: only somebody else's write in between can have made it wrong.
+        raise ValidationError(_RACE) from error
+
+
+def put_values(
+    *, access: ObjectAccess, record: Any, values: Mapping[str, Any], references_are_checked: bool = False
+) -> None:
+    """Give a record values as `write_values` does, for those who validate and save many records at once.
+
+    Raises AccessRefusedError, and ValidationError by API name of the field.
+    """
+    adding = record._state.adding  # noqa: SLF001  Django's documented API
+    present_type = str(getattr(record, "object_type", "") or "")
+    object_type = str(values.get("object_type__v", present_type) or "")
+    require_object_type(access=access, object_type=object_type, is_asked=adding or object_type != present_type)
+    refusal = access.explain_create(object_type) if adding else access.explain_edit(record)
+    if not adding and object_type != present_type:
+        refusal = refusal or access.explain_create(object_type)
+    if refusal:
+        raise AccessRefusedError(refusal)
+    changed = list_changed(access=access, record=record, values=values, object_type=object_type)
+    if not references_are_checked:
+        check_references(access=access, changed=changed)
+    for each, value in changed:
+        assign_value(record=record, field=each, value=value)
+    fill_wider(shape=access.shape, record=record, object_type=object_type)
+    check_narrowings(shape=access.shape, record=record, changed=changed)
+    if adding:
+        access.vault_object.complete_new(record, access.user)
+    asked = None if adding or object_type != present_type else {each.api_name for each, _ in changed}
+    check_required(shape=access.shape, record=record, object_type=object_type, asked=asked)
+
+
+def translate_errors(*, error: ValidationError, shape: ObjectShape) -> ValidationError:
+    """The same error, by API names instead of attributes of the model; what names no field, as one of the whole."""
+    if not hasattr(error, "error_dict"):
+        return error
+    names = {each.attribute: name for name, each in shape.fields.items()}
+    translated: dict[str, list[ValidationError]] = {}
+    for attribute, found in error.error_dict.items():
+        # "Cannot be null" is how a database speaks.
+        errors = [ValidationError(REQUIRED, code=e.code) if e.code in ("null", "blank") else e for e in found]
+        name = attribute if attribute in shape.fields else names.get(attribute, NON_FIELD_ERRORS)
+        translated.setdefault(name, []).extend(errors)
+    return ValidationError(translated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionPlan:
+    """What a deletion means: the rows that go along, and those that keep the record, counted by label."""
+
+    refusal: str
+    going_along: dict[str, int] = field(default_factory=dict)
+    protecting: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_possible(self) -> bool:
+        return not self.refusal and not self.protecting
+
+
+def plan_deletion(*, access: ObjectAccess, record: Any) -> DeletionPlan:
+    """What deleting the record would do, or why it cannot be done."""
+    going_along: dict[str, int] = {}
+    dependants = list_dependants([record])
+    kept = dict(dependants.protecting)
+    for model, attribute in access.vault_object.parts:
+        number = model._default_manager.filter(**{attribute: record}).count()
+        label = str(model._meta.verbose_name_plural)
+        if number:
+            going_along[label] = number
+            kept[label] = kept.get(label, 0) - number
+    return DeletionPlan(
+        refusal=access.explain_delete(record),
+        going_along=going_along | dependants.going_along,
+        protecting={label: number for label, number in kept.items() if number > 0},
+    )
+
+
+def delete_with_parts(
+    *, access: ObjectAccess, record: Any, actor: Actor, expected_version: int | None = None, reason: str = ""
+) -> None:
+    """Delete a record and what its object names as parts of it; all values stay in the audit trail.
+
+    Raises AccessRefusedError, StaleRecordError, and RecordInUseError naming what keeps it; then nothing is deleted.
+    """
+    if refusal := access.explain_delete(record):
+        raise AccessRefusedError(refusal)
+    with transaction.atomic():
+        _delete_parts(record=record, actor=actor, reason=reason)
+        delete_record(record=record, actor=actor, reason=reason, expected_version=expected_version)
+
+
+def build_clone(*, access: ObjectAccess, record: Any) -> Any:
+    """A new record, not saved, with the values of another less those that are the other's alone.
+
+    Raises AccessRefusedError where no record of its type can be created.
+    """
+    object_type = getattr(record, "object_type", "")
+    clone = build_record(access=access, object_type=object_type)
+    for each in access.shape.list_type_fields(object_type):
+        if each.is_read_only or each.api_name in _NOT_CLONED:
+            continue
+        if each.is_custom:
+            stored = (record.custom_fields or {}).get(each.api_name)
+            if stored is not None:
+                clone.custom_fields[each.api_name] = stored
+        else:
+            assign_value(record=clone, field=each, value=read_value(record=record, field=each))
+    return clone
+
+
+def _delete_parts(*, record: Any, actor: Actor, reason: str) -> None:
+    vault_object = get_object_of_model(type(record))
+    for model, attribute in vault_object.parts if vault_object else ():
+        for part in model._default_manager.filter(**{attribute: record}):
+            if not isinstance(part, AuditedModel):
+                raise TypeError(f"{model.__name__} is no audited record.")
+            _delete_parts(record=part, actor=actor, reason=reason)
+            delete_record(record=part, actor=actor, reason=reason)

@@ -1,0 +1,28 @@
+"""The star of a record."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from ctms.records.favourites import switch_favourite
+from ctms.records.requests import get_record_or_404, get_user, open_object_or_404
+from ctms.records.values import get_record_url
+
+
+@require_POST
+@login_required
+def toggle_favourite(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Mark the record, or unmark it: the star anew for the page, or the page."""
+    access = open_object_or_404(request, object_name)
+    record = get_record_or_404(access=access, uid=uid)
+    is_favourite = switch_favourite(user=get_user(request), record=record)
+    if "HX-Request" not in request.headers:
+        return redirect(get_record_url(record))
+    url = reverse("record_favourite", args=(object_name, uid))
+    return render(request, "components/star.html", {"url": url, "is_favourite": is_favourite, "name": str(record)})

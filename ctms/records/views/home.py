@@ -1,0 +1,18 @@
+"""The home page."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from ctms.records.home import build_home_panels
+from ctms.records.requests import get_user
+
+
+@require_safe
+@login_required
+def show_home(request: HttpRequest) -> HttpResponse:
+    """What is due, overdue and recent for the user."""
+    return render(request, "home/home.html", {"panels": build_home_panels(get_user(request))})

@@ -1,0 +1,50 @@
+"""What is found while somebody types: choices of a reference, and records of every object."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from ctms.records.lookups import clean_query
+from ctms.records.lookups import find_choices as find_choices_of
+from ctms.records.referencefields import read_uid
+from ctms.records.references import list_choices, list_visible
+from ctms.records.requests import get_user, open_object_or_404
+from ctms.records.results import search_objects
+
+
+@require_safe
+@login_required
+def search_everything(request: HttpRequest) -> HttpResponse:
+    """The records of every object that match `q`: the page of results, from which the palette takes the first too."""
+    query = clean_query(request.GET.get("q", ""))
+    groups = search_objects(user=get_user(request), query=query) if query else []
+    return render(request, "records/search.html", {"query": query, "groups": groups, "search_term": query})
+
+
+@require_safe
+@login_required
+def find_choices(request: HttpRequest, object_name: str, field_name: str) -> HttpResponse:
+    """What a reference may refer to: `q` is what was typed, other references of the form narrow it.
+
+    `uid=…` asks whether that one record can be chosen. `any=1`, for filters: whatever is visible, inactive or not.
+    """
+    access = open_object_or_404(request, object_name)
+    field = access.shape.fields.get(field_name)
+    if field is None or field.reference is None:
+        raise Http404(f"{access.vault_object.title} has no reference {field_name}.")
+    if request.GET.get("any"):
+        records = list_visible(access=access, field=field)
+    else:
+        chosen = {name: uid for name, text in request.GET.items() if (uid := read_uid(text))}
+        records = list_choices(access=access, field=field, chosen=chosen)
+    if records is None:
+        raise Http404(f"{field.label}: these records are not visible to you.")
+    if uid := read_uid(request.GET.get("uid")):
+        records = records.filter(uid=uid)
+    choices, has_more = find_choices_of(access=access, field=field, records=records, query=request.GET.get("q", ""))
+    return JsonResponse({"results": [asdict(each) for each in choices], "more": has_more})

@@ -1,0 +1,146 @@
+"""Operations as their users see them: how far they are, how they ended, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from ctms.configuration.registry import VaultObject, get_object
+from ctms.records.choices import OperationKind, OperationState
+from ctms.records.imports.files import write_line
+from ctms.records.models import BulkOperation
+from ctms.records.operations import UNFINISHED, continue_operation, discard_operation, is_abandoned, list_operations
+from ctms.records.previews import build_figures
+from ctms.records.requests import get_user
+
+_SHOWN_PROBLEMS = 100
+
+
+@require_safe
+@login_required
+def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """How far an operation is; asked for again by the page itself until it is done."""
+    operation = get_operation_or_404(request, uid)
+    preview_url = get_preview_url(operation)
+    if operation.state == OperationState.DRAFT and operation.user == request.user:
+        if request.headers.get("HX-Request"):
+            return HttpResponse(headers={"HX-Redirect": preview_url})
+        return redirect(preview_url)
+    is_fragment = bool(request.headers.get("HX-Request"))
+    is_import = operation.kind == OperationKind.IMPORT
+    context = {
+        "operation": operation,
+        "vault_object": get_object(operation.of_object),
+        "list_url": get_list_url(object_name=operation.of_object, query=operation.plan.get("list", "")),
+        "title": get_title(operation),
+        "is_import": is_import,
+        "is_unfinished": operation.state in UNFINISHED,
+        "is_abandoned": is_abandoned(operation),
+        "figures": build_figures(operation),
+        "total_text": f"{operation.total:,}",
+        "total_label": "Rows" if is_import else "Records",
+        "progress_text": f"{operation.done:,} of {operation.total:,} {'rows' if is_import else 'records'}",
+    } | build_problem_context(operation)
+    return render(request, "records/operation_progress.html" if is_fragment else "records/operation.html", context)
+
+
+@require_safe
+@login_required
+def download_problems(request: HttpRequest, uid: UUID) -> HttpResponseBase:
+    """Everything that went wrong, as CSV."""
+    operation = get_operation_or_404(request, uid)
+    response = StreamingHttpResponse(_write_problems(operation), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="problems-{operation.uid}.csv"'
+    return response
+
+
+@require_POST
+@login_required
+def resume_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """Go on with an operation that nobody works on any more."""
+    operation = get_operation_or_404(request, uid)
+    continue_operation(operation=operation, user=get_user(request))
+    return redirect("operation", uid=operation.uid)
+
+
+@require_POST
+@login_required
+def discard_draft(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """Drop an operation that was not confirmed, and go back to the list."""
+    operation = get_own_operation_or_404(request, uid)
+    discard_operation(operation)
+    messages.info(request, "Nothing was changed.")
+    return redirect(get_list_url(object_name=operation.of_object, query=operation.plan.get("list", "")))
+
+
+def get_operation_or_404(request: HttpRequest, uid: UUID) -> BulkOperation:
+    """The operation, if it is the user's own or the user manages jobs."""
+    operation = list_operations(get_user(request)).filter(uid=uid).first()
+    if operation is None:
+        raise Http404("There is no operation of this address, or it is not yours.")
+    return operation
+
+
+def get_own_operation_or_404(request: HttpRequest, uid: UUID) -> BulkOperation:
+    """The operation, if it is the user's own: nobody else confirms it, for it is done in the user's name."""
+    operation = get_operation_or_404(request, uid)
+    if operation.user != request.user:
+        raise Http404("This operation is another user's.")
+    return operation
+
+
+def build_problem_context(operation: BulkOperation) -> dict[str, Any]:
+    """What went wrong: the first ones, and how many there are."""
+    return {
+        "problems": list(operation.problems.all()[:_SHOWN_PROBLEMS]),
+        "problem_count": operation.problems.count(),
+    }
+
+
+def get_preview_url(operation: BulkOperation) -> str:
+    """Where a checked operation is looked at and confirmed."""
+    name = "record_import_preview" if operation.kind == OperationKind.IMPORT else "record_bulk_preview"
+    return reverse(name, args=(operation.of_object, operation.uid))
+
+
+def get_list_url(*, object_name: str, query: str) -> str:
+    """The list as it was when the records were chosen."""
+    url = reverse("record_list", args=(object_name,))
+    return f"{url}?{query}" if query else url
+
+
+def get_title(operation: BulkOperation) -> str:
+    """The name of the file, or what is edited."""
+    if operation.kind == OperationKind.IMPORT:
+        return str(operation.plan.get("file_name") or "Import")
+    return f"Edit {count_records(number=operation.total, vault_object=get_object(operation.of_object))}"
+
+
+def count_records(*, number: int, vault_object: VaultObject) -> str:
+    """`1 activity`, `1,234 activities`."""
+    return f"{number:,} {vault_object.label if number == 1 else vault_object.plural_label}"
+
+
+def _write_problems(operation: BulkOperation) -> Iterator[str]:
+    is_import = operation.kind == OperationKind.IMPORT
+    yield "\ufeff" + write_line(["Line" if is_import else "Record", "Name", "UID", "Field", "Value", "What is wrong"])
+    for problem in operation.problems.iterator(chunk_size=1000):
+        yield write_line(
+            [
+                str(problem.position),
+                problem.record_name,
+                str(problem.record_uid or ""),
+                problem.field_label,
+                problem.value,
+                problem.message,
+            ]
+        )

@@ -1,0 +1,86 @@
+// The record page: fields changed where they stand. Without it each has a small page of its own.
+"use strict";
+
+(() => {
+  const isElement = (node) => node instanceof Element;
+  const getEditor = (node) => (isElement(node) ? node.closest(".inline-edit") : null);
+  let leaving = ""; // id of the field whose form is about to be closed
+
+  document.addEventListener("dblclick", ({ target }) => {
+    if (!isElement(target) || target.closest("a, button, form")) return;
+    target.closest(".fact")?.querySelector(".fact-edit")?.click();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    // Escape that closes a list of suggestions is not meant for the form.
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    getEditor(event.target)?.querySelector("[data-cancel]")?.click();
+  });
+
+  // -- Focus: into the form that opens, back to the pencil when it closes ------------------------------------------
+
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    leaving = isElement(detail.target) && detail.target.querySelector(".inline-edit") ? detail.target.id : "";
+  });
+
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    const swapped = isElement(detail.elt) ? detail.elt : null;
+    const form = swapped?.querySelector(".inline-edit");
+    if (form) {
+      const entry = form.querySelector("[aria-invalid=true]") ?? form.querySelector("input:not([type=hidden]), select, textarea");
+      entry?.focus();
+    } else if (swapped?.id && swapped.id === leaving) {
+      swapped.querySelector(".fact-edit")?.focus();
+    } else if (detail.target?.id === "record-star") {
+      document.querySelector("#record-star button")?.focus();
+    }
+  });
+
+  // -- Several fields open at once ---------------------------------------------------------------------------------
+
+  // What is being typed into another field stays; the rest of the page is drawn anew.
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    if (event.detail.target.querySelector(".inline-edit")) event.detail.shouldSwap = false;
+  });
+
+  // The user's own change is none that another of their forms has to be warned of.
+  document.addEventListener("record:saved", ({ detail }) => {
+    for (const input of document.querySelectorAll(".inline-edit [name=expected_version]")) {
+      if (Number(input.value) === detail.was) input.value = detail.is;
+    }
+  });
+
+  // -- When the server refuses, or does not answer -----------------------------------------------------------------
+
+  function showProblem(node, text) {
+    const holder = getEditor(node) ?? node.closest(".fact") ?? document.getElementById("record-head");
+    holder.querySelector("[data-problem]")?.remove();
+    const alert = document.createElement("div");
+    alert.className = "alert";
+    alert.dataset.problem = "";
+    alert.setAttribute("role", "alert");
+    alert.textContent = text;
+    holder.append(alert);
+  }
+
+  // A log-in page in the place of a field would help nobody.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { requestConfig, xhr, elt } = event.detail;
+    const asked = new URL(requestConfig.path, window.location.href).pathname;
+    if (!xhr.responseURL || new URL(xhr.responseURL).pathname === asked) return;
+    event.detail.shouldSwap = false;
+    showProblem(elt, "You were logged out; nothing was saved. Log in in another tab, then try again here.");
+  });
+
+  document.addEventListener("htmx:responseError", ({ detail }) => {
+    const texts = {
+      403: "Nothing was saved: you may not change this, or were logged out meanwhile. Reload the page.",
+      404: "Nothing was saved: the record was deleted, or is no longer visible to you.",
+    };
+    showProblem(detail.elt, texts[detail.xhr.status] ?? `Nothing was saved: the server answered ${detail.xhr.status}. Try again.`);
+  });
+
+  document.addEventListener("htmx:sendError", ({ detail }) => {
+    showProblem(detail.elt, "Nothing was saved: the server did not answer. What you typed is still here; try again.");
+  });
+})();

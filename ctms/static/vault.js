@@ -1,0 +1,308 @@
+// The frame of the study teams' pages: menus, keys, the palette, quick log. Every page reads and saves without it.
+"use strict";
+
+(() => {
+  const FOCUSABLE = "a[href], button:not(:disabled), input:not(:disabled, [type=hidden]), select, textarea";
+  const EDITABLE = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), select, textarea, [contenteditable]";
+  const WAIT_FOR_TYPING = 180; // milliseconds
+
+  const isPlain = (event) => !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
+
+  // -- Menus: <details class="menu-holder"> ----------------------------------------------------------------------
+
+  const getMenu = (holder) => holder.querySelector(":scope > .menu");
+
+  /** Beside its button and within the window: below if there is room, otherwise above. */
+  function placeMenu(holder) {
+    const menu = getMenu(holder);
+    if (!menu?.matches("[popover]")) return; // the stylesheet places it
+    const button = holder.querySelector("summary").getBoundingClientRect();
+    const gap = 4;
+    const edge = 8;
+    menu.style.maxHeight = "";
+    const { width, height } = menu.getBoundingClientRect();
+    const below = window.innerHeight - button.bottom - gap - edge;
+    const above = button.top - gap - edge;
+    const upwards = height > below && above > below;
+    const wanted = holder.classList.contains("at-end") ? button.right - width : button.left;
+    menu.style.left = `${Math.max(edge, Math.min(wanted, document.documentElement.clientWidth - width - edge))}px`;
+    menu.style.maxHeight = `${Math.min(height, upwards ? above : below)}px`;
+    menu.style.top = upwards ? `${button.top - gap - Math.min(height, above)}px` : `${button.bottom + gap}px`;
+  }
+
+  function showMenu(holder) {
+    const menu = getMenu(holder);
+    if (!menu?.showPopover) return;
+    // In the top layer no scrolling table can cut it off.
+    menu.popover = "manual";
+    menu.showPopover();
+    placeMenu(holder);
+  }
+
+  function hideMenu(holder) {
+    const menu = getMenu(holder);
+    if (menu?.matches("[popover]:popover-open")) menu.hidePopover();
+  }
+
+  const listOpenMenus = () => document.querySelectorAll(".menu-holder[open]");
+
+  function closeMenusExcept(node) {
+    for (const holder of listOpenMenus()) if (!holder.contains(node)) holder.open = false;
+  }
+
+  function moveInMenu(event, holder) {
+    const items = [...getMenu(holder).querySelectorAll(FOCUSABLE)].filter((item) => item.checkVisibility?.() ?? true);
+    const at = items.indexOf(document.activeElement);
+    const next = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1, Home: 0, End: -1 }[event.key];
+    if (next === undefined || !items.length) return;
+    event.preventDefault();
+    items.at(next % items.length).focus();
+  }
+
+  document.addEventListener(
+    "toggle",
+    ({ target }) => {
+      if (!target.matches?.(".menu-holder")) return;
+      if (target.open) {
+        closeMenusExcept(target);
+        showMenu(target);
+      } else {
+        hideMenu(target);
+      }
+    },
+    true,
+  );
+  document.addEventListener("click", ({ target }) => closeMenusExcept(target));
+  document.addEventListener("focusin", ({ target }) => closeMenusExcept(target));
+  for (const name of ["scroll", "resize"]) {
+    window.addEventListener(
+      name,
+      ({ target }) => {
+        for (const holder of listOpenMenus()) if (!(target instanceof Node && getMenu(holder).contains(target))) placeMenu(holder);
+      },
+      { capture: true, passive: true },
+    );
+  }
+  document.addEventListener("keydown", (event) => {
+    const holder = event.target.closest?.(".menu-holder");
+    if (!holder || event.defaultPrevented) return;
+    const summary = holder.querySelector("summary");
+    if (event.key === "Escape" && holder.open) {
+      event.preventDefault();
+      holder.open = false;
+      summary.focus();
+    } else if (event.target === summary && event.key === "ArrowDown" && !holder.open) {
+      event.preventDefault();
+      holder.open = true;
+      holder.addEventListener("toggle", () => getMenu(holder).querySelector(FOCUSABLE)?.focus(), { once: true });
+    } else if (holder.open && !event.target.matches(EDITABLE)) {
+      moveInMenu(event, holder);
+    }
+  });
+
+  // -- Dialogs ---------------------------------------------------------------------------------------------------
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close-dialog]")) event.target.closest("dialog")?.close();
+  });
+
+  /** Opens quick log over the page; where that cannot be, goes to its page. */
+  async function openQuickLog(url) {
+    const dialog = document.getElementById("quick-log");
+    if (!dialog || !window.htmx) return window.location.assign(url);
+    await window.htmx.ajax("GET", url, { target: "#quick-log-content", select: ".quick-log", swap: "innerHTML" });
+    if (!dialog.querySelector(".quick-log")) return window.location.assign(url);
+    if (!dialog.open) dialog.showModal();
+    dialog.querySelector("[autofocus]")?.focus();
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-quick-log]");
+    if (!link || !isPlain(event) || event.button !== 0) return;
+    event.preventDefault();
+    closeMenusExcept(null);
+    openQuickLog(link.href);
+  });
+
+  // -- The palette: pages, what may be created, recent records, and what the search finds ------------------------
+
+  const palette = document.getElementById("palette");
+  const paletteInput = palette?.querySelector("input");
+  const paletteList = palette?.querySelector("[role=listbox]");
+  let paletteAnswer = null; // the request that is under way
+  let paletteTimer = 0;
+
+  const readPlace = (link, icon) => ({
+    link,
+    icon,
+    href: link.href,
+    label: (link.querySelector(".truncate") ?? link).textContent.trim(),
+    note: link.closest("[data-object-label]")?.dataset.objectLabel ?? "",
+  });
+
+  function listPlaces() {
+    const places = [
+      ...[...document.querySelectorAll(".recent-menu .menu a")].map((link) => readPlace(link, "clock")),
+      ...[...document.querySelectorAll(".site-header > .tabs a")].map((link) => readPlace(link, "arrow-right")),
+      ...[...document.querySelectorAll(".create-menu .menu a")].map((link) => readPlace(link, "plus")),
+      ...[...document.querySelectorAll(".user-menu .menu a")].map((link) => readPlace(link, "user")),
+    ];
+    return places.filter((place, at) => places.findIndex((other) => other.href === place.href) === at);
+  }
+
+  function drawIcon(name) {
+    const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    icon.setAttribute("class", "icon");
+    icon.setAttribute("aria-hidden", "true");
+    icon.append(document.createElementNS("http://www.w3.org/2000/svg", "use"));
+    icon.firstChild.setAttribute("href", `#icon-${name}`);
+    return icon;
+  }
+
+  function buildOption(place, at) {
+    const option = document.createElement("li");
+    const label = document.createElement("span");
+    const note = document.createElement("span");
+    option.id = `palette-option-${at}`;
+    option.setAttribute("role", "option");
+    option.setAttribute("aria-selected", "false");
+    option.addEventListener("click", () => goTo(place));
+    label.className = "truncate";
+    label.textContent = place.label;
+    note.className = "end";
+    note.textContent = place.note;
+    option.append(drawIcon(place.icon), label, note);
+    return option;
+  }
+
+  function chooseOption(at) {
+    const options = [...paletteList.children];
+    for (const option of options) option.setAttribute("aria-selected", "false");
+    const chosen = options.at(at % (options.length || 1));
+    if (!chosen) return paletteInput.removeAttribute("aria-activedescendant");
+    chosen.setAttribute("aria-selected", "true");
+    chosen.scrollIntoView({ block: "nearest" });
+    paletteInput.setAttribute("aria-activedescendant", chosen.id);
+  }
+
+  function showPlaces(places) {
+    paletteList.replaceChildren(...places.map(buildOption));
+    paletteInput.setAttribute("aria-expanded", String(places.length > 0));
+    chooseOption(0);
+  }
+
+  function goTo(place) {
+    palette.close();
+    if (place.link?.matches("[data-quick-log]")) openQuickLog(place.href);
+    else window.location.assign(place.href);
+  }
+
+  /** The first results of the search page: whatever is a .result-link there is a place to go. */
+  async function findRecords(term) {
+    paletteAnswer?.abort();
+    paletteAnswer = new AbortController();
+    const url = new URL(palette.dataset.searchUrl, window.location.href);
+    url.searchParams.set("q", term);
+    const response = await fetch(url, { signal: paletteAnswer.signal });
+    if (!response.ok) return [];
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    return [...page.querySelectorAll(".result-link")].slice(0, 12).map((link) => ({
+      ...readPlace(link, "search"),
+      link: null,
+      href: new URL(link.getAttribute("href"), url).href,
+    }));
+  }
+
+  async function filterPlaces() {
+    const status = palette.querySelector("[data-palette-status]");
+    const term = paletteInput.value.trim();
+    const words = term.toLowerCase().split(/\s+/);
+    const places = listPlaces().filter(({ label }) => words.every((word) => label.toLowerCase().includes(word)));
+    showPlaces(places);
+    status.textContent = "";
+    clearTimeout(paletteTimer);
+    paletteAnswer?.abort();
+    if (term.length < 2 || !palette.dataset.searchUrl) return;
+    paletteTimer = setTimeout(async () => {
+      try {
+        const found = await findRecords(term);
+        const known = new Set(places.map(({ href }) => href));
+        const chosen = [...paletteList.children].findIndex((option) => option.getAttribute("aria-selected") === "true");
+        showPlaces([...places, ...found.filter(({ href }) => !known.has(href))]);
+        chooseOption(Math.max(0, chosen));
+        status.textContent = paletteList.children.length ? "" : "Nothing found";
+      } catch (error) {
+        if (error.name !== "AbortError") status.textContent = "The search did not answer";
+      }
+    }, WAIT_FOR_TYPING);
+  }
+
+  function openPalette() {
+    if (!palette || document.querySelector("dialog[open]")) return;
+    closeMenusExcept(null);
+    paletteInput.value = "";
+    filterPlaces();
+    palette.showModal();
+    paletteInput.focus();
+  }
+
+  paletteInput?.addEventListener("input", filterPlaces);
+  paletteInput?.addEventListener("keydown", (event) => {
+    const options = [...paletteList.children];
+    const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    if (event.key === "ArrowDown") chooseOption(at + 1);
+    else if (event.key === "ArrowUp") chooseOption(at - 1);
+    else if (event.key === "Enter") options[at]?.click();
+    else return;
+    event.preventDefault();
+  });
+  palette?.addEventListener("click", (event) => {
+    if (event.target === palette) palette.close();
+  });
+
+  // -- Keys ------------------------------------------------------------------------------------------------------
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key?.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+      event.preventDefault();
+      openPalette();
+    }
+    const isTyping = event.target.closest?.(EDITABLE) || document.querySelector("dialog[open]");
+    const isUnwanted = document.documentElement.dataset.shortcuts === "off";
+    if (event.defaultPrevented || event.repeat || isTyping || isUnwanted || !isPlain(event)) return;
+    const target = { "/": "[data-global-search]", l: "a[data-quick-log]" }[event.key];
+    const element = target && document.querySelector(target);
+    if (!element) return;
+    event.preventDefault();
+    if (event.key === "l") {
+      openQuickLog(element.href);
+    } else {
+      element.focus();
+      element.select();
+    }
+  });
+
+  // -- The index of a long page follows what is being read --------------------------------------------------------
+
+  const index = document.querySelector(".section-index");
+  if (index) {
+    const links = new Map([...index.querySelectorAll("a[href^='#']")].map((link) => [link.hash.slice(1), link]));
+    const visible = new Set();
+    const observer = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) visible[isIntersecting ? "add" : "delete"](target.id);
+        const current = [...links.keys()].find((id) => visible.has(id));
+        if (!current) return;
+        for (const [id, link] of links) {
+          if (id === current) link.setAttribute("aria-current", "true");
+          else link.removeAttribute("aria-current");
+        }
+      },
+      { rootMargin: "-8px 0px -60% 0px" },
+    );
+    for (const id of links.keys()) {
+      const section = document.getElementById(id);
+      if (section) observer.observe(section);
+    }
+  }
+})();

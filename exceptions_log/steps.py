@@ -1,0 +1,33 @@
+"""The configuration steps of user exceptions."""
+
+from __future__ import annotations
+
+from ctms.configuration.layouts import RelatedSection
+from ctms.configuration.step_kinds import StepText, build_related_section_step
+from ctms.configuration.steps import register_step
+from exceptions_log.models import ExceptionItem, ExceptionMessage
+
+
+def register_exception_steps() -> None:
+    """Called once, when the app is ready."""
+    register_step(
+        build_related_section_step(
+            text=StepText(
+                key="user_exception_layout",
+                title="User Exception Items on the User Exception page",
+                why="Whoever looks after the transfer sees what could not go, and why, in one table.",
+                section="Connection setup: enablement",
+                position=500,
+            ),
+            object_name=ExceptionMessage.object_name,
+            wanted=RelatedSection(
+                title="User Exception Items",
+                related_object=ExceptionItem.object_name,
+                related_field="exception_message__sys",
+                # The order that the requirement documents prescribe.
+                columns=("name__v", "error_type__sys", "error_message__sys", "item__sys", "item_data__sys"),
+                prevent_creation=True,
+            ),
+            is_exact=True,
+        )
+    )
