@@ -36,7 +36,7 @@ class _FormReader(HTMLParser):
         if tag == "form":
             self._inside = given.get("id") == self._form_id
             self.found |= self._inside
-        if not self._inside:
+        if not self._inside or "disabled" in given:
             return
         name = given.get("name", "")
         if tag == "input" and name and given.get("type") not in ("submit", "button", "file"):

@@ -13,7 +13,7 @@ from connections.models import Integration, IntegrationRule
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
-from ctms.configuration.models import CustomField, ObjectType, PageLayout
+from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout
 from ctms.configuration.services import set_application_settings
 from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
@@ -26,14 +26,9 @@ from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import (
-    MonitoringEventFactory,
     PersonFactory,
     StudyAssignmentFactory,
-    StudyCommunicationLogFactory,
-    StudyCountryFactory,
     StudyFactory,
-    StudyPersonFactory,
-    StudySiteFactory,
 )
 from tests.factories.connections import AuthorizationFactory, ConnectionFactory
 
@@ -187,17 +182,11 @@ def _create_rule() -> IntegrationRule:
 BUILDERS: dict[str, Callable[[], Any]] = {
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
-    "activities.Activity": lambda: ActivityFactory.create(site=StudySiteFactory.create()),
     "audit.AuditEntry": _create_audit_entry,
-    "clinical.MonitoringEvent": MonitoringEventFactory.create,
-    "clinical.Person": PersonFactory.create,
     "clinical.Study": StudyFactory.create,
     "clinical.StudyAssignment": StudyAssignmentFactory.create,
-    "clinical.StudyCommunicationLog": StudyCommunicationLogFactory.create,
-    "clinical.StudyCountry": StudyCountryFactory.create,
-    "clinical.StudyPerson": StudyPersonFactory.create,
-    "clinical.StudySite": StudySiteFactory.create,
     "configuration.ApplicationSettings": _set_application_settings,
+    "configuration.ConfiguredObject": lambda: ConfiguredObject(pk="study__v"),
     "configuration.CustomField": _create_custom_field,
     "configuration.ObjectType": _find_object_type,
     "configuration.PageLayout": _create_layout,

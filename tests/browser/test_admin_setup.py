@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from django.core.handlers.base import BaseHandler
 from django.http import HttpRequest, HttpResponse
@@ -64,12 +62,13 @@ def save(page: Page) -> None:
 
 
 def assign_connected_app_action(page: Page) -> None:
-    open_from_landing_page(page, "Object Types")
-    page.get_by_role("link", name="Basic Auth", exact=True).click()
-    page.get_by_role("link", name=re.compile("Add another Action", re.IGNORECASE)).click()
-    page.locator("#id_actions-0-action_name").select_option(label="Enter Connected App Details")
+    open_from_landing_page(page, "Objects")
+    page.get_by_role("link", name="Connection authorization", exact=True).click()
+    page.get_by_role("navigation").get_by_role("link", name="Actions", exact=True).click()
+    page.get_by_role("link", name="Edit Object Type Actions").click()
+    page.get_by_label("Enter Connected App Details: Basic Auth").check()
     save(page)
-    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    expect(page.get_by_text("The object type actions were saved.")).to_be_visible()
 
 
 def create_connection(page: Page) -> None:

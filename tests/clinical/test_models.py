@@ -91,7 +91,7 @@ def test_records_are_named_by_what_they_are_where_nobody_names_them() -> None:
         "Petra Person (Study coordinator)",
         "Petra Person",
         "FR",
-        "Email 2026-03-02: Petra Person",
+        "Petra Person",
     ]
 
 

@@ -133,7 +133,7 @@ def test_a_call_of_an_unknown_account_waits_as_an_exception_and_arrives_once_the
     (item,) = world.list_exceptions()
     assert run.state == RunState.WITH_EXCEPTIONS
     assert item.error_type == "matching__v"
-    assert "No person in the Vault has the external ID 'P-STRANGER'" in item.error_message
+    assert "No person in the Vault has the External ID 'P-STRANGER'" in item.error_message
 
     PersonFactory.create(external_id="P-STRANGER")
     run = world.transfer()
@@ -219,4 +219,4 @@ def test_characters_that_no_database_stores_are_left_out_of_what_the_crm_says(wo
     world.transfer()
 
     (item,) = world.list_exceptions()
-    assert "No person in the Vault has the external ID 'P-1'" in item.error_message
+    assert "No person in the Vault has the External ID 'P-1'" in item.error_message

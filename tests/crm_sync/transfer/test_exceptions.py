@@ -32,7 +32,7 @@ def test_a_person_without_account_fails_until_it_is_corrected_and_then_the_messa
     (item,) = world.list_exceptions()
     assert (item.error_type, item.attempts) == ("matching__v", 2)
     assert item.error_message == (
-        f"No account in NA has the External_ID_vod__c 'P-WRONG', which is the external ID of {person.name}. "
+        f"No account in NA has the External_ID_vod__c 'P-WRONG', which is the External ID of {person.name}. "
         "Correct the identifier on the person or on the account."
     )
     assert ExceptionMessage.objects.filter(status=RecordStatus.ACTIVE).count() == 1

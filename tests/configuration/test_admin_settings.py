@@ -1,4 +1,4 @@
-"""Object types with their actions, security profiles, custom fields, application settings."""
+"""Application settings and security profiles."""
 
 from __future__ import annotations
 
@@ -6,64 +6,17 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from connections.models import ConnectionAuthorization
-from connections.models.authorizations import BASIC_AUTH
-from connections.objects import ENTER_CONNECTED_APP_DETAILS
 from ctms.accounts.models import SecurityProfile
 from ctms.accounts.policies import has_permission
-from ctms.audit.services import save_record
-from ctms.configuration.models import ApplicationSettings, CustomField, ObjectType
+from ctms.configuration.models import ApplicationSettings
 from ctms.configuration.permissions import list_permissions
-from ctms.configuration.selectors import is_action_assigned, is_object_type_active
-from ctms.core.choices import RecordStatus
 from tests.admin_forms import list_errors, log_in_admin, submit, submit_values
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
-from tests.factories.base import build_admin_actor
 from tests.factories.configuration import map_identifiers
 
 pytestmark = pytest.mark.django_db
 
 SETTINGS_LIST = "/admin/configuration/applicationsettings/"
-
-
-def is_assigned() -> bool:
-    return is_action_assigned(
-        object_name=ConnectionAuthorization.object_name,
-        object_type=BASIC_AUTH,
-        action_name=ENTER_CONNECTED_APP_DETAILS,
-    )
-
-
-# -- Object types ---------------------------------------------------------------------------------
-def test_an_action_is_assigned_to_an_object_type_and_taken_from_it(client: Client) -> None:
-    log_in_admin(client)
-    basic_auth = ObjectType.objects.get(api_name=BASIC_AUTH)
-    url = reverse("admin:configuration_objecttype_change", args=(basic_auth.pk,))
-    row = {
-        "actions-TOTAL_FORMS": "1",
-        "actions-0-id": "",
-        "actions-0-object_type": basic_auth.pk,
-        "actions-0-action_name": ENTER_CONNECTED_APP_DETAILS,
-    }
-    submit_values(client, url, form_id="objecttype_form", typed=row)
-    assert is_assigned()
-    submit_values(client, url, form_id="objecttype_form", typed={"actions-0-DELETE": "on"})
-    assert not is_assigned()
-
-
-def test_an_object_without_actions_offers_none(client: Client) -> None:
-    log_in_admin(client)
-    medical = ObjectType.objects.get(api_name="medical_activity__v")
-    page = client.get(reverse("admin:configuration_objecttype_change", args=(medical.pk,)))
-    assert [formset.formset.prefix for formset in page.context["inline_admin_formsets"]] == ["fields"]
-
-
-def test_the_medical_activity_type_is_activated(client: Client) -> None:
-    log_in_admin(client)
-    medical = ObjectType.objects.get(api_name="medical_activity__v")
-    url = reverse("admin:configuration_objecttype_change", args=(medical.pk,))
-    submit(client, url, form_id="objecttype_form", status=RecordStatus.ACTIVE)
-    assert is_object_type_active(object_name="crm_activity__v", object_type="medical_activity__v")
 
 
 # -- Application settings -------------------------------------------------------------------------
@@ -124,35 +77,6 @@ def test_a_custom_field_identifies_persons_once_it_exists_and_is_active(client: 
     )
     submit_values(client, f"{SETTINGS_LIST}add/", form_id="applicationsettings_form", typed=typed)
     assert ApplicationSettings.objects.get().clinical_person_identifier == "veeva_id__c"
-
-
-# -- Custom fields --------------------------------------------------------------------------------
-def test_picklist_values_are_typed_one_a_line(client: Client) -> None:
-    log_in_admin(client)
-    submit(
-        client,
-        reverse("admin:configuration_customfield_add"),
-        form_id="customfield_form",
-        of_object="person__sys",
-        api_name="shift__c",
-        label="Shift",
-        kind="picklist",
-        picklist_values="Early\r\n Late \r\n\r\nEarly",
-    )
-    assert CustomField.objects.get().picklist_values == ["Early", "Late"]
-
-
-def test_a_custom_field_must_end_in_c(client: Client) -> None:
-    log_in_admin(client)
-    response = submit(
-        client,
-        reverse("admin:configuration_customfield_add"),
-        form_id="customfield_form",
-        of_object="person__sys",
-        api_name="shift",
-        label="Shift",
-    )
-    assert list(list_errors(response)) == ["api_name"]
 
 
 # -- Security profiles ----------------------------------------------------------------------------
@@ -221,12 +145,3 @@ def test_the_permissions_of_the_requirement_documents_can_be_given() -> None:
         "admin:jobs",
     }
     assert named - set(list_permissions()) == set()
-
-
-def test_an_inactive_object_type_is_not_offered_for_new_records(client: Client) -> None:
-    log_in_admin(client)
-    investigator = ObjectType.objects.get(api_name="investigator__v")
-    investigator.status = RecordStatus.INACTIVE
-    save_record(record=investigator, actor=build_admin_actor())
-    page = client.get(reverse("admin:clinical_person_add"))
-    assert page.context["adminform"].form.fields["record_type"].choices == [("person__v", "Person")]

@@ -1,0 +1,71 @@
+"""A caller of the API: a user, and a client that sends JSON with that user's token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from ctms.accounts.models import User
+from ctms.audit.actors import Actor
+from ctms.configuration.models import CustomField
+from ctms.configuration.services.custom_fields import create_custom_field
+from ctms.records.tokens import create_token
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.base import build_admin_actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Somebody who calls the API with a token."""
+
+    user: User
+    client: APIClient
+    authorization: str
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self.client.get(f"/api/v1/{path}", parameters)
+
+    def post(self, path: str, body: Any) -> Any:
+        return self.client.post(f"/api/v1/{path}", body)
+
+    def patch(self, path: str, body: Any, *, etag: str | None = None) -> Any:
+        return self.client.patch(f"/api/v1/{path}", body, headers={"If-Match": etag} if etag else None)
+
+    def delete(self, path: str, *, etag: str | None = None) -> Any:
+        return self.client.delete(f"/api/v1/{path}", headers={"If-Match": etag} if etag else None)
+
+
+def build_caller(user: User) -> Caller:
+    """The user with a new token."""
+    _, text = create_token(name=f"Token of {user}", days=1, actor=Actor(user=user, source="page"))
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+    return Caller(user=user, client=client, authorization=f"Bearer {text}")
+
+
+def build_limited_caller(*permissions: str, sees_all_studies: bool = True, **values: Any) -> Caller:
+    """A user with a profile of these permissions alone."""
+    profile = SecurityProfileFactory.create(permissions=list(permissions), sees_all_studies=sees_all_studies)
+    return build_caller(UserFactory.create(security_profile=profile, **values))
+
+
+@pytest.fixture
+def caller(db: None) -> Caller:
+    """A user who may do everything."""
+    return build_caller(UserFactory.create(is_superuser=True))
+
+
+def add_custom_field(*, kind: str, object_name: str = "person__sys", **values: Any) -> str:
+    """A custom field of that kind, named after it."""
+    field = CustomField(of_object=object_name, api_name=f"{kind}__c", label=kind.capitalize(), kind=kind, **values)
+    create_custom_field(field=field, actor=build_admin_actor())
+    return field.api_name
+
+
+def list_errors(response: Any) -> dict[str, str]:
+    """Field or parameter → what is wrong with it; empty for the whole."""
+    assert response.headers["Content-Type"] == "application/problem+json"
+    return {error.get("field") or error.get("parameter") or "": error["detail"] for error in response.json()["errors"]}

@@ -1,0 +1,112 @@
+"""The OpenAPI document, the page that shows it, and the catalogue: what programs know before they ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from ctms.configuration.registry import list_record_objects
+from tests.factories.accounts import UserFactory
+from tests.records.api.conftest import Caller, add_custom_field, build_limited_caller
+
+pytestmark = pytest.mark.django_db
+
+NAMES = [each.api_name for each in list_record_objects()]
+
+
+def read_schema(caller: Caller) -> dict[str, Any]:
+    response = caller.client.get("/api/v1/schema/", headers={"Accept": "application/vnd.oai.openapi+json"})
+    schema: dict[str, Any] = response.json()
+    return schema
+
+
+def test_the_document_is_valid_and_made_without_a_warning(tmp_path: Path) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "openapi.yaml"))
+    assert (tmp_path / "openapi.yaml").read_text(encoding="utf-8").startswith("openapi: 3.1.0\n")
+
+
+def test_the_document_lists_every_object_with_all_operations(caller: Caller) -> None:
+    paths = read_schema(caller)["paths"]
+    assert {path: sorted(operations) for path, operations in paths.items()} == {
+        "/api/v1/objects/": ["get"],
+        **{f"/api/v1/{name}/": ["get", "post"] for name in NAMES},
+        **{f"/api/v1/{name}/{{uid}}/": ["delete", "get", "patch"] for name in NAMES},
+    }
+    assert paths["/api/v1/site__v/"]["get"]["operationId"] == "list_site__v"
+
+
+def test_every_operation_names_its_refusals_and_the_ways_to_log_in(caller: Caller) -> None:
+    schema = read_schema(caller)
+    operations = [operation for path in schema["paths"].values() for operation in path.values()]
+    assert [each["operationId"] for each in operations if each["security"] != [{"token": []}, {"cookieAuth": []}]] == []
+    refusals = [
+        (code, list(answer["content"]))
+        for each in operations
+        for code, answer in each["responses"].items()
+        if not code.startswith("2")
+    ]
+    assert {content[0] for _, content in refusals} == {"application/problem+json"}
+    change = schema["paths"]["/api/v1/site__v/{uid}/"]["patch"]
+    assert sorted(change["responses"]) == ["200", "400", "401", "403", "404", "406", "412", "413", "415", "428"]
+    assert [(each["name"], each["required"]) for each in change["parameters"]] == [("uid", True), ("If-Match", True)]
+    assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+def test_the_document_has_the_fields_and_filters_as_they_are_configured_now(caller: Caller) -> None:
+    name = add_custom_field(kind="picklist", picklist_values=["red", "green"])
+    schema = read_schema(caller)
+    new = schema["components"]["schemas"]["person__sys_new"]
+    assert new["properties"][name]["enum"] == ["red", "green", None]
+    assert new["required"] == ["last_name__sys", "object_type__v"]
+    assert new["properties"]["last_name__sys"]["maxLength"] == 64
+    assert "name__v" not in new["properties"]
+    assert "name__v" in schema["components"]["schemas"]["person__sys"]["required"]
+    parameters = {each["name"]: each["schema"] for each in schema["paths"]["/api/v1/person__sys/"]["get"]["parameters"]}
+    assert parameters[name] == {"type": "array", "items": {"type": "string", "enum": ["red", "green"]}}
+    assert parameters["created_date__v__from"] == {"type": "string", "format": "date"}
+    assert set(parameters) >= {"q", "sort", "cursor", "size", "status__v", "email__sys__contains"}
+
+
+def test_the_document_and_its_page_are_for_users(client: Client) -> None:
+    assert client.get("/api/v1/schema/").status_code == 401
+    assert client.get("/api/v1/docs/").headers["Location"] == "/login/?next=/api/v1/docs/"
+    client.force_login(UserFactory.create())
+    assert client.get("/api/v1/schema/").status_code == 200
+    page = client.get("/api/v1/docs/")
+    assert page.status_code == 200
+    assert "unsafe-inline" not in page.headers["Content-Security-Policy"]
+    assert (b"<style" in page.content, b"https://" in page.content) == (False, False)
+    script = client.get("/api/v1/docs/?script=")
+    assert script.headers["Content-Type"] == "application/javascript"
+
+
+def test_the_catalogue_tells_what_the_user_may_do_with_each_object(caller: Caller) -> None:
+    results = caller.get("objects/").json()["results"]
+    assert [each["name"] for each in results] == NAMES
+    [activity] = [each for each in results if each["name"] == "crm_activity__v"]
+    assert {key: activity[key] for key in ("label", "plural_label", "url", "can_create")} == {
+        "label": "Activity",
+        "plural_label": "Activities",
+        "url": "/api/v1/crm_activity__v/",
+        "can_create": True,
+    }
+    assert [(each["name"], each["can_create"], each["origin"]) for each in activity["types"]] == [
+        ("clinical_activity__v", True, ""),
+        ("medical_activity__v", False, "the Medical CRM"),
+    ]
+    fields = {each["name"]: each for each in activity["fields"]}
+    assert fields["channel__v"]["kind"] == "picklist"
+    assert fields["channel__v"]["choices"][0] == {"value": "in_person__v", "label": "In person"}
+    assert (fields["person__v"]["reference"], fields["created_by__v"]["reference"]) == ("person__sys", None)
+    assert (fields["from__v"]["is_read_only"], fields["date__v"]["is_required"]) == (True, True)
+    assert "date__v__within" in activity["filters"]
+
+
+def test_the_catalogue_leaves_out_what_the_user_may_not_read() -> None:
+    limited = build_limited_caller("study__v:read", "site__v:read", "site__v:create")
+    results = limited.get("objects/").json()["results"]
+    assert [(each["name"], each["can_create"]) for each in results] == [("study__v", False), ("site__v", True)]

@@ -1,0 +1,163 @@
+"""Deletion asks first, says what goes along and what keeps the record, and is refused with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+
+from ctms.accounts.models import User
+from ctms.audit.choices import AuditAction
+from ctms.audit.models import AuditEntry
+from ctms.audit.selectors import list_deleted_uids
+from ctms.audit.services import save_record
+from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, Person, Study
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory, MedicalActivityFactory
+from tests.factories.base import build_admin_actor
+from tests.factories.clinical import (
+    InvestigatorFactory,
+    MonitoringEventFactory,
+    MonitoringEventParticipantFactory,
+    PersonFactory,
+    StudyAssignmentFactory,
+    StudyFactory,
+    StudyPersonFactory,
+    StudySiteFactory,
+)
+from tests.record_rows import OBJECTS, create_record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def admin(client: Client) -> User:
+    user = UserFactory.create(is_superuser=True)
+    client.force_login(user)
+    return user
+
+
+def get_address(record: Any) -> str:
+    return f"/records/{record.object_name}/{record.uid}/delete/"
+
+
+def delete(client: Client, record: Any, **data: Any) -> Any:
+    return client.post(get_address(record), {"expected_version": record.version, **data})
+
+
+def list_shown(response: Any, which: str) -> list[tuple[str, int, list[str]]]:
+    return [(each.label, each.count, [link.url for link in each.links]) for each in response.context[which]]
+
+
+@pytest.mark.parametrize("object_name", OBJECTS)
+def test_every_object_asks_before_it_deletes(client: Client, object_name: str) -> None:
+    record = create_record(object_name)
+    response = client.get(get_address(record))
+    assert (response.status_code, type(record).objects.filter(pk=record.pk).exists()) == (200, True)
+
+
+def test_a_deletion_leads_back_to_the_list_and_stays_in_the_audit_trail(client: Client) -> None:
+    study = StudyFactory.create()
+    response = delete(client, study, reason="  Entered twice ")
+    assert (response.status_code, response.headers["Location"]) == (302, "/records/study__v/")
+    assert [str(each) for each in get_messages(response.wsgi_request)] == [f"Study {study} was deleted."]
+    entry = AuditEntry.objects.get(record_uid=study.uid, action=AuditAction.DELETED)
+    assert (entry.reason, entry.changes["name"]) == ("Entered twice", [study.name, None])
+
+
+def test_a_deletion_reaches_the_crm(client: Client) -> None:
+    """The transfer asks for these uids and marks their records as deleted in the CRM."""
+    activity, kept = ActivityFactory.create_batch(2)
+    delete(client, activity)
+    assert list_deleted_uids(object_name="crm_activity__v", since=kept.created_at) == [activity.uid]
+
+
+def test_what_goes_along_is_counted_and_goes(client: Client) -> None:
+    event = MonitoringEventFactory.create()
+    MonitoringEventParticipantFactory.create_batch(2, monitoring_event=event)
+    response = client.get(get_address(event))
+    assert list_shown(response, "going_along") == [
+        (
+            "Monitoring event participants",
+            2,
+            [f"/records/monitoring_event_participant__ctms/?monitoring_event__v={event.uid}"],
+        )
+    ]
+    assert "Delete monitoring event and 2 other records</button>" in response.content.decode()
+    delete(client, event)
+    assert (MonitoringEvent.objects.count(), MonitoringEventParticipant.objects.count()) == (0, 0)
+    assert AuditEntry.objects.filter(action=AuditAction.DELETED).count() == 3
+
+
+def test_what_keeps_a_record_is_shown_with_the_lists_to_see_it_in(client: Client) -> None:
+    person = InvestigatorFactory.create()
+    site = StudySiteFactory.create(principal_investigator=person)
+    ActivityFactory.create_batch(2, person=person, site=site)
+    response = client.get(get_address(person))
+    assert (response.context["is_possible"], list_shown(response, "protecting")) == (
+        False,
+        [
+            ("Activities", 2, [f"/records/crm_activity__v/?person__v={person.uid}"]),
+            ("Study sites", 1, [f"/records/site__v/?principal_investigator__v={person.uid}"]),
+        ],
+    )
+    assert '<button class="button danger"' not in response.content.decode()
+
+
+def test_what_the_user_may_not_read_is_counted_without_a_link(client: Client) -> None:
+    person = StudyPersonFactory.create().person
+    profile = SecurityProfileFactory.create(permissions=["person__sys:read", "person__sys:delete"])
+    client.force_login(UserFactory.create(security_profile=profile))
+    assert list_shown(client.get(get_address(person)), "protecting") == [("Study people", 1, [])]
+
+
+def test_a_record_that_others_refer_to_stays(client: Client) -> None:
+    person = PersonFactory.create()
+    ActivityFactory.create(person=person)
+    response = delete(client, person)
+    assert response.status_code == 200
+    assert f"{person} cannot be deleted: it is referred to by 1 activity." in response.content.decode()
+    assert Person.objects.filter(pk=person.pk).exists()
+
+
+def test_who_sees_a_study_does_not_keep_it(client: Client) -> None:
+    study = StudyAssignmentFactory.create().study
+    response = client.get(get_address(study))
+    assert list_shown(response, "going_along") == [("Study assignments", 1, [])]
+    delete(client, study)
+    assert Study.objects.filter(pk=study.pk).exists() is False
+
+
+def test_what_changed_since_the_user_was_asked_is_not_deleted(client: Client) -> None:
+    study = StudyFactory.create()
+    study.sponsor = "Acme"
+    save_record(record=study, actor=build_admin_actor())
+    response = client.post(get_address(study), {"expected_version": 1, "reason": "Entered twice"})
+    content = response.content.decode()
+    assert (response.status_code, Study.objects.filter(pk=study.pk).exists()) == (200, True)
+    assert [text in content for text in ("after you opened it", 'value="Entered twice"', 'value="2"')] == [True] * 3
+
+
+def test_a_deletion_that_no_page_asked_for_is_refused(client: Client) -> None:
+    study = StudyFactory.create()
+    assert (client.post(get_address(study)).status_code, Study.objects.filter(pk=study.pk).exists()) == (400, True)
+
+
+def test_medical_activities_and_profiles_without_the_permission_are_refused_with_the_reason(client: Client) -> None:
+    medical, study = MedicalActivityFactory.create(), StudyFactory.create()
+    for response in (client.get(get_address(medical)), delete(client, medical)):
+        assert (response.status_code, "comes from the Medical CRM" in response.content.decode()) == (403, True)
+    profile = SecurityProfileFactory.create(permissions=["study__v:read", "study__v:edit"], sees_all_studies=True)
+    client.force_login(UserFactory.create(security_profile=profile))
+    for response in (client.get(get_address(study)), delete(client, study)):
+        assert (response.status_code, "does not allow you to delete study records" in response.content.decode()) == (
+            403,
+            True,
+        )
+
+
+def test_a_record_is_deleted_once(client: Client) -> None:
+    study = StudyFactory.create()
+    assert [delete(client, study).status_code for _ in range(2)] == [302, 404]
