@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from activities.models import Activity
+from ctms.records.values import get_record_url
 from tests.admin_forms import log_in_admin
 from tests.admin_rows import create_exception_item, create_exception_message
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -52,8 +53,9 @@ def test_an_item_leads_to_its_record_and_tells_when_that_is_gone(client: Client)
     item = create_exception_item()
     url = reverse("admin:exceptions_log_exceptionitem_change", args=(item.pk,))
     record = Activity.objects.get(uid=str(item.record_uid))
-    assert reverse("admin:activities_activity_change", args=(record.pk,)) in client.get(url).content.decode()
-    client.post(reverse("admin:activities_activity_delete", args=(record.pk,)), {"post": "yes"})
+    assert f'href="{get_record_url(record)}"' in client.get(url).content.decode().replace("'", '"')
+    client.post(f"{get_record_url(record)}delete/", {"expected_version": record.version})
+    assert not Activity.objects.filter(pk=record.pk).exists()
     assert "Deleted in the Vault" in client.get(url).content.decode()
 
 
