@@ -9,10 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Error, Page, Request
+from playwright.sync_api import ConsoleMessage, Error, Page, Request, expect
 from pytest_django.live_server_helper import LiveServer
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1"}
+# Waiting is cheap and a busy machine is slow: what shall appear has half a minute.
+expect.set_options(timeout=30_000)
 # Chromium reports and updates itself, and speaks HTTP/3, unless told not to.
 QUIET_ARGUMENTS = [
     "--disable-gpu",
