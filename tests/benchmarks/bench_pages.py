@@ -16,7 +16,7 @@ from tests.factories.accounts import UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FEW_ROWS, MANY_ROWS = 1_000, 1_000_000
-TIMES = 30
+TIMES = 100
 LIST = "/records/crm_activity__v/"
 
 

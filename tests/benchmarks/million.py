@@ -11,7 +11,7 @@ from tests.factories.base import get_admin_user
 from tests.factories.bulk import create_people, create_sites
 from tests.factories.clinical import StudyAssignmentFactory, StudyCountryFactory, StudyFactory
 
-STUDIES, SITES_OF_A_STUDY, PEOPLE = 50, 10, 5000
+STUDIES, SITES_OF_A_STUDY, PEOPLE = 10, 50, 5000  # so that the list of a study fills its page from 1,000 on
 # In half of all subjects; in one of twelve; in five, however many there are.
 FREQUENT, OCCASIONAL, RARE = "visit", "amendment", "zoledronate"
 # Of the activities of the last study there are twenty, the oldest of all.
