@@ -61,6 +61,7 @@ class User(AbstractUser):
     )
     time_zone = models.CharField(max_length=64, default="UTC")
     theme = models.CharField(max_length=10, choices=Theme.choices, blank=True, default="")
+    without_shortcuts = models.BooleanField("no single-key shortcuts", default=False)
 
     object_name = "admin:security"
 

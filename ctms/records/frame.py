@@ -97,6 +97,11 @@ class Frame:
         return self.user.theme
 
     @property
+    def without_shortcuts(self) -> bool:
+        """Whether single keys do nothing for this user, whose speech input or unsteady hand may press them."""
+        return self.user.without_shortcuts
+
+    @property
     def search_url(self) -> str:
         return reverse("search")
 

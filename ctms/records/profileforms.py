@@ -19,7 +19,7 @@ _NOT_OFFERED = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexi
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only its stub has a parameter
-    """Time zone and theme."""
+    """Time zone, theme and keys."""
 
     theme = forms.ChoiceField(
         choices=[("", "As the system"), (Theme.LIGHT.value, Theme.LIGHT.label), (Theme.DARK.value, Theme.DARK.label)],
@@ -29,7 +29,9 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only its stub h
 
     class Meta:
         model = User
-        fields = ("time_zone", "theme")
+        fields = ("time_zone", "theme", "without_shortcuts")
+        labels = {"without_shortcuts": "Ignore single keys"}
+        help_texts = {"without_shortcuts": "Else / leads to the search and l logs an activity, outside of fields."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

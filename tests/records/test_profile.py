@@ -49,6 +49,12 @@ def test_time_zone_and_theme_are_saved_with_an_audit_entry_and_in_force_at_once(
     assert "data-theme" not in client.get("/profile/").content.decode()
 
 
+def test_single_keys_are_ignored_for_whoever_wants_that(client: Client, user: User) -> None:
+    assert "data-shortcuts" not in client.get("/profile/").content.decode()
+    client.post("/profile/", {"time_zone": "UTC", "theme": "", "without_shortcuts": "on"})
+    assert 'data-shortcuts="off"' in client.get("/profile/").content.decode()
+
+
 @pytest.mark.parametrize("values", [{"time_zone": "Mars/Olympus"}, {"theme": "pink"}, {"time_zone": ""}])
 def test_what_is_no_choice_is_refused_and_not_saved(client: Client, user: User, values: dict[str, str]) -> None:
     response = client.post("/profile/", {"time_zone": "Asia/Tokyo", "theme": "dark"} | values)

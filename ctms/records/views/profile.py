@@ -26,7 +26,7 @@ from ctms.records.tokens import revoke_token as revoke_token_of
 @login_required
 @never_cache
 def show_profile(request: HttpRequest) -> HttpResponse:
-    """The page; posted to, it saves time zone and theme."""
+    """The page; posted to, it saves time zone, theme and keys."""
     # A row of its own: what is refused must not look as if it were saved.
     user = User.objects.get(pk=get_user(request).pk)
     form = ProfileForm(request.POST or None, instance=user)

@@ -19,4 +19,9 @@ class Migration(migrations.Migration):
                 max_length=10,
             ),
         ),
+        migrations.AddField(
+            model_name="user",
+            name="without_shortcuts",
+            field=models.BooleanField(default=False, verbose_name="no single-key shortcuts"),
+        ),
     ]
