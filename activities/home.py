@@ -114,5 +114,5 @@ def _count_more(*, activities: QuerySet[Activity], shown: int, filters: dict[str
 def register_activity_panel() -> None:
     """Called once, when the app is ready."""
     register_home_panel(
-        HomePanel(title="My activities of this week", template="home/my_week.html", build=build_my_week)
+        HomePanel(title="My activities: overdue and of this week", template="home/my_week.html", build=build_my_week)
     )
