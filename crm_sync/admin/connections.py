@@ -1,0 +1,15 @@
+"""Connections with what only the transfer knows of them: registered in the place of the floor below's."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from connections.admin import ConnectionAdmin
+from connections.models import Connection
+
+admin.site.unregister(Connection)
+
+
+@admin.register(Connection)
+class TransferringConnectionAdmin(ConnectionAdmin):
+    """A connection with its health, its test and its end."""
