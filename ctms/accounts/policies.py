@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.apps import apps
 
 from ctms.accounts.models import User
 from ctms.core.choices import RecordStatus
 
+# Permission → permissions that it brings along, registered by the apps that know what its tasks take.
+_brought_along: dict[str, frozenset[str]] = {}
 _DJANGO_ACTIONS = {"view": "read", "add": "create", "change": "edit", "delete": "delete"}
 
 
+def register_grants(*, permission: str, brings: Iterable[str]) -> None:
+    """Let `permission` bring others along. Called from `AppConfig.ready()`."""
+    _brought_along[permission] = _brought_along.get(permission, frozenset()) | frozenset(brings)
+
+
 def has_permission(*, user: User, permission: str) -> bool:
-    """Whether the user's active profile holds `permission`; superusers hold all."""
+    """Whether the user's active profile holds `permission`, or one that brings it along; superusers hold all."""
     if not user.is_active:
         return False
     if user.is_superuser:
         return True
     profile = user.security_profile
-    return profile is not None and profile.status == RecordStatus.ACTIVE and permission in profile.permissions
+    if profile is None or profile.status != RecordStatus.ACTIVE:
+        return False
+    return permission in profile.permissions or any(
+        permission in brought and name in profile.permissions for name, brought in _brought_along.items()
+    )
 
 
 def allows_django_permission(*, user: User, permission: str) -> bool:

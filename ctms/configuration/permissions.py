@@ -12,6 +12,8 @@ from ctms.configuration.registry import UnknownObjectError, get_object
 ACTIONS = ("read", "create", "edit", "delete")
 
 _AREAS = {
+    "admin:connections": "Admin: Application: Manage Connections",
+    "admin:integrations": "Admin: Application: Manage Integrations",
     "admin:audit": "Admin: Logs: Audit Trail",
     "admin:configuration": "Admin: Configuration: Objects, Object Types, Page Layouts",
     "admin:jobs": "Admin: Operations: Job Definitions, Job Status",

@@ -1,0 +1,43 @@
+"""What *Manage Connections* and *Manage Integrations* allow: all that the tasks take which need them."""
+
+from __future__ import annotations
+
+from connections.models import (
+    Connection,
+    ConnectionAuthorization,
+    CrmConnectionIdentifierMapping,
+    FieldRule,
+    Integration,
+    IntegrationRule,
+)
+from ctms.accounts.policies import register_grants
+
+MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS = "admin:connections", "admin:integrations"
+
+_ALL = ("read", "create", "edit", "delete")
+_RULES = (Integration, IntegrationRule, FieldRule)
+
+
+def register_connection_grants() -> None:
+    """Called once, when the app is ready.
+
+    The requirement documents ask for *Manage Connections* alone for every task of setting a connection up, and these
+    tasks lead through Objects, Application Settings and Job Definitions.
+    """
+    rules = [f"{model.object_name}:{action}" for model in _RULES for action in _ALL]
+    register_grants(permission=MANAGE_INTEGRATIONS, brings=rules)
+    register_grants(
+        permission=MANAGE_CONNECTIONS,
+        brings=[
+            *(
+                f"{model.object_name}:{action}"
+                for model in (Connection, ConnectionAuthorization, CrmConnectionIdentifierMapping)
+                for action in _ALL
+            ),
+            *rules,
+            MANAGE_INTEGRATIONS,
+            "admin:configuration",
+            "admin:settings",
+            "admin:jobs",
+        ],
+    )
