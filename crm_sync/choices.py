@@ -14,3 +14,12 @@ class IntegrationRunState(TextChoices):
     FAILED = "failed", "Failed"
     STOPPED = "stopped", "Stopped at a limit"
     INTERRUPTED = "interrupted", "Interrupted"
+
+
+class HealthState(TextChoices):
+    """Failing: the last run, or an integration in it, came to no good end. Single records that fail do not tell."""
+
+    OK = "ok", "OK"
+    FAILING = "failing", "Failing"
+    NEVER_RAN = "never_ran", "Never ran"
+    INACTIVE = "inactive", "Inactive"
