@@ -59,7 +59,10 @@ _ENDS_RUN = (AuthenticationError, ConnectivityError, LimitError)
 
 def run_transfer(context: RunContext) -> RunOutcome:
     """Transfer the connection that the run's unit names; the job's handler."""
-    connection = Connection.objects.select_related("authorization").get(uid=context.run.unit_key)
+    connection = Connection.objects.select_related("authorization").filter(uid=context.run.unit_key).first()
+    if connection is None:
+        message = f"The connection {context.run.unit_label} was deleted before the run began."
+        return RunOutcome(state=RunState.SKIPPED, message=message, result={})
     if connection.status != RecordStatus.ACTIVE and context.run.trigger != RunTrigger.COMMAND:
         message = f"{connection.name} was made Inactive before the run began, so nothing was transferred."
         return RunOutcome(state=RunState.SKIPPED, message=message, result={})
