@@ -125,6 +125,7 @@ _COPIED_RULE_FIELDS = (
     "vault_object",
     "vault_object_type",
     "vault_filter_field",
+    "conditions",
     "crm_object",
     "crm_external_id_field",
     "crm_filter_field",

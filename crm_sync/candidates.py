@@ -17,6 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from connections.choices import FieldRuleKind
+from connections.filters import limit_records
 from crm_sync.choices import LinkState
 from crm_sync.mapping import ParentState
 from crm_sync.models import AccountMatch, TransferLink
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from crm_sync.plans import IntegrationPlan
+    from crm_sync.plans import IntegrationPlan, ParentPlan
 
 BATCH = 200
 _KEYS_PER_FETCH = 10_000
@@ -60,6 +61,7 @@ def select_records(*, plan: IntegrationPlan, since: datetime | None, rules_chang
         records = records.filter(object_type=plan.object_type)
     if plan.filter_attribute:
         records = records.filter(**{plan.filter_attribute: True})
+    records = limit_records(records=records, conditions=plan.conditions)
     # An inactive record that the CRM never had has nothing to tell it.
     records = records.exclude(status=RecordStatus.INACTIVE, in_crm=False)
     if since is not None and not rules_changed:
@@ -111,8 +113,10 @@ def read_parents(*, plan: IntegrationPlan, record: Any, sent: set[UUID]) -> dict
     for index, parent in enumerate(plan.parents):
         uid = getattr(record, f"parent_{index}_uid")
         state = getattr(record, f"parent_{index}_state")
-        # An inactive parent that this CRM never had is not sent, so its children do not wait for it.
-        is_sent = getattr(record, f"parent_{index}_status") == RecordStatus.ACTIVE or state is not None
+        # A parent that this CRM never had is not sent while it is inactive or does not fulfil the filter, so its
+        # children do not wait for it. One that it has stays there, and stays referred to.
+        is_active = getattr(record, f"parent_{index}_status") == RecordStatus.ACTIVE
+        is_sent = (is_active and getattr(record, f"parent_{index}_matches")) or state is not None
         parents[parent.field.target] = ParentState(
             uid=uid,
             name=getattr(record, f"parent_{index}_name"),
@@ -170,9 +174,17 @@ def _annotate_parents(plan: IntegrationPlan) -> dict[str, Any]:
             f"parent_{index}_eligible": F(f"{parent.path}__{parent.filter_attribute}")
             if parent.filter_attribute
             else Value(value=True),
+            f"parent_{index}_matches": _match_parent(parent),
             f"parent_{index}_state": Subquery(links.values("state")[:1]),
         }
     return annotations
+
+
+def _match_parent(parent: ParentPlan) -> Any:
+    if not parent.conditions:
+        return Value(value=True)
+    matching = limit_records(records=parent.model._base_manager.all(), conditions=parent.conditions)
+    return Exists(matching.filter(pk=OuterRef(parent.path)))
 
 
 def _list_followed(plan: IntegrationPlan) -> list[str]:

@@ -5,14 +5,12 @@ Everything that is wrong with the rules is found here, before anything is read o
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from django.conf import settings
+from typing import TYPE_CHECKING
 
 from connections.choices import DeletionMode, FieldRuleKind
+from connections.filters import Condition, FilterError, compile_conditions
+from crm_sync.digests import digest_rules
 from crm_sync.errors import ConfigurationError
 from ctms.configuration.registry import (
     ObjectField,
@@ -23,11 +21,14 @@ from ctms.configuration.registry import (
     resolve_path,
 )
 from ctms.configuration.selectors import get_application_settings
+from ctms.configuration.snapshot import load_configuration
 from ctms.core.choices import RecordStatus
 from ctms.core.models import AuditedModel
 
 if TYPE_CHECKING:
-    from connections.models import Connection, FieldRule, Integration
+    from django.db import models
+
+    from connections.models import Connection, FieldRule, Integration, IntegrationRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,8 @@ class ParentPlan:
     path: str  # from the record to its parent, as the ORM spells it
     integration_id: int
     filter_attribute: str  # Yes/No attribute of the parent that makes it eligible; empty: all are
+    conditions: tuple[Condition, ...]  # of the filter of the rule that sends it
+    model: type[models.Model]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ class IntegrationPlan:
     vault_object: VaultObject
     object_type: str
     filter_attribute: str
+    conditions: tuple[Condition, ...]  # that a record fulfils to be transferred
     crm_object: str
     external_id_field: str
     crm_filter_field: str
@@ -123,6 +127,7 @@ def compile_plan(*, integration: Integration) -> IntegrationPlan:
             f"The integration rule of {integration.name} names no CRM external id field.",
             remedy="Enter it under Connections > Integration Rules.",
         )
+    conditions = () if integration.is_inbound else _compile_filter(integration=integration, rule=rule)
     if integration.is_inbound:
         _check_targets(integration=integration, vault_object=vault_object, fields=fields)
     person_field = next((f for f in fields if f.kind == FieldRuleKind.PERSON_ACCOUNT), None)
@@ -132,6 +137,7 @@ def compile_plan(*, integration: Integration) -> IntegrationPlan:
         vault_object=vault_object,
         object_type=rule.vault_object_type,
         filter_attribute=filter_attribute,
+        conditions=conditions,
         crm_object=rule.crm_object,
         external_id_field=rule.crm_external_id_field,
         crm_filter_field=rule.crm_filter_field,
@@ -142,8 +148,10 @@ def compile_plan(*, integration: Integration) -> IntegrationPlan:
         fields=fields,
         parents=parents,
         identifiers=identifiers,
-        digest=_digest_rules(integration=integration, active=active, parents=parents, identifiers=identifiers),
-        dependencies=() if integration.is_inbound else _find_dependencies(fields),
+        digest=digest_rules(integration=integration, active=active, parents=parents, identifiers=identifiers),
+        dependencies=()
+        if integration.is_inbound
+        else _find_dependencies(fields=fields, conditions=conditions, parents=parents),
         person_field=person_field,
     )
 
@@ -178,6 +186,21 @@ def get_identifier_mapping(connection: Connection) -> IdentifierMapping:
             remedy="Choose another one in Application Settings or in the connection's identifier mapping.",
         ) from None
     return IdentifierMapping(person_field=person_field, account_field=account_name)
+
+
+def _compile_filter(*, integration: Integration, rule: IntegrationRule) -> tuple[Condition, ...]:
+    """Raises ConfigurationError for a filter that cannot be applied: nothing is sent rather than everything."""
+    if not rule.conditions:
+        return ()
+    try:
+        return compile_conditions(
+            configuration=load_configuration(), object_name=rule.vault_object, stored=rule.conditions
+        )
+    except FilterError as error:
+        raise ConfigurationError(
+            f"The filter of {integration.name} cannot be applied, so nothing was transferred. {error}",
+            remedy="The filter is under Connections > Integration Rules.",
+        ) from None
 
 
 def _compile_field(*, field_rule: FieldRule, vault_object: VaultObject, inbound: bool) -> FieldPlan:
@@ -229,52 +252,41 @@ def _find_parents(*, integration: Integration, fields: tuple[FieldPlan, ...]) ->
         if plan.kind != FieldRuleKind.REFERENCE or plan.reference_object not in senders or plan.end is None:
             continue
         sender = senders[plan.reference_object]
-        filter_field = sender.rule.vault_filter_field
+        rule, vault_object = sender.rule, get_object(sender.rule.vault_object)
+        try:
+            conditions = _compile_filter(integration=sender, rule=rule)
+        except ConfigurationError:
+            conditions = ()  # The parents' own integration fails: the children of what it never sent wait.
         parents.append(
             ParentPlan(
                 field=plan,
                 path="__".join([*(reference.attribute for reference in plan.references), plan.end.attribute]),
                 integration_id=sender.pk,
-                filter_attribute=get_object(sender.rule.vault_object).get_field(filter_field).attribute
-                if filter_field
+                filter_attribute=vault_object.get_field(rule.vault_filter_field).attribute
+                if rule.vault_filter_field
                 else "",
+                conditions=conditions,
+                model=vault_object.model,
             )
         )
     return tuple(parents)
 
 
-def _find_dependencies(fields: tuple[FieldPlan, ...]) -> tuple[str, ...]:
-    """Attribute paths of the records that payloads show values of: when one changes, the payload may."""
+def _find_dependencies(
+    *, fields: tuple[FieldPlan, ...], conditions: tuple[Condition, ...], parents: tuple[ParentPlan, ...]
+) -> tuple[str, ...]:
+    """Attribute paths of the records on which payloads depend: when one changes, the payload may.
+
+    They show values of these, or are sent, or refer to a parent that is sent, because of values of these.
+    """
     paths: dict[str, None] = {}
     for plan in fields:
         steps = [*plan.references, *([plan.end] if plan.end and plan.end.reference else [])]
         for length, step in enumerate(steps, start=1):
             if step.reference is not None and issubclass(step.reference, AuditedModel):
                 paths["__".join(s.attribute for s in steps[:length])] = None
+    for prefix, asked in (("", conditions), *((f"{parent.path}__", parent.conditions) for parent in parents)):
+        for condition in asked:
+            if condition.subject.reference is not None:
+                paths[f"{prefix}{condition.subject.reference.attribute}"] = None
     return tuple(paths)
-
-
-def _digest_rules(
-    *,
-    integration: Integration,
-    active: list[FieldRule],
-    parents: tuple[ParentPlan, ...],
-    identifiers: IdentifierMapping | None,
-) -> str:
-    """Changes whenever the same records would make other payloads: then every record is looked at again."""
-    rule = integration.rule
-    described: dict[str, Any] = {
-        "rule": [
-            *(rule.vault_object, rule.vault_object_type, rule.vault_filter_field, rule.crm_object),
-            *(rule.crm_external_id_field, rule.crm_filter_field),
-            *(rule.deletion_mode, rule.deletion_field, rule.deletion_value, rule.deletion_max_length),
-        ],
-        "links": settings.VAULT_BASE_URL,
-        "fields": [
-            [f.kind, f.source, f.target, f.constant, f.picklist_map, f.reference_object, f.reference_field]
-            for f in active
-        ],
-        "parents": [parent.field.target for parent in parents],
-        "identifiers": identifiers.key if identifiers else "",
-    }
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

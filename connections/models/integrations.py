@@ -71,6 +71,8 @@ class IntegrationRule(VaultRecord):
     vault_filter_field = models.CharField(
         max_length=80, blank=True, default="", help_text="Yes/No field of the Vault object that must be Yes; empty: all"
     )
+    # Each {"field": API name, "operator": FilterOperator, "values": [texts]}; read by connections.filters.
+    conditions = models.JSONField("filter", default=list, blank=True, editable=False)
     crm_object = models.CharField("CRM object", max_length=80, validators=[validate_crm_name])
     crm_external_id_field = models.CharField(
         "CRM external id field", max_length=80, blank=True, default="", validators=[validate_crm_name]

@@ -9,7 +9,6 @@ or as `me`.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,8 +16,7 @@ from typing import Any
 
 import django_filters
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -27,7 +25,15 @@ from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
-from ctms.records.expressions import name_value
+from ctms.records.conditions import (
+    FIRST_DAY,
+    LARGEST,
+    LAST_DAY,
+    compare,
+    limit_days,
+    limit_number,
+    limit_to_empty,
+)
 from ctms.records.periods import PERIOD_CHOICES, describe_period, list_days
 from ctms.records.references import get_target, list_visible
 from ctms.records.values import format_value
@@ -35,10 +41,6 @@ from ctms.records.values import format_value
 YES_NO_CHOICES = [("true", "Yes"), ("false", "No")]
 ME = "me"
 CONTAINS, FROM, TO, WITHIN, EMPTY = "contains", "from", "to", "within", "empty"
-# Beyond these a database's own types end.
-_FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
-_LARGEST = 10**15
-_TEXTS = (FieldKind.TEXT, FieldKind.LONG_TEXT)
 
 _Method = Callable[[QuerySet[Any], str, Any], QuerySet[Any]]
 _Filters = Iterator[tuple[str, django_filters.Filter]]
@@ -182,7 +184,7 @@ def _build_reference_filters(*, access: ObjectAccess, field: ObjectField) -> _Fi
 
 def _build_date_filters(field: ObjectField) -> _Filters:
     name, label = field.api_name, field.label
-    bounds = {"validators": [MinValueValidator(_FIRST_DAY), MaxValueValidator(_LAST_DAY)]}
+    bounds = {"validators": [MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)]}
     for suffix, sides in (("", (FROM, TO)), (FROM, (FROM,)), (TO, (TO,))):
         yield (
             "__".join(filter(None, (name, suffix))),
@@ -198,26 +200,25 @@ def _build_date_filters(field: ObjectField) -> _Filters:
 
 class _NumberFilter(django_filters.NumberFilter):  # type: ignore[misc]
     def get_max_validator(self) -> MaxValueValidator:
-        return MaxValueValidator(_LARGEST)
+        return MaxValueValidator(LARGEST)
 
 
 def _build_number_filters(field: ObjectField) -> _Filters:
     name, label = field.api_name, field.label
-    for suffix, lookups in (("", ("gte", "lte")), (FROM, ("gte",)), (TO, ("lte",))):
+    for suffix, sides in (("", (FROM, TO)), (FROM, (FROM,)), (TO, (TO,))):
         yield (
             "__".join(filter(None, (name, suffix))),
             _NumberFilter(
-                method=_filter_number(field, lookups),
+                method=_filter_number(field, sides),
                 label=" ".join(filter(None, (label, suffix))),
-                min_value=-_LARGEST,
+                min_value=-LARGEST,
             ),
         )
 
 
 def _compare(field: ObjectField, lookup: str, convert: Callable[[Any], Any] = lambda value: value) -> _Method:
     def apply(records: QuerySet[Any], _name: str, value: Any) -> QuerySet[Any]:
-        named, path = name_value(records=records, field=field)
-        return named.filter(**{f"{path}__{lookup}": convert(value)})
+        return compare(records=records, field=field, lookup=lookup, value=convert(value))
 
     return apply
 
@@ -230,26 +231,21 @@ def _list_uids(records: QuerySet[Any]) -> list[str]:
     return [str(each.uid) for each in records]
 
 
-def _filter_number(field: ObjectField, lookups: tuple[str, ...]) -> _Method:
+def _filter_number(field: ObjectField, sides: tuple[str, ...]) -> _Method:
     def apply(records: QuerySet[Any], _name: str, value: Decimal) -> QuerySet[Any]:
-        # Said aloud, because Django leaves out a comparison that every number of the column passes.
-        records = _compare(field, "isnull")(records, "", False)  # noqa: FBT003  django-filter's signature
-        for lookup in lookups:
-            number: float | Decimal = value
-            if field.is_custom:
-                number = float(value)
-            elif isinstance(records.model._meta.get_field(field.attribute), models.IntegerField):
-                # Left to itself, Django cuts a fraction off, and 1.5 would be equal to 1.
-                number = math.ceil(value) if lookup == "gte" else math.floor(value)
-            records = _compare(field, lookup)(records, "", number)
-        return records
+        return limit_number(
+            records=records,
+            field=field,
+            first=value if FROM in sides else None,
+            last=value if TO in sides else None,
+        )
 
     return apply
 
 
 def _filter_days(field: ObjectField, sides: tuple[str, ...]) -> _Method:
     def apply(records: QuerySet[Any], _name: str, value: dt.date) -> QuerySet[Any]:
-        return _limit_days(
+        return limit_days(
             records=records,
             field=field,
             first=value if FROM in sides else None,
@@ -262,27 +258,9 @@ def _filter_days(field: ObjectField, sides: tuple[str, ...]) -> _Method:
 def _filter_period(field: ObjectField) -> _Method:
     def apply(records: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
         first, last = list_days(period=value, today=timezone.localdate())
-        return _limit_days(records=records, field=field, first=first, last=last)
+        return limit_days(records=records, field=field, first=first, last=last)
 
     return apply
-
-
-def _limit_days(
-    *, records: QuerySet[Any], field: ObjectField, first: dt.date | None, last: dt.date | None
-) -> QuerySet[Any]:
-    """From the beginning of the first day to the end of the last, where the user is."""
-    beyond = last + dt.timedelta(days=1) if last else None
-    for lookup, day in (("gte", first), ("lt", beyond)):
-        if day is not None:
-            records = _compare(field, lookup)(records, "", _build_bound(field=field, day=day))
-    return records
-
-
-def _build_bound(*, field: ObjectField, day: dt.date) -> Any:
-    if field.kind == FieldKind.DATE:
-        return day.isoformat() if field.is_custom else day
-    midnight = timezone.make_aware(dt.datetime.combine(day, dt.time.min))
-    return midnight.astimezone(dt.UTC).isoformat() if field.is_custom else midnight
 
 
 def _filter_user(field: ObjectField, *, me: User) -> _Method:
@@ -294,13 +272,7 @@ def _filter_user(field: ObjectField, *, me: User) -> _Method:
 
 def _filter_empty(field: ObjectField) -> _Method:
     def apply(records: QuerySet[Any], _name: str, value: bool) -> QuerySet[Any]:  # noqa: FBT001  django-filter's signature
-        if field.is_custom:
-            empty = ~Q(custom_fields__has_key=field.api_name)
-        else:
-            empty = Q(**{f"{field.attribute}__isnull": True})
-            if field.kind in (*_TEXTS, FieldKind.PICKLIST):
-                empty |= Q(**{field.attribute: ""})
-        return records.filter(empty if value else ~empty)
+        return limit_to_empty(records=records, field=field, is_empty=value)
 
     return apply
 
