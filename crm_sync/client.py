@@ -4,6 +4,7 @@ Wire facts: Salesforce REST API Developer Guide, API v60 (Query, QueryAll, sObje
 Get Deleted, Limits).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from urllib.parse import quote_plus, urlencode
 import structlog
 
 from crm_sync.answers import drop_unstorable, is_retryable, read_rows
-from crm_sync.connection import CrmConnection
+from crm_sync.connection import VERSIONS_PATH, CrmConnection
 from crm_sync.errors import ConnectivityError, CrmError, RowResult
 from crm_sync.options import ClientOptions, Credentials
 from crm_sync.soql import check_name, format_datetime
@@ -25,6 +26,7 @@ __all__ = ["MAX_BATCH", "ClientOptions", "Credentials", "CrmClient", "DeletedRec
 MAX_BATCH: Final = 200
 MIN_PAGE: Final = 200
 MAX_PAGE: Final = 2000
+_VERSION: Final = re.compile(r"v[0-9]{1,3}\.[0-9]")
 
 log = structlog.get_logger(__name__)
 
@@ -106,9 +108,21 @@ class CrmClient:
         """Close every connection and forget the token."""
         self._connection.close()
 
+    def resolve(self) -> int:
+        """Look the host up and judge what is found; return how many addresses it has."""
+        return self._connection.resolve()
+
+    def probe(self) -> None:
+        """See the host answer at all, before anybody logs in."""
+        self._connection.probe()
+
     def log_in(self) -> None:
         """Get a new token, whether or not there is one."""
         self._connection.log_in()
+
+    def list_versions(self) -> list[str]:
+        """Return the versions of the API there are, as the CRM lists them: ``["v31.0", …, "v60.0"]``."""
+        return self._connection.perform(Call(method="GET", target=VERSIONS_PATH), read=_read_versions)
 
     def query(
         self, soql: str, *, include_deleted: bool = False, page_size: int = MAX_PAGE
@@ -218,6 +232,14 @@ def _drop_attributes(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _drop_attributes(inner) for name, inner in value.items() if name != "attributes"}
     return [_drop_attributes(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _read_versions(payload: Any) -> list[str]:
+    versions = [f"v{entry['version']}" for entry in payload]
+    if not all(_VERSION.fullmatch(version) for version in versions):
+        message = "versions must be numbers"
+        raise ValueError(message)
+    return versions
 
 
 def _read_object(payload: Any) -> dict[str, Any]:

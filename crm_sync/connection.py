@@ -24,6 +24,7 @@ from crm_sync.soql import MAX_URI_BYTES
 from crm_sync.wire import Call, Token, Wire
 
 TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105 - a path
+VERSIONS_PATH: Final = "/services/data/"
 LONGEST_SLEEP: Final = 2.0
 _SHORTEST_SECRET: Final = 4
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -70,6 +71,23 @@ class CrmConnection:
         """Close every connection and forget the token."""
         self._token = None
         self.wire.close()
+
+    def resolve(self) -> int:
+        """Return how many addresses the host has, all of them judged as those of every call are. Raises CrmError."""
+        found = self.wire.resolve()
+        if isinstance(found, CrmError):
+            raise found
+        if isinstance(found, Setback):
+            raise describe_exhaustion(host=self.host, setback=found, attempts=1, out_of_time=False)
+        return found
+
+    def probe(self) -> None:
+        """See the host answer one call that needs no log-in, whatever the answer. Raises CrmError if it does not."""
+        outcome = self.wire.send(Call(method="GET", target=VERSIONS_PATH), token=None, attempt=1)
+        if isinstance(outcome, CrmError):
+            raise outcome
+        if isinstance(outcome, Setback):
+            raise describe_exhaustion(host=self.host, setback=outcome, attempts=1, out_of_time=False)
 
     def log_in(self) -> None:
         """Get a new token, whether or not there is one; see ``perform`` for the errors."""

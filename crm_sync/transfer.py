@@ -7,7 +7,7 @@ run, with one exception that says so.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ from ctms.audit.actors import build_system_actor
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.errors import EncryptionKeyError, VaultError
+from ctms.jobs.cancellation import RunCancelledError
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.leases import LeaseLostError
 from ctms.jobs.registry import RunContext, RunOutcome
@@ -39,7 +40,7 @@ from exceptions_log.models import ExceptionItem, ExceptionMessage
 from exceptions_log.services import ExceptionRecorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ctms.jobs.leases import LeaseHandle
     from ctms.jobs.models import JobRun
@@ -86,7 +87,7 @@ def preview_transfer(connection: Connection) -> list[Preview]:
     """
     previews: list[Preview] = []
     with _open_session(connection=connection, lease=None) as session:
-        for integration in _list_integrations(connection):
+        for integration in list_integrations(connection):
             counts, failure, begun = Counts(), None, get_now()
             calls_before = session.client.api_calls
             try:
@@ -117,7 +118,7 @@ class _Transfer:
         self._parts: list[IntegrationRun] = []
 
     def execute(self) -> RunOutcome:
-        integrations = _list_integrations(self._connection)
+        integrations = list_integrations(self._connection)
         if not integrations:
             return RunOutcome(
                 state=RunState.SUCCEEDED, message="Every integration of the connection is inactive.", result={}
@@ -134,6 +135,9 @@ class _Transfer:
         except CrmError as error:
             failure = error
             self._record_connection_failure(integrations=integrations, error=error)
+        except RunCancelledError as cancelled:
+            cancelled.log = "\n".join(self._log)
+            raise
         if failure is None:
             self._close_outlived_messages(integrations)
         return self._build_outcome(failure)
@@ -160,6 +164,7 @@ class _Transfer:
 
     def _execute_integration(self, *, integration: Integration, session: RunSession) -> CrmError | None:
         """Run one integration to its end and record how it ended; returns what failed it, if anything did."""
+        self._lease.stop_if_cancelled()
         calls_before = session.client.api_calls
         recorder = ExceptionRecorder(integration=integration, run=self._run, renew_lease=session.renew_lease)
         with transaction.atomic():
@@ -173,6 +178,9 @@ class _Transfer:
             work = IntegrationSession(run=session, plan=plan, recorder=recorder, counts=counts)
             _run_integration(session=work)
         except (LeaseLostError, RunAbortedError):
+            raise
+        except RunCancelledError:
+            self._interrupt_part(part=part, counts=counts)
             raise
         except (CrmError, VaultError, IntegrityError, DataError) as error:
             failure = error if isinstance(error, CrmError) else _describe_internal(error)
@@ -196,6 +204,16 @@ class _Transfer:
                 )
         self._log.append(f"{integration.name}: {_describe(counts)}" + (f" {failure}" if failure else ""))
         return failure
+
+    def _interrupt_part(self, *, part: IntegrationRun, counts: Counts) -> None:
+        """Record how far a cancelled integration came; the next run goes on as after a worker that died."""
+        with transaction.atomic():
+            self._lease.renew()
+            part.state, part.finished_at = IntegrationRunState.INTERRUPTED, get_now()
+            for column, value in counts.as_dict().items():
+                setattr(part, column, value)
+            part.save()
+        self._log.append(f"{part.integration.name}: {_describe(counts)} Then the run was cancelled.")
 
     def _record_connection_failure(self, *, integrations: list[Integration], error: CrmError) -> None:
         """One exception for the whole connection, kept with the integration that is listed first."""
@@ -223,8 +241,11 @@ class _Transfer:
         return RunOutcome(state=state, message=message, result=result, log="\n".join(self._log))
 
 
-def build_client(*, connection: Connection, pipeline: Pipeline) -> CrmClient:
-    """A client for the connection's organisation. Raises ConfigurationError if its authorization is incomplete."""
+def build_client(*, connection: Connection, on_wait: Callable[[], None] | None = None, **bounds: float) -> CrmClient:
+    """A client for the connection's organisation; `bounds` take the place of the options of that name.
+
+    Raises ConfigurationError if the connection's authorization is incomplete or its URL is not allowed.
+    """
     authorization = connection.authorization
     if authorization is None:
         raise ConfigurationError(
@@ -260,9 +281,9 @@ def build_client(*, connection: Connection, pipeline: Pipeline) -> CrmClient:
         sandbox_origins={f"https://{host}": origin for host, origin in settings.CRM_SANDBOX_ORIGINS.items()},
         pool_size=connection.concurrency,
     )
-    return CrmClient(
-        base_url=connection.url, credentials=credentials, options=options, on_wait=pipeline.stop_if_aborted
-    )
+    if bounds:
+        options = replace(options, **bounds)
+    return CrmClient(base_url=connection.url, credentials=credentials, options=options, on_wait=on_wait)
 
 
 @contextmanager
@@ -271,15 +292,18 @@ def _open_session(
 ) -> Iterator[RunSession]:
     """Log in, and hold what the integrations of one run share. Raises CrmError if the connection cannot run."""
     get_identifier_mapping(connection)
-    keep_alive = lease.renew_if_old if lease is not None else _do_nothing
     with (
-        Pipeline(width=connection.concurrency, keep_alive=keep_alive) as pipeline,
-        build_client(connection=connection, pipeline=pipeline) as client,
+        Pipeline(
+            width=connection.concurrency,
+            keep_alive=lease.renew_if_old if lease is not None else _do_nothing,
+            stop_if_cancelled=lease.stop_if_cancelled if lease is not None else _do_nothing,
+        ) as pipeline,
+        build_client(connection=connection, on_wait=pipeline.stop_if_aborted) as client,
     ):
         # Taken before anything is read: what changes from here on belongs to the next run.
         started_at = get_now()
         pipeline.call(client.log_in)
-        _refuse_other_organisation(connection=connection, organisation_id=client.organisation_id)
+        refuse_other_organisation(connection=connection, organisation_id=client.organisation_id)
         yield RunSession(
             client=client,
             pipeline=pipeline,
@@ -289,7 +313,7 @@ def _open_session(
         )
 
 
-def _refuse_other_organisation(*, connection: Connection, organisation_id: str) -> None:
+def refuse_other_organisation(*, connection: Connection, organisation_id: str) -> None:
     """Raise ConfigurationError if records are linked to another organisation than the one logged in to."""
     known = set(
         IntegrationProgress.objects.filter(integration__connection=connection)
@@ -328,7 +352,7 @@ def _run_integration(*, session: IntegrationSession) -> None:
     )
 
 
-def _list_integrations(connection: Connection) -> list[Integration]:
+def list_integrations(connection: Connection) -> list[Integration]:
     """The active integrations in the order in which they run."""
     active = connection.integrations.filter(
         status=RecordStatus.ACTIVE, rule__status=RecordStatus.ACTIVE

@@ -59,6 +59,20 @@ def is_local_address(address: Address) -> bool:
     return address.is_loopback
 
 
+def resolve_host(host: str, port: int, *, resolve: Resolver, is_allowed: AddressRule) -> Sequence[Resolved]:
+    """Return the addresses of a host, all of them judged.
+
+    Raises ConfigurationError when any of them is refused, ``socket.gaierror`` or UnicodeError when there is none.
+    """
+    found: Sequence[Resolved] = resolve(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
+    for *_, sockaddr in found:
+        # A link-local IPv6 address arrives with its zone ("fe80::1%eth0").
+        if not is_allowed(ipaddress.ip_address(sockaddr[0].partition("%")[0])):
+            message = f"{host} leads to the address {sockaddr[0]}, which is not one that a CRM may have."
+            raise ConfigurationError(message, remedy="Correct the Connection URL, or the name service behind it.")
+    return found
+
+
 def open_checked_socket(connection: HTTPConnection, *, resolve: Resolver, is_allowed: AddressRule) -> socket.socket:
     """Connect ``connection`` to the first of its host's addresses that answers, all of them judged before.
 
@@ -66,15 +80,10 @@ def open_checked_socket(connection: HTTPConnection, *, resolve: Resolver, is_all
     """
     host = connection.host.strip("[]")
     try:
-        found: Sequence[Resolved] = resolve(host, connection.port, socket.AF_UNSPEC, socket.SOCK_STREAM)
+        found = resolve_host(host, connection.port, resolve=resolve, is_allowed=is_allowed)
     except (socket.gaierror, UnicodeError) as error:
         reason = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
         raise NameResolutionError(host, connection, reason) from None
-    for *_, sockaddr in found:
-        # A link-local IPv6 address arrives with its zone ("fe80::1%eth0").
-        if not is_allowed(ipaddress.ip_address(sockaddr[0].partition("%")[0])):
-            message = f"{host} leads to the address {sockaddr[0]}, which is not one that a CRM may have."
-            raise ConfigurationError(message, remedy="Correct the Connection URL, or the name service behind it.")
     last_error: OSError = OSError("the name has no address")
     for family, kind, protocol, _, sockaddr in found:
         sock = socket.socket(family, kind, protocol)

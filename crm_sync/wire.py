@@ -3,12 +3,14 @@
 import gzip
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 import requests
 import structlog
@@ -16,12 +18,13 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionErr
 
 from crm_sync.answers import Answer, AnswerTooLargeError, BrokenAnswerError, Setback, read_answer
 from crm_sync.errors import ConfigurationError, ConnectivityError, CrmError
-from crm_sync.hosts import HostRules
+from crm_sync.hosts import HTTPS_PORT, HostRules
 from crm_sync.options import ClientOptions
 from crm_sync.retry import parse_http_date
-from crm_sync.transport import open_session
+from crm_sync.transport import is_local_address, is_public_address, open_session, resolve_host
 
 _MIN_BYTES_TO_PACK: Final = 1024
+_NO_ADDRESS: Final = "has no address in the name service"
 _API_USAGE = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
 
 log = structlog.get_logger(__name__)
@@ -79,6 +82,23 @@ class Wire:
     def close(self) -> None:
         """Close every connection."""
         self._http.close()
+
+    def resolve(self) -> int | Setback | CrmError:
+        """Look up the host, judge its addresses as every call does, and return how many there are. Never raises."""
+        sandbox = self._rules.find_sandbox(self._origin)
+        parts = urlsplit(sandbox or self._origin)
+        try:
+            found = resolve_host(
+                parts.hostname or "",
+                parts.port or HTTPS_PORT,
+                resolve=socket.getaddrinfo,
+                is_allowed=is_local_address if sandbox else is_public_address,
+            )
+        except CrmError as error:
+            return error.with_traceback(None)
+        except (OSError, UnicodeError):
+            return Setback(_NO_ADDRESS)
+        return len({sockaddr[0] for *_, sockaddr in found})
 
     def send(self, call: Call, *, token: Token | None, attempt: int) -> Answer | Setback | CrmError:
         """Send ``call`` and read its answer. Never raises for what happens on the way.
@@ -138,7 +158,7 @@ class Wire:
             message = f"The certificate of {self.host} is not one to trust, so nothing was sent."
             return ConfigurationError(message, remedy="Check the Connection URL and the CRM's certificate."), False
         if isinstance(cause, NameResolutionError):
-            return Setback("has no address in the name service"), False
+            return Setback(_NO_ADDRESS), False
         if isinstance(cause, NewConnectionError):  # which urllib3 makes a kind of ConnectTimeoutError
             return Setback("refused the connection or cannot be reached"), False
         if isinstance(cause, ConnectTimeoutError):
