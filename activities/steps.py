@@ -171,7 +171,7 @@ def _register_automation_steps() -> None:
 
 
 def _automate(*, key: str, title: str, why: str) -> StepText:
-    return StepText(key=f"automation.{key}", title=title, why=why, section=_AUTOMATION, position=200)
+    return StepText(key=f"automation.{key}", title=title, why=why, section=_AUTOMATION, position=200, is_optional=True)
 
 
 # -- What the layouts should be -------------------------------------------------------------------

@@ -1,12 +1,31 @@
-"""The configuration steps of connections."""
+"""The configuration steps of connections, in the order of the documents that prescribe them."""
 
 from __future__ import annotations
 
-from connections.models import ConnectionAuthorization
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from connections.choices import GrantFlow
+from connections.models import MAX_CONNECTIONS, Connection, ConnectionAuthorization, FieldRule
 from connections.models.authorizations import BASIC_AUTH
 from connections.objects import ENTER_CONNECTED_APP_DETAILS
+from connections.permissions import MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS
+from ctms.audit.services import save_record
+from ctms.configuration.selectors import get_application_settings
+from ctms.configuration.services import set_application_settings
 from ctms.configuration.step_kinds import StepText, build_action_step
-from ctms.configuration.steps import register_step
+from ctms.configuration.steps import ConfigurationStep, StepState, register_step
+from ctms.core.choices import RecordStatus
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from ctms.audit.actors import Actor
+
+ENABLEMENT = "Connection setup: enablement"
+# What most organisations keep alike on both sides.
+_PERSON_IDENTIFIER, _ACCOUNT_IDENTIFIER = "external_id__v", "External_ID_vod__c"
 
 
 def register_connection_steps() -> None:
@@ -25,3 +44,185 @@ def register_connection_steps() -> None:
             action_name=ENTER_CONNECTED_APP_DETAILS,
         )
     )
+    for step in (_CONNECTION, _CREDENTIALS, _IDENTIFIERS, _REQUIRED_RULES, _MORE_CONNECTIONS):
+        register_step(step)
+
+
+def _list_active() -> QuerySet[Connection]:
+    return Connection.objects.filter(status=RecordStatus.ACTIVE).select_related("authorization").order_by("slot")
+
+
+def _name(connections: list[Connection]) -> str:
+    return ", ".join(connection.name for connection in connections)
+
+
+# -- A connection and whom it logs in as ----------------------------------------------------------
+def _check_connection() -> StepState:
+    active = list(_list_active())
+    if not active:
+        return StepState.to_do("There is no active connection. Create one: name, URL and Authorization.")
+    lacking = [connection for connection in active if connection.authorization is None]
+    if lacking:
+        return StepState.broken(f"No Authorization is chosen for {_name(lacking)}: its transfers fail.")
+    return StepState.done(f"Active: {_name(active)}.")
+
+
+def _find_connection_url() -> str:
+    if Connection.objects.exists():
+        return reverse("admin:connections_connection_changelist")
+    return reverse("admin:connections_connection_add")
+
+
+def _check_credentials() -> StepState:
+    active = [connection for connection in _list_active() if connection.authorization is not None]
+    if not active:
+        return StepState.to_do("There is no active connection with an Authorization yet.")
+    lacking = [
+        f"{connection.authorization.name}: {' and '.join(missing)}"
+        for connection in active
+        if connection.authorization is not None and (missing := _list_missing(connection.authorization))
+    ]
+    if lacking:
+        return StepState.to_do(f"Not entered yet: {'; '.join(lacking)}.")
+    return StepState.done(f"Entered for {_name(active)}.")
+
+
+def _list_missing(authorization: ConnectionAuthorization) -> list[str]:
+    missing = []
+    if authorization.grant_flow == GrantFlow.PASSWORD and authorization.password_set_at is None:
+        missing.append("Set Password")
+    if authorization.connected_app_set_at is None:
+        missing.append("Enter Connected App Details")
+    return missing
+
+
+_CONNECTION = ConfigurationStep(
+    key="connection",
+    title="Connection with its Authorization",
+    why="Says which Medical CRM organisation this Vault exchanges activities, studies and sites with.",
+    section=ENABLEMENT,
+    position=410,
+    check=_check_connection,
+    apply=None,
+    url=_find_connection_url,
+    permission=MANAGE_CONNECTIONS,
+)
+_CREDENTIALS = ConfigurationStep(
+    key="credentials",
+    title="Password and connected app",
+    why="The Vault logs in to the CRM as its integration user, through the CRM's connected app.",
+    section=ENABLEMENT,
+    position=420,
+    check=_check_credentials,
+    apply=None,
+    url=lambda: reverse("admin:connections_connectionauthorization_changelist"),
+    permission=MANAGE_CONNECTIONS,
+)
+
+
+# -- Which person is which account ----------------------------------------------------------------
+def _check_identifiers() -> StepState:
+    settings = get_application_settings()
+    pair = f"{settings.clinical_person_identifier} = {settings.crm_account_identifier}"
+    is_global = bool(
+        settings.enable_global_crm_mapping and settings.clinical_person_identifier and settings.crm_account_identifier
+    )
+    if is_global:
+        return StepState.done(f"For every connection without a mapping of its own: {pair}.")
+    active = list(_list_active())
+    own = set(
+        Connection.objects.filter(identifier_mapping__isnull=False)
+        .exclude(identifier_mapping__crm_account_identifier="")
+        .values_list("pk", flat=True)
+    )
+    lacking = [connection for connection in active if connection.pk not in own]
+    if active and not lacking:
+        return StepState.done("Every active connection has a mapping of its own.")
+    if lacking:
+        return StepState.to_do(f"{_name(lacking)}: neither a mapping of its own nor a global one. Its transfers fail.")
+    return StepState.to_do("No global identifier mapping is enabled.")
+
+
+def _apply_identifiers(*, actor: Actor) -> None:
+    """What is entered stays; what is missing is filled."""
+    settings = get_application_settings()
+    set_application_settings(
+        clinical_person_identifier=settings.clinical_person_identifier or _PERSON_IDENTIFIER,
+        crm_account_identifier=settings.crm_account_identifier or _ACCOUNT_IDENTIFIER,
+        enable_global_crm_mapping=True,
+        actor=actor,
+    )
+
+
+_IDENTIFIERS = ConfigurationStep(
+    key="identifiers",
+    title="Identifiers of persons and accounts",
+    why=f"A person and an account are the same when these fields are equal; recommended: {_PERSON_IDENTIFIER} = "
+    f"{_ACCOUNT_IDENTIFIER}.",
+    section=ENABLEMENT,
+    position=430,
+    check=_check_identifiers,
+    apply=_apply_identifiers,
+    url=lambda: reverse("admin:configuration_applicationsettings_changelist"),
+    permission="admin:settings",
+)
+
+
+# -- Rules ----------------------------------------------------------------------------------------
+def _list_inactive_required() -> QuerySet[FieldRule]:
+    return FieldRule.objects.filter(
+        is_required=True,
+        status=RecordStatus.INACTIVE,
+        rule__integration__status=RecordStatus.ACTIVE,
+        rule__integration__connection__status=RecordStatus.ACTIVE,
+    ).select_related("rule__integration__connection")
+
+
+def _check_required_rules() -> StepState:
+    inactive = list(_list_inactive_required())
+    if inactive:
+        named = "; ".join(f"{rule.rule.integration.connection.name}: {rule.name}" for rule in inactive)
+        return StepState.broken(f"Required and Inactive, so that the integration sends nothing: {named}.")
+    return StepState.done("Every required field rule is Active.")
+
+
+def _apply_required_rules(*, actor: Actor) -> None:
+    for rule in _list_inactive_required():
+        rule.status = RecordStatus.ACTIVE
+        save_record(record=rule, actor=actor)
+
+
+_REQUIRED_RULES = ConfigurationStep(
+    key="required_rules",
+    title="Standard field rules",
+    why="Any field can be kept from the transfer by inactivating its field rule, save those that the CRM requires.",
+    section=ENABLEMENT,
+    position=460,
+    check=_check_required_rules,
+    apply=_apply_required_rules,
+    url=lambda: reverse("admin:connections_integrationrule_changelist"),
+    permission=MANAGE_INTEGRATIONS,
+)
+
+
+# -- More than one organisation -------------------------------------------------------------------
+def _check_more_connections() -> StepState:
+    count = Connection.objects.count()
+    reason = f"{count} of {MAX_CONNECTIONS} connections."
+    return (
+        StepState.done(reason) if count > 1 else StepState.to_do(f"{reason} Copy to New makes another from the first.")
+    )
+
+
+_MORE_CONNECTIONS = ConfigurationStep(
+    key="more_connections",
+    title="Multiple connections",
+    why="Each Medical CRM organisation has a connection of its own, copied from the first with its rules.",
+    section=ENABLEMENT,
+    position=450,
+    check=_check_more_connections,
+    apply=None,
+    url=lambda: reverse("admin:connections_connection_changelist"),
+    permission=MANAGE_CONNECTIONS,
+    is_optional=True,
+)

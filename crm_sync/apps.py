@@ -7,5 +7,7 @@ class CrmSyncConfig(AppConfig):
 
     def ready(self) -> None:
         from crm_sync.jobs import register_transfer_job
+        from crm_sync.steps import register_transfer_steps
 
         register_transfer_job()
+        register_transfer_steps()

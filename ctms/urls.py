@@ -24,5 +24,6 @@ urlpatterns = [
     path("admin/login/", enter_admin),
     path("admin/logout/", LogoutView.as_view()),
     path("admin/password_change/", RedirectView.as_view(pattern_name="change_password")),
+    path("admin/setup/", include("ctms.configuration.urls")),
     path("admin/", admin.site.urls),
 ]

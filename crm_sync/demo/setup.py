@@ -8,9 +8,9 @@ from connections.services import create_connection, enter_connected_app_details,
 from crm_sync.demo.crm import IntegrationLogin, OrganisationPlan
 from crm_sync.demo.identity import EMEA
 from crm_sync.jobs import TRANSFER_JOB_KEY
+from crm_sync.steps import TRANSFER_JOB_STEP
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
-from ctms.configuration.services import set_application_settings
 from ctms.configuration.steps import apply_steps, list_steps
 from ctms.core.choices import RecordStatus
 from ctms.jobs.services import set_job_status
@@ -20,14 +20,8 @@ _EMEA_PERSON_IDENTIFIER, _EMEA_ACCOUNT_IDENTIFIER = "npi__v", "NPI_vod__c"
 
 
 def configure_vault(*, actor: Actor) -> None:
-    """Everything but the connections: every configuration step as recommended, and the identifier mapping."""
-    apply_steps(steps=list_steps(), actor=actor)
-    set_application_settings(
-        clinical_person_identifier="external_id__v",
-        crm_account_identifier="External_ID_vod__c",
-        enable_global_crm_mapping=True,
-        actor=actor,
-    )
+    """Everything but the connections and the job's start: every configuration step as recommended."""
+    apply_steps(steps=[step for step in list_steps() if step.key != TRANSFER_JOB_STEP], actor=actor)
 
 
 def connect_organisation(*, plan: OrganisationPlan, login: IntegrationLogin, actor: Actor) -> Connection:

@@ -10,6 +10,9 @@ class ConfigurationConfig(AppConfig):
     verbose_name = "Configuration"
 
     def ready(self) -> None:
+        from ctms.configuration.checklist import register_checklist
+
+        register_checklist()
         post_migrate.connect(_deliver, sender=self)
 
 

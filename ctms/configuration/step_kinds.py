@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
-from ctms.configuration.choices import StepStatus
 from ctms.configuration.drafts import Change, SectionDraft, Sections, add_section, draft_section, replace_section
 from ctms.configuration.layouts import RelatedSection
 from ctms.configuration.registry import get_object
@@ -40,18 +39,7 @@ class StepText:
     why: str
     section: str
     position: int
-
-
-def _done(reason: str) -> StepState:
-    return StepState(status=StepStatus.DONE, reason=reason)
-
-
-def _to_do(reason: str) -> StepState:
-    return StepState(status=StepStatus.TO_DO, reason=reason)
-
-
-def _broken(reason: str) -> StepState:
-    return StepState(status=StepStatus.BROKEN, reason=reason)
+    is_optional: bool = False
 
 
 def _build(
@@ -66,6 +54,7 @@ def _build(
         why=text.why,
         section=text.section,
         position=text.position,
+        is_optional=text.is_optional,
         check=check,
         apply=do,
         url=url,
@@ -91,7 +80,7 @@ def build_related_section_step(
     def check() -> StepState:
         layout = find_layout(object_name=object_name, object_type=object_type)
         if layout is None:
-            return _broken(f"{get_object(object_name).title} has no page layout.")
+            return StepState.broken(f"{get_object(object_name).title} has no page layout.")
         return _check_related_section(layout=layout, wanted=wanted, is_exact=is_exact)
 
     def change(sections: Sections) -> Sections:
@@ -114,10 +103,14 @@ def _check_related_section(*, layout: PageLayout, wanted: RelatedSection, is_exa
     if found is None:
         broken = _find_unfit(sections, object_name=layout.of_object, wanted=wanted)
         if broken is not None:
-            return _broken(f"{layout.name}, section {broken.title}: {_explain(layout.of_object, broken)}")
-        return _to_do(f"{layout.name} has no section of {related.plural_label}.")
+            return StepState.broken(f"{layout.name}, section {broken.title}: {_explain(layout.of_object, broken)}")
+        return StepState.to_do(f"{layout.name} has no section of {related.plural_label}.")
     missing = _list_differences(found=found, wanted=wanted) if is_exact else []
-    return _to_do(f"{layout.name}: {' '.join(missing)}") if missing else _done(f"{layout.name} has {found.title}.")
+    return (
+        StepState.to_do(f"{layout.name}: {' '.join(missing)}")
+        if missing
+        else StepState.done(f"{layout.name} has {found.title}.")
+    )
 
 
 def _put_related_section(sections: Sections, *, object_name: str, wanted: RelatedSection, is_exact: bool) -> Sections:
@@ -171,10 +164,10 @@ def build_layout_step(
     def check() -> StepState:
         layouts = list_layouts(object_name)
         if not layouts:
-            return _broken(f"{get_object(object_name).title} has no page layout.")
+            return StepState.broken(f"{get_object(object_name).title} has no page layout.")
         missing = {layout.name: find_missing(read_sections(layout)) for layout in layouts}
         lacking = [f"{name}: {sentence}" for name, sentence in missing.items() if sentence]
-        return _to_do(" ".join(lacking)) if lacking else _done(done)
+        return StepState.to_do(" ".join(lacking)) if lacking else StepState.done(done)
 
     return _build(
         text=text,
@@ -201,14 +194,14 @@ def build_type_fields_step(
         labels = {name: shape.get_field(name).label for name in field_names}
         types = list_types()
         if not types:
-            return _broken(f"Every object type of {shape.vault_object.title} is inactive.")
+            return StepState.broken(f"Every object type of {shape.vault_object.title} is inactive.")
         lacking = [
             f"{each.label} lacks {' and '.join(labels[name] for name in field_names if name not in each.fields)}"
             for each in types
             if not each.fields.issuperset(field_names)
         ]
         on_types = f"{' and '.join(labels.values())} on {', '.join(each.label for each in types)}."
-        return _to_do(f"{'; '.join(lacking)}.") if lacking else _done(on_types)
+        return StepState.to_do(f"{'; '.join(lacking)}.") if lacking else StepState.done(on_types)
 
     def apply(actor: Actor) -> None:
         for each in list_types():
@@ -223,7 +216,7 @@ def build_active_type_step(*, text: StepText, object_name: str, object_type: str
     def check() -> StepState:
         row = get_object_type(object_name=object_name, object_type=object_type)
         is_active = row.status == RecordStatus.ACTIVE
-        return _done(f"{row.label} is active.") if is_active else _to_do(f"{row.label} is inactive.")
+        return StepState.done(f"{row.label} is active.") if is_active else StepState.to_do(f"{row.label} is inactive.")
 
     return _build(
         text=text,
@@ -242,8 +235,8 @@ def build_action_step(*, text: StepText, object_name: str, object_type: str, act
         row = get_object_type(object_name=object_name, object_type=object_type)
         label = get_object(object_name).actions[action_name]
         if is_action_assigned(object_name=object_name, object_type=object_type, action_name=action_name):
-            return _done(f"{label} is assigned to {row.label}.")
-        return _to_do(f"{label} is not assigned to {row.label}.")
+            return StepState.done(f"{label} is assigned to {row.label}.")
+        return StepState.to_do(f"{label} is not assigned to {row.label}.")
 
     return _build(
         text=text,

@@ -24,12 +24,28 @@ class UnknownStepError(VaultError):
     """No step of that key is registered."""
 
 
+class NotApplicableError(VaultError):
+    """The step asks for what only an admin knows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
     """How a step stands: done, to do, or broken (tried, and not as it works); why, in one sentence."""
 
     status: StepStatus
     reason: str
+
+    @classmethod
+    def done(cls, reason: str) -> StepState:
+        return cls(status=StepStatus.DONE, reason=reason)
+
+    @classmethod
+    def to_do(cls, reason: str) -> StepState:
+        return cls(status=StepStatus.TO_DO, reason=reason)
+
+    @classmethod
+    def broken(cls, reason: str) -> StepState:
+        return cls(status=StepStatus.BROKEN, reason=reason)
 
 
 class ApplyStep(Protocol):
@@ -42,7 +58,8 @@ class ApplyStep(Protocol):
 class ConfigurationStep:
     """One step. `why` says what it is good for, `section` its heading, `url` where it is done by hand.
 
-    `position` orders the steps of several apps; those of the same position stand as they were registered.
+    `position` orders the steps of several apps; those of the same position stand as they were registered. Without
+    `apply`, only an admin knows what to enter. `permission` opens the page of `url`, and is needed to apply the step.
     """
 
     key: str
@@ -50,9 +67,14 @@ class ConfigurationStep:
     why: str
     section: str
     check: Callable[[], StepState]
-    apply: ApplyStep
+    apply: ApplyStep | None
     url: Callable[[], str]
     position: int = 0
+    permission: str = "admin:configuration"
+    is_optional: bool = False
+    # What its button says. A step that starts something, instead of configuring it, is left out of "apply all".
+    verb: str = "Apply recommended configuration"
+    is_in_all: bool = True
 
     def read_state(self) -> StepState:
         """As `check` says; broken, with its words, where the check itself meets an error that users can act on."""
@@ -86,12 +108,18 @@ def get_step(key: str) -> ConfigurationStep:
 
 
 def apply_step(*, step: ConfigurationStep, actor: Actor) -> None:
-    """Do what is missing of a step, all of it or nothing. Raises what its services raise."""
+    """Do what is missing of a step, all of it or nothing.
+
+    Raises NotApplicableError for a step of which only an admin knows the details, and what its services raise.
+    """
+    if step.apply is None:
+        raise NotApplicableError(f"{step.title}: only you know what to enter. Open the page of this step.")
     with transaction.atomic():
         step.apply(actor=actor)
 
 
 def apply_steps(*, steps: Iterable[ConfigurationStep], actor: Actor) -> None:
-    """Do what is missing of several steps, one after the other."""
+    """Do what is missing of several steps, one after the other, less those that cannot be applied with all."""
     for step in steps:
-        apply_step(step=step, actor=actor)
+        if step.apply is not None and step.is_in_all:
+            apply_step(step=step, actor=actor)

@@ -293,6 +293,7 @@ UNFOLD = {
     "SITE_ICON": _build_static_url("vault.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _build_static_url("vault.svg")}],
     "STYLES": [_build_static_url("admin.css")],
+    "DASHBOARD_CALLBACK": "ctms.configuration.admin.setup.build_landing_page",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "ctms.core.sidebar.build_sidebar"},

@@ -1,0 +1,103 @@
+"""The last steps of the setup: the job that transfers, and a transfer to see that everything fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db.models import Max
+from django.urls import reverse
+
+from connections.models import Connection
+from connections.steps import ENABLEMENT
+from crm_sync.jobs import TRANSFER_JOB_KEY
+from ctms.configuration.steps import ConfigurationStep, StepState, register_step
+from ctms.core.choices import RecordStatus
+from ctms.jobs.choices import SUCCESS_STATES, UNFINISHED_STATES
+from ctms.jobs.models import JobDefinition, JobRun
+from ctms.jobs.services import set_job_status, start_now
+
+if TYPE_CHECKING:
+    from ctms.audit.actors import Actor
+
+TRANSFER_JOB_STEP = "transfer_job"
+
+
+def register_transfer_steps() -> None:
+    """Called once, when the app is ready."""
+    register_step(_JOB)
+    register_step(_TEST_TRANSFER)
+
+
+# -- The job --------------------------------------------------------------------------------------
+def _check_job() -> StepState:
+    definition = JobDefinition.objects.filter(key=TRANSFER_JOB_KEY).first()
+    if definition is None:
+        return StepState.broken("The job was not delivered. Run manage.py migrate again.")
+    if definition.status != RecordStatus.ACTIVE:
+        return StepState.to_do(f"{definition.name} is Inactive.")
+    return StepState.done(f"{definition.name} is Active.")
+
+
+def _activate_job(*, actor: Actor) -> None:
+    set_job_status(key=TRANSFER_JOB_KEY, status=RecordStatus.ACTIVE, actor=actor)
+
+
+def _find_job_url() -> str:
+    definition = JobDefinition.objects.filter(key=TRANSFER_JOB_KEY).first()
+    if definition is None:
+        return reverse("admin:jobs_jobdefinition_changelist")
+    return reverse("admin:jobs_jobdefinition_change", args=(definition.pk,))
+
+
+_JOB = ConfigurationStep(
+    key=TRANSFER_JOB_STEP,
+    title="CRM/Clinical Operations Transfer job",
+    why="Runs every active connection once an hour.",
+    section=ENABLEMENT,
+    position=440,
+    check=_check_job,
+    apply=_activate_job,
+    url=_find_job_url,
+    permission="admin:jobs",
+)
+
+
+# -- The test transfer ----------------------------------------------------------------------------
+def _check_test_transfer() -> StepState:
+    """As each active connection's last run says."""
+    connections = {
+        str(uid): name for uid, name in Connection.objects.filter(status=RecordStatus.ACTIVE).values_list("uid", "name")
+    }
+    if not connections:
+        return StepState.to_do("Create a connection first.")
+    runs = JobRun.objects.filter(definition__key=TRANSFER_JOB_KEY, unit_key__in=connections)
+    newest = runs.order_by().values("unit_key").annotate(newest=Max("pk")).values("newest")
+    last = {run.unit_key: run for run in JobRun.objects.filter(pk__in=newest)}
+    waiting = [name for uid, name in connections.items() if uid not in last]
+    if waiting:
+        return StepState.to_do(f"Not transferred yet: {', '.join(waiting)}.")
+    if any(run.state in UNFINISHED_STATES for run in last.values()):
+        return StepState.to_do("A transfer is at work; load this page again in a moment.")
+    failed = [f"{connections[uid]}: {run.message}" for uid, run in last.items() if run.state not in SUCCESS_STATES]
+    if failed:
+        return StepState.broken(" ".join(failed))
+    return StepState.done("The last transfer of every active connection reached its CRM.")
+
+
+def _start_test_transfer(*, actor: Actor) -> None:
+    start_now(definition=JobDefinition.objects.get(key=TRANSFER_JOB_KEY), user=actor.user)
+
+
+_TEST_TRANSFER = ConfigurationStep(
+    key="test_transfer",
+    title="Test transfer",
+    why="Shows, before anybody relies on it, that both sides agree. What cannot go is listed under User Exceptions.",
+    section="Test transfer",
+    position=900,
+    check=_check_test_transfer,
+    apply=_start_test_transfer,
+    url=lambda: reverse("admin:jobs_jobrun_changelist"),
+    permission="admin:jobs",
+    verb="Start Now",
+    is_in_all=False,
+)
