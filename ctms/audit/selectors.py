@@ -56,6 +56,11 @@ def list_recent_records(*, user: User, limit: int) -> list[AuditEntry]:
     return list(latest.values())[:limit]
 
 
+def is_uid_known(uid: UUID) -> bool:
+    """Whether a record of this uid is or was there, of whatever object: no other may be given it."""
+    return AuditEntry.objects.filter(record_uid=uid).exists()
+
+
 def list_deleted_uids(*, object_name: str, since: datetime | None) -> list[UUID]:
     """Records of an object that were deleted after `since` (ever, if None)."""
     entries = AuditEntry.objects.filter(object_name=object_name, action=AuditAction.DELETED)

@@ -76,7 +76,7 @@ def read_timeline(
 
     Of the fields, those of the record's type are shown. One statement, and one more for each model referred to.
     """
-    entries = AuditEntry.objects.filter(record_uid=record.uid).order_by("-id")
+    entries = AuditEntry.objects.filter(object_name=record.object_name, record_uid=record.uid).order_by("-id")
     if before is not None:
         entries = entries.filter(id__lt=before)
     found = list(entries[: size + 1])

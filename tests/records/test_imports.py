@@ -12,7 +12,7 @@ from activities.choices import ActivityType
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.audit.models import AuditEntry
-from ctms.audit.services import save_record
+from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import Person, Study, StudyCountry, StudySite
 from ctms.configuration.models import CustomField
 from ctms.configuration.services import set_object_type_status
@@ -135,6 +135,17 @@ def test_records_are_found_by_uid(client: Client) -> None:
             f"There is no study {NOWHERE} that you can see. Leave the cell empty to create one.",
         ),
     ]
+
+
+def test_the_uid_of_a_deleted_record_makes_no_new_one(client: Client) -> None:
+    study = StudyFactory.create()
+    uid = study.uid
+    delete_record(record=study, actor=build_admin_actor())
+    operation = do_import(client, STUDY, f"UID,Study number\n{uid},S-1\n", key="uid__sys")
+    assert [message for _, _, message in list_problems(operation)] == [
+        f"There is no study {uid} that you can see. Leave the cell empty to create one."
+    ]
+    assert not Study.objects.exists()
 
 
 def test_sites_are_found_by_number_within_their_study(client: Client) -> None:

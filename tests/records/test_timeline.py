@@ -224,6 +224,13 @@ def test_the_page_leads_to_older_entries_which_come_as_rows_or_as_a_page(client:
         )
 
 
+def test_a_record_of_another_object_with_the_same_uid_keeps_its_history_to_itself(user: User) -> None:
+    person = PersonFactory.create()
+    change(person, user, phone="secret")
+    site = StudySiteFactory.create(uid=person.uid)
+    assert [entry.what for entry in read(site, user).entries] == ["created this record"]
+
+
 def test_times_are_the_users_own(client: Client, user: User) -> None:
     with travel("2026-03-04T23:30:00Z", tick=False):
         site = StudySiteFactory.create()

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
+from ctms.audit.selectors import is_uid_known
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.api.catalogue import CATALOGUE, describe_objects
 from ctms.records.api.errors import ExistsError
@@ -162,6 +163,13 @@ def _refuse_existing(*, access: ObjectAccess, body: Any) -> None:
         claimed |= Q(external_id=external_id.strip())
     existing = access.vault_object.model._base_manager.filter(claimed).first()
     if existing is None:
+        if isinstance(uid, str) and (read := read_uid(uid)) and is_uid_known(read):
+            # Its history, and what was sent of it, would pass for the new record's.
+            raise ExistsError(
+                f"uid__sys: {uid} is or was the uid of another record; nothing was saved. Send a new UUID, or leave "
+                "it out.",
+                url="",
+            )
         return
     is_visible = access.list_records().filter(pk=existing.pk).exists()
     raise ExistsError(

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
 from ctms.audit.models import AuditEntry
+from ctms.audit.services import delete_record
 from ctms.clinical.models import Person, Study
 from ctms.configuration.services import set_object_type_status
 from ctms.core.choices import RecordStatus
@@ -79,13 +80,13 @@ def test_what_was_read_can_be_created_again_by_its_written_fields(caller: Caller
     read = caller.get(path).json()
     [described] = [each for each in caller.get("objects/").json()["results"] if each["name"] == object_name]
     body = {field["name"]: read[field["name"]] for field in described["fields"] if not field["is_read_only"]}
-    body["uid__sys"] = read["uid__sys"]
+    body["uid__sys"] = str(uuid.uuid4())
     assert caller.delete(path, etag='"1"').status_code == 204
     created = caller.post(f"{object_name}/", body)
     assert created.status_code == 201, created.json()
     again = created.json()
     assert {name: again[name] for name in body} == body
-    assert created.headers["Location"] == f"/api/v1/{path}"
+    assert created.headers["Location"] == f"/api/v1/{object_name}/{body['uid__sys']}/"
 
 
 def test_an_activity_is_created_as_on_its_page_with_what_follows_from_site_and_author(caller: Caller) -> None:
@@ -237,6 +238,17 @@ def test_a_record_that_exists_out_of_sight_is_not_named() -> None:
     response = limited.post("study__v/", {"external_id__v": "E-1", "name__v": "S-1"})
     assert (response.status_code, "existing" in response.json()) == (409, False)
     assert study.name not in response.content.decode()
+
+
+def test_a_uid_that_another_record_has_or_had_is_refused(caller: Caller) -> None:
+    person, deleted = PersonFactory.create(), StudyFactory.create(name="S-1")
+    uid = deleted.uid
+    delete_record(record=deleted, actor=build_admin_actor())
+    for known in (uid, person.uid):
+        response = caller.post("study__v/", {"uid__sys": str(known), "name__v": "S-2"})
+        assert (response.status_code, "existing" in response.json()) == (409, False)
+        assert "Send a new UUID" in response.json()["detail"]
+    assert not Study.objects.exists()
 
 
 def test_the_object_type_is_asked_for_where_there_is_a_choice(caller: Caller) -> None:
