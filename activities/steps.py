@@ -63,13 +63,14 @@ _LAYOUTS = (
 def register_activity_steps() -> None:
     """Called once, when the app is ready."""
     for object_name, object_type, related_field, label in _LAYOUTS:
+        article = "an" if label[0] in "AEIOU" else "a"
         also = " Medical Activities, which the Medical CRM sends, show there as well." if object_type else ""
         register_step(
             build_related_section_step(
                 text=StepText(
                     key=f"activity_section.{object_type or object_name}",
                     title=f"Activities on the {label} page",
-                    why=f"Study teams see and log the activities of a {label} on its record page.{also}",
+                    why=f"Study teams see and log the activities of {article} {label} on its record page.{also}",
                     section=_CLINICAL,
                     position=100,
                 ),

@@ -6,8 +6,10 @@ class CrmSyncConfig(AppConfig):
     verbose_name = "CRM transfer"
 
     def ready(self) -> None:
+        from crm_sync.console import register_transfer_panels
         from crm_sync.jobs import register_transfer_job
         from crm_sync.steps import register_transfer_steps
 
         register_transfer_job()
         register_transfer_steps()
+        register_transfer_panels()

@@ -99,5 +99,6 @@ _TEST_TRANSFER = ConfigurationStep(
     url=lambda: reverse("admin:jobs_jobrun_changelist"),
     permission="admin:jobs",
     verb="Start Now",
+    short_verb="Start Now",
     is_in_all=False,
 )

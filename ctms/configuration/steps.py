@@ -72,8 +72,9 @@ class ConfigurationStep:
     position: int = 0
     permission: str = "admin:configuration"
     is_optional: bool = False
-    # What its button says. A step that starts something, instead of configuring it, is left out of "apply all".
+    # What its button does, and says. A step that starts something, instead of configuring it, is not applied with all.
     verb: str = "Apply recommended configuration"
+    short_verb: str = "Apply"
     is_in_all: bool = True
 
     def read_state(self) -> StepState:

@@ -1,0 +1,56 @@
+"""Panels of the landing page: connections with their health, and the last transfers as bars."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from crm_sync.console import build_bars
+from ctms.jobs.choices import RunState
+from tests.admin_forms import log_in_admin
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.connections import ConnectionFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def make_run(*, transferred: int | None, failed: int | None) -> Any:
+    return SimpleNamespace(
+        transferred=transferred,
+        failed=failed,
+        unit_label="NA",
+        slot=None,
+        get_state_display=lambda: RunState.SUCCEEDED.label,
+    )
+
+
+def test_the_longest_bar_takes_the_whole_height_and_a_single_failure_is_seen() -> None:
+    first, second, third = build_bars(
+        [
+            make_run(transferred=9999, failed=1),
+            make_run(transferred=0, failed=0),
+            make_run(transferred=None, failed=None),
+        ]
+    )
+    assert first.failed_height == 2
+    assert first.transferred_height + first.failed_height == 96
+    assert (first.failed_y, first.transferred_y) == (0, 2)
+    assert (second.transferred_height, second.failed_height, third.transferred_height) == (0, 0, 0)
+    assert [bar.x for bar in (first, second, third)] == [0, 20, 40]
+
+
+def test_the_landing_page_names_each_connection_and_how_it_fares(client: Client) -> None:
+    log_in_admin(client)
+    connection = ConnectionFactory.create(name="North America")
+    page = client.get("/admin/").content.decode()
+    assert f'href="/admin/connections/connection/{connection.pk}/change/">North America</a>' in page
+    assert "Never ran" in page
+
+
+def test_panels_are_shown_to_whom_their_pages_are_open(client: Client) -> None:
+    profile = SecurityProfileFactory.create(permissions=["exception_item__sys:read"])
+    client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
+    assert [panel["title"] for panel in client.get("/admin/").context["panels"]] == ["Open exceptions"]
