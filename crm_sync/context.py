@@ -42,6 +42,11 @@ class RunSession:
         if self.lease is not None:
             self.lease.renew(progress=self.progress)
 
+    def stop_if_cancelled(self) -> None:
+        """To be called between batches. Raises RunCancelledError."""
+        if self.lease is not None:
+            self.lease.stop_if_cancelled()
+
     def query(self, soql: str, *, include_deleted: bool = False) -> list[list[dict[str, Any]]]:
         """All pages of a short query, read in the pipeline while the lease is kept alive."""
 
@@ -74,7 +79,10 @@ class IntegrationSession:
             self.recorder.add(failure)
 
     def show_progress(self) -> None:
-        """Put the present counts where Job Status reads them; written with the next renewal of the lease."""
+        """Put the present counts where Job Status reads them; written with the next renewal of the lease.
+
+        A `total` of 0 means that it is not known.
+        """
         self.run.progress[self.integration.kind] = self.counts.as_dict() | {
-            "total": max(self.total, self.counts.selected)
+            "total": max(self.total, self.counts.selected) if self.total else 0
         }

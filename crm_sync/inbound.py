@@ -75,6 +75,7 @@ class InboundRun:
         for page in self._read_pending():
             self._apply_page(page, watermark=None)
             self._seen.update(_identify(call) for call in page)
+            self._run.stop_if_cancelled()
         for _ in range(_MAX_RESTARTS):
             try:
                 self._read_changed()
@@ -96,6 +97,7 @@ class InboundRun:
         while (page := self._run.pipeline.call(partial(next, pages, None))) is not None:
             stamps = [stamp for call in page if (stamp := _parse_stamp(call.get("SystemModstamp"))) is not None]
             self._apply_page(page, watermark=min(max(stamps), self._run.started_at) if stamps else None)
+            self._run.stop_if_cancelled()
 
     def _read_pending(self) -> Iterator[list[dict[str, Any]]]:
         """Calls that failed before, read again by id whatever their stamp."""

@@ -28,11 +28,15 @@ class RunAbortedError(VaultError):
 
 
 class Pipeline:
-    """At most `width` calls at once. `keep_alive` is called in the job's thread every few seconds of waiting."""
+    """At most `width` calls at once. `keep_alive` is called in the job's thread every few seconds of waiting.
 
-    def __init__(self, *, width: int, keep_alive: Callable[[], None]) -> None:
+    `stop_if_cancelled` is called there between batches and while a call is waited for, and raises what ends the run.
+    """
+
+    def __init__(self, *, width: int, keep_alive: Callable[[], None], stop_if_cancelled: Callable[[], None]) -> None:
         self._width = width
         self._keep_alive = keep_alive
+        self._stop_if_cancelled = stop_if_cancelled
         self._aborted = threading.Event()
         self._pool = ThreadPoolExecutor(max_workers=width, thread_name_prefix="crm")
 
@@ -51,7 +55,7 @@ class Pipeline:
             raise RunAbortedError("The run ended while a call was waiting for a retry.")
 
     def call(self, function: Callable[[], ResultT]) -> ResultT:
-        """Run one call in the pool and wait for it; raises what it raises."""
+        """Run one call in the pool and wait for it; raises what it raises. For reads: cancelled, it is not waited for."""
         return self._wait_for(self._pool.submit(function))
 
     def map_unordered(
@@ -59,14 +63,16 @@ class Pipeline:
     ) -> Iterator[tuple[ItemT, ResultT]]:
         """Yield each item with its result as soon as it is there; items are drawn only as calls become free.
 
-        When a call fails, the results of the others that are under way are still yielded before its error is raised:
-        what the CRM has confirmed must be written down.
+        When a call fails, or the run is cancelled, the results of the others that are under way are still yielded before
+        the error is raised: what the CRM has confirmed must be written down.
         """
         waiting: dict[Future[ResultT], ItemT] = {}
         failure: BaseException | None = None
         source = iter(items)
         exhausted = False
         while True:
+            if failure is None and not exhausted:
+                failure = self._find_cancellation()
             while not exhausted and failure is None and len(waiting) < self._width:
                 try:
                     item = next(source)
@@ -89,8 +95,18 @@ class Pipeline:
         if failure is not None:
             raise failure
 
+    def _find_cancellation(self) -> VaultError | None:
+        """What ends the run if somebody cancelled it; calls that wait for a retry are then called off."""
+        try:
+            self._stop_if_cancelled()
+        except VaultError as cancelled:
+            self._aborted.set()
+            return cancelled
+        return None
+
     def _wait_for(self, future: Future[ResultT]) -> ResultT:
         while not future.done():
             wait([future], timeout=_WAKE_SECONDS)
             self._keep_alive()
+            self._stop_if_cancelled()
         return future.result()

@@ -5,6 +5,7 @@ class Frequency(TextChoices):
     HOURLY = "hourly", "Hourly"
     DAILY = "daily", "Daily"
     WEEKLY = "weekly", "Weekly"
+    CRON = "cron", "Cron"
 
 
 class Weekday(IntegerChoices):
@@ -25,9 +26,12 @@ class RunState(TextChoices):
     FAILED = "failed", "Failed"
     INTERRUPTED = "interrupted", "Interrupted"
     SKIPPED = "skipped", "Skipped"
+    CANCELLED = "cancelled", "Cancelled"
 
 
 UNFINISHED_STATES = (RunState.QUEUED, RunState.RUNNING)
+# The job did its work, though some records may have failed.
+SUCCESS_STATES = (RunState.SUCCEEDED, RunState.WITH_EXCEPTIONS)
 
 
 class RunTrigger(TextChoices):

@@ -10,13 +10,12 @@ from django.db.models import F
 
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
-from ctms.jobs.models import Lease
+from ctms.jobs.cancellation import RunCancelledError, describe_cancellation
+from ctms.jobs.models import JobRun, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-
-    from ctms.jobs.models import JobRun
 
 
 class LeaseLostError(VaultError):
@@ -26,17 +25,23 @@ class LeaseLostError(VaultError):
 class LeaseHandle:
     """A lease that this process holds."""
 
-    def __init__(self, *, key: str, token: int, ttl: timedelta) -> None:
+    def __init__(self, *, key: str, token: int, ttl: timedelta, run_id: int | None = None) -> None:
         self.key = key
         self.token = token
         self._ttl = ttl
+        self._run_id = run_id
         self.renewed_at: datetime = get_now()
+        # The progress that was written last: {part: counts}, of which `total` (or `rows`) and `done` (or `selected`)
+        # become the progress bar.
+        self.progress: dict[str, Any] = {}
+        self.is_cancelled = False
         # Told of progress as it is written; the command line shows it.
         self.listener: Callable[[dict[str, Any]], None] | None = None
 
     def renew(self, *, progress: dict[str, Any] | None = None) -> None:
-        """Extend the lease and show progress: one statement, to be run in the transaction that it protects.
+        """Extend the lease and show progress, in the transaction that it protects; and learn of a cancellation.
 
+        A cancellation is only noted: what this transaction writes is done and has to be kept. See `stop_if_cancelled`.
         Raises LeaseLostError if another run holds the lease, also if it did and let go again.
         """
         now = get_now()
@@ -46,13 +51,24 @@ class LeaseHandle:
         if not Lease.objects.filter(key=self.key, token=self.token).update(**values):
             raise LeaseLostError(f"Another run has taken over {self.key}; this one stops without writing.")
         self.renewed_at = now
-        if progress is not None and self.listener is not None:
-            self.listener(progress)
+        if self._run_id is not None and not self.is_cancelled:
+            self.is_cancelled = JobRun.objects.filter(pk=self._run_id, cancel_requested_at__isnull=False).exists()
+        if progress is not None:
+            self.progress = progress
+            if self.listener is not None:
+                self.listener(progress)
 
     def renew_if_old(self) -> None:
         """Renew once a third of the time has gone by; cheap enough to call while waiting."""
         if get_now() - self.renewed_at > self._ttl / 3:
             self.renew()
+
+    def stop_if_cancelled(self) -> None:
+        """To be called between batches. Raises RunCancelledError if somebody cancelled the run; asks no database else."""
+        if self.is_cancelled:
+            raise RunCancelledError(
+                describe_cancellation(JobRun.objects.select_related("cancel_requested_by").get(pk=self._run_id))
+            )
 
     def release(self) -> None:
         """Let go. Nothing happens if another run holds the lease by now."""
@@ -69,4 +85,5 @@ def acquire_lease(*, key: str, run: JobRun | None) -> LeaseHandle | None:
     )
     if not taken:
         return None
-    return LeaseHandle(key=key, token=Lease.objects.values_list("token", flat=True).get(key=key), ttl=ttl)
+    token = Lease.objects.values_list("token", flat=True).get(key=key)
+    return LeaseHandle(key=key, token=token, ttl=ttl, run_id=run.pk if run is not None else None)

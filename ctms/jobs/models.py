@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
 from ctms.jobs.choices import UNFINISHED_STATES, Frequency, RunState, RunTrigger, Weekday
+from ctms.jobs.cron import CronError, parse_cron
 
 
 class JobDefinition(AuditedModel):
@@ -30,6 +33,21 @@ class JobDefinition(AuditedModel):
     weekday = models.PositiveSmallIntegerField(
         choices=Weekday.choices, default=Weekday.MONDAY, help_text="used by weekly jobs"
     )
+    cron = models.CharField(
+        "cron expression",
+        max_length=100,
+        blank=True,
+        default="",
+        help_text="Five fields: minute, hour, day of month, month, day of week. In UTC.",
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Is told by e-mail, beside the admins, when the job is overdue.",
+    )
 
     class Meta:
         ordering = ("name",)
@@ -40,12 +58,26 @@ class JobDefinition(AuditedModel):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        super().clean()
+        self.cron = " ".join(self.cron.split())
+        if self.frequency != Frequency.CRON and not self.cron:
+            return
+        try:
+            parse_cron(self.cron)
+        except CronError as error:
+            raise ValidationError({"cron": str(error)}) from None
+
 
 class JobClock(models.Model):
     """When a job is due next. Claimed by conditional update, so that of two beats one dispatches."""
 
     definition = models.OneToOneField(JobDefinition, on_delete=models.CASCADE, related_name="clock")
     next_run_at = models.DateTimeField()
+    counted_from = models.DateTimeField(
+        default=get_now, help_text="since when the job is expected to run as it is scheduled"
+    )
+    notified_at = models.DateTimeField(null=True, blank=True, help_text="when people were told that it is overdue")
 
     def __str__(self) -> str:
         return f"{self.definition} next at {self.next_run_at:%Y-%m-%d %H:%M} UTC"
@@ -72,9 +104,17 @@ class JobRun(models.Model):
     result = models.JSONField(default=dict, blank=True)
     message = models.TextField(blank=True, default="", help_text="how it ended, in a sentence")
     log = models.TextField(blank=True, default="")
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         ordering = ("-id",)
+        indexes: ClassVar = [
+            # The last success of each unit, asked by every tick.
+            models.Index(fields=("definition", "unit_key", "state", "finished_at"), name="run_by_unit_and_state"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=("definition", "unit_key", "slot", "attempt"), name="job_run_once_per_unit_and_slot"

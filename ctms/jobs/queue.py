@@ -13,6 +13,7 @@ from django.db.models import F
 from kombu.exceptions import KombuError
 
 from ctms.core.clock import get_now
+from ctms.jobs.cancellation import abandon_unit, describe_cancellation
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.models import JobDefinition, JobRun, Lease
 
@@ -56,7 +57,7 @@ def take_over_interrupted() -> int:
     """Mark runs whose lease ran out as Interrupted, and queue their work anew; how many were queued."""
     taken = 0
     ran_out = Lease.objects.filter(run__state=RunState.RUNNING, expires_at__lte=get_now())
-    for lease in ran_out.select_related("run").order_by("run_id"):
+    for lease in ran_out.select_related("run__definition").order_by("run_id"):
         with transaction.atomic():
             if not interrupt_dead_run(lease) or lease.run is None or lease.run.attempt > MAX_TAKEOVERS:
                 continue
@@ -78,7 +79,8 @@ def take_over_interrupted() -> int:
 def interrupt_dead_run(lease: Lease) -> bool:
     """Mark the run that let `lease` run out as Interrupted; False if it renewed the lease after all, or ended.
 
-    The lease is fenced off in the same transaction: should its owner be slow and not dead, it can write no more.
+    A cancelled one becomes Cancelled instead, and False says that nobody is to go on with it. The lease is fenced off in
+    the same transaction: should its owner be slow and not dead, it can write no more.
     """
     now = get_now()
     with transaction.atomic():
@@ -92,13 +94,26 @@ def interrupt_dead_run(lease: Lease) -> bool:
             if lease.run.attempt <= MAX_TAKEOVERS
             else (f"so did {MAX_TAKEOVERS} runs before, so that only the next regular one goes on from here")
         )
-        ended = JobRun.objects.filter(pk=lease.run.pk, state=RunState.RUNNING).update(
+        unfinished = JobRun.objects.filter(pk=lease.run.pk, state=RunState.RUNNING)
+        ended = unfinished.filter(cancel_requested_at__isnull=True).update(
             state=RunState.INTERRUPTED,
             finished_at=now,
             result=lease.progress,
             message=f"The worker stopped in the middle; {goes_on}.",
         )
+        if not ended:
+            _end_cancelled(lease=lease, now=now)
         return bool(ended)
+
+
+def _end_cancelled(*, lease: Lease, now: datetime) -> None:
+    """End a run that was cancelled, and whose worker died before it noticed."""
+    run = JobRun.objects.select_related("definition", "cancel_requested_by").get(pk=lease.run_id)
+    message = f"{describe_cancellation(run)} Its worker had stopped in the middle."
+    if JobRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(
+        state=RunState.CANCELLED, finished_at=now, result=lease.progress, message=message
+    ):
+        abandon_unit(run=run, message=message)
 
 
 def send_stuck_again() -> int:

@@ -47,12 +47,17 @@ class RunOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHandler:
-    """A job: `list_units` says what there is to do now, `execute` does one unit."""
+    """A job: `list_units` says what there is to do now, `execute` does one unit.
+
+    `execute` calls `context.lease.stop_if_cancelled()` between its batches. `abandon` is told, by key and with the
+    reason, of a unit whose run was cancelled while nobody was at work on it.
+    """
 
     key: str
     name: str
     list_units: Callable[[], list[JobUnit]]
     execute: Callable[[RunContext], RunOutcome]
+    abandon: Callable[[str, str], None] | None = None
 
 
 _handlers: dict[str, JobHandler] = {}

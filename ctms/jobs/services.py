@@ -13,6 +13,7 @@ from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
+from ctms.jobs.cancellation import RunCancelledError
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.leases import LeaseHandle, LeaseLostError, acquire_lease
 from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease
@@ -62,9 +63,14 @@ def set_job_status(*, key: str, status: RecordStatus, actor: Actor) -> None:
 
 
 def reset_clock(definition: JobDefinition) -> None:
-    """Make the job due at the next time of its present schedule; to be called when status or schedule changed."""
+    """Make the job due at the next time of its present schedule; to be called when status or schedule changed.
+
+    Whether it is overdue is judged anew from here on.
+    """
+    now = get_now()
+    next_run_at = compute_next_run(definition=definition, after=now)
     JobClock.objects.update_or_create(
-        definition=definition, defaults={"next_run_at": compute_next_run(definition=definition, after=get_now())}
+        definition=definition, defaults={"next_run_at": next_run_at, "counted_from": now, "notified_at": None}
     )
 
 
@@ -88,6 +94,16 @@ def start_now(
     if units and not runs:
         raise JobAlreadyRunningError(f"{definition.name} is scheduled or running already; see Job Status.")
     return runs
+
+
+def start_unit(*, definition: JobDefinition, unit: JobUnit, user: User | None) -> JobRun:
+    """Run one unit of a job at once, whatever the job's status and schedule. Raises JobAlreadyRunningError."""
+    runs = queue_runs(definition=definition, units=[unit], slot=get_now(), trigger=RunTrigger.START_NOW, user=user)
+    if not runs:
+        raise JobAlreadyRunningError(
+            f"{definition.name} for {unit.label} is scheduled or running already; see Job Status."
+        )
+    return runs[0]
 
 
 def create_run(*, definition: JobDefinition, unit: JobUnit, user: User | None) -> JobRun:
@@ -154,6 +170,8 @@ def _execute(*, run: JobRun, lease: LeaseHandle) -> RunOutcome:
         return get_handler(run.definition.key).execute(RunContext(run=run, lease=lease))
     except LeaseLostError as error:
         return RunOutcome(state=RunState.INTERRUPTED, message=str(error), result={})
+    except RunCancelledError as error:
+        return RunOutcome(state=RunState.CANCELLED, message=str(error), result=lease.progress, log=error.log)
     except SoftTimeLimitExceeded:
         return RunOutcome(
             state=RunState.INTERRUPTED,
@@ -198,13 +216,12 @@ def _claim_due_slots() -> int:
         definition = clock.definition
         try:
             units = get_handler(definition.key).list_units()
+            next_run_at = compute_next_run(definition=definition, after=now)
         except Exception:  # the fault of one job keeps no other from running; its slot stays due
             log.exception("job_units_not_listed", job=definition.key)
             continue
         with transaction.atomic():
-            won = JobClock.objects.filter(pk=clock.pk, next_run_at=clock.next_run_at).update(
-                next_run_at=compute_next_run(definition=definition, after=now)
-            )
+            won = JobClock.objects.filter(pk=clock.pk, next_run_at=clock.next_run_at).update(next_run_at=next_run_at)
             if won:
                 claimed += 1
                 queue_runs(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ctms.jobs.choices import Frequency
 from ctms.jobs.models import JobDefinition
-from ctms.jobs.schedules import compute_next_run
+from ctms.jobs.schedules import compute_interval, compute_next_run, list_next_runs
 
 PERIODS = {
     Frequency.HOURLY: timedelta(hours=1),
@@ -17,7 +17,7 @@ PERIODS = {
 }
 DEFINITIONS = st.builds(
     JobDefinition,
-    frequency=st.sampled_from(Frequency),
+    frequency=st.sampled_from(list(PERIODS)),
     minute=st.integers(0, 59),
     hour=st.integers(0, 23),
     weekday=st.integers(0, 6),
@@ -66,3 +66,22 @@ def test_a_job_at_a_quarter_past_six_on_wednesdays(frequency: str, after: str, e
     definition = JobDefinition(frequency=frequency, minute=15, hour=6, weekday=2)
     found = compute_next_run(definition=definition, after=datetime.fromisoformat(after).replace(tzinfo=UTC))
     assert found == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+@given(definition=DEFINITIONS, at=MOMENTS)
+def test_the_interval_of_a_plain_schedule_is_its_period(definition: JobDefinition, at: datetime) -> None:
+    assert compute_interval(definition=definition, at=at) == PERIODS[Frequency(definition.frequency)]
+
+
+def test_the_next_runs_follow_one_another() -> None:
+    definition = JobDefinition(frequency=Frequency.CRON, cron="0 9 * * mon-fri")
+    found = list_next_runs(definition=definition, after=datetime(2026, 3, 5, 9, tzinfo=UTC), count=3)
+    assert [f"{moment:%a %d %H:%M}" for moment in found] == ["Fri 06 09:00", "Mon 09 09:00", "Tue 10 09:00"]
+
+
+def test_the_interval_of_a_cron_schedule_is_the_one_around_a_moment() -> None:
+    definition = JobDefinition(frequency=Frequency.CRON, cron="0 9 * * mon-fri")
+    friday, monday = datetime(2026, 3, 6, 9, tzinfo=UTC), datetime(2026, 3, 9, 9, tzinfo=UTC)
+    assert compute_interval(definition=definition, at=friday) == timedelta(days=3)
+    assert compute_interval(definition=definition, at=monday - timedelta(seconds=1)) == timedelta(days=3)
+    assert compute_interval(definition=definition, at=monday) == timedelta(days=1)

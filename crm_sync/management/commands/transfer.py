@@ -91,7 +91,7 @@ class Command(BaseCommand):
                 progress.update(
                     task,
                     completed=sum(part["selected"] for part in state.values()),
-                    total=sum(part["total"] for part in state.values()),
+                    total=sum(max(part["total"], part["selected"]) for part in state.values()),
                 )
 
             run = execute_run(queued.pk, on_progress=show)
