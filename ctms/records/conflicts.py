@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.http import QueryDict
 
 from ctms.audit.choices import AuditAction
@@ -99,12 +98,12 @@ def build_conflict(*, form: RecordForm, data: QueryDict, version: int) -> Confli
 def merge_choices(*, form: RecordForm, data: QueryDict) -> QueryDict:
     """What was typed, with the record's own value wherever the user chose theirs."""
     merged = data.copy()
-    for name, form_field in form.fields.items():
+    for name in form.fields:
         if data.get(f"{_CHOICE}{name}") != THEIRS:
             continue
         for part in (name, f"{name}__text", f"{name}__shown"):
             merged.pop(part, None)
-        text = _write_entry(form=form, name=name, form_field=form_field)
+        text = form.write_entry(name)
         if text:
             merged[name] = text
     return merged
@@ -152,16 +151,6 @@ def _get_key(*, value: Any, field: ObjectField) -> Any:
     if isinstance(value, dt.datetime):
         return value.replace(second=0, microsecond=0)
     return None if value == "" else value
-
-
-def _write_entry(*, form: RecordForm, name: str, form_field: forms.Field) -> str:
-    value = form_field.prepare_value(form.get_initial_for_field(form_field, name))
-    if isinstance(form_field, forms.BooleanField):
-        return "on" if value else ""
-    written = form_field.widget.format_value(value)
-    if isinstance(written, list):  # of a choice
-        return str(written[0]) if written else ""
-    return str(written or "")
 
 
 def _list_typed(data: QueryDict) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -16,14 +16,15 @@ from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.formfields import PicklistField, SegmentedInput, build_form_field
+from ctms.records.formplans import OBJECT_TYPE, FormPlan
 from ctms.records.referencefields import ReferenceField, read_uid
 from ctms.records.references import list_filled, list_narrowings
 from ctms.records.services import write_values
 from ctms.records.values import ShownValue, ValueReader, read_value
 
-OBJECT_TYPE = "object_type__v"
-_ALSO_NEEDED = "Also needed"
 _MOST_SEGMENTS = 6
+# Which fields a form was sent with: a box that is not ticked is not sent, and cannot tell by itself that it was there.
+SHOWN_FIELDS = "shown_fields"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,63 +46,11 @@ class FormSection:
     items: list[FormItem]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormPlan:
-    """Which fields a form has, by section; `writable` are those that can be typed."""
-
-    sections: list[tuple[str, list[ObjectField]]]
-    writable: list[ObjectField] = field(default_factory=list)
-
-
-def plan_page(*, access: ObjectAccess, record: Any, object_type: str) -> FormPlan:
-    """The fields that the layout of the type holds, and after them those without which the record cannot be saved."""
-    shape = access.shape
-    assigned = shape.get_type(object_type).fields
-    sections = [
-        (section.title, [each for each in section.fields if each.api_name in assigned])
-        for section in shape.get_layout(object_type).sections
-        if section.related is None
-    ]
-    return _complete_plan(access=access, record=record, object_type=object_type, sections=sections)
-
-
-def plan_quick(*, access: ObjectAccess, record: Any, object_type: str) -> FormPlan:
-    """The fields by which the object is logged quickly, and those without which the record cannot be saved."""
-    assigned = access.shape.get_type(object_type).fields
-    quick = [access.shape.fields[name] for name in access.vault_object.quick_fields if name in assigned]
-    return _complete_plan(access=access, record=record, object_type=object_type, sections=[("", quick)])
-
-
-def _complete_plan(
-    *, access: ObjectAccess, record: Any, object_type: str, sections: list[tuple[str, list[ObjectField]]]
-) -> FormPlan:
-    type_shape = access.shape.get_type(object_type)
-    held = {each.api_name for _, fields in sections for each in fields}
-    needed = [
-        each
-        for each in access.shape.list_type_fields(object_type)
-        if each.api_name not in held
-        and not each.is_read_only
-        and (each.is_required or each.api_name in type_shape.required)
-        and read_value(record=record, field=each) in (None, "")
-    ]
-    if needed:
-        sections = [*sections, (_ALSO_NEEDED, needed)]
-    fields = dict.fromkeys(each.api_name for _, section in sections for each in section)
-    writable = [access.shape.fields[name] for name in fields if not access.shape.fields[name].is_read_only]
-    if OBJECT_TYPE in fields and len(_list_types(access=access, object_type=object_type)) > 1:
-        writable.append(access.shape.fields[OBJECT_TYPE])
-    return FormPlan(sections=sections, writable=writable)
-
-
-def _list_types(*, access: ObjectAccess, object_type: str) -> set[str]:
-    return {each.api_name for each in access.list_creatable_types()} | {object_type}
-
-
 class RecordForm(forms.Form):
     """The entries of one record, named by the API names of its fields.
 
-    `initial` is put over the values of the record; with `data` the form is bound.
+    `initial` is put over the values of the record; with `data` the form is bound. A field that came to the layout after
+    somebody opened the form is not in the data: it stays as it is.
     """
 
     def __init__(
@@ -129,7 +78,8 @@ class RecordForm(forms.Form):
             self.fields[OBJECT_TYPE].required = True
             self.fields[OBJECT_TYPE].widget.attrs["data-reload"] = ""
         if data is not None:
-            self._narrow(data)
+            self.data = data if self.is_new else self._complete(data)
+            self._narrow(self.data)
 
     def clean(self) -> dict[str, Any]:
         """References that are required may be left to another that fills them, but to none that is left empty too."""
@@ -147,7 +97,8 @@ class RecordForm(forms.Form):
         """
         if not self.is_valid():
             return False
-        values = self.cleaned_data if self.is_new else {name: self.cleaned_data[name] for name in self.changed_data}
+        written = list(self.cleaned_data) if self.is_new else self.changed_data
+        values = {name: self.cleaned_data[name] for name in written if not self._is_omitted(self.data, name)}
         try:
             write_values(
                 access=self.access,
@@ -182,8 +133,24 @@ class RecordForm(forms.Form):
     def keep(self, data: QueryDict) -> None:
         """Begin with what was typed into another form, be it right or wrong."""
         for name, form_field in self.fields.items():
-            if not form_field.widget.value_omitted_from_data(data, {}, name):
+            if not self._is_omitted(data, name):
                 self.initial[name] = form_field.widget.value_from_datadict(data, {}, name)
+
+    @property
+    def shown_fields(self) -> str:
+        """The names of the fields, as the form sends them along."""
+        return " ".join(self.fields)
+
+    def write_entry(self, name: str) -> str:
+        """What a field begins with, as an untouched form sends it; empty: nothing is sent."""
+        form_field = self.fields[name]
+        value = form_field.prepare_value(self.get_initial_for_field(form_field, name))
+        if isinstance(form_field, forms.BooleanField):
+            return "on" if value else ""
+        written = form_field.widget.format_value(value)
+        if isinstance(written, list):  # of a choice
+            return str(written[0]) if written else ""
+        return str(written or "")
 
     def use_segments(self) -> None:
         """Show the choices of short picklists side by side, each one click away."""
@@ -223,6 +190,22 @@ class RecordForm(forms.Form):
             return FormItem(label=field.label, bound=self[field.api_name], is_wide=is_wide)
         shown = reader.show(record=self.record, field=field)
         return FormItem(label=field.label, shown=shown, is_wide=is_wide) if shown.text else None
+
+    def _complete(self, data: QueryDict) -> QueryDict:
+        """The data with the record's own values of those fields that the form did not hold."""
+        omitted = [name for name in self.fields if self._is_omitted(data, name)]
+        if not omitted:
+            return data
+        completed = data.copy()
+        for name in omitted:
+            completed[name] = self.write_entry(name)
+        return completed
+
+    def _is_omitted(self, data: Any, name: str) -> bool:
+        """Whether what was sent comes from a form without the field."""
+        if isinstance(self.fields[name].widget, forms.CheckboxInput):
+            return SHOWN_FIELDS in data and name not in data and name not in data[SHOWN_FIELDS].split()
+        return self.fields[name].widget.value_omitted_from_data(data, {}, name)
 
     def _narrow(self, data: QueryDict) -> None:
         """Let each reference be one that fits the others, those named in words included: the widest are read first."""

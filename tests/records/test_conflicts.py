@@ -134,6 +134,17 @@ def test_who_typed_the_same_has_nothing_to_choose(second: Client, first: User, a
     assert read(activity) == ("The call", "", False, 2)
 
 
+def test_a_field_that_the_form_did_not_hold_is_none_to_choose(second: Client, first: User, activity: Activity) -> None:
+    opened = open_form(second, activity)
+    del opened["notes__v"]
+    opened["shown_fields"] = ["subject__v"]
+    change(activity, first, subject="Theirs", notes="Important", complete=True)
+    answer = save(second, activity, opened, subject__v="Mine")
+    assert list_rows(answer) == [("Subject", "Mine", "Theirs", "")]
+    choose(second, activity, answer, subject__v="theirs")
+    assert read(activity)[:3] == ("Theirs", "Important", True)
+
+
 def test_somebody_who_saves_again_while_versions_are_compared_is_asked_about_again(
     second: Client, first: User, activity: Activity
 ) -> None:

@@ -271,6 +271,8 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
     values = read_form(answer, form_id=FORM)
     assert {name: text for name, (text,) in values.items() if name != "csrfmiddlewaretoken"} == {
         "shown_type": "clinical_activity__v",
+        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v status__v site__v study_person__v "
+        "study_country__v study__v",
         "person__v": "",
         "person__v__shown": "",
         "person__v__text": "Nobody",
@@ -466,6 +468,43 @@ def test_only_what_was_changed_is_written(client: Client, user: User) -> None:
     activity.refresh_from_db()
     assert (activity.subject, activity.notes, activity.version) == ("Visit", "Line\nand line", 2)
     assert list_messages(client.get("/")) == [f"{activity} was saved."]
+
+
+def test_a_field_that_came_to_the_layout_meanwhile_is_left_alone(client: Client, user: User) -> None:
+    activity = ActivityFactory.create(subject="Call", notes="Important", complete=True)
+    url = address(activity, "edit/")
+    opened = read_form(client.get(url), form_id=FORM)
+    # As it was before an admin put these two on the layout.
+    del opened["notes__v"], opened["complete__v"]
+    opened["shown_fields"] = [opened["shown_fields"][0].replace("notes__v ", "").replace("complete__v ", "")]
+    answer = client.post(url, fill(opened, typed={"subject__v": "Visit"}))
+    activity.refresh_from_db()
+    assert answer.status_code == 302
+    assert (activity.subject, activity.notes, activity.complete) == ("Visit", "Important", True)
+
+
+def test_a_form_without_a_list_of_its_fields_unticks_boxes_and_wipes_nothing_else(client: Client, user: User) -> None:
+    activity = ActivityFactory.create(subject="Call", notes="Important", complete=True)
+    sent = {"expected_version": activity.version, "subject__v": "Visit"}
+    client.post(address(activity, "edit/"), sent)
+    activity.refresh_from_db()
+    assert (activity.subject, activity.notes, activity.complete) == ("Visit", "Important", False)
+
+
+def test_a_clone_keeps_what_its_form_did_not_hold(client: Client, user: User) -> None:
+    activity = ActivityFactory.create(notes="Important")
+    url = address(activity, "clone/")
+    opened = read_form(client.get(url), form_id=FORM)
+    del opened["notes__v"]
+    client.post(url, fill(opened, typed={}))
+    assert [each.notes for each in Activity.objects.all()] == ["Important", "Important"]
+
+
+def test_a_box_of_another_type_begins_as_it_is_stored(client: Client, user: User) -> None:
+    activity = ActivityFactory.create(complete=True)
+    sent = {"expected_version": activity.version, "shown_type": "other__v", "shown_fields": "subject__v"}
+    shown = read_form(client.post(address(activity, "edit/"), sent), form_id=FORM)
+    assert "complete__v" in shown
 
 
 def test_a_reference_that_is_inactive_now_may_stay(client: Client, user: User) -> None:

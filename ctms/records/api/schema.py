@@ -33,7 +33,7 @@ _REFUSALS: Mapping[int, str] = {
     403: "Your security profile, or the object type, does not allow it; the detail says which.",
     404: "There is no such record, or you do not see it.",
     406: "Only JSON can be had.",
-    409: "A record of this uid (or one that was deleted) or external ID exists; or others refer to the one to be deleted.",
+    409: "A record of this uid or external ID exists or did; or others refer to the one to be deleted.",
     412: "The record is at another version than If-Match names.",
     413: "The body is too large.",
     415: "Only JSON is understood.",

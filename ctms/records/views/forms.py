@@ -19,7 +19,8 @@ from ctms.configuration.snapshot import TypeShape
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.conflicts import Conflict, build_conflict, merge_choices
-from ctms.records.forms import OBJECT_TYPE, FormPlan, RecordForm, list_parents, plan_page, plan_quick
+from ctms.records.formplans import OBJECT_TYPE, FormPlan, plan_page, plan_quick
+from ctms.records.forms import RecordForm, list_parents
 from ctms.records.references import describe_choice
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
 from ctms.records.services import build_clone, build_record
