@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from billiard.exceptions import SoftTimeLimitExceeded
+
 from ctms.jobs.choices import RunState
 from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome, register_job
 from ctms.records.choices import OperationState
 from ctms.records.models import BulkOperation
-from ctms.records.operations import JOB_KEY, UNFINISHED, build_unit, find_operation
+from ctms.records.operations import JOB_KEY, UNFINISHED, build_unit, find_operation, is_check
 from ctms.records.runs import check_operation, describe_result, perform_operation
 
 
@@ -24,15 +26,32 @@ def list_waiting_units() -> list[JobUnit]:
 
 
 def execute_operation(context: RunContext) -> RunOutcome:
-    """Check or do one operation. Raises VaultError if it was dropped meanwhile."""
+    """Check or do one operation, as the unit says: a check that comes late finds nothing to do.
+
+    Raises VaultError if it was dropped meanwhile.
+    """
     operation = find_operation(context.run.unit_key)
-    if operation.state == OperationState.CHECKING:
-        check_operation(operation, lease=context.lease)
-    else:
-        perform_operation(operation, lease=context.lease)
+    try:
+        if is_check(context.run.unit_key):
+            if operation.state != OperationState.CHECKING:
+                return RunOutcome(state=RunState.SUCCEEDED, message="It was checked before.", result={})
+            check_operation(operation, lease=context.lease)
+        else:
+            perform_operation(operation, lease=context.lease)
+    except SoftTimeLimitExceeded:
+        return _build_interrupted(operation)
     return RunOutcome(
         state=_find_run_state(operation),
         message=operation.message or "Checked; the user has to confirm it.",
+        result=describe_result(operation),
+    )
+
+
+def _build_interrupted(operation: BulkOperation) -> RunOutcome:
+    return RunOutcome(
+        state=RunState.INTERRUPTED,
+        message=f"The run reached its time limit at {operation.done:,} of {operation.total:,} rows. To go on, choose "
+        "“Go on” on the page of the operation, or start this job now.",
         result=describe_result(operation),
     )
 

@@ -15,7 +15,7 @@ from ctms.accounts.policies import has_permission
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
 from ctms.jobs.choices import UNFINISHED_STATES, RunTrigger
-from ctms.jobs.models import JobDefinition, JobRun
+from ctms.jobs.models import JobDefinition, JobRun, Lease
 from ctms.jobs.queue import queue_runs
 from ctms.jobs.registry import JobUnit
 from ctms.records.choices import OperationKind, OperationState
@@ -25,6 +25,7 @@ JOB_KEY = "records.bulk"
 # Waiting for a worker, or at work.
 UNFINISHED = (OperationState.CHECKING, OperationState.QUEUED, OperationState.RUNNING)
 _DRAFTS_ARE_KEPT = timedelta(days=1)
+_CHECK = "check:"
 
 
 class OperationTakenError(VaultError):
@@ -89,12 +90,13 @@ def confirm_operation(*, operation: BulkOperation, user: User, plan: Mapping[str
 
 
 def is_abandoned(operation: BulkOperation) -> bool:
-    """Whether the operation is unfinished and no run of the job will go on with it by itself."""
+    """Whether the operation is unfinished, nobody works on it, and no run of the job will go on with it by itself."""
     return (
         operation.state in UNFINISHED
         and not JobRun.objects.filter(
             definition__key=JOB_KEY, unit_key=build_unit(operation).key, state__in=UNFINISHED_STATES
         ).exists()
+        and not Lease.objects.filter(key=build_lease_key(operation), expires_at__gt=get_now()).exists()
     )
 
 
@@ -111,13 +113,23 @@ def discard_operation(operation: BulkOperation) -> None:
 
 def build_unit(operation: BulkOperation) -> JobUnit:
     """The operation as a unit of the job; checking it is another unit than doing it, so that neither waits."""
-    key = f"check:{operation.uid}" if operation.state == OperationState.CHECKING else str(operation.uid)
+    key = f"{_CHECK}{operation.uid}" if operation.state == OperationState.CHECKING else str(operation.uid)
     return JobUnit(key=key, label=f"{operation} by {operation.user}"[:128])
+
+
+def is_check(unit_key: str) -> bool:
+    """Whether a unit is about checking an operation, and not about doing it."""
+    return unit_key.startswith(_CHECK)
+
+
+def build_lease_key(operation: BulkOperation) -> str:
+    """The lease of a run of the operation's unit, for who works on it without a run."""
+    return f"{JOB_KEY}:{build_unit(operation).key}"
 
 
 def find_operation(unit_key: str) -> BulkOperation:
     """The operation of a unit. Raises VaultError if it was dropped."""
-    uid = UUID(unit_key.removeprefix("check:"))
+    uid = UUID(unit_key.removeprefix(_CHECK))
     found = BulkOperation.objects.select_related("user").filter(uid=uid).first()
     if found is None:
         raise VaultError("The operation was dropped before it was done.")

@@ -1,7 +1,8 @@
 """Checking and doing bulk operations, batch after batch.
 
-Each batch is written in one transaction together with how far the operation is, under the lease of its run: whoever
-takes over goes on at the first row that is not written, and nothing is written twice.
+Each batch is written in one transaction together with how far the operation is, under the lease of its run and only
+while the operation is as this run left it: whoever takes over goes on at the first row that is not written, and nothing
+is written twice.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.core.clock import get_now
 from ctms.core.errors import StaleRecordError, VaultError
-from ctms.jobs.leases import LeaseHandle, LeaseLostError
+from ctms.jobs.leases import LeaseHandle, LeaseLostError, acquire_lease
 from ctms.records.access import ObjectAccess, open_object
 from ctms.records.batches import RowDraft, count_outcomes, write_each, write_together
 from ctms.records.bulk import EditWork
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.imports.work import ImportOptions, ImportWork, open_text
 from ctms.records.models import BulkOperation, OperationProblem
-from ctms.records.operations import queue_check
+from ctms.records.operations import build_lease_key, queue_check
+from ctms.records.progress import renew, writing
 
 BATCH_ROWS = 500
 CHECKED_AT_ONCE = 1000  # rows that a request checks itself
@@ -47,31 +49,44 @@ class Work(Protocol):
 
 
 def check_soon(operation: BulkOperation) -> None:
-    """Check a new operation: at once if it is small, else by a job."""
-    if operation.total <= CHECKED_AT_ONCE:
-        check_operation(operation)
-    else:
+    """Check a new operation: at once if it is small, else by a job. Only one of the two ever checks it at a time."""
+    if operation.total > CHECKED_AT_ONCE:
         queue_check(operation)
+        return
+    lease = acquire_lease(key=build_lease_key(operation), run=None)
+    if lease is None:
+        return  # somebody started the job a moment ago
+    try:
+        check_operation(operation, lease=lease)
+    except LeaseLostError:
+        return  # so slow that a job took it for forgotten, and checks it now
+    finally:
+        lease.release()
 
 
 def check_operation(operation: BulkOperation, *, lease: LeaseHandle | None = None) -> None:
     """Find out what the operation would do, without doing it; then it can be confirmed. An earlier check is forgotten.
 
-    What makes all of it impossible ends it as Failed. Raises LeaseLostError if another run took over.
+    One that is not to be checked (any more) is left alone. What makes all of it impossible ends it as Failed. Raises
+    LeaseLostError if another run took over, or the operation went on without this one.
     """
+    if operation.state != OperationState.CHECKING:
+        return
     with _noting_failure(operation=operation, lease=lease), _as_user(operation):
         work = open_work(operation)
-        operation.problems.all().delete()
-        operation.done = operation.failed = 0
-        operation.counts = {}
+        with writing(operation):
+            operation.problems.all().delete()
+            operation.done, operation.failed, operation.counts = 0, 0, {}
+            operation.save(update_fields=["done", "failed", "counts"])
+            renew(operation=operation, lease=lease)
         for start in range(0, operation.total, BATCH_ROWS):
             drafts = work.plan(start, start + BATCH_ROWS)
-            with transaction.atomic():
+            with writing(operation):
                 _note(operation=operation, drafts=drafts, lease=lease)
-        with transaction.atomic():
-            _renew(operation=operation, lease=lease)
+        with writing(operation):
             operation.state, operation.done = OperationState.DRAFT, 0
-            operation.save(update_fields=["state", "done", "failed", "counts"])
+            operation.save(update_fields=["state", "done"])
+            renew(operation=operation, lease=lease)
 
 
 def perform_operation(operation: BulkOperation, *, lease: LeaseHandle | None = None) -> None:
@@ -82,18 +97,18 @@ def perform_operation(operation: BulkOperation, *, lease: LeaseHandle | None = N
     if operation.state not in (OperationState.QUEUED, OperationState.RUNNING):
         return
     with _noting_failure(operation=operation, lease=lease), _as_user(operation):
-        with transaction.atomic():
-            _renew(operation=operation, lease=lease)
+        with writing(operation):
             operation.state = OperationState.RUNNING
             operation.save(update_fields=["state"])
+            renew(operation=operation, lease=lease)
         work = open_work(operation)
         if operation.plan.get("all_or_nothing"):
             _write_all(operation=operation, work=work, lease=lease)
             return
         while operation.done < operation.total:
             _write_batch(operation=operation, work=work, lease=lease)
-        with transaction.atomic():
-            _renew(operation=operation, lease=lease)
+        with writing(operation):
+            renew(operation=operation, lease=lease)
             _finish(operation=operation, state=OperationState.DONE, message=_describe_outcome(operation))
 
 
@@ -122,15 +137,15 @@ def _write_batch(*, operation: BulkOperation, work: Work, lease: LeaseHandle | N
     for _ in range(_ATTEMPTS):
         drafts = work.plan(start, stop)
         try:
-            with transaction.atomic():
+            with writing(operation):
                 write_together(drafts=drafts, actor=actor)
                 _note(operation=operation, drafts=drafts, lease=lease)
         except (StaleRecordError, IntegrityError):
-            operation.refresh_from_db(fields=["done", "failed", "counts"])
+            continue
         else:
             return
     drafts = work.plan(start, stop)
-    with transaction.atomic():
+    with writing(operation):
         write_each(access=work.access, drafts=drafts, actor=actor)
         _note(operation=operation, drafts=drafts, lease=lease)
 
@@ -143,8 +158,8 @@ def _write_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | Non
             _refuse_all(operation=operation, drafts=drafts, lease=lease)
             return
         try:
-            with transaction.atomic():
-                _renew(operation=operation, lease=lease)
+            with writing(operation):
+                renew(operation=operation, lease=lease)
                 write_together(drafts=drafts, actor=actor)
                 _finish_all(operation=operation, drafts=drafts, lease=lease)
         except (StaleRecordError, IntegrityError):
@@ -152,7 +167,7 @@ def _write_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | Non
         else:
             return
     drafts = _plan_all(operation=operation, work=work, lease=lease)
-    with transaction.atomic():
+    with writing(operation):
         write_each(access=work.access, drafts=drafts, actor=actor)
         is_refused = any(draft.problems for draft in drafts)
         if is_refused:
@@ -167,10 +182,10 @@ def _plan_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None
     drafts: list[RowDraft] = []
     for start in range(0, operation.total, BATCH_ROWS):
         drafts += work.plan(start, start + BATCH_ROWS)
-        with transaction.atomic():
-            _renew(operation=operation, lease=lease)
+        with writing(operation):
             operation.done = len(drafts)
             operation.save(update_fields=["done"])
+            renew(operation=operation, lease=lease)
     return drafts
 
 
@@ -182,7 +197,7 @@ def _finish_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: 
 
 def _refuse_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
     refused = [draft for draft in drafts if draft.problems]
-    with transaction.atomic():
+    with writing(operation):
         operation.counts, operation.done = {}, 0
         _note(operation=operation, drafts=refused, lease=lease)
         operation.done = 0
@@ -200,7 +215,7 @@ def _note(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseH
     operation.counts = dict(counts)
     operation.done += len(drafts)
     operation.failed = counts["failed"]
-    _renew(operation=operation, lease=lease)
+    renew(operation=operation, lease=lease)
     operation.save(update_fields=["done", "failed", "counts"])
     OperationProblem.objects.bulk_create(
         [
@@ -218,11 +233,6 @@ def _note(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseH
         ],
         batch_size=BATCH_ROWS,
     )
-
-
-def _renew(*, operation: BulkOperation, lease: LeaseHandle | None) -> None:
-    if lease is not None:
-        lease.renew(progress={operation.of_object: {"rows": operation.total, "done": operation.done}})
 
 
 def _finish(*, operation: BulkOperation, state: OperationState, message: str) -> None:
@@ -273,11 +283,10 @@ def _noting_failure(*, operation: BulkOperation, lease: LeaseHandle | None) -> I
 
 
 def _fail(*, operation: BulkOperation, message: str, lease: LeaseHandle | None) -> None:
-    operation.refresh_from_db(fields=["done", "failed", "counts"])
-    if operation.state == OperationState.RUNNING and operation.done:
+    if operation.state == OperationState.RUNNING and operation.done and not operation.plan.get("all_or_nothing"):
         message = f"{message} {operation.done:,} of {operation.total:,} rows were dealt with before."
-    with transaction.atomic():
-        _renew(operation=operation, lease=lease)
+    with writing(operation):
+        renew(operation=operation, lease=lease)
         _finish(operation=operation, state=OperationState.FAILED, message=message)
 
 

@@ -1,0 +1,187 @@
+"""Who comes too late, or a second time, changes nothing: an operation is checked and done by one run at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.test import Client
+
+from ctms.accounts.models import User
+from ctms.clinical.models import Study
+from ctms.core.clock import get_now
+from ctms.jobs.choices import RunState, RunTrigger
+from ctms.jobs.leases import LeaseLostError
+from ctms.jobs.models import JobDefinition, JobRun
+from ctms.jobs.services import execute_run, start_now
+from ctms.records import runs
+from ctms.records.batches import RowDraft
+from ctms.records.models import BulkOperation
+from ctms.records.operations import JOB_KEY
+from tests.factories.accounts import UserFactory
+from tests.records.bulk_steps import confirm, list_problems, run_job, send_file, upload
+from tests.records.test_operations import STUDY, confirm_import, count_created, get_run, watch
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def user(client: Client) -> User:
+    made = UserFactory.create(username="carla", is_superuser=True)
+    client.force_login(made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "BATCH_ROWS", 2)
+
+
+def queue_late_check(operation: BulkOperation) -> JobRun:
+    """What takes over a check whose worker died between its last transaction and the end of its run."""
+    now = get_now()
+    return JobRun.objects.create(
+        definition=JobDefinition.objects.get(key=JOB_KEY),
+        unit_key=f"check:{operation.uid}",
+        slot=now,
+        queued_at=now,
+        trigger=RunTrigger.TAKEOVER,
+    )
+
+
+def keep_as_checked(operation: BulkOperation) -> BulkOperation:
+    """The operation as a checker knows it that has read it before it was confirmed."""
+    stale = BulkOperation.objects.get(pk=operation.pk)
+    stale.state = "checking"
+    return stale
+
+
+@pytest.mark.parametrize("mode", ["valid", "all"])
+def test_a_check_that_is_taken_over_late_does_not_do_the_work(
+    client: Client, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    operation = confirm_import(client, mode=mode)
+    late = queue_late_check(operation)
+
+    def check_late(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 2:
+            execute_run(late.pk)
+
+    watch(monkeypatch, check_late)
+    execute_run(get_run(operation).pk)
+    operation.refresh_from_db()
+    late.refresh_from_db()
+    assert (late.state, late.message) == (RunState.SUCCEEDED, "It was checked before.")
+    assert (operation.state, operation.counts, set(count_created().values())) == ("done", {"created": 7}, {1})
+
+
+@pytest.mark.parametrize("state", ["draft", "queued", "running", "done"])
+def test_a_late_checker_leaves_alone_what_went_on(client: Client, state: str) -> None:
+    operation = upload(client, STUDY, "Study number,Phase\nS-1,Phase I\nS-2,Phase IX\n", key="name__v")
+    stale = keep_as_checked(operation)
+    BulkOperation.objects.filter(pk=operation.pk).update(state=state)
+    with pytest.raises(LeaseLostError):
+        runs.check_operation(stale)
+    operation.refresh_from_db()
+    assert (operation.state, operation.counts, len(list_problems(operation))) == (
+        state,
+        {"created": 1, "failed": 1},
+        1,
+    )
+
+
+def test_a_checker_that_is_overtaken_in_the_middle_stops(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = upload(client, STUDY, "Study number\nS-1\nS-2\nS-3\n", key="name__v")
+    BulkOperation.objects.filter(pk=operation.pk).update(state="checking")
+    stale = keep_as_checked(operation)
+
+    def go_on(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 2:
+            BulkOperation.objects.filter(pk=operation.pk).update(state="draft", done=0, counts={})
+            confirm(client, operation)
+
+    with monkeypatch.context() as patch:
+        watch(patch, go_on)
+        with pytest.raises(LeaseLostError):
+            runs.check_operation(stale)
+    operation.refresh_from_db()
+    assert (operation.state, operation.done, operation.counts) == ("queued", 0, {})
+    run_job(operation)
+    assert (operation.state, operation.counts) == ("done", {"created": 3})
+
+
+@pytest.mark.parametrize("mode", ["valid", "all"])
+def test_of_two_that_do_the_same_operation_one_stops(
+    client: Client, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    operation = confirm_import(client, mode=mode)
+
+    def do_it_too(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 2:
+            patch.undo()
+            runs.perform_operation(BulkOperation.objects.get(pk=operation.pk))
+
+    with monkeypatch.context() as patch:
+        watch(patch, do_it_too)
+        ended = execute_run(get_run(operation).pk)
+    operation.refresh_from_db()
+    assert ended is not None
+    assert (ended.state, ended.message) == (
+        RunState.INTERRUPTED,
+        "Another run goes on with this operation, or it was dropped; this one stops here.",
+    )
+    assert (operation.state, operation.counts, set(count_created().values())) == ("done", {"created": 7}, {1})
+
+
+def test_a_job_does_not_check_what_a_request_is_checking(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    skipped: list[JobRun | None] = []
+    pages: list[bool] = []
+
+    def start(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 1:
+            pages.append("Go on" in client.get(f"/operations/{BulkOperation.objects.get().uid}/").content.decode())
+            started = start_now(definition=JobDefinition.objects.get(key=JOB_KEY), user=None)
+            skipped.extend(execute_run(run.pk) for run in started)
+
+    watch(monkeypatch, start)
+    send_file(client, STUDY, "Study number\nS-1\nS-2\nS-3\n", key="name__v")
+    operation = BulkOperation.objects.get()
+    assert (operation.state, operation.counts, pages) == ("draft", {"created": 3}, [False])
+    assert [run.state for run in skipped if run is not None] == [RunState.SKIPPED]
+
+
+def test_a_request_that_is_overtaken_by_a_job_leaves_the_check_to_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtake(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 1:
+            BulkOperation.objects.update(done=1)
+
+    watch(monkeypatch, overtake)
+    response: Any = send_file(client, STUDY, "Study number\nS-1\nS-2\nS-3\n", key="name__v")
+    operation = BulkOperation.objects.get()
+    assert (response.status_code, operation.state, operation.done) == (302, "checking", 1)
+
+
+def test_the_time_limit_tells_how_to_go_on(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = confirm_import(client)
+
+    def run_out(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 2:
+            raise SoftTimeLimitExceeded
+
+    with monkeypatch.context() as patch:
+        watch(patch, run_out)
+        ended = execute_run(get_run(operation).pk)
+    assert ended is not None
+    assert ended.state == RunState.INTERRUPTED
+    assert ended.message == (
+        "The run reached its time limit at 2 of 7 rows. To go on, choose “Go on” on the page of the operation, or "
+        "start this job now."
+    )
+    assert "Go on" in client.get(f"/operations/{operation.uid}/").content.decode()
+    client.post(f"/operations/{operation.uid}/resume/")
+    run_job(operation)
+    assert (operation.counts, Study.objects.count()) == ({"created": 7}, 7)
