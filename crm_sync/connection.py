@@ -115,7 +115,8 @@ class CrmConnection:
         token = None if call.is_log_in else self._get_token(lost=None)
         attempt, has_logged_in_again = 1, False
         while True:
-            self._check_quota()
+            if not call.is_log_in:  # which costs no API call
+                self._check_quota()
             outcome = self._attempt(call, token=token, attempt=attempt, read=read)
             if isinstance(outcome, _Result):
                 return outcome.value
