@@ -12,14 +12,16 @@ from django.db.models import QuerySet
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
+from ctms.configuration.registry import UnknownObjectError
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
 from ctms.jobs.choices import UNFINISHED_STATES, RunTrigger
 from ctms.jobs.models import JobDefinition, JobRun, Lease
 from ctms.jobs.queue import queue_runs
 from ctms.jobs.registry import JobUnit
+from ctms.records.access import AccessRefusedError, open_object
 from ctms.records.choices import OperationKind, OperationState
-from ctms.records.models import BulkOperation
+from ctms.records.models import BulkOperation, OperationProblem
 
 JOB_KEY = "records.bulk"
 # Waiting for a worker, or at work.
@@ -59,6 +61,23 @@ def list_operations(user: User) -> QuerySet[BulkOperation]:
     """
     operations = BulkOperation.objects.defer("content").select_related("user")
     return operations if has_permission(user=user, permission="admin:jobs") else operations.filter(user=user)
+
+
+def is_open_to(*, operation: BulkOperation, user: User) -> bool:
+    """Whether the user may know what the operation is about: its values may be of records that others cannot see."""
+    return operation.user_id == user.pk or user.is_superuser
+
+
+def list_problems(*, operation: BulkOperation, user: User) -> QuerySet[OperationProblem]:
+    """What went wrong: all of it to those whom the operation is open to, to others what is about records they see."""
+    problems = operation.problems.all()
+    if is_open_to(operation=operation, user=user):
+        return problems
+    try:
+        access = open_object(user=user, object_name=operation.of_object)
+    except (AccessRefusedError, UnknownObjectError):
+        return problems.none()
+    return problems.filter(record_uid__in=access.list_records().order_by().values("uid"))
 
 
 def list_recent_operations(*, user: User, object_name: str, limit: int = 5) -> list[BulkOperation]:

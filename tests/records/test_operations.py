@@ -31,7 +31,7 @@ from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities
-from tests.factories.clinical import StudyFactory
+from tests.factories.clinical import StudyAssignmentFactory, StudyFactory
 from tests.jobs.handlers import let_lease_run_out
 from tests.records.bulk_steps import confirm, do_import, list_problems, prepare_edit, run_job, upload
 
@@ -369,6 +369,49 @@ def test_operations_are_seen_by_their_users_and_by_who_manages_jobs(client: Clie
         assert seen == [status, status]
     client.logout()
     assert client.get(f"/operations/{operation.uid}/").status_code == 302
+
+
+def read_as_another(client: Client, operation: BulkOperation, *permissions: str, **options: Any) -> tuple[str, str]:
+    """The page and the file of what went wrong, as somebody who manages jobs reads them."""
+    profile = SecurityProfileFactory.create(permissions=["admin:jobs", *permissions], **options)
+    client.force_login(UserFactory.create(security_profile=profile))
+    page = client.get(f"/operations/{operation.uid}/")
+    file: Any = client.get(f"/operations/{operation.uid}/problems.csv")
+    return page.content.decode(), file.getvalue().decode("utf-8-sig")
+
+
+def test_who_manages_jobs_sees_figures_and_nothing_of_the_rows(client: Client) -> None:
+    content = "Study number,Sponsor,Phase\nSECRET-1,SECRET,nonsense-SECRET\nS-2,SECRET,Phase I\n"
+    operation = do_import(client, STUDY, content, key="name__v", name="SECRET.csv")
+    for permissions in ((), ("study__v:read",)):
+        page, file = read_as_another(client, operation, *permissions, sees_all_studies=True)
+        assert ("SECRET" in page, "SECRET" in file, file.count("\n")) == (False, False, 1)
+        assert ("1 created, 1 not imported." in page, f"Import by {operation.user}" in page) == (True, True)
+        assert "you see only what is about records that are visible to you" in page
+
+
+def test_who_manages_jobs_sees_what_went_wrong_with_the_records_that_are_visible(client: Client) -> None:
+    seen, hidden = StudyFactory.create(name="SEEN"), StudyFactory.create(name="SECRET")
+    operation = do_import(client, STUDY, "Study number,Phase\nSEEN,x\nSECRET,y\n", key="name__v")
+    BulkOperation.objects.filter(pk=operation.pk).update(kind="edit", plan={"list": "q=SECRET"})
+    for study, number in ((seen, 2), (hidden, 3)):
+        operation.problems.filter(position=number).update(record_uid=study.uid, record_name=study.name)
+    profile = SecurityProfileFactory.create(permissions=["admin:jobs", "study__v:read"], sees_all_studies=False)
+    reader = UserFactory.create(security_profile=profile)
+    StudyAssignmentFactory.create(user=reader, study=seen)
+    client.force_login(reader)
+    page = client.get(f"/operations/{operation.uid}/").content.decode()
+    file: Any = client.get(f"/operations/{operation.uid}/problems.csv")
+    text = file.getvalue().decode()
+    assert (">SEEN<" in page, "SECRET" in page, "SEEN" in text, "SECRET" in text) == (True, False, True, False)
+
+
+def test_why_an_operation_failed_is_told_to_its_user(client: Client) -> None:
+    operation = confirm_import(client)
+    BulkOperation.objects.filter(pk=operation.pk).update(state="failed", message="SECRET", finished_at=get_now())
+    assert "SECRET" in client.get(f"/operations/{operation.uid}/").content.decode()
+    page, _ = read_as_another(client, operation)
+    assert ("SECRET" in page, "sees why on this page" in page) == (False, True)
 
 
 def test_who_manages_jobs_confirms_nothing_in_the_name_of_others(client: Client) -> None:

@@ -130,7 +130,7 @@ def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation) ->
         "changing_text": count_records(number=changing, vault_object=access.vault_object),
         "total_text": f"{operation.total:,}",
         "list_url": get_list_url(object_name=operation.of_object, query=operation.plan.get("list", "")),
-    } | build_problem_context(operation)
+    } | build_problem_context(operation, user=access.user)
 
 
 def _list_rows(form: BulkEditForm) -> list[dict[str, Any]]:

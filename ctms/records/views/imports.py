@@ -149,7 +149,7 @@ def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation) ->
         "most_at_once": f"{MOST_ROWS_AT_ONCE:,}",
         "list_url": reverse("record_list", args=(operation.of_object,)),
         "upload_url": reverse("record_import", args=(operation.of_object,)),
-    } | build_problem_context(operation)
+    } | build_problem_context(operation, user=access.user)
 
 
 def _explain(*, options: ImportOptions, key: MatchKey) -> str:

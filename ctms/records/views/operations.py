@@ -14,11 +14,20 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from ctms.accounts.models import User
 from ctms.configuration.registry import VaultObject, get_object
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.imports.files import write_line
 from ctms.records.models import BulkOperation
-from ctms.records.operations import UNFINISHED, continue_operation, discard_operation, is_abandoned, list_operations
+from ctms.records.operations import (
+    UNFINISHED,
+    continue_operation,
+    discard_operation,
+    is_abandoned,
+    is_open_to,
+    list_operations,
+    list_problems,
+)
 from ctms.records.previews import build_figures
 from ctms.records.requests import get_user
 
@@ -28,8 +37,12 @@ _SHOWN_PROBLEMS = 100
 @require_safe
 @login_required
 def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
-    """How far an operation is; asked for again by the page itself until it is done."""
-    operation = get_operation_or_404(request, uid)
+    """How far an operation is; asked for again by the page itself until it is done.
+
+    Others than its user see figures, and of what went wrong only what is about records that they see themselves.
+    """
+    operation, user = get_operation_or_404(request, uid), get_user(request)
+    is_open = is_open_to(operation=operation, user=user)
     preview_url = get_preview_url(operation)
     if operation.state == OperationState.DRAFT and operation.user == request.user:
         if request.headers.get("HX-Request"):
@@ -40,8 +53,11 @@ def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
     context = {
         "operation": operation,
         "vault_object": get_object(operation.of_object),
-        "list_url": get_list_url(object_name=operation.of_object, query=operation.plan.get("list", "")),
-        "title": get_title(operation),
+        "list_url": get_list_url(
+            object_name=operation.of_object, query=operation.plan.get("list", "") if is_open else ""
+        ),
+        "title": get_title(operation) if is_open else f"{operation.get_kind_display()} by {operation.user}",
+        "is_open": is_open,
         "is_import": is_import,
         "is_unfinished": operation.state in UNFINISHED,
         "is_abandoned": is_abandoned(operation),
@@ -49,16 +65,17 @@ def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
         "total_text": f"{operation.total:,}",
         "total_label": "Rows" if is_import else "Records",
         "progress_text": f"{operation.done:,} of {operation.total:,} {'rows' if is_import else 'records'}",
-    } | build_problem_context(operation)
+    } | build_problem_context(operation, user=user)
     return render(request, "records/operation_progress.html" if is_fragment else "records/operation.html", context)
 
 
 @require_safe
 @login_required
 def download_problems(request: HttpRequest, uid: UUID) -> HttpResponseBase:
-    """Everything that went wrong, as CSV."""
+    """Everything that went wrong, as CSV; to others than its user, as far as they see the records."""
     operation = get_operation_or_404(request, uid)
-    response = StreamingHttpResponse(_write_problems(operation), content_type="text/csv; charset=utf-8")
+    lines = _write_problems(operation=operation, user=get_user(request))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="problems-{operation.uid}.csv"'
     return response
 
@@ -98,11 +115,14 @@ def get_own_operation_or_404(request: HttpRequest, uid: UUID) -> BulkOperation:
     return operation
 
 
-def build_problem_context(operation: BulkOperation) -> dict[str, Any]:
-    """What went wrong: the first ones, and how many there are."""
+def build_problem_context(operation: BulkOperation, *, user: User) -> dict[str, Any]:
+    """What went wrong as far as the user may know it: the first ones, their number, and whether there are others."""
+    problems = list_problems(operation=operation, user=user)
+    count = problems.count()
     return {
-        "problems": list(operation.problems.all()[:_SHOWN_PROBLEMS]),
-        "problem_count": operation.problems.count(),
+        "problems": list(problems[:_SHOWN_PROBLEMS]),
+        "problem_count": count,
+        "has_hidden_problems": count < operation.problems.count(),
     }
 
 
@@ -130,10 +150,10 @@ def count_records(*, number: int, vault_object: VaultObject) -> str:
     return f"{number:,} {vault_object.label if number == 1 else vault_object.plural_label}"
 
 
-def _write_problems(operation: BulkOperation) -> Iterator[str]:
+def _write_problems(*, operation: BulkOperation, user: User) -> Iterator[str]:
     is_import = operation.kind == OperationKind.IMPORT
     yield "\ufeff" + write_line(["Line" if is_import else "Record", "Name", "UID", "Field", "Value", "What is wrong"])
-    for problem in operation.problems.iterator(chunk_size=1000):
+    for problem in list_problems(operation=operation, user=user).iterator(chunk_size=1000):
         yield write_line(
             [
                 str(problem.position),
