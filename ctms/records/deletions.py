@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,22 +25,40 @@ class DependantLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependants:
-    """Rows of one kind that refer to a record. No links: they have no list, or not one that the user may read."""
+    """Rows of one kind that refer to a record, `hidden` of them not visible to the user.
+
+    No links: they have no list, or not one that the user may read.
+    """
 
     label: str
     count: int
+    hidden: int
     links: list[DependantLink]
 
 
 def list_dependants(*, access: ObjectAccess, record: Any, counts: Mapping[str, int]) -> list[Dependants]:
-    """The counts of a deletion plan, by plural label, each with the filtered lists that show the records."""
+    """The counts of a deletion plan, by plural label, each with the filtered lists that show the records.
+
+    One statement for each field that refers to the record from an object of these.
+    """
     links: dict[str, list[DependantLink]] = {}
+    visible: Counter[str] = Counter()
     for other, field in list_referring_fields(access.vault_object):
-        if other.plural_label in counts and open_related(access=access, object_name=other.api_name) is not None:
-            address = reverse("record_list", args=(other.api_name,))
-            url = f"{address}?{urlencode({field.api_name: record.uid})}"
-            links.setdefault(other.plural_label, []).append(DependantLink(label=field.label, url=url))
+        if other.plural_label not in counts:
+            continue
+        opened = open_related(access=access, object_name=other.api_name)
+        if opened is None:
+            continue
+        address = reverse("record_list", args=(other.api_name,))
+        url = f"{address}?{urlencode({field.api_name: record.uid})}"
+        links.setdefault(other.plural_label, []).append(DependantLink(label=field.label, url=url))
+        visible[other.plural_label] += opened.list_records().filter(**{field.attribute: record}).count()
     return [
-        Dependants(label=str(capfirst(label)), count=count, links=links.get(label, []))
+        Dependants(
+            label=str(capfirst(label)),
+            count=count,
+            hidden=max(0, count - visible[label]),
+            links=links.get(label, []),
+        )
         for label, count in sorted(counts.items())
     ]

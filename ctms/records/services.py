@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -14,6 +16,7 @@ from ctms.audit.selectors import list_dependants
 from ctms.audit.services import delete_record, save_record
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
+from ctms.core.errors import StaleRecordError
 from ctms.core.models import AuditedModel
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.checks import (
@@ -121,11 +124,15 @@ def translate_errors(*, error: ValidationError, shape: ObjectShape) -> Validatio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionPlan:
-    """What a deletion means: the rows that go along, and those that keep the record, counted by label."""
+    """What a deletion means: the rows that go along, and those that keep the record, counted by label.
+
+    `parts_digest` stands for exactly those parts that go along; empty: there are none.
+    """
 
     refusal: str
     going_along: dict[str, int] = field(default_factory=dict)
     protecting: dict[str, int] = field(default_factory=dict)
+    parts_digest: str = ""
 
     @property
     def is_possible(self) -> bool:
@@ -134,33 +141,51 @@ class DeletionPlan:
 
 def plan_deletion(*, access: ObjectAccess, record: Any) -> DeletionPlan:
     """What deleting the record would do, or why it cannot be done."""
-    going_along: dict[str, int] = {}
     dependants = list_dependants([record])
-    kept = dict(dependants.protecting)
-    for model, attribute in access.vault_object.parts:
-        number = model._default_manager.filter(**{attribute: record}).count()
-        label = str(model._meta.verbose_name_plural)
-        if number:
-            going_along[label] = number
-            kept[label] = kept.get(label, 0) - number
+    parts = _list_parts(record)
+    going_along = Counter(str(part._meta.verbose_name_plural) for part in parts)
+    kept = Counter(dependants.protecting)
+    kept.subtract(going_along)
     return DeletionPlan(
-        refusal=access.explain_delete(record),
-        going_along=going_along | dependants.going_along,
+        refusal=_explain_deletion(access=access, record=record, parts=parts),
+        going_along=dict(going_along) | dependants.going_along,
         protecting={label: number for label, number in kept.items() if number > 0},
+        parts_digest=_digest_parts(parts),
     )
 
 
 def delete_with_parts(
-    *, access: ObjectAccess, record: Any, actor: Actor, expected_version: int | None = None, reason: str = ""
+    *,
+    access: ObjectAccess,
+    record: Any,
+    actor: Actor,
+    expected_version: int | None = None,
+    expected_parts: str | None = None,
+    reason: str = "",
 ) -> None:
     """Delete a record and what its object names as parts of it; all values stay in the audit trail.
+
+    Parts that are records of an object are deleted only if the profile allows that too. Who is assigned to a study is
+    no such record: it says nothing without the study, and goes with it for whoever may delete that. `expected_parts` is
+    the digest of the parts that were shown when the deletion was asked for; None: nothing was shown.
 
     Raises AccessRefusedError, StaleRecordError, and RecordInUseError naming what keeps it; then nothing is deleted.
     """
     if refusal := access.explain_delete(record):
         raise AccessRefusedError(refusal)
     with transaction.atomic():
-        _delete_parts(record=record, actor=actor, reason=reason)
+        # Nobody adds a part while the others are read and deleted.
+        type(record)._base_manager.select_for_update().filter(pk=record.pk).first()
+        parts = _list_parts(record)
+        if refusal := _explain_deletion(access=access, record=record, parts=parts):
+            raise AccessRefusedError(refusal)
+        if expected_parts is not None and expected_parts != _digest_parts(parts):
+            raise StaleRecordError(
+                f"What goes with {record} is not what you were shown; nothing was deleted. Look at it again, then "
+                "delete it."
+            )
+        for part in parts:
+            delete_record(record=part, actor=actor, reason=reason)
         delete_record(record=record, actor=actor, reason=reason, expected_version=expected_version)
 
 
@@ -183,11 +208,33 @@ def build_clone(*, access: ObjectAccess, record: Any) -> Any:
     return clone
 
 
-def _delete_parts(*, record: Any, actor: Actor, reason: str) -> None:
+def _list_parts(record: Any) -> list[AuditedModel]:
+    """The parts of a record with their own parts, each before what it is a part of."""
     vault_object = get_object_of_model(type(record))
+    found: list[AuditedModel] = []
     for model, attribute in vault_object.parts if vault_object else ():
         for part in model._default_manager.filter(**{attribute: record}):
             if not isinstance(part, AuditedModel):
                 raise TypeError(f"{model.__name__} is no audited record.")
-            _delete_parts(record=part, actor=actor, reason=reason)
-            delete_record(record=part, actor=actor, reason=reason)
+            found += [*_list_parts(part), part]
+    return found
+
+
+def _explain_deletion(*, access: ObjectAccess, record: Any, parts: Sequence[AuditedModel]) -> str:
+    """Why the record cannot be deleted with these parts."""
+    if refusal := access.explain_delete(record):
+        return refusal
+    for part in parts:
+        part_object = get_object_of_model(type(part))
+        if part_object is None or part_object.is_setup:
+            continue
+        shape = access.configuration.get(part_object.api_name)
+        if refusal := replace(access, shape=shape).explain_delete(part):
+            return f"{part_object.plural_title} go with the {access.vault_object.label}. {refusal}"
+    return ""
+
+
+def _digest_parts(parts: Sequence[AuditedModel]) -> str:
+    if not parts:
+        return ""
+    return hashlib.sha256(" ".join(sorted(str(part.uid) for part in parts)).encode()).hexdigest()[:32]

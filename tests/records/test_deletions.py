@@ -44,7 +44,10 @@ def get_address(record: Any) -> str:
 
 
 def delete(client: Client, record: Any, **data: Any) -> Any:
-    return client.post(get_address(record), {"expected_version": record.version, **data})
+    """As the page asks for it."""
+    shown = client.get(get_address(record))
+    digest = shown.context["parts_digest"] if shown.status_code == 200 else ""
+    return client.post(get_address(record), {"expected_version": record.version, "expected_parts": digest, **data})
 
 
 def list_shown(response: Any, which: str) -> list[tuple[str, int, list[str]]]:
@@ -89,6 +92,52 @@ def test_what_goes_along_is_counted_and_goes(client: Client) -> None:
     delete(client, event)
     assert (MonitoringEvent.objects.count(), MonitoringEventParticipant.objects.count()) == (0, 0)
     assert AuditEntry.objects.filter(action=AuditAction.DELETED).count() == 3
+
+
+def test_what_came_after_the_page_was_shown_is_asked_about_again(client: Client) -> None:
+    event = MonitoringEventFactory.create()
+    MonitoringEventParticipantFactory.create(monitoring_event=event)
+    shown = client.get(get_address(event)).context["parts_digest"]
+    MonitoringEventParticipantFactory.create(monitoring_event=event)
+    for digest in (shown, ""):
+        response = delete(client, event, expected_parts=digest, reason="Never held")
+        content = response.content.decode()
+        assert (response.status_code, "is not what you were shown" in content, 'value="Never held"' in content) == (
+            200,
+            True,
+            True,
+        )
+        assert list_shown(response, "going_along")[0][1] == 2
+    assert MonitoringEventParticipant.objects.count() == 2
+    assert delete(client, event).status_code == 302
+
+
+def test_parts_go_along_only_if_the_profile_allows_it(client: Client) -> None:
+    event = MonitoringEventParticipantFactory.create().monitoring_event
+    permissions = ["monitoring_event__ctms:read", "monitoring_event__ctms:delete"]
+    profile = SecurityProfileFactory.create(permissions=permissions, sees_all_studies=True)
+    client.force_login(UserFactory.create(security_profile=profile))
+    for response in (client.get(get_address(event)), delete(client, event)):
+        assert response.status_code == 403
+        assert (
+            "Monitoring event participants go with the monitoring event. Your security profile does not allow you to "
+            "delete monitoring event participant records." in response.content.decode()
+        )
+    assert MonitoringEventParticipant.objects.count() == 1
+
+
+def test_records_of_other_studies_are_counted_as_such(client: Client) -> None:
+    person = PersonFactory.create()
+    own, _ = (StudyPersonFactory.create(person=person) for _ in range(2))
+    profile = SecurityProfileFactory.create(
+        permissions=["person__sys:read", "person__sys:delete", "study_person__clin:read"], sees_all_studies=False
+    )
+    user = UserFactory.create(security_profile=profile)
+    StudyAssignmentFactory.create(user=user, study=own.study)
+    client.force_login(user)
+    response = client.get(get_address(person))
+    [people] = response.context["protecting"]
+    assert (people.count, people.hidden, "1 of them is not visible to you" in response.content.decode()) == (2, 1, True)
 
 
 def test_what_keeps_a_record_is_shown_with_the_lists_to_see_it_in(client: Client) -> None:

@@ -271,8 +271,8 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
     values = read_form(answer, form_id=FORM)
     assert {name: text for name, (text,) in values.items() if name != "csrfmiddlewaretoken"} == {
         "shown_type": "clinical_activity__v",
-        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v status__v site__v study_person__v "
-        "study_country__v study__v",
+        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v status__v site__v "
+        "study_person__v study_country__v study__v",
         "person__v": "",
         "person__v__shown": "",
         "person__v__text": "Nobody",

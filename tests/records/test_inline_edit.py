@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from activities.choices import Channel
+from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
@@ -19,6 +20,7 @@ from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.models import CustomField
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.core.choices import RecordStatus
+from ctms.records.views import fields
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor
@@ -126,6 +128,24 @@ def test_saving_draws_what_changed_anew(client: Client) -> None:
     [own] = [line for line in content.split("<div") if 'id="field-city__v"' in line]
     assert "hx-swap-oob" not in own
     assert "City was saved." in content
+
+
+def test_other_open_fields_go_on_from_the_users_own_version(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    activity = ActivityFactory.create(subject="Before", notes="Before")
+    read_record, reads = fields._read_record, []
+
+    def read_after_another_save(**options: Any) -> Any:
+        reads.append(options)
+        if len(reads) == 2:  # when the page is drawn anew
+            theirs = Activity.objects.get()
+            theirs.notes = "Theirs"
+            save_record(record=theirs, actor=build_admin_actor())
+        return read_record(**options)
+
+    monkeypatch.setattr(fields, "_read_record", read_after_another_save)
+    response = save(client, activity, "subject__v", "Mine")
+    assert json.loads(response.headers["HX-Trigger"]) == {"record:saved": {"was": 1, "is": 2}}
+    assert Activity.objects.get().version == 3
 
 
 def test_what_a_choice_fills_is_drawn_anew_too(client: Client) -> None:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from ctms.audit.services import RecordInUseError
 from ctms.core.errors import StaleRecordError
-from ctms.records.access import ObjectAccess
+from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.deletions import list_dependants
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
 from ctms.records.services import delete_with_parts, plan_deletion
@@ -27,20 +27,26 @@ _LONGEST_REASON = 500
 def confirm_deletion(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
     """What goes with the record and what keeps it; POST deletes it and goes back to the list.
 
-    Asked again, with the reason, if the record changed since the user was asked, or if others refer to it.
+    Asked again, with the reason, if the record or what goes with it changed since the user was asked, or if others
+    refer to it.
     """
     access = open_object_or_404(request, object_name)
     record = get_record_or_404(access=access, uid=uid)
-    if refusal := access.explain_delete(record):
-        raise PermissionDenied(refusal)
     if request.method != "POST":
         return _ask(request, access=access, record=record)
     version = read_version(request)
     reason = request.POST.get("reason", "").strip()[:_LONGEST_REASON]
     try:
         delete_with_parts(
-            access=access, record=record, actor=build_actor(request), expected_version=version, reason=reason
+            access=access,
+            record=record,
+            actor=build_actor(request),
+            expected_version=version,
+            expected_parts=request.POST.get("expected_parts", ""),
+            reason=reason,
         )
+    except AccessRefusedError as error:
+        raise PermissionDenied(str(error)) from error
     except (RecordInUseError, StaleRecordError) as error:
         record = get_record_or_404(access=access, uid=uid)
         return _ask(request, access=access, record=record, problem=str(error), reason=reason)
@@ -52,11 +58,14 @@ def _ask(
     request: HttpRequest, *, access: ObjectAccess, record: Any, problem: str = "", reason: str = ""
 ) -> HttpResponse:
     plan = plan_deletion(access=access, record=record)
+    if plan.refusal:
+        raise PermissionDenied(plan.refusal)
     number = sum(plan.going_along.values())
     context = {
         "access": access,
         "record": record,
         "is_possible": plan.is_possible,
+        "parts_digest": plan.parts_digest,
         "protecting": list_dependants(access=access, record=record, counts=plan.protecting),
         "going_along": list_dependants(access=access, record=record, counts=plan.going_along),
         "verb": f"Delete {access.vault_object.label}{_count_others(number)}",

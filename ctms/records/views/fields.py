@@ -61,11 +61,12 @@ def _save(request: HttpRequest, *, form: FieldForm) -> HttpResponse:
     if "HX-Request" not in request.headers:
         messages.success(request, f"{form.field.label} of {record} was saved.")
         return redirect(f"{get_record_url(record)}#field-{form.field.api_name}")
+    # Other fields that are open go on from the version that this made of the one they were opened with. What somebody
+    # else made of it since, they have not shown.
+    versions = {"was": saved_from, "is": record.version}
     record = _read_record(access=form.access, uid=record.uid)
     page = build_record_page(access=form.access, record=record, with_related=False)
     response = render(request, "records/record/saved.html", {"page": page, "saved": form.field})
-    # Other fields that are open go on from the version that this made of the one they were opened with.
-    versions = {"was": saved_from, "is": record.version}
     response.headers["HX-Trigger"] = json.dumps({"record:saved": versions})
     return response
 
