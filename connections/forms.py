@@ -54,6 +54,9 @@ class ConnectedAppForm(forms.Form):
 class ConnectionForm(AuditedModelForm):
     """A connection to one CRM organisation."""
 
+    # Whose rules a new connection takes over.
+    copy_source: ClassVar[Connection | None] = None
+
     class Meta:
         model = Connection
         exclude = ("external_id",)

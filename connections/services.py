@@ -13,18 +13,24 @@ from connections.models import (
     MAX_CONNECTIONS,
     Connection,
     ConnectionAuthorization,
+    CrmConnectionIdentifierMapping,
     FieldRule,
     Integration,
     IntegrationProgress,
     IntegrationRule,
 )
 from ctms.audit.services import save_record
+from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 
 if TYPE_CHECKING:
     from connections.defaults import IntegrationDefault
     from ctms.audit.actors import Actor
 
+NO_ROOM = (
+    f"A Vault has at most {MAX_CONNECTIONS} connections and all are taken. "
+    "Change or delete one that is no longer needed."
+)
 _SLOT_RACE_TRIES = MAX_CONNECTIONS + 1
 
 
@@ -56,9 +62,25 @@ def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Co
             return connection
         # Somebody took the slot between the look and the write; look again.
         connection.pk, connection._state.adding = None, True  # noqa: SLF001  Django's documented API
-    raise ValidationError(
-        f"A Vault has at most {MAX_CONNECTIONS} connections and all are taken. Change one that is no longer needed."
-    )
+    raise ValidationError(NO_ROOM)
+
+
+def set_connection_status(*, connection: Connection, status: RecordStatus, actor: Actor) -> bool:
+    """Activate or deactivate a connection; False if it was so already. Runs at work come to their end."""
+    connection.status = status
+    return save_record(record=connection, actor=actor)
+
+
+def copy_identifier_mapping(*, source: Connection, target: Connection, actor: Actor) -> None:
+    """Give `target` the identifier mapping of `source`, if that has one of its own."""
+    mapping = CrmConnectionIdentifierMapping.objects.filter(connection=source).first()
+    if mapping is not None:
+        copied = CrmConnectionIdentifierMapping(
+            connection=target,
+            clinical_person_identifier=mapping.clinical_person_identifier,
+            crm_account_identifier=mapping.crm_account_identifier,
+        )
+        save_record(record=copied, actor=actor)
 
 
 def set_password(*, authorization: ConnectionAuthorization, password: str, actor: Actor) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from connections.admin.copying import CopyToNewAdmin, get_copied_mapping
+from connections.admin.switching import SwitchableAdmin
 from connections.forms import ConnectionForm, IdentifierMappingForm
 from connections.models import Connection, CrmConnectionIdentifierMapping, Integration
 from connections.services import create_connection
 from ctms.audit.actors import Actor
-from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
+from ctms.audit.admin.base import AuditedTabularInline
 from ctms.audit.admin.readonly import ReadOnlyTabularInline
 from ctms.audit.admin.writing import get_expected_version
 from ctms.audit.services import save_record
@@ -25,6 +27,10 @@ class IdentifierMappingInline(AuditedTabularInline):
     form = IdentifierMappingForm
     fields = ("clinical_person_identifier", "crm_account_identifier")
     verbose_name_plural = "CRM connection identifier mapping"
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        """A row for the mapping that is copied with its connection."""
+        return 1 if get_copied_mapping(request) else super().get_extra(request, obj, **kwargs)
 
 
 class IntegrationInline(ReadOnlyTabularInline):
@@ -60,32 +66,37 @@ class IntegrationInline(ReadOnlyTabularInline):
         return format_time(integration.progress.last_successful_run_at)
 
 
+_GENERAL = ("name", "url", "authorization", "description")
+_ADVANCED = (
+    "api_name",
+    "contact_email",
+    ("connect_timeout", "read_timeout"),
+    ("concurrency", "quota_percent"),
+    "authorized_connection_user",
+)
+
+
 @admin.register(Connection)
-class ConnectionAdmin(AuditedModelAdmin):
-    """At most ten. Creating one brings its integrations and their rules."""
+class ConnectionAdmin(CopyToNewAdmin, SwitchableAdmin):
+    """At most ten. Creating one brings its integrations and their rules, and makes it Active."""
 
     form = ConnectionForm
-    list_display = ("name", "url", "authorization", "status", "modified_at")
+    list_display: Any = ("name", "url", "authorization", "status", "modified_at")
     list_filter = ("status",)
     list_select_related = ("authorization",)
     search_fields = ("name", "url", "api_name")
     autocomplete_fields = ("authorization", "authorized_connection_user")
+    readonly_fields = ("status",)  # changed by Activate and Deactivate, which say what follows
     stay_after_add = True
+    # An action of a higher floor is one more name here, and a method of that name.
+    actions_detail: Any = ("copy_to_new", "activate", "deactivate")
     fieldsets = (
-        (None, {"fields": ("name", "url", "authorization", "description", "status")}),
-        (
-            "Advanced",
-            {
-                "classes": ("collapse",),
-                "fields": (
-                    "api_name",
-                    "contact_email",
-                    ("connect_timeout", "read_timeout"),
-                    ("concurrency", "quota_percent"),
-                    "authorized_connection_user",
-                ),
-            },
-        ),
+        (None, {"fields": (*_GENERAL, "status")}),
+        ("Advanced", {"classes": ("collapse",), "fields": _ADVANCED}),
+    )
+    add_fieldsets = (
+        (None, {"fields": _GENERAL, "description": "A connection is Active once it is saved, and usable at once."}),
+        ("Advanced", {"classes": ("collapse",), "fields": _ADVANCED}),
     )
 
     def get_inlines(self, request: HttpRequest, obj: Connection | None) -> list[Any]:  # noqa: ARG002  Django's signature
@@ -93,15 +104,10 @@ class ConnectionAdmin(AuditedModelAdmin):
 
     def write_record(self, *, record: Connection, form: Any, actor: Actor) -> None:
         if record._state.adding:  # noqa: SLF001  Django's documented API
-            create_connection(connection=record, actor=actor)
+            create_connection(connection=record, actor=actor, copy_rules_of=form.copy_source)
         else:
             save_record(record=record, actor=actor, expected_version=get_expected_version(form))
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         super().save_model(request, obj, form, change)
-        if obj.authorization is None:
-            self.message_user(
-                request,
-                f"{obj} has no Authorization yet: its transfers fail until one is chosen.",
-                messages.WARNING,
-            )
+        self.warn_about_missing_parts(request, obj)

@@ -102,18 +102,6 @@ def test_a_url_against_the_rules_is_refused_beside_its_field(client: Client, url
     assert (values["name"], values["url"]) == (["Europe"], [url])
 
 
-def test_the_eleventh_connection_is_refused_with_the_reason(client: Client) -> None:
-    log_in_admin(client)
-    ConnectionFactory.create_batch(10)
-    response = submit(
-        client, ADD_CONNECTION, form_id=CONNECTION_FORM, name="Eleven", url="https://eleven.my.salesforce.com"
-    )
-    assert list_errors(response) == {
-        "__all__": ["A Vault has at most 10 connections and all are taken. Change one that is no longer needed."]
-    }
-    assert Connection.objects.count() == 10
-
-
 def test_the_identifier_mapping_is_a_row_of_the_connection(client: Client) -> None:
     log_in_admin(client)
     connection = ConnectionFactory.create()

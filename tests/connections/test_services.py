@@ -27,7 +27,7 @@ from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.connections import AuthorizationFactory, ConnectionFactory
 from tests.reliability.simultaneous import call_at_once
 
-FULL = "A Vault has at most 10 connections and all are taken. Change one that is no longer needed."
+FULL = "A Vault has at most 10 connections and all are taken. Change or delete one that is no longer needed."
 
 
 def build(number: int) -> Connection:
@@ -36,7 +36,8 @@ def build(number: int) -> Connection:
 
 def read_rules(connection: Connection) -> list[dict[str, Any]]:
     """Everything that is configured, without keys, stamps and the connection itself."""
-    skipped = {"id", "uid", "connection_id", "integration_id", "rule_id", "created_at", "modified_at", "version"}
+    keys = {"id", "uid", "connection_id", "integration_id", "rule_id"}
+    skipped = keys | {"created_at", "created_by_id", "modified_at", "modified_by_id", "version"}
     integrations = Integration.objects.filter(connection=connection).order_by("kind")
     rules = IntegrationRule.objects.filter(integration__in=integrations).order_by("integration__kind")
     field_rules = FieldRule.objects.filter(rule__in=rules).order_by("rule__integration__kind", "position")
