@@ -212,7 +212,7 @@ class _Checkup:
         used, allowed = usage
         percent = self._connection.quota_percent
         left = allowed * percent // 100 - used
-        told = f"{used:,} of {allowed:,} API calls of 24 hours are used; this connection stops at {percent} %"
+        told = f"{used:,} of {allowed:,} API calls of 24 hours are used; this connection stops at {percent}%"
         if left <= 0:
             raise LimitError(f"{told}.", remedy="Wait until the CRM counts afresh, or raise the limit there.")
         needed = count_calls_of_last_run(self._connection)

@@ -6,10 +6,13 @@ from django.contrib import admin
 
 from connections.admin import ConnectionAdmin
 from connections.models import Connection
+from crm_sync.admin.connection_test import TestableAdmin
 
 admin.site.unregister(Connection)
 
 
 @admin.register(Connection)
-class TransferringConnectionAdmin(ConnectionAdmin):
+class TransferringConnectionAdmin(TestableAdmin, ConnectionAdmin):
     """A connection with its health, its test and its end."""
+
+    actions_detail = (*ConnectionAdmin.actions_detail, "test_connection")

@@ -1,0 +1,82 @@
+"""*Test Connection*: a page that lists what was tested, and tests again when asked to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from connections.models import Connection
+from crm_sync.checkup import CHECKUP_SECONDS, CheckState, CheckStep, check_connection
+from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.theme import action
+from ctms.core.clock import get_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.http import HttpRequest, HttpResponse
+
+ICONS = {
+    CheckState.PASSED: "check_circle",
+    CheckState.WARNING: "warning",
+    CheckState.FAILED: "error",
+    CheckState.SKIPPED: "do_not_disturb_on",
+}
+
+
+class TestableAdmin(AuditedModelAdmin):
+    """A connection that can be tested. A test asks the CRM, so it begins with a button, never by a link."""
+
+    @action(description="Test Connection", url_path="test-connection", permissions=["change"], icon="network_check")
+    def test_connection(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Page of the test; with POST, the test itself."""
+        connection = self.get_object(request, unquote(object_id))
+        if not isinstance(connection, Connection) or not self.has_change_permission(request, connection):
+            raise PermissionDenied("This connection does not exist, or you may not change it.")
+        steps = check_connection(connection=connection) if request.method == "POST" else []
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Test Connection",
+            "subtitle": str(connection),
+            "opts": self.opts,
+            "original": connection,
+            "connection": connection,
+            "seconds": CHECKUP_SECONDS,
+            "rows": [_build_row(step) for step in steps],
+            "summary": _summarise(steps),
+            "tested_at": get_now() if steps else None,
+            "back_url": self.get_change_url(connection),
+        }
+        return TemplateResponse(request, "admin/crm_sync/connection_test.html", context)
+
+
+def _build_row(step: CheckStep) -> dict[str, Any]:
+    rule = reverse("admin:connections_integrationrule_change", args=(step.rule_pk,)) if step.rule_pk else ""
+    return {"step": step, "icon": ICONS[step.state], "rule_url": rule}
+
+
+def _summarise(steps: Sequence[CheckStep]) -> tuple[str, str]:
+    """State and words for the whole test."""
+    counts = {state: sum(step.state == state for step in steps) for state in CheckState}
+    if not steps:
+        return "", ""
+    if counts[CheckState.FAILED]:
+        parts = [
+            f"{count} {word}"
+            for count, word in (
+                (counts[CheckState.FAILED], "failed"),
+                (counts[CheckState.SKIPPED], "not done"),
+                (counts[CheckState.WARNING], "with a warning"),
+                (counts[CheckState.PASSED], "passed"),
+            )
+            if count
+        ]
+        return CheckState.FAILED.value, f"The connection does not work yet: {', '.join(parts)}."
+    if counts[CheckState.WARNING]:
+        return CheckState.WARNING.value, "The connection works. Look at the warnings before you rely on it."
+    return CheckState.PASSED.value, "The connection works: every step passed."
