@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminRadioSelectWidg
 from connections.choices import GrantFlow
 from connections.models import Connection, CrmConnectionIdentifierMapping, FieldRule
 from ctms.audit.forms import AuditedModelForm
-from ctms.configuration.forms import clean_person_identifier
+from ctms.configuration.forms import PersonIdentifierForm
 from ctms.core.choices import RecordStatus
 
 
@@ -66,18 +66,12 @@ class ConnectionForm(AuditedModelForm):
         }
 
 
-class IdentifierMappingForm(AuditedModelForm):
+class IdentifierMappingForm(PersonIdentifierForm):
     """How persons and accounts are matched on one connection."""
 
     class Meta:
         model = CrmConnectionIdentifierMapping
         fields = ("clinical_person_identifier", "crm_account_identifier")
-
-    def clean_clinical_person_identifier(self) -> str:
-        return clean_person_identifier(self.cleaned_data["clinical_person_identifier"].strip())
-
-    def clean_crm_account_identifier(self) -> str:
-        return str(self.cleaned_data["crm_account_identifier"]).strip()
 
 
 class FieldRuleRowForm(AuditedModelForm):

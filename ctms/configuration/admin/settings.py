@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import NoReverseMatch, reverse
 
 from ctms.accounts.models import SecurityProfile
 from ctms.audit.admin.base import AuditedModelAdmin
-from ctms.configuration.forms import ApplicationSettingsForm, SecurityProfileForm
+from ctms.audit.admin.theme import action
+from ctms.configuration.forms import ApplicationSettingsForm, SecurityProfileForm, find_identifier_problem
 from ctms.configuration.models import ApplicationSettings
+from ctms.configuration.selectors import get_application_settings
 
 
 @admin.register(ApplicationSettings)
@@ -19,6 +21,7 @@ class ApplicationSettingsAdmin(AuditedModelAdmin):
     """One row: its list leads to its form."""
 
     form = ApplicationSettingsForm
+    actions_detail = ("check_identifiers",)
     fieldsets = (
         (
             "Clinical Operations to Medical CRM Connection",
@@ -46,7 +49,21 @@ class ApplicationSettingsAdmin(AuditedModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         context = {"show_save_and_add_another": False, "show_save_and_continue": False, **(extra_context or {})}
+        if request.method == "GET" and self.has_view_permission(request):
+            for problem in list_mapping_problems(get_application_settings()):
+                self.message_user(request, problem, messages.WARNING)
         return super().changeform_view(request, object_id, form_url, context)
+
+    @action(description="Check Identifiers", url_path="check-identifiers", permissions=["view"], icon="fact_check")
+    def check_identifiers(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002  Unfold's signature
+        """The page that shows what the identifiers come to, of an app that knows the CRM."""
+        url = _find_check_url()
+        if not url:
+            raise Http404
+        return HttpResponseRedirect(url)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        return super().get_actions_detail(request, object_id) if _find_check_url() else []
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not ApplicationSettings.objects.exists()
@@ -59,6 +76,35 @@ class ApplicationSettingsAdmin(AuditedModelAdmin):
 
     def response_post_save_change(self, request: HttpRequest, obj: ApplicationSettings) -> HttpResponseRedirect:  # noqa: ARG002  Django's signature
         return HttpResponseRedirect(self.get_change_url(obj))
+
+
+def _find_check_url() -> str:
+    try:
+        return reverse("admin:identifier_check")
+    except NoReverseMatch:
+        return ""
+
+
+def list_mapping_problems(row: ApplicationSettings) -> list[str]:
+    """What is wrong with the global identifier mapping, a sentence each."""
+    problems = []
+    if problem := find_identifier_problem(row.clinical_person_identifier):
+        problems.append(f"Clinical Person Identifier: {problem} Until then no person is matched by it.")
+    given = {
+        "Clinical Person Identifier": row.clinical_person_identifier,
+        "CRM Account Identifier": row.crm_account_identifier,
+    }
+    missing = " and ".join(label for label, value in given.items() if not value)
+    if row.enable_global_crm_mapping and missing:
+        problems.append(
+            f"The global mapping is enabled without {missing}: a connection that has no mapping of its own fails. "
+            "Enter both identifiers."
+        )
+    if not row.enable_global_crm_mapping and any(given.values()):
+        problems.append(
+            "The identifiers below are not in force: tick Enable Global CRM Connection Identifier Mapping to use them."
+        )
+    return problems
 
 
 @admin.register(SecurityProfile)

@@ -1,16 +1,18 @@
 """Forms of the configuration."""
 
+from ctms.configuration.forms.identifiers import PersonIdentifierForm, find_identifier_problem
 from ctms.configuration.forms.layouts import LayoutForm, TypeLayoutForm
 from ctms.configuration.forms.objects import CustomFieldForm, ObjectTypeForm, TypeActionsForm
-from ctms.configuration.forms.settings import ApplicationSettingsForm, SecurityProfileForm, clean_person_identifier
+from ctms.configuration.forms.settings import ApplicationSettingsForm, SecurityProfileForm
 
 __all__ = [
     "ApplicationSettingsForm",
     "CustomFieldForm",
     "LayoutForm",
     "ObjectTypeForm",
+    "PersonIdentifierForm",
     "SecurityProfileForm",
     "TypeActionsForm",
     "TypeLayoutForm",
-    "clean_person_identifier",
+    "find_identifier_problem",
 ]

@@ -5,49 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from ctms.accounts.models import SecurityProfile
 from ctms.audit.forms import AuditedModelForm
-from ctms.configuration.models import ApplicationSettings, CustomField
+from ctms.configuration.forms.identifiers import PersonIdentifierForm
+from ctms.configuration.models import ApplicationSettings
 from ctms.configuration.permissions import ACTIONS, list_areas, list_permission_rows, list_permissions
-from ctms.configuration.registry import UnknownFieldError, UnknownObjectError, get_object
-from ctms.core.choices import RecordStatus
-
-PERSON = "person__sys"
 
 
-def clean_person_identifier(name: str) -> str:
-    """The API name of a standard or custom field of Person. Raises ValidationError naming the fields there are."""
-    if not name:
-        return ""
-    if name.endswith("__c"):
-        custom = CustomField.objects.filter(of_object=PERSON, api_name=name, status=RecordStatus.ACTIVE)
-        if not custom.exists():
-            raise ValidationError(
-                f"Person has no active custom field {name!r}. Add it under Configuration > Custom Fields."
-            )
-        return name
-    try:
-        get_object(PERSON).get_field(name)
-    except (UnknownFieldError, UnknownObjectError) as error:
-        raise ValidationError(str(error)) from error
-    return name
-
-
-class ApplicationSettingsForm(AuditedModelForm):
+class ApplicationSettingsForm(PersonIdentifierForm):
     """The global identifier mapping."""
 
     class Meta:
         model = ApplicationSettings
         fields = ("enable_global_crm_mapping", "clinical_person_identifier", "crm_account_identifier")
-
-    def clean_clinical_person_identifier(self) -> str:
-        return clean_person_identifier(self.cleaned_data["clinical_person_identifier"].strip())
-
-    def clean_crm_account_identifier(self) -> str:
-        return str(self.cleaned_data["crm_account_identifier"]).strip()
 
 
 class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):

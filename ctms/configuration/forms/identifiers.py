@@ -1,0 +1,89 @@
+"""Choosing the field that identifies a person: one picker for Application Settings and for every connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from ctms.audit.forms import AuditedModelForm
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import CUSTOM_SUFFIX, ObjectField
+from ctms.configuration.registry import UnknownFieldError, UnknownObjectError, get_object
+from ctms.configuration.snapshot import load_configuration
+
+PERSON = "person__sys"
+_NAME = "clinical_person_identifier"
+
+
+def list_identifying_fields() -> list[ObjectField]:
+    """The fields of Person, standard and active custom ones, that hold text by which a person can be found."""
+    try:
+        fields = load_configuration().get(PERSON).fields.values()
+    except UnknownObjectError:
+        return []
+    return [field for field in fields if field.kind == FieldKind.TEXT and not field.is_computed]
+
+
+def find_identifier_problem(name: str) -> str:
+    """Why a field cannot identify persons, as a sentence; empty if it can, or if none is named."""
+    if not name or name in {field.api_name for field in list_identifying_fields()}:
+        return ""
+    try:
+        known = load_configuration().get(PERSON).fields.get(name)
+        if known is not None:
+            return f"{known.label} ({name}) is no text field of Person that can be searched. Choose another field."
+        if name.endswith(CUSTOM_SUFFIX):
+            return f"Person has no active custom field {name!r}. Add it under Configuration > Custom Fields."
+        get_object(PERSON).get_field(name)
+    except (UnknownFieldError, UnknownObjectError) as error:
+        return str(error)
+    return ""
+
+
+class PersonIdentifierForm(AuditedModelForm):
+    """A form with *Clinical Person Identifier* and *CRM Account Identifier*.
+
+    A field that is gone, or was switched off, stays chosen until somebody chooses another one.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields.get(_NAME)
+        if isinstance(field, forms.CharField):
+            typed = self.data.get(self.add_prefix(_NAME), "") if self.is_bound else ""
+            field.widget = UnfoldAdminSelectWidget(choices=self._list_choices(typed.strip()))
+            field.help_text = (
+                "The Person field that identifies a person in the CRM: its values are unique, case counts."
+            )
+
+    def clean_clinical_person_identifier(self) -> str:
+        name = str(self.cleaned_data[_NAME]).strip()
+        problem = find_identifier_problem(name)
+        if problem and name != self._get_stored():
+            raise ValidationError(problem)
+        return name
+
+    def clean_crm_account_identifier(self) -> str:
+        return str(self.cleaned_data["crm_account_identifier"]).strip()
+
+    def _get_stored(self) -> str:
+        return str(self.initial.get(_NAME) or "")
+
+    def _list_choices(self, typed: str) -> list[tuple[str, Any]]:
+        fields = list_identifying_fields()
+        offered = {field.api_name for field in fields}
+        groups = {
+            "Standard fields": [_describe(field) for field in fields if not field.is_custom],
+            "Custom fields": [_describe(field) for field in fields if field.is_custom],
+            "Cannot identify persons": [
+                (name, name) for name in dict.fromkeys((self._get_stored(), typed)) if name and name not in offered
+            ],
+        }
+        return [("", "–"), *((label, choices) for label, choices in groups.items() if choices)]
+
+
+def _describe(field: ObjectField) -> tuple[str, str]:
+    return field.api_name, f"{field.label} ({field.api_name})"
