@@ -23,12 +23,11 @@ from ctms.audit.services import record_event
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
+from ctms.records.formulas import neutralise, neutralise_line
 from ctms.records.listing import COLUMNS, CURSOR, SIZE, VIEW, ListQuery, change_parameters
 from ctms.records.paging import order_records
 from ctms.records.values import ValueReader, format_value, read_value, select_references
 
-# A text that begins with one of these would be a formula to a spreadsheet.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _CHUNK = 500
 _BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
 _MOST_ROWS = 1_048_575  # of a worksheet, below its heading
@@ -109,11 +108,6 @@ def note_export(*, listed: ListQuery, columns: Sequence[ObjectField], file_forma
     )
 
 
-def neutralise(text: str) -> str:
-    """The text with an apostrophe before what would be a formula; an import takes it away again."""
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
-
-
 # -- CSV ----------------------------------------------------------------------------------------------------------
 
 
@@ -122,7 +116,7 @@ def stream_csv(export: Export) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     buffer.write(_BYTE_ORDER_MARK)
-    writer.writerow([neutralise(label) for label in export.heading])
+    writer.writerow([neutralise_line(label) for label in export.heading])
     for number, row in enumerate(export.list_rows(), start=1):
         writer.writerow([_write_text(cell) for cell in row])
         if number % _CHUNK == 0:
@@ -138,7 +132,7 @@ def _write_text(cell: Cell) -> str:
     if isinstance(cell, dt.date):
         return cell.isoformat()
     if isinstance(cell, str):
-        return neutralise(cell)
+        return neutralise_line(cell)
     return f"{cell.normalize():f}" if isinstance(cell, Decimal) else str(cell)
 
 

@@ -25,7 +25,7 @@ from ctms.audit.models import AuditEntry
 from ctms.records import exports
 from ctms.records.access import open_object
 from ctms.records.columns import choose_columns, get_preference
-from ctms.records.exports import neutralise, open_export, stream_csv
+from ctms.records.exports import open_export, stream_csv
 from ctms.records.listing import read_list
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
@@ -119,11 +119,6 @@ def test_negative_numbers_stay_numbers(client: Client, user: User) -> None:
     TrainingFactory.create(name="n", custom_fields={"number__c": -5.5})
     assert read_csv(client, f"{TRAININGS}export.csv?columns=number__c")[1] == ["n", "-5.5"]
     assert read_sheets(client, f"{TRAININGS}export.xlsx?columns=number__c")[0][1] == ["n", -5.5]
-
-
-def test_only_the_beginning_of_a_text_makes_a_formula() -> None:
-    texts = ["", "a=1", "'=1", " =1", "=1", "-1"]
-    assert [neutralise(text) for text in texts] == ["", "a=1", "'=1", " =1", "'=1", "'-1"]
 
 
 @pytest.mark.parametrize(

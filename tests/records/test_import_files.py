@@ -128,6 +128,25 @@ def test_columns_that_are_not_imported_are_named(client: Client) -> None:
     assert "The column “Foo” is no field of studies; it is left out." in page
 
 
+def test_of_many_columns_that_are_not_imported_the_first_are_named(client: Client) -> None:
+    names = [f"c{number}" for number in range(30)]
+    content = f"Study number,{','.join(names)}\nS-1\n"
+    operation = upload(client, STUDY, content, key="name__v")
+    expected = [f"The column “{name}” is no field of studies; it is left out." for name in names[:10]]
+    assert operation.plan["notices"] == [*expected, "20 other columns are left out, too."]
+    operation = upload(client, STUDY, f"Study number,{'x' * 1000}\nS-1\n", key="name__v")
+    assert operation.plan["notices"] == [f"The column “{'x' * 80}…” is no field of studies; it is left out."]
+
+
+@pytest.mark.parametrize(("content", "line"), [("Study number{}\nS-1\n", 1), ("Study number\nS-1{}\n", 2)])
+def test_more_columns_than_anybody_has_are_refused_by_line(client: Client, content: str, line: int) -> None:
+    response = send_file(client, STUDY, content.format("," * 100_000), key="name__v")
+    assert read_refusal(response) == [
+        f"Line {line} has 100,001 cells; at most 500 can be read. Remove columns that are not imported, and separators "
+        + "at the end of the line."
+    ]
+
+
 def test_a_line_with_more_cells_than_columns_is_an_error(client: Client) -> None:
     operation = upload(client, STUDY, "Study number,Sponsor\nS-1,Good, Better and Co\nS-2\n", key="name__v")
     assert list_problems(operation) == [

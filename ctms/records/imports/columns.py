@@ -13,6 +13,8 @@ from ctms.records.imports.files import FileRow, UnreadableFileError
 
 UID, EXTERNAL_ID, NAME, OBJECT_TYPE = "uid__sys", "external_id__v", "name__v", "object_type__v"
 ALWAYS_CREATE = "none"
+_MOST_NOTICES = 10
+_LONGEST_HEADER = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,21 +79,23 @@ def match_columns(*, shape: ObjectShape, headers: Sequence[str], key: MatchKey) 
     Raises UnreadableFileError if a field is named twice, if the key's fields are missing, or if nothing is left.
     """
     allowed = {each.api_name for each in list_import_fields(shape)} | set(key.fields)
+    fields = _FieldNames(shape)
     columns: list[Column] = []
     notices: list[str] = []
     for position, header in enumerate(headers):
-        field = _find_field(shape=shape, header=header)
+        if not header:
+            continue
+        field = fields.find(header)
         if field is None:
-            if header:
-                notices.append(
-                    f"The column “{header}” is no field of {shape.vault_object.plural_label}; it is left out."
-                )
+            notices.append(
+                f"The column {_quote(header)} is no field of {shape.vault_object.plural_label}; it is left out."
+            )
         elif field.api_name not in allowed:
-            notices.append(f"The column “{header}” is filled by the Vault; it is left out.")
+            notices.append(f"The column {_quote(header)} is filled by the Vault; it is left out.")
         else:
             columns.append(Column(position=position, header=header, field=field))
     _check_columns(shape=shape, columns=columns, key=key)
-    return columns, notices
+    return columns, _shorten(notices)
 
 
 def read_texts(*, columns: Sequence[Column], row: FileRow) -> dict[str, str]:
@@ -102,16 +106,36 @@ def read_texts(*, columns: Sequence[Column], row: FileRow) -> dict[str, str]:
     }
 
 
-def _find_field(*, shape: ObjectShape, header: str) -> ObjectField | None:
-    text = header.casefold()
-    for name, field in shape.fields.items():
-        if name.casefold() == text:
-            return field
-    labelled = [each for each in shape.fields.values() if each.label.casefold() == text]
-    if len(labelled) > 1:
-        names = " or ".join(each.api_name for each in labelled)
-        raise UnreadableFileError(f"The column “{header}” could mean several fields. Name it {names}.")
-    return labelled[0] if labelled else None
+class _FieldNames:
+    """Finds the fields of an object by what the columns of a file are called."""
+
+    def __init__(self, shape: ObjectShape) -> None:
+        self._named = {name.casefold(): field for name, field in shape.fields.items()}
+        self._labelled: dict[str, list[ObjectField]] = {}
+        for field in shape.fields.values():
+            self._labelled.setdefault(field.label.casefold(), []).append(field)
+
+    def find(self, header: str) -> ObjectField | None:
+        """The field of that API name or label. Raises UnreadableFileError if several have the label."""
+        text = header.casefold()
+        if text in self._named:
+            return self._named[text]
+        labelled = self._labelled.get(text, [])
+        if len(labelled) > 1:
+            names = " or ".join(each.api_name for each in labelled)
+            raise UnreadableFileError(f"The column “{header}” could mean several fields. Name it {names}.")
+        return labelled[0] if labelled else None
+
+
+def _quote(header: str) -> str:
+    return f"“{header}”" if len(header) <= _LONGEST_HEADER else f"“{header[:_LONGEST_HEADER]}…”"
+
+
+def _shorten(notices: list[str]) -> list[str]:
+    more = len(notices) - _MOST_NOTICES
+    if more <= 1:
+        return notices
+    return [*notices[:_MOST_NOTICES], f"{more} other columns are left out, too."]
 
 
 def _check_columns(*, shape: ObjectShape, columns: list[Column], key: MatchKey) -> None:

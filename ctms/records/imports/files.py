@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ctms.core.errors import VaultError
-from ctms.records.exports import FORMULA_SIGNS, neutralise
+from ctms.records.formulas import neutralise_line, restore
 
 MOST_BYTES = 10 * 1024 * 1024
 MOST_ROWS = 100_000
+MOST_COLUMNS = 500
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _LONGEST_HEADER = 100_000
 _WINDOWS_NOTICE = (
@@ -96,20 +97,23 @@ def read_rows(*, text: str, delimiter: str) -> Iterator[FileRow]:
             ) from error
         if cells is None:
             return
+        if len(cells) > MOST_COLUMNS:
+            raise UnreadableFileError(
+                f"Line {line} has {len(cells):,} cells; at most {MOST_COLUMNS} can be read. Remove columns that are "
+                "not imported, and separators at the end of the line."
+            )
         if any(cell.strip() for cell in cells):
             yield FileRow(line=line, cells=tuple(read_cell(cell) for cell in cells))
         line = reader.line_num + 1
 
 
 def read_cell(cell: str) -> str:
-    """The text of a cell, without the apostrophe that an export puts before what would be a formula."""
-    if cell.startswith("'") and cell[1:].startswith(FORMULA_SIGNS):
-        cell = cell[1:]
-    return cell.strip()
+    """The text of a cell, without the apostrophes that an export puts before what would be a formula."""
+    return restore(cell).strip() if "'" in cell else cell.strip()
 
 
 def write_line(cells: Iterable[str]) -> str:
     """A line of a file that this module can read: what a spreadsheet would take for a formula is text."""
     buffer = io.StringIO()
-    csv.writer(buffer).writerow([neutralise(cell) for cell in cells])
+    csv.writer(buffer).writerow([neutralise_line(cell) for cell in cells])
     return buffer.getvalue()
