@@ -219,3 +219,9 @@ CALL_INBOUND = IntegrationDefault(
 )
 
 INTEGRATION_DEFAULTS = (CALL_INBOUND, CALL_OUTBOUND, STUDY_OUTBOUND, SITE_OUTBOUND)
+
+
+def is_delivered(*, integration_kind: str, target: str) -> bool:
+    """Whether every connection is delivered with a field rule that fills this field."""
+    defaults = (each for each in INTEGRATION_DEFAULTS if each.kind == integration_kind)
+    return any(rule.target == target for each in defaults for rule in each.field_rules)

@@ -2,7 +2,9 @@
 
 from connections.admin.authorizations import ConnectionAuthorizationAdmin
 from connections.admin.connections import ConnectionAdmin
-from connections.admin.rules import FieldRuleAdmin, IntegrationAdmin, IntegrationProgressAdmin, IntegrationRuleAdmin
+from connections.admin.fieldrules import FieldRuleAdmin
+from connections.admin.integrations import IntegrationAdmin, IntegrationProgressAdmin
+from connections.admin.rules import IntegrationRuleAdmin
 
 __all__ = [
     "ConnectionAdmin",

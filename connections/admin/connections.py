@@ -10,9 +10,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from connections.admin.copying import CopyToNewAdmin, get_copied_mapping
+from connections.admin.marks import show_trouble
 from connections.admin.switching import SwitchableAdmin
 from connections.forms import ConnectionForm, IdentifierMappingForm
 from connections.models import Connection, CrmConnectionIdentifierMapping, Integration
+from connections.selectors import mark_integrations
 from connections.services import create_connection
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import AuditedTabularInline
@@ -37,12 +39,12 @@ class IntegrationInline(ReadOnlyTabularInline):
     """The four integrations, each with the way to its rules."""
 
     model = Integration
-    fields = ("show_name", "show_rule", "status", "last_successful_run")
+    fields = ("show_name", "show_rule", "status", "show_trouble", "last_successful_run")
     verbose_name_plural = "integrations"
     hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("progress", "rule")
+        return mark_integrations(super().get_queryset(request).select_related("progress", "rule"))
 
     @admin.display(description="integration")
     def show_name(self, integration: Integration) -> str:
@@ -60,6 +62,10 @@ class IntegrationInline(ReadOnlyTabularInline):
             reverse("admin:connections_integrationrule_change", args=(rule.pk,)),
             rule.name,
         )
+
+    @admin.display(description="attention")
+    def show_trouble(self, integration: Any) -> str:
+        return show_trouble(lacks_required=integration.lacks_required)
 
     @admin.display(description="last successful run time")
     def last_successful_run(self, integration: Integration) -> str:

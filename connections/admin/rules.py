@@ -1,92 +1,55 @@
-"""Integrations, their integration rules, and the field rules of those."""
+"""The page of an integration rule: what goes where, what is let through, and what is switched off."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 
-from connections.forms import FieldRuleRowForm
-from connections.models import FieldRule, Integration, IntegrationProgress, IntegrationRule
-from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
-from ctms.audit.admin.readonly import ReadOnlyModelAdmin
+from connections.admin.marks import show_trouble
+from connections.choices import FieldRuleKind
+from connections.filterforms import FilterForm
+from connections.models import FieldRule, Integration, IntegrationRule
+from connections.ruleforms import AddFieldRuleForm
+from connections.ruleservices import add_field_rule, count_matching, set_filter, switch
+from connections.selectors import find_switched, mark_rules
+from connections.tables import describe_object, list_condition_rows, list_facts, list_field_rule_rows
+from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user, try_write
+from ctms.configuration.admin.pages import render_page
+from ctms.configuration.snapshot import load_configuration
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time
 
-
-def warn_about_inactive_required(*, request: HttpRequest, rules: list[FieldRule]) -> None:
-    """Tell what follows from field rules that are required and were just switched off."""
-    for rule in rules:
-        if rule.is_required and rule.status == RecordStatus.INACTIVE:
-            integration = rule.rule.integration
-            messages.warning(
-                request,
-                f"{rule.name} is required and now Inactive: {integration.name} of {integration.connection} will fail "
-                "with a user exception and send nothing until the field rule is Active again.",
-            )
-
-
-@admin.register(Integration)
-class IntegrationAdmin(AuditedModelAdmin):
-    """Delivered with their connection: they can be switched off, not added or deleted."""
-
-    list_display = ("name", "connection", "show_rule", "status", "show_last_successful_run")
-    list_filter = ("connection", ("kind", ChoicesDropdownFilter), "status")
-    list_select_related = ("connection", "progress", "rule")
-    search_fields = ("name", "connection__name")
-    fields = ("connection", "kind", "name", "status", "show_rule", "show_last_successful_run")
-    readonly_fields = ("connection", "kind", "show_rule", "show_last_successful_run")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        return False
-
-    @admin.display(description="integration rule")
-    def show_rule(self, integration: Integration) -> str:
-        rule = integration.rule
-        return format_html(
-            "<a class='vault-link' href='{}'>{}</a>",
-            reverse("admin:connections_integrationrule_change", args=(rule.pk,)),
-            rule.name,
-        )
-
-    @admin.display(description="last successful run time")
-    def show_last_successful_run(self, integration: Integration) -> str:
-        return format_time(integration.progress.last_successful_run_at)
-
-
-class FieldRuleInline(AuditedTabularInline):
-    model = FieldRule
-    form = FieldRuleRowForm
-    fields = ("position", "source", "target", "kind", "show_required", "active")
-    readonly_fields = ("show_required",)  # what is required is for the receiving side to say, not for a switch
-    can_delete = False  # rules are switched off; those that are not required can be deleted on their own page
-    show_change_link = True
-    verbose_name_plural = "field rules: source → target"
-
-    @admin.display(description="required")
-    def show_required(self, rule: FieldRule) -> str:
-        return "Required" if rule.is_required else "–"
+_ADDED_KINDS = {"copy": FieldRuleKind.COPY, "constant": FieldRuleKind.CONSTANT}
 
 
 @admin.register(IntegrationRule)
 class IntegrationRuleAdmin(AuditedModelAdmin):
-    """Which object goes where, with the table of its field rules."""
+    """Which object goes where. Its page is its own; the form of the rule itself is behind *Edit rule*."""
 
-    list_display = ("name", "integration", "connection_name", "vault_object", "crm_object", "status")
+    list_display = (
+        "name",
+        "integration",
+        "connection_name",
+        "vault_object",
+        "crm_object",
+        "status",
+        "show_filter",
+        "show_trouble",
+    )
     list_filter = ("integration__connection", "integration__kind", "status")
     list_select_related = ("integration__connection",)
     search_fields = ("name", "vault_object", "crm_object", "integration__connection__name")
     readonly_fields = ("integration", "connection_name")
-    inlines = (FieldRuleInline,)
     fieldsets = (
-        (None, {"fields": (("connection_name", "integration"), ("name", "status"))}),
+        (None, {"fields": (("connection_name", "integration"), "name")}),
         (
             "Objects",
             {"fields": (("vault_object", "vault_object_type"), ("crm_object", "crm_external_id_field"))},
@@ -94,7 +57,6 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
         (
             "Selection and deletion",
             {
-                "classes": ("collapse",),
                 "fields": (
                     ("vault_filter_field", "crm_filter_field"),
                     ("deletion_mode", "deletion_field"),
@@ -104,74 +66,235 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
         ),
     )
 
+    # -- Permissions, addresses and the list --------------------------------------------------------
+    def get_urls(self) -> list[URLPattern]:
+        pages: dict[str, Callable[..., HttpResponse]] = {
+            "edit": self.edit_view,
+            "switch": self.switch_view,
+            "add-field-rule": self.add_field_rule_view,
+            "filter": self.filter_view,
+        }
+        own = [
+            path(
+                f"<path:object_id>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"connections_integrationrule_{name.replace('-', '_')}",
+            )
+            for name, view in pages.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return mark_rules(super().get_queryset(request).select_related("integration__connection"))
+
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
         return False
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
-        super().save_formset(request, form, formset, change)
-        switched = [child.instance for child in formset.initial_forms if "active" in child.changed_data]
-        warn_about_inactive_required(request=request, rules=switched)
-
     @admin.display(description="connection", ordering="integration__connection")
     def connection_name(self, rule: IntegrationRule) -> str:
         return str(rule.integration.connection)
 
+    @admin.display(description="filter")
+    def show_filter(self, rule: IntegrationRule) -> str:
+        number = len(rule.conditions)
+        return f"{number} condition{'' if number == 1 else 's'}" if number else "–"
 
-@admin.register(FieldRule)
-class FieldRuleAdmin(AuditedModelAdmin):
-    """One field rule with all its details."""
+    @admin.display(description="attention")
+    def show_trouble(self, rule: Any) -> str:
+        return show_trouble(lacks_required=rule.lacks_required)
 
-    list_display = ("source", "target", "kind", "is_required", "status", "rule", "connection_name")
-    list_display_links = ("source", "target")
-    list_filter = (
-        "rule__integration__connection",
-        "rule__integration__kind",
-        ("kind", ChoicesDropdownFilter),
-        "is_required",
-        "status",
-    )
-    list_select_related = ("rule__integration__connection",)
-    search_fields = ("source", "target", "rule__name")
-    autocomplete_fields = ("rule",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: FieldRule | None = None) -> tuple[str, ...]:  # noqa: ARG002  Django's signature
-        return ("rule", "connection_name", "is_required") if obj else ()
-
-    def get_fieldsets(self, request: HttpRequest, obj: FieldRule | None = None) -> Any:  # noqa: ARG002  Django's signature
-        belongs_to: Any = ("connection_name", "rule") if obj else "rule"
-        return (
-            (
-                None,
-                {"fields": (belongs_to, ("source", "target"), "kind", ("is_required", "status"), "position")},
-            ),
-            ("By kind", {"fields": ("constant", "picklist_map", ("reference_object", "reference_field"))}),
+    # -- The page -----------------------------------------------------------------------------------
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",  # noqa: ARG002  Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002  Django's signature
+    ) -> HttpResponse:
+        rule = self._get_rule(request, object_id)
+        configuration = load_configuration()
+        rows = list_field_rule_rows(rule=rule, configuration=configuration)
+        conditions = list_condition_rows(rule=rule, configuration=configuration, user=get_user(request))
+        progress = rule.integration.progress
+        return self._render(
+            request,
+            rule=rule,
+            template="admin/connections/rule.html",
+            title=rule.integration.name,
+            context={
+                "vault_side": describe_object(rule=rule, configuration=configuration),
+                "facts": list_facts(rule=rule, configuration=configuration),
+                "last_run": format_time(progress.last_successful_run_at),
+                "rows": rows,
+                "failing": [row for row in rows if row.fails],
+                "conditions": conditions,
+                "filter_problems": [row.problem for row in conditions if row.problem],
+                "active": RecordStatus.ACTIVE,
+                "can_change_rule": self.has_change_permission(request, rule),
+                "can_change_integration": self._may(request, Integration),
+                "can_change_field_rules": self._may(request, FieldRule),
+                "can_add_field_rules": self._may(request, FieldRule, "add"),
+                "can_delete_field_rules": self._may(request, FieldRule, "delete"),
+                "audit_trail_url": build_audit_trail_url(rule) if self._get_audit_trail_url(request, object_id) else "",
+            },
         )
 
-    def save_model(self, request: HttpRequest, obj: FieldRule, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
-        super().save_model(request, obj, form, change)
-        if "status" in form.changed_data:
-            warn_about_inactive_required(request=request, rules=[obj])
+    def edit_view(self, request: HttpRequest, object_id: str) -> Any:
+        """Names, objects and what happens on deletion: Django's form."""
+        self._get_rule(request, object_id)
+        return self.changeform_view(request, object_id)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A required field's rule can be switched off, with the warning that it gives; not made to have never been."""
-        return not (isinstance(obj, FieldRule) and obj.is_required) and super().has_delete_permission(request, obj)
+    def response_post_save_change(self, request: HttpRequest, obj: IntegrationRule) -> HttpResponseRedirect:  # noqa: ARG002  Django's signature
+        return HttpResponseRedirect(self.get_change_url(obj))
 
-    @admin.display(description="connection", ordering="rule__integration__connection")
-    def connection_name(self, field_rule: FieldRule) -> str:
-        return str(field_rule.rule.integration.connection)
+    # -- Switches -----------------------------------------------------------------------------------
+    def switch_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Switch a field rule, the rule or its integration; a required field rule only once that is confirmed."""
+        rule = self._get_rule(request, object_id)
+        if request.method != "POST":
+            return HttpResponseRedirect(self.get_change_url(rule))
+        record = find_switched(rule=rule, what=request.POST.get("what", ""), key=request.POST.get("key", ""))
+        if record is None:
+            raise Http404
+        if not self._may(request, type(record)):
+            raise PermissionDenied
+        status = RecordStatus.ACTIVE if request.POST.get("status") == RecordStatus.ACTIVE else RecordStatus.INACTIVE
+        version = request.POST.get("read_version", "")
+        if not version.isdecimal():
+            raise Http404
+        if _needs_confirmation(record=record, status=status) and "confirmed" not in request.POST:
+            return self._render(
+                request,
+                rule=rule,
+                template="admin/connections/confirm_switch.html",
+                title="Deactivate a required field rule",
+                context={"record": record, "read_version": version, "status": status},
+            )
+        refusal = try_write(
+            lambda: switch(record=record, status=status, actor=build_actor(request), expected_version=int(version))
+        )
+        if refusal is not None:
+            self.message_user(request, " ".join(refusal.messages), messages.ERROR)
+        else:
+            self._tell_switched(request, record=record, rule=rule)
+        return HttpResponseRedirect(self.get_change_url(rule))
+
+    def _tell_switched(
+        self, request: HttpRequest, *, record: Integration | IntegrationRule | FieldRule, rule: IntegrationRule
+    ) -> None:
+        label = record.get_status_display()
+        if _needs_confirmation(record=record, status=RecordStatus(record.status)):
+            self.message_user(
+                request,
+                f"{record} is required and now Inactive: {rule.integration.name} of {rule.integration.connection} will "
+                "fail with a user exception and send nothing until the field rule is Active again.",
+                messages.WARNING,
+            )
+        else:
+            self.message_user(request, f"{record} is {label} from the next run on.", messages.SUCCESS)
+
+    # -- Adding field rules -------------------------------------------------------------------------
+    def add_field_rule_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A field of the Vault, or a constant, for one more field of the receiving side."""
+        rule = self._get_rule(request, object_id)
+        kind = _ADDED_KINDS.get(request.GET.get("kind", "copy"))
+        if kind is None:
+            raise Http404
+        if not self._may(request, FieldRule, "add"):
+            raise PermissionDenied
+        form = AddFieldRuleForm(request.POST or None, rule=rule, kind=kind, configuration=load_configuration())
+        if form.is_valid():
+            refusal = try_write(lambda: add_field_rule(rule=rule, actor=build_actor(request), **form.read_rule()))
+            if refusal is None:
+                self.message_user(
+                    request,
+                    "The field rule was added. All records are looked at again in the next run.",
+                    messages.SUCCESS,
+                )
+                return HttpResponseRedirect(self.get_change_url(rule))
+            form.show_refusal(refusal)
+        is_copy = kind == FieldRuleKind.COPY
+        return self.show_action(
+            request,
+            record=rule,
+            title="Copy a field" if is_copy else "Set a constant",
+            form=form,
+            submit_label="Add field rule",
+            explanation=(
+                "The value of the source is copied to the target as it is; values of a picklist by their API names."
+                if is_copy
+                else "The target gets this value with every record that is transferred."
+            ),
+        )
+
+    # -- The filter ---------------------------------------------------------------------------------
+    def filter_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Conditions that a record must fulfil to be transferred; only of what goes out."""
+        rule = self._get_rule(request, object_id)
+        if rule.integration.is_inbound:
+            raise Http404
+        if not self.has_change_permission(request, rule):
+            raise PermissionDenied
+        data = request.POST if request.method == "POST" else None
+        form = FilterForm(data, rule=rule, configuration=load_configuration(), user=get_user(request))
+        version = request.POST.get("read_version", str(rule.version))
+        if data is not None and "add" in data:
+            form.add_row(data.get("about", ""))
+        elif data is not None and version.isdecimal() and form.is_valid():
+            refusal = try_write(
+                lambda: set_filter(
+                    rule=rule, conditions=form.read(), actor=build_actor(request), expected_version=int(version)
+                )
+            )
+            if refusal is None:
+                matching, all_records = count_matching(rule)
+                self.message_user(
+                    request,
+                    f"The filter was saved: {matching:,} of {all_records:,} records match now.",
+                    messages.SUCCESS,
+                )
+                return HttpResponseRedirect(self.get_change_url(rule))
+            form.error = " ".join(refusal.messages)
+        return self._render(
+            request,
+            rule=rule,
+            template="admin/connections/filter.html",
+            title="Filter",
+            context={
+                "form": form,
+                "groups": form.list_pickable(),
+                "read_version": version,
+                "vault_side": describe_object(rule=rule, configuration=load_configuration()),
+            },
+        )
+
+    # -- Common to the pages ------------------------------------------------------------------------
+    def _get_rule(self, request: HttpRequest, object_id: str) -> IntegrationRule:
+        rule = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, rule):
+            raise PermissionDenied
+        if rule is None:
+            raise Http404
+        return cast("IntegrationRule", rule)
+
+    def _may(self, request: HttpRequest, model: type[models.Model], action: str = "change") -> bool:
+        return get_user(request).has_perm(f"connections.{action}_{model._meta.model_name}")
+
+    def _render(
+        self, request: HttpRequest, *, rule: IntegrationRule, template: str, title: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        addresses = {
+            name: reverse(f"admin:connections_integrationrule_{name}", args=(rule.pk,))
+            for name in ("change", "edit", "switch", "add_field_rule", "filter")
+        }
+        frame = {"original": rule, "rule": rule, "integration": rule.integration, "addresses": addresses}
+        return render_page(
+            model_admin=self, request=request, template=template, title=title, context={**frame, **context}
+        )
 
 
-@admin.register(IntegrationProgress)
-class IntegrationProgressAdmin(ReadOnlyModelAdmin):
-    """How far each integration has come."""
-
-    view_permission = "integration__sys:read"
-    list_display = ("integration", "connection_name", "last_successful_run_at", "watermark", "outcome_unknown")
-    list_select_related = ("integration__connection",)
-
-    @admin.display(description="connection")
-    def connection_name(self, progress: IntegrationProgress) -> str:
-        return str(progress.integration.connection)
+def _needs_confirmation(*, record: Integration | IntegrationRule | FieldRule, status: RecordStatus) -> bool:
+    return isinstance(record, FieldRule) and record.is_required and status == RecordStatus.INACTIVE

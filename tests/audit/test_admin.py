@@ -6,7 +6,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from connections.models import FieldRule
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.accounts.selectors import get_system_user
 from ctms.audit.admin.writing import try_write
@@ -16,11 +15,10 @@ from ctms.audit.selectors import Dependants
 from ctms.audit.services import save_record
 from ctms.clinical.models import Study
 from ctms.core.errors import UnauditedWriteError
-from tests.admin_forms import fill, list_errors, list_messages, log_in_admin, read_form, submit, submit_values
+from tests.admin_forms import fill, list_errors, list_messages, log_in_admin, read_form, submit
 from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
-from tests.factories.clinical import StudyFactory, StudySiteFactory
-from tests.factories.connections import ConnectionFactory
+from tests.factories.clinical import StudyAssignmentFactory, StudyFactory, StudySiteFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -119,56 +117,61 @@ def test_a_value_that_exists_already_is_refused_in_words(client: Client) -> None
 
 
 # -- Rows of inline tables --------------------------------------------------------------------------
+def open_assignments(client: Client, *users: str) -> tuple[Study, str, dict[str, list[str]]]:
+    """A study with assigned users, one a row: its page, and what the browser would send of it."""
+    study = StudyFactory.create(sponsor="Acme")
+    for username in users:
+        StudyAssignmentFactory.create(study=study, user=UserFactory.create(username=username))
+    return study, study_url(study), read_form(client.get(study_url(study)), form_id=STUDY_FORM)
+
+
 def test_a_refused_row_refuses_the_whole_page_and_says_so_in_the_row(client: Client) -> None:
     log_in_admin(client)
-    rule = ConnectionFactory.create().integrations.get(kind="crm_call_outbound__v").rule
-    url = reverse("admin:connections_integrationrule_change", args=(rule.pk,))
+    study, url, opened = open_assignments(client, "first", "second")
+    row = study.assignments.get(user__username="second")
+    row.user = UserFactory.create(username="meanwhile")
+    save_record(record=row, actor=build_admin_actor())
+    changed = UserFactory.create(username="third")
     entries = AuditEntry.objects.count()
+    typed = {"sponsor": "Better", "assignments-0-user": changed.pk}
 
-    response = submit_values(
-        client,
-        url,
-        form_id="integrationrule_form",
-        typed={"name": "Renamed", "field_rules-4-target": "not a name", "field_rules-5-source": "notes__v"},
-    )
+    response = client.post(url, fill(opened, typed=typed))
 
     [formset] = response.context["inline_admin_formsets"]
-    assert [dict(form.errors) for form in formset.formset.forms if form.errors] == [
-        {"target": ["Use the API name in the CRM: letters, digits, underscores."]}
-    ]
-    values = read_form(response, form_id="integrationrule_form")
-    assert (values["name"], values["field_rules-5-source"]) == (["Renamed"], ["notes__v"])
+    refused = [str(message) for form in formset.formset.forms for message in form.non_field_errors()]
+    assert [message.partition(" was changed by ")[0] for message in refused] == [str(row)]
+    assert Study.objects.get(pk=study.pk).sponsor == "Acme"
+    values = read_form(response, form_id=STUDY_FORM)
+    assert (values["sponsor"], values["assignments-0-user"]) == (["Better"], [str(changed.pk)])
     assert AuditEntry.objects.count() == entries
 
 
 def test_a_row_that_somebody_else_changed_is_refused(client: Client) -> None:
     log_in_admin(client)
-    rule = ConnectionFactory.create().integrations.get(kind="crm_call_outbound__v").rule
-    url = reverse("admin:connections_integrationrule_change", args=(rule.pk,))
-    opened = read_form(client.get(url), form_id="integrationrule_form")
-    row = rule.field_rules.get(source="from__v")
-    row.constant = "meanwhile"
+    study, url, opened = open_assignments(client, "first")
+    row = study.assignments.get()
+    row.user = UserFactory.create(username="meanwhile")
     save_record(record=row, actor=build_admin_actor())
 
-    response = client.post(url, fill(opened, typed={"name": "Renamed"}))
+    response = client.post(url, fill(opened, typed={"sponsor": "Better"}))
 
     [formset] = response.context["inline_admin_formsets"]
     [message] = [str(m) for form in formset.formset.forms for m in form.non_field_errors()]
-    assert message.startswith("from__v → From_vod__c was changed by Ada Admin")
-    rule.refresh_from_db()
-    assert rule.name != "Renamed"
+    assert message.startswith(f"{row} was changed by Ada Admin")
+    study.refresh_from_db()
+    assert study.sponsor == "Acme"
 
 
 def test_each_changed_row_has_an_audit_entry_of_its_own(client: Client) -> None:
     log_in_admin(client)
-    rule = ConnectionFactory.create().integrations.get(kind="crm_call_outbound__v").rule
-    url = reverse("admin:connections_integrationrule_change", args=(rule.pk,))
+    study, url, opened = open_assignments(client, "first", "second")
+    row = study.assignments.get(user__username="second")
+    before, changed = row.user_id, UserFactory.create(username="third")
     entries = AuditEntry.objects.count()
-    submit_values(client, url, form_id="integrationrule_form", typed={"field_rules-4-active": None})
+    client.post(url, fill(opened, typed={"assignments-1-user": changed.pk}))
     assert AuditEntry.objects.count() == entries + 1
     entry = get_last_entry()
-    assert entry.record_uid == FieldRule.objects.get(rule=rule, source="from__v").uid
-    assert entry.changes == {"status": ["active__v", "inactive__v"]}
+    assert (entry.record_uid, entry.changes) == (row.uid, {"user": [before, changed.pk]})
 
 
 # -- Deleting -------------------------------------------------------------------------------------

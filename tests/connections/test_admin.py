@@ -240,52 +240,6 @@ def test_who_may_only_read_authorizations_sets_no_password(client: Client) -> No
 
 
 # -- Rules ----------------------------------------------------------------------------------------
-def get_rule_url() -> str:
-    rule = ConnectionFactory.create(name="NA").integrations.get(kind=IntegrationKind.CALL_OUTBOUND).rule
-    return reverse("admin:connections_integrationrule_change", args=(rule.pk,))
-
-
-def test_switching_off_a_required_field_rule_warns_of_what_follows(client: Client) -> None:
-    log_in_admin(client)
-    response = submit_values(
-        client, get_rule_url(), form_id="integrationrule_form", typed={"field_rules-0-active": None}
-    )
-    warning, _ = list_messages(client.get(response.url))
-    assert warning == (
-        "person__v → Account_vod__c is required and now Inactive: CRM Call Outbound Integration of NA will fail with a "
-        "user exception and send nothing until the field rule is Active again."
-    )
-
-
-def test_switching_off_another_field_rule_does_not_warn(client: Client) -> None:
-    log_in_admin(client)
-    response = submit_values(
-        client, get_rule_url(), form_id="integrationrule_form", typed={"field_rules-4-active": None}
-    )
-    assert len(list_messages(client.get(response.url))) == 1
-    assert FieldRule.objects.get(source="from__v").status == RecordStatus.INACTIVE
-
-
-def test_a_required_field_rule_can_be_switched_off_on_its_own_page_but_not_deleted(client: Client) -> None:
-    log_in_admin(client)
-    get_rule_url()
-    rule = FieldRule.objects.get(source="person__v")
-    url = reverse("admin:connections_fieldrule_change", args=(rule.pk,))
-    response = submit(client, url, form_id="fieldrule_form", status=RecordStatus.INACTIVE)
-    warning, _ = list_messages(client.get(response.url))
-    assert warning.startswith("person__v → Account_vod__c is required and now Inactive")
-    delete = reverse("admin:connections_fieldrule_delete", args=(rule.pk,))
-    assert client.post(delete, {"post": "yes"}).status_code == 403
-
-
-def test_a_field_rule_keeps_its_name_true_when_its_target_changes(client: Client) -> None:
-    log_in_admin(client)
-    submit_values(
-        client, get_rule_url(), form_id="integrationrule_form", typed={"field_rules-4-target": "Author_vod__c"}
-    )
-    assert FieldRule.objects.get(source="from__v", target="Author_vod__c").name == "from__v → Author_vod__c"
-
-
 def test_the_integrations_of_a_connection_lead_to_their_rules(client: Client) -> None:
     log_in_admin(client)
     connection = ConnectionFactory.create()

@@ -1,0 +1,35 @@
+"""Reading integrations and their rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from connections.models import FieldRule, Integration, IntegrationRule
+from ctms.core.choices import RecordStatus
+
+_INACTIVE_REQUIRED = FieldRule.objects.filter(is_required=True, status=RecordStatus.INACTIVE)
+
+
+def mark_integrations(integrations: QuerySet[Any]) -> QuerySet[Any]:
+    """With `lacks_required`: a required field rule is inactive, so that the integration fails and sends nothing."""
+    marked: QuerySet[Any] = integrations.annotate(
+        lacks_required=Exists(_INACTIVE_REQUIRED.filter(rule__integration=OuterRef("pk")))
+    )
+    return marked
+
+
+def mark_rules(rules: QuerySet[Any]) -> QuerySet[Any]:
+    """The same for integration rules."""
+    marked: QuerySet[Any] = rules.annotate(lacks_required=Exists(_INACTIVE_REQUIRED.filter(rule=OuterRef("pk"))))
+    return marked
+
+
+def find_switched(*, rule: IntegrationRule, what: str, key: str) -> Integration | IntegrationRule | FieldRule | None:
+    """What a switch on the page of a rule means: its integration, itself, or one of its field rules by key."""
+    if what == "integration":
+        return rule.integration
+    if what == "rule":
+        return rule
+    return rule.field_rules.filter(pk=key).first() if what == "field_rule" and key.isdecimal() else None

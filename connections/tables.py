@@ -1,0 +1,191 @@
+"""What the page of an integration rule shows: its field rules and its filter, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connections.choices import DeletionMode, FieldRuleKind, FilterOperator
+from connections.defaults import is_delivered
+from connections.filters import Condition, FilterError, compile_conditions
+from connections.filtervalues import list_choices, takes_values
+from connections.models import FieldRule, IntegrationRule
+from ctms.accounts.models import User
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.registry import UnknownObjectError, get_object_of_model
+from ctms.configuration.snapshot import Configuration
+from ctms.core.choices import RecordStatus
+from ctms.records.access import AccessRefusedError, open_object
+from ctms.records.references import describe_choice
+
+_SHOWN_VALUES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What is read or filled: a field with its label where it is the Vault's, or words for what is no field."""
+
+    api_name: str = ""
+    label: str = ""
+    is_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRuleRow:
+    """A field rule as the table shows it."""
+
+    record: FieldRule
+    source: Side
+    target: Side
+    kind: str
+    is_active: bool
+    is_custom: bool
+    fails: bool  # required and inactive
+
+    @property
+    def can_be_deleted(self) -> bool:
+        return self.is_custom and not self.record.is_required
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionRow:
+    """A condition of the filter, in words."""
+
+    label: str
+    operator: str
+    values: tuple[str, ...] = ()
+    more: int = 0
+    problem: str = ""
+
+
+def list_field_rule_rows(*, rule: IntegrationRule, configuration: Configuration) -> list[FieldRuleRow]:
+    """The field rules in their order, in one statement."""
+    inbound = rule.integration.is_inbound
+    rows = []
+    for each in rule.field_rules.all():
+        custom = not is_delivered(integration_kind=rule.integration.kind, target=each.target)
+        there, here = Side(api_name=each.target), _describe_source(each)
+        if inbound:
+            there = _describe_field(configuration=configuration, object_name=rule.vault_object, path=each.target)
+        elif here.api_name:
+            here = _describe_field(configuration=configuration, object_name=rule.vault_object, path=each.source)
+        is_active = each.status == RecordStatus.ACTIVE
+        rows.append(
+            FieldRuleRow(
+                record=each,
+                source=here,
+                target=there,
+                kind=each.get_kind_display(),
+                is_active=is_active,
+                is_custom=custom,
+                fails=each.is_required and not is_active,
+            )
+        )
+    return rows
+
+
+def list_condition_rows(*, rule: IntegrationRule, configuration: Configuration, user: User) -> list[ConditionRow]:
+    """The conditions of a filter; records that the user may not see by their uid."""
+    rows = []
+    for stored in rule.conditions:
+        try:
+            (condition,) = compile_conditions(
+                configuration=configuration, object_name=rule.vault_object, stored=[stored]
+            )
+        except (FilterError, UnknownObjectError) as error:
+            label = str(stored.get("field", "")) if isinstance(stored, dict) else ""
+            rows.append(ConditionRow(label=label, operator="", problem=str(error)))
+            continue
+        values = _name_values(condition=condition, user=user)
+        rows.append(
+            ConditionRow(
+                label=condition.subject.label,
+                operator=FilterOperator(condition.operator).label,
+                values=tuple(values[:_SHOWN_VALUES]),
+                more=max(len(values) - _SHOWN_VALUES, 0),
+            )
+        )
+    return rows
+
+
+def list_facts(*, rule: IntegrationRule, configuration: Configuration) -> list[tuple[str, str]]:
+    """What the rule itself says, beside what goes where."""
+    facts = []
+    if rule.crm_external_id_field:
+        facts.append(("CRM external id field", rule.crm_external_id_field))
+    if rule.vault_filter_field:
+        side = _describe_field(configuration=configuration, object_name=rule.vault_object, path=rule.vault_filter_field)
+        facts.append(("Transferred where Yes", f"{side.label or side.api_name} ({rule.vault_filter_field})"))
+    if rule.crm_filter_field:
+        facts.append(("Received where ticked", rule.crm_filter_field))
+    facts.append(("A deletion", _describe_deletion(rule)))
+    return facts
+
+
+def describe_object(*, rule: IntegrationRule, configuration: Configuration) -> str:
+    """The Vault object, with its type where the rule is about one."""
+    try:
+        shape = configuration.get(rule.vault_object)
+    except UnknownObjectError:
+        return f"{rule.vault_object} (not in the Vault)"
+    return shape.get_type(rule.vault_object_type).label if rule.vault_object_type else shape.vault_object.title
+
+
+def name_records(*, field: ObjectField, uids: list[str], user: User) -> Mapping[str, str]:
+    """Uid → label of the records referred to that are there and that the user sees, in two statements."""
+    target = get_object_of_model(field.reference) if field.reference else None
+    if target is None:
+        return {}
+    try:
+        visible = open_object(user=user, object_name=target.api_name).list_records()
+    except (AccessRefusedError, UnknownObjectError):
+        return {}
+    return {str(record.uid): describe_choice(record) for record in visible.filter(uid__in=uids)}
+
+
+def _name_values(*, condition: Condition, user: User) -> list[str]:
+    field, values = condition.subject.field, list(condition.values)
+    if not takes_values(condition.operator):
+        return []
+    labels: Mapping[str, str] = {}
+    if field.kind == FieldKind.PICKLIST:
+        labels = dict(list_choices(shape=condition.subject.shape, field=field))
+    elif field.kind == FieldKind.REFERENCE:
+        labels = name_records(field=field, uids=values, user=user)
+    return [labels.get(value, value) for value in values]
+
+
+def _describe_source(field_rule: FieldRule) -> Side:
+    if field_rule.kind == FieldRuleKind.CONSTANT:
+        return Side(label=f"“{field_rule.constant}”")
+    if field_rule.kind == FieldRuleKind.RECORD_LINK:
+        return Side(label="Address of the record’s page")
+    return Side(api_name=field_rule.source)
+
+
+def _describe_field(*, configuration: Configuration, object_name: str, path: str) -> Side:
+    """A path of API names with the labels of what it passes."""
+    labels: list[str] = []
+    name: str | None = object_name
+    for step in path.split("."):
+        if name is None:
+            return Side(api_name=path, is_missing=True)
+        try:
+            field = configuration.get(name).fields.get(step)
+        except UnknownObjectError:
+            field = None
+        if field is None:
+            return Side(api_name=path, is_missing=True)
+        labels.append(field.label)
+        target = get_object_of_model(field.reference) if field.reference else None
+        name = target.api_name if target else None
+    return Side(api_name=path, label=": ".join(labels))
+
+
+def _describe_deletion(rule: IntegrationRule) -> str:
+    if rule.deletion_mode == DeletionMode.APPEND:
+        return f"appends “{rule.deletion_value}” to {rule.deletion_field}"
+    if rule.deletion_mode == DeletionMode.SET:
+        return f"sets {rule.deletion_field} to “{rule.deletion_value}”"
+    return "makes the Vault record Inactive"
