@@ -1,47 +1,58 @@
-"""An admin sets up a connection from nothing, through the pages, in the order of the requirement documents."""
+"""An admin sets a new Vault up, in the order of the requirement documents, until an activity is in the CRM.
+
+Once by hand through every page, once with *Apply recommended configuration*; with *Manage Connections* alone.
+"""
 
 from __future__ import annotations
 
-import pytest
-from django.core.handlers.base import BaseHandler
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from playwright.sync_api import Page, expect
+import re
+from collections.abc import Iterator
+from typing import Any
 
-from connections.choices import GrantFlow
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from activities.models import Activity
 from connections.models import Connection, ConnectionAuthorization
-from crm_sync.jobs import TRANSFER_JOB_KEY
+from connections.permissions import MANAGE_CONNECTIONS
+from crm_sync.sandbox.running import RunningOrganisation, RunningSandbox
 from ctms.accounts.models import User
-from ctms.configuration.selectors import get_application_settings
-from ctms.core.choices import RecordStatus
-from ctms.jobs.models import JobDefinition
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from ctms.jobs.choices import RunState
+from ctms.jobs.models import JobRun
+from ctms.jobs.services import execute_run
+from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory
+from tests.factories.clinical import PersonFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CANARY = "canary-4d1f60"
-PASSWORD, CONSUMER_KEY, CONSUMER_SECRET = f"{CANARY}-password", f"{CANARY}-key", f"{CANARY}-secret"
+HOST = "na.crm.test"
 
 
 @pytest.fixture
 def admin() -> User:
-    return UserFactory.create(username="ada", is_staff=True, is_superuser=True, first_name="Ada", last_name="Adams")
+    profile = SecurityProfileFactory.create(permissions=[MANAGE_CONNECTIONS])
+    return UserFactory.create(
+        username="ada", is_staff=True, first_name="Ada", last_name="Adams", security_profile=profile
+    )
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Address and text, headers included, of every answer that the Vault gives while the test runs."""
-    given: list[tuple[str, str]] = []
-    original = BaseHandler.get_response
+def crm(settings: Any) -> Iterator[RunningOrganisation]:
+    """The organisation to connect to."""
+    with RunningSandbox(names=["na"]) as sandbox:
+        settings.CRM_SANDBOX_ORIGINS = {HOST: sandbox["na"].base_url}
+        yield sandbox["na"]
 
-    def get_response(handler: BaseHandler, request: HttpRequest) -> HttpResponseBase:
-        response = original(handler, request)
-        body = response.content.decode(errors="replace") if isinstance(response, HttpResponse) else ""
-        given.append((request.path, f"{response.headers}{body}"))
-        return response
 
-    monkeypatch.setattr(BaseHandler, "get_response", get_response)
-    return given
+@pytest.fixture
+def activity(crm: RunningOrganisation) -> Activity:
+    """What a study team has logged, of a person whom the CRM knows."""
+    person = PersonFactory.create(external_id="P-1")
+    crm.organisation.insert_records(
+        object_name="Account", records=[{"LastName": person.last_name, "External_ID_vod__c": "P-1"}]
+    )
+    return ActivityFactory.create(person=person, subject="First visit", study=None)
 
 
 def log_in(page: Page) -> None:
@@ -71,47 +82,46 @@ def assign_connected_app_action(page: Page) -> None:
     expect(page.get_by_text("The object type actions were saved.")).to_be_visible()
 
 
-def create_connection(page: Page) -> None:
+def create_connection(page: Page, crm: RunningOrganisation) -> None:
     open_from_landing_page(page, "Connections")
     page.goto("/admin/connections/connection/add/")
     page.get_by_label("Name").first.fill("North America")
-    page.locator("#id_url").fill("https://na.my.salesforce.com")
-    create_authorization_in_place(page)
+    page.locator("#id_url").fill(f"https://{HOST}")
+    create_authorization_in_place(page, crm)
     page.locator("#id_description").fill("Medical CRM of North America")
     save(page)
     expect(page.get_by_role("link", name="CRM Call Outbound Integration")).to_be_visible()
 
 
-def create_authorization_in_place(page: Page) -> None:
+def create_authorization_in_place(page: Page, crm: RunningOrganisation) -> None:
     with page.expect_popup() as opened:
         page.locator("#add_id_authorization").dispatch_event("click")
     popup = opened.value
     popup.locator("#id_name").fill("Integration user")
-    popup.locator("#id_username").fill("integration@crm.example.com")
+    popup.locator("#id_username").fill(crm.user.username)
     with popup.expect_event("close"):
         save(popup)
     expect(page.locator("#id_authorization")).to_have_text("Integration user")
 
 
-def enter_credentials(page: Page) -> None:
+def enter_credentials(page: Page, crm: RunningOrganisation) -> None:
     open_from_landing_page(page, "Connection Authorizations")
     page.get_by_role("link", name="Integration user", exact=True).click()
     expect(page.get_by_text("Not set").first).to_be_visible()
 
     page.get_by_role("link", name="Set Password").click()
-    page.get_by_label("Password*", exact=True).fill(PASSWORD)
+    page.get_by_label("Password*", exact=True).fill(crm.user.password)
     page.get_by_label("Confirm Password").fill("something else")
     save(page)
     expect(page.get_by_text("The two passwords differ.")).to_be_visible()
-    page.get_by_label("Password*", exact=True).fill(PASSWORD)
-    page.get_by_label("Confirm Password").fill(PASSWORD)
+    page.get_by_label("Password*", exact=True).fill(crm.user.password)
+    page.get_by_label("Confirm Password").fill(crm.user.password)
     save(page)
     expect(page.get_by_text("by Ada Adams")).to_have_count(1)
 
     page.get_by_role("link", name="Enter Connected App Details").click()
-    page.get_by_label("Connected App Consumer Key").fill(CONSUMER_KEY)
-    page.get_by_label("Connected App Consumer Secret").fill(CONSUMER_SECRET)
-    page.get_by_label("Client credentials").check()
+    page.get_by_label("Connected App Consumer Key").fill(crm.connected_app.client_id)
+    page.get_by_label("Connected App Consumer Secret").fill(crm.connected_app.client_secret)
     save(page)
     expect(page.get_by_text("by Ada Adams")).to_have_count(2)
 
@@ -119,10 +129,18 @@ def enter_credentials(page: Page) -> None:
 def set_identifiers(page: Page) -> None:
     open_from_landing_page(page, "Application Settings")
     page.get_by_label("Enable Global CRM Connection Identifier Mapping").check()
-    page.get_by_label("Clinical Person Identifier").fill("external_id__v")
+    choose_or_fill(page, "Clinical Person Identifier", "external_id__v")
     page.get_by_label("CRM Account Identifier").fill("External_ID_vod__c")
     save(page)
     expect(page.get_by_text("was added successfully")).to_be_visible()
+
+
+def choose_or_fill(page: Page, label: str, value: str) -> None:
+    entry = page.get_by_label(label)
+    if entry.evaluate("element => element.tagName") == "SELECT":
+        entry.select_option(value)
+    else:
+        entry.fill(value)
 
 
 def activate_transfer(page: Page) -> None:
@@ -133,40 +151,154 @@ def activate_transfer(page: Page) -> None:
     expect(page.get_by_text("was changed successfully")).to_be_visible()
 
 
-def test_an_admin_sets_up_a_connection_from_nothing(page: Page, admin: User, answers: list[tuple[str, str]]) -> None:
+def open_step(page: Page, title: str) -> None:
+    """The page to which the checklist sends an admin for a step."""
+    page.goto("/admin/")
+    page.locator(".vault-checklist").get_by_role("link", name=title, exact=True).click()
+
+
+def add_related_section(page: Page, step: str, relation: str) -> None:
+    open_step(page, step)
+    page.get_by_label("New section of related records").select_option(relation)
+    page.get_by_role("button", name="Add related section").click()
+    expect(page.locator("#layout-status")).not_to_be_empty()
+
+
+def save_layout(page: Page) -> None:
+    save(page)
+    expect(page.get_by_text("page layout was saved.")).to_be_visible()
+
+
+def add_activity_sections(page: Page) -> None:
+    for label, field in (
+        ("Investigator", "person__v"),
+        ("Study", "study__v"),
+        ("Study Country", "study_country__v"),
+        ("Study Site", "site__v"),
+        ("Study Person", "study_person__v"),
+    ):
+        add_related_section(page, f"Activities on the {label} page", f"crm_activity__v:{field}")
+        save_layout(page)
+
+
+def assign_fields(page: Page, object_title: str, object_type: str, *fields: str) -> None:
+    open_from_landing_page(page, "Objects")
+    page.get_by_role("link", name=object_title, exact=True).click()
+    page.get_by_role("navigation").get_by_role("link", name="Object Types", exact=True).click()
+    page.get_by_role("link", name=f"Object type fields of {object_type}", exact=True).click()
+    for field in fields:
+        page.get_by_label(f"{field}: assigned", exact=True).check()
+    save(page)
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+
+
+def find_section(page: Page, title: str) -> Locator:
+    return page.locator(f'[data-section][aria-label="{title}"]')
+
+
+def add_field(page: Page, section: str, field: str) -> None:
+    page.get_by_label(f"Field to add to {section}", exact=True).select_option(label=field)
+    find_section(page, section).get_by_role("button", name="Add field").click()
+    expect(find_section(page, section).get_by_role("button", name=f"Remove {field}", exact=True)).to_be_visible()
+
+
+def remove_field(page: Page, field: str) -> None:
+    page.get_by_role("button", name=f"Remove {field}", exact=True).click()
+    expect(page.get_by_role("button", name=f"Remove {field}", exact=True)).to_have_count(0)
+
+
+def configure_automation(page: Page) -> None:
+    assign_fields(page, "Activity", "Clinical Activity", "Monitoring event", "Study communication")
+    open_step(page, "Source fields on the Activity page")
+    for field in ("Monitoring event", "Study communication"):
+        add_field(page, "Study Details", field)
+    save_layout(page)
+    for event_type in ("Pre-Study Visit", "Site Initiation Visit", "Interim Monitoring Visit", "Close Out Visit"):
+        assign_fields(page, "Monitoring event", event_type, "Activity update required", "Monitoring visit method")
+    open_step(page, "Monitoring Event page")
+    remove_field(page, "Activity update required")
+    remove_field(page, "Monitoring visit method")
+    add_field(page, "Monitoring Event Details", "Monitoring visit method")
+    save_layout(page)
+    for log_type in ("Email", "Phone Call", "Video Call", "In-person Meeting", "Message", "Other"):
+        assign_fields(page, "Study communication log", log_type, "Activity update required")
+    open_step(page, "Study Communication page")
+    remove_field(page, "Activity update required")
+    save_layout(page)
+
+
+def activate_medical_activities(page: Page) -> None:
+    open_from_landing_page(page, "Objects")
+    page.get_by_role("link", name="Activity", exact=True).click()
+    page.get_by_role("navigation").get_by_role("link", name="Object Types", exact=True).click()
+    page.get_by_role("button", name="Activate Medical Activity").click()
+    expect(page.get_by_role("button", name="Deactivate Medical Activity")).to_be_visible()
+
+
+def arrange_exceptions(page: Page) -> None:
+    step = "User Exception Items on the User Exception page"
+    add_related_section(page, step, "exception_item__sys:exception_message__sys")
+    title = page.get_by_label(re.compile("^Title of the section User exception items", re.IGNORECASE)).input_value()
+    section = find_section(page, title)
+    section.get_by_label("Prevent record creation").check()
+    # A new section comes with the columns of the object's list, which stand in the prescribed order.
+    columns = [row.get_attribute("data-item") for row in section.locator("[data-item]").all()]
+    assert columns == ["name__v", "error_type__sys", "error_message__sys", "item__sys", "item_data__sys"]
+    save_layout(page)
+
+
+def run_test_transfer(page: Page) -> None:
+    """Start Now on the checklist; what a worker would do next happens here."""
+    page.goto("/admin/")
+    page.get_by_role("button", name="Start Now: Test transfer").click()
+    expect(page.get_by_text("A transfer is at work").first).to_be_visible()
+    [run] = JobRun.objects.filter(state=RunState.QUEUED)
+    execute_run(run.pk)
+    page.goto("/admin/")
+    step = page.locator("#test_transfer")
+    expect(step).to_contain_text("The last transfer of every active connection reached its CRM.")
+
+
+def list_left(page: Page) -> list[str]:
+    """Required steps that the checklist does not show as done."""
+    page.goto("/admin/")
+    rows = page.locator(".vault-checklist li").filter(has_not=page.locator(".vault-state.done"))
+    return [str(row.get_attribute("id")) for row in rows.all() if row.get_by_text("Optional", exact=True).count() == 0]
+
+
+def assert_transferred(crm: RunningOrganisation, activity: Activity) -> None:
+    [interaction] = crm.organisation.list_records(object_name="Vault_Clinical_Interaction_vod__c")
+    assert interaction["Subject_vod__c"] == activity.subject
+
+
+def test_by_hand_through_every_page(page: Page, admin: User, crm: RunningOrganisation, activity: Activity) -> None:
     log_in(page)
+    add_activity_sections(page)
+    configure_automation(page)
+    activate_medical_activities(page)
     assign_connected_app_action(page)
-    create_connection(page)
-    enter_credentials(page)
+    create_connection(page, crm)
+    enter_credentials(page, crm)
     set_identifiers(page)
     activate_transfer(page)
-
-    connection = Connection.objects.get()
+    arrange_exceptions(page)
+    assert list_left(page) == ["test_transfer"]
+    run_test_transfer(page)
+    assert list_left(page) == []
+    assert_transferred(crm, activity)
     authorization = ConnectionAuthorization.objects.get()
-    assert (connection.name, connection.url, connection.authorization, connection.status) == (
-        "North America",
-        "https://na.my.salesforce.com",
-        authorization,
-        RecordStatus.ACTIVE,
-    )
-    assert connection.integrations.count() == 4
-    assert (
-        authorization.password.reveal(),
-        authorization.consumer_key.reveal(),
-        authorization.consumer_secret.reveal(),
-        authorization.grant_flow,
-        authorization.password_set_by,
-    ) == (PASSWORD, CONSUMER_KEY, CONSUMER_SECRET, GrantFlow.CLIENT_CREDENTIALS, admin)
-    settings = get_application_settings()
-    assert (
-        settings.enable_global_crm_mapping,
-        settings.clinical_person_identifier,
-        settings.crm_account_identifier,
-    ) == (True, "external_id__v", "External_ID_vod__c")
-    assert JobDefinition.objects.get(key=TRANSFER_JOB_KEY).status == RecordStatus.ACTIVE
+    assert (authorization.password_set_by, Connection.objects.get().authorization) == (admin, authorization)
 
-    # Visited again with everything set: no answer that the browser ever got holds a secret.
-    for path in ("/admin/connections/connectionauthorization/", "/admin/audit/auditentry/"):
-        page.goto(path)
-    assert {path for path, text in answers if "Set Password" in text}  # what the browser was given is what is looked at
-    assert [path for path, text in answers if CANARY in text] == []
+
+def test_with_the_recommended_configuration(
+    page: Page, admin: User, crm: RunningOrganisation, activity: Activity
+) -> None:
+    log_in(page)
+    page.get_by_role("button", name="Apply recommended configuration", exact=True).click()
+    expect(page.get_by_text("steps applied as recommended.")).to_be_visible()
+    assert list_left(page) == ["connection", "credentials", "test_transfer"]
+    create_connection(page, crm)
+    enter_credentials(page, crm)
+    run_test_transfer(page)
+    assert list_left(page) == []
+    assert_transferred(crm, activity)
