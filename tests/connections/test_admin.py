@@ -77,11 +77,10 @@ def test_a_new_connection_is_active_and_has_its_integrations_and_rules(client: C
     assert FieldRule.objects.filter(rule__integration__connection=connection).count() == 27
 
 
-def test_a_connection_without_authorization_is_saved_with_a_warning(client: Client) -> None:
+def test_a_connection_without_authorization_is_saved_with_a_warning(client: Client, settings: Any) -> None:
+    settings.CRM_SANDBOX_ORIGINS = {"eu.crm.test": "http://127.0.0.1:9"}
     log_in_admin(client)
-    response = submit(
-        client, ADD_CONNECTION, form_id=CONNECTION_FORM, name="Europe", url="https://eu.my.salesforce.com"
-    )
+    response = submit(client, ADD_CONNECTION, form_id=CONNECTION_FORM, name="Europe", url="https://eu.crm.test")
     warning, _ = list_messages(client.get(response.url))
     assert warning == "Europe has no Authorization yet: its transfers fail until one is chosen."
 
