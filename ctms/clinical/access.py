@@ -15,6 +15,7 @@ from ctms.clinical.models import (
     StudyAssignment,
     StudyCommunicationContact,
 )
+from ctms.configuration.registry import get_object_of_model
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -42,7 +43,11 @@ def find_study_path(model: type[models.Model]) -> str:
 
 
 def limit_to_visible_studies(*, queryset: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
-    """Leave the records of studies that the user is assigned to, and those that name no study (a Medical Activity)."""
+    """Leave the records of studies that the user is assigned to.
+
+    Of those that name no study: what the user created, and what came from elsewhere (a Medical Activity), where nobody
+    here names one. All others were of a study, or may be of one, and emptying a field shows them to nobody new.
+    """
     path = find_study_path(queryset.model)
     if not path or sees_all_studies(user):
         return queryset
@@ -51,8 +56,14 @@ def limit_to_visible_studies(*, queryset: models.QuerySet[ModelT], user: User) -
     studies = list(StudyAssignment.objects.filter(user=user).values_list("study_id", flat=True))
     visible = Q(**{f"{path}__in": studies})
     if path == "study" and queryset.model._meta.get_field("study").null:
-        visible |= Q(study__isnull=True)
+        received = Q(object_type__in=_list_received_types(queryset.model))
+        visible |= Q(study__isnull=True) & (Q(created_by=user) | received)
     return queryset.filter(visible)
+
+
+def _list_received_types(model: type[models.Model]) -> list[str]:
+    vault_object = get_object_of_model(model)
+    return [each.api_name for each in vault_object.object_types if each.origin] if vault_object else []
 
 
 def show_own_studies(queryset: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:

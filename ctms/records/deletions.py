@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.text import capfirst
 
@@ -39,10 +40,11 @@ class Dependants:
 def list_dependants(*, access: ObjectAccess, record: Any, counts: Mapping[str, int]) -> list[Dependants]:
     """The counts of a deletion plan, by plural label, each with the filtered lists that show the records.
 
-    One statement for each field that refers to the record from an object of these.
+    One statement for each field that refers to the record from an object of these, if not all records of that are seen.
     """
     links: dict[str, list[DependantLink]] = {}
-    visible: Counter[str] = Counter()
+    visible: dict[str, list[QuerySet[Any]]] = {}
+    limited: defaultdict[str, bool] = defaultdict(bool)
     for other, field in list_referring_fields(access.vault_object):
         if other.plural_label not in counts:
             continue
@@ -52,12 +54,14 @@ def list_dependants(*, access: ObjectAccess, record: Any, counts: Mapping[str, i
         address = reverse("record_list", args=(other.api_name,))
         url = f"{address}?{urlencode({field.api_name: record.uid})}"
         links.setdefault(other.plural_label, []).append(DependantLink(label=field.label, url=url))
-        visible[other.plural_label] += opened.list_records().filter(**{field.attribute: record}).count()
+        records = opened.list_records()
+        limited[other.plural_label] |= bool(records.query.where)
+        visible.setdefault(other.plural_label, []).append(records.filter(**{field.attribute: record}))
     return [
         Dependants(
             label=str(capfirst(label)),
             count=count,
-            hidden=max(0, count - visible[label]),
+            hidden=max(0, count - sum(each.count() for each in visible[label])) if limited[label] else 0,
             links=links.get(label, []),
         )
         for label, count in sorted(counts.items())

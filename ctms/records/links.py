@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Value
@@ -12,7 +13,8 @@ from django.urls import reverse
 from ctms.accounts.models import User
 from ctms.configuration.registry import UnknownObjectError, VaultObject
 from ctms.configuration.snapshot import Configuration, load_configuration
-from ctms.records.access import AccessRefusedError, open_object
+from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
+from ctms.records.values import get_record_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,13 @@ class RecordLink:
     object_label: str
     url: str
     icon: str
+
+
+def find_page(*, access: ObjectAccess, record: Any) -> str:
+    """The address of a record's page; of the list, for who saved what only others see."""
+    if access.list_records().filter(pk=record.pk).exists():
+        return get_record_url(record)
+    return reverse("record_list", args=(access.shape.api_name,))
 
 
 def find_links(

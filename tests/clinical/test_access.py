@@ -10,6 +10,8 @@ from django.db import models
 
 from activities.models import Activity
 from ctms.accounts.models import User
+from ctms.audit.actors import Actor
+from ctms.audit.services import save_record
 from ctms.clinical.access import find_study_path, limit_to_visible_studies
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -88,11 +90,27 @@ def test_a_user_without_profile_and_assignment_sees_no_study() -> None:
     assert list_visible(Study, UserFactory.create()) == set()
 
 
-def test_activities_without_a_study_are_hidden_by_none() -> None:
+def test_medical_activities_without_a_study_are_hidden_by_none() -> None:
     user = UserFactory.create(security_profile=SecurityProfileFactory.create())
     medical = MedicalActivityFactory.create()
     ActivityFactory.create(site=StudySiteFactory.create())
     assert list_visible(Activity, user) == {medical}
+
+
+def test_an_activity_of_a_team_without_a_study_is_its_authors_alone() -> None:
+    author, other = (UserFactory.create(security_profile=SecurityProfileFactory.create()) for _ in range(2))
+    activity = ActivityFactory.create(actor=Actor(user=author, source="page"))
+    assert (list_visible(Activity, author), list_visible(Activity, other)) == ({activity}, set())
+
+
+def test_emptying_the_study_shows_an_activity_to_nobody_new() -> None:
+    team, other = (UserFactory.create(security_profile=SecurityProfileFactory.create()) for _ in range(2))
+    activity = ActivityFactory.create(site=StudySiteFactory.create())
+    assign(team, activity.study)
+    assert (list_visible(Activity, team), list_visible(Activity, other)) == ({activity}, set())
+    activity.site = activity.study_country = activity.study = None
+    save_record(record=activity, actor=Actor(user=team, source="page"))
+    assert (list_visible(Activity, team), list_visible(Activity, other)) == (set(), set())
 
 
 def test_persons_belong_to_no_study() -> None:

@@ -74,7 +74,7 @@ def test_records_are_those_of_permitted_types() -> None:
     clinical, medical = ActivityFactory.create(), MedicalActivityFactory.create()
 
     def list_for(*permissions: str) -> list[str]:
-        access = open_object(user=create_user(*permissions), object_name=ACTIVITY)
+        access = open_object(user=create_user(*permissions, sees_all_studies=True), object_name=ACTIVITY)
         return sorted(each.object_type for each in access.list_records())
 
     assert list_for("crm_activity__v.medical_activity__v:read") == [medical.object_type]

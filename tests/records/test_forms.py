@@ -520,7 +520,8 @@ def test_a_reference_that_is_inactive_now_may_stay(client: Client, user: User) -
 
 def test_a_reference_that_the_user_cannot_see_may_stay(client: Client) -> None:
     activity = ActivityFactory.create(person=PersonFactory.create(email="berg@x.example"), subject="Call")
-    profile = SecurityProfileFactory.create(permissions=["crm_activity__v:read", "crm_activity__v:edit"])
+    permissions = ["crm_activity__v:read", "crm_activity__v:edit"]
+    profile = SecurityProfileFactory.create(permissions=permissions, sees_all_studies=True)
     client.force_login(UserFactory.create(security_profile=profile), backend=BACKEND)
 
     assert submit(client, address(activity, "edit/"), subject__v="Visit").status_code == 302

@@ -28,6 +28,7 @@ from tests.factories.clinical import (
     InvestigatorFactory,
     MonitoringEventFactory,
     PersonFactory,
+    StudyAssignmentFactory,
     StudyCountryFactory,
     StudyFactory,
     StudySiteFactory,
@@ -108,7 +109,7 @@ def test_medical_activities_and_profiles_are_asked_again_when_it_is_saved(client
     medical, clinical = MedicalActivityFactory.create(), ActivityFactory.create(subject="Before")
     assert client.get(get_address(medical, "subject__v")).status_code == 403
     assert save(client, medical, "subject__v", "x").status_code == 403
-    profile = SecurityProfileFactory.create(permissions=["crm_activity__v:read"])
+    profile = SecurityProfileFactory.create(permissions=["crm_activity__v:read"], sees_all_studies=True)
     client.force_login(UserFactory.create(security_profile=profile))
     assert save(client, clinical, "subject__v", "x").status_code == 403
     clinical.refresh_from_db()
@@ -155,6 +156,21 @@ def test_what_a_choice_fills_is_drawn_anew_too(client: Client) -> None:
     activity.refresh_from_db()
     assert (activity.site, activity.study) == (site, site.study)
     assert f">{site.study.name}</a>" in content
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_who_does_not_see_the_record_any_more_is_led_to_the_list(client: Client, *, htmx: bool) -> None:
+    activity = ActivityFactory.create(study=StudyFactory.create())
+    profile = SecurityProfileFactory.create(
+        permissions=["crm_activity__v:read", "crm_activity__v:edit", "study__v:read"], sees_all_studies=False
+    )
+    member = UserFactory.create(security_profile=profile)
+    StudyAssignmentFactory.create(user=member, study=activity.study)
+    client.force_login(member)
+    response = save(client, activity, "study__v", "", htmx=htmx)
+    assert response.headers["HX-Redirect" if htmx else "Location"].startswith("/records/crm_activity__v/")
+    assert [str(each) for each in get_messages(response.wsgi_request)] == [f"Study of {activity} was saved."]
+    assert client.get(get_page(activity)).status_code == 404
 
 
 def test_without_javascript_saving_leads_back_to_the_field(client: Client) -> None:

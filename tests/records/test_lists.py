@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from activities.choices import ActivityType, Channel
 from activities.models import Activity
 from ctms.accounts.models import User
+from ctms.audit.actors import Actor
 from ctms.clinical.models import Person
 from ctms.configuration.registry import list_record_objects
 from ctms.configuration.services import set_object_type_status
@@ -99,8 +100,9 @@ def open_page(client: Client, address: str) -> Page:
     return Page(response.content.decode())
 
 
-def log_in_with(client: Client, *permissions: str) -> User:
-    user = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=list(permissions)))
+def log_in_with(client: Client, *permissions: str, sees_all_studies: bool = True) -> User:
+    profile = SecurityProfileFactory.create(permissions=list(permissions), sees_all_studies=sees_all_studies)
+    user = UserFactory.create(security_profile=profile)
     client.force_login(user)
     return user
 
@@ -165,11 +167,12 @@ def test_records_of_an_inactive_object_type_stay_visible(client: Client, user: U
 
 
 def test_only_permitted_types_and_visible_studies_are_listed(client: Client) -> None:
-    user = log_in_with(client, f"crm_activity__v.{ActivityType.CLINICAL}:read")
+    user = log_in_with(client, f"crm_activity__v.{ActivityType.CLINICAL}:read", sees_all_studies=False)
     seen, hidden = StudyFactory.create(), StudyFactory.create()
     StudyAssignmentFactory.create(user=user, study=seen)
-    mine, of_none = ActivityFactory.create(study=seen), ActivityFactory.create()
+    mine, of_none = ActivityFactory.create(study=seen), ActivityFactory.create(actor=Actor(user=user, source="page"))
     ActivityFactory.create(study=hidden)
+    ActivityFactory.create()
     MedicalActivityFactory.create()
     assert sorted(open_page(client, ACTIVITIES).names) == sorted([mine.name, of_none.name])
 

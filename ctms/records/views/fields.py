@@ -18,6 +18,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.inline import FieldConflict, FieldForm, build_conflict
+from ctms.records.links import find_page
 from ctms.records.pages import build_record_page, explain_field_edit
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
 from ctms.records.values import get_record_url
@@ -60,11 +61,16 @@ def _save(request: HttpRequest, *, form: FieldForm) -> HttpResponse:
         return _show_form(request, form=form, version=now.version, conflict=conflict)
     if "HX-Request" not in request.headers:
         messages.success(request, f"{form.field.label} of {record} was saved.")
-        return redirect(f"{get_record_url(record)}#field-{form.field.api_name}")
+        return redirect(f"{find_page(access=form.access, record=record)}#field-{form.field.api_name}")
     # Other fields that are open go on from the version that this made of the one they were opened with. What somebody
     # else made of it since, they have not shown.
     versions = {"was": saved_from, "is": record.version}
-    record = _read_record(access=form.access, uid=record.uid)
+    try:
+        record = _read_record(access=form.access, uid=record.uid)
+    except Http404:
+        # Without its study the user does not see it any more, or somebody deleted it.
+        messages.success(request, f"{form.field.label} of {record} was saved.")
+        return HttpResponse(headers={"HX-Redirect": find_page(access=form.access, record=record)})
     page = build_record_page(access=form.access, record=record, with_related=False)
     response = render(request, "records/record/saved.html", {"page": page, "saved": form.field})
     response.headers["HX-Trigger"] = json.dumps({"record:saved": versions})

@@ -21,6 +21,7 @@ from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.conflicts import Conflict, build_conflict, merge_choices
 from ctms.records.formplans import OBJECT_TYPE, FormPlan, plan_page, plan_quick
 from ctms.records.forms import RecordForm, list_parents
+from ctms.records.links import find_page
 from ctms.records.references import describe_choice
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
 from ctms.records.services import build_clone, build_record
@@ -142,7 +143,7 @@ def _save_edit(request: HttpRequest, *, form: RecordForm) -> HttpResponse:
         # Between reading and writing: asked again, the record is read as it is now.
         return edit_record(request, object_name=access.shape.api_name, uid=record.uid)
     messages.success(request, f"{record} was saved.")
-    return redirect(_find_page(access=access, record=record))
+    return redirect(find_page(access=access, record=record))
 
 
 def _show_edit(request: HttpRequest, *, form: RecordForm, version: int, is_dirty: bool = False) -> HttpResponse:
@@ -251,7 +252,7 @@ def _handle_new(
 
 def _answer_created(request: HttpRequest, *, form: RecordForm) -> HttpResponse:
     access, record = form.access, form.record
-    url = _find_page(access=access, record=record)
+    url = find_page(access=access, record=record)
     text = f"{access.vault_object.title} created:"
     next_url = _build_next_url(request, form=form) if "and_create" in request.POST else ""
     if "application/json" in request.headers.get("Accept", ""):
@@ -279,13 +280,6 @@ def _find_back_url(request: HttpRequest, *, form: RecordForm) -> str:
         if hasattr(parent, "object_name"):
             return get_record_url(parent)
     return reverse("record_list", args=(form.access.shape.api_name,))
-
-
-def _find_page(*, access: ObjectAccess, record: Any) -> str:
-    """A record's page; the list, for who created what only others see."""
-    if access.list_records().filter(pk=record.pk).exists():
-        return get_record_url(record)
-    return reverse("record_list", args=(access.shape.api_name,))
 
 
 def _render_form(request: HttpRequest, *, form: RecordForm, template: str, context: dict[str, Any]) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ctms.records.paging import COUNT_CAP
-from tests.factories.activities import ActivityFactory
+from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFactory
 from tests.record_rows import OBJECTS, create_record
@@ -130,11 +130,11 @@ def test_a_count_is_capped(caller: Caller) -> None:
 
 
 def test_a_list_holds_what_the_profile_and_the_studies_let_the_user_see() -> None:
-    activity = ActivityFactory.create(study=None)
+    activity = MedicalActivityFactory.create(study=None)
     ActivityFactory.create(study=StudyFactory.create())
     limited = build_limited_caller("crm_activity__v:read", sees_all_studies=False)
     assert list_names(limited.get("crm_activity__v/")) == [activity.name]
-    narrow = build_limited_caller("crm_activity__v.medical_activity__v:read")
+    narrow = build_limited_caller("crm_activity__v.clinical_activity__v:read", sees_all_studies=False)
     assert list_names(narrow.get("crm_activity__v/")) == []
 
 
