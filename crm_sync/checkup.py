@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CHECKUP_SECONDS = 15.0
 # One call may take so much of the time: a CRM that never answers shall be told from one that is slow.
 _CALL_SHARE = 0.8
-_ACCOUNT = "Account"
+ACCOUNT = "Account"  # unless a field rule says otherwise
 # No further call is worth making after these.
 _ENDS_CHECKUP = (AuthenticationError, ConnectivityError, LimitError)
 
@@ -251,7 +251,7 @@ class _Checkup:
         identifiers = get_identifier_mapping(self._connection)
         accounts = {plan.person_field.reference_object for plan in self._plans if plan.person_field}
         findings: list[Finding] = []
-        for name in sorted(accounts) or [_ACCOUNT]:
+        for name in sorted(accounts) or [ACCOUNT]:
             findings += check_account_field(
                 account_object=name, field_name=identifiers.account_field, describe=self._describe
             )

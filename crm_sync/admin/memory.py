@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from crm_sync.admin.identifier_check import IdentifierCheckAdmin
 from crm_sync.choices import IntegrationRunState
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
@@ -69,7 +70,7 @@ class TransferLinkAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(AccountMatch)
-class AccountMatchAdmin(ReadOnlyModelAdmin):
+class AccountMatchAdmin(IdentifierCheckAdmin):
     """Which account of each CRM organisation a person was matched with, and by what."""
 
     view_permission = _READ_INTEGRATIONS

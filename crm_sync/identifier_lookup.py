@@ -1,0 +1,169 @@
+"""A few persons looked up in every CRM: whether the identifiers lead from one side to the other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from connections.choices import FieldRuleKind
+from connections.models import FieldRule
+from crm_sync.checkup import ACCOUNT, CheckState
+from crm_sync.deadlines import Deadline, OutOfTimeError
+from crm_sync.errors import CrmError
+from crm_sync.identifier_stats import annotate_identifier
+from crm_sync.soql import build_select, chunk_values_by_url, is_in
+from crm_sync.transfer import build_client, refuse_other_organisation
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from django.db.models import QuerySet
+
+    from crm_sync.client import CrmClient
+    from crm_sync.identifier_stats import ConnectionMapping
+    from ctms.clinical.models import Person
+
+LOOK_UP_SECONDS = 15.0
+SAMPLE = 20
+_CALL_SHARE = 0.8
+
+Accounts = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """What became of the look-up in one CRM, in a sentence, and what to do about it."""
+
+    state: CheckState
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    sample: dict[str, str]  # identifier → name of the person
+    client: CrmClient
+    accounts: Future[Accounts]
+
+
+def look_up_samples(
+    *, mappings: list[ConnectionMapping], persons: QuerySet[Person], seconds: float = LOOK_UP_SECONDS
+) -> dict[int, LookUp]:
+    """Look up the first persons that have an identifier, in all CRMs at once and within so many seconds.
+
+    By primary key of the connection. A connection without a mapping is left out.
+    """
+    deadline = Deadline(seconds=seconds)
+    objects = _find_account_objects()
+    samples: dict[str, dict[str, str]] = {}
+    found: dict[int, LookUp] = {}
+    pending: list[tuple[ConnectionMapping, _Pending]] = []
+    with ExitStack() as clients:
+        for mapping in mappings:
+            if mapping.identifiers is None:
+                continue
+            field = mapping.identifiers.person_field
+            if field.api_name not in samples:
+                rows = annotate_identifier(persons, field=field).order_by("pk").values_list("identifier", "name")
+                samples[field.api_name] = dict(rows[:SAMPLE])
+            sample = samples[field.api_name]
+            if not sample:
+                message = f"No person has a value in {field.label}, so there is nobody to look up."
+                found[mapping.connection.pk] = LookUp(state=CheckState.SKIPPED, message=message)
+                continue
+            try:
+                client = clients.enter_context(_build_client(mapping=mapping, deadline=deadline))
+            except CrmError as error:
+                found[mapping.connection.pk] = _fail(error)
+                continue
+            ask = partial(
+                _find_accounts,
+                client=client,
+                account_object=objects.get(mapping.connection.pk, ACCOUNT),
+                account_field=mapping.identifiers.account_field,
+                values=list(sample),
+            )
+            pending.append((mapping, _Pending(sample=sample, client=client, accounts=deadline.start(ask))))
+        for mapping, each in pending:
+            found[mapping.connection.pk] = _finish(mapping=mapping, pending=each, deadline=deadline)
+    return found
+
+
+def _build_client(*, mapping: ConnectionMapping, deadline: Deadline) -> CrmClient:
+    connection, longest = mapping.connection, deadline.seconds * _CALL_SHARE
+    return build_client(
+        connection=connection,
+        connect_timeout=min(connection.connect_timeout, longest),
+        read_timeout=min(connection.read_timeout, longest),
+        max_attempts=1,
+        retry_budget_seconds=0,
+    )
+
+
+def _find_account_objects() -> dict[int, str]:
+    """The object that the rules of each connection match persons with."""
+    rules = FieldRule.objects.filter(kind=FieldRuleKind.PERSON_ACCOUNT).exclude(reference_object="").order_by("pk")
+    return dict(rules.values_list("rule__integration__connection_id", "reference_object"))
+
+
+def _find_accounts(*, client: CrmClient, account_object: str, account_field: str, values: list[str]) -> Accounts:
+    """Account ids by the value that the CRM has; runs in a thread of its own."""
+    client.log_in()
+    found: Accounts = defaultdict(list)
+    for chunk in chunk_values_by_url(values):
+        for page in client.query(
+            build_select(account_object, ["Id", account_field], where=is_in(account_field, chunk))
+        ):
+            for row in page:
+                found[str(row.get(account_field))].append(str(row.get("Id")))
+    return found
+
+
+def _finish(*, mapping: ConnectionMapping, pending: _Pending, deadline: Deadline) -> LookUp:
+    try:
+        accounts = deadline.wait(pending.accounts)
+        refuse_other_organisation(connection=mapping.connection, organisation_id=pending.client.organisation_id)
+    except OutOfTimeError:
+        return LookUp(
+            state=CheckState.FAILED,
+            message=f"{mapping.connection} had not answered after {deadline.seconds:g} seconds.",
+            remedy="Check that the CRM is available and not slowed down, then look up again.",
+        )
+    except CrmError as error:
+        return _fail(error)
+    return _judge(sample=pending.sample, accounts=accounts)
+
+
+def _judge(*, sample: dict[str, str], accounts: Accounts) -> LookUp:
+    """What the accounts found say, compared letter by letter."""
+    matched = [value for value in sample if len(accounts.get(value, ())) == 1]
+    doubled = [value for value in sample if len(accounts.get(value, ())) > 1]
+    folded = {value.casefold(): value for value in accounts if value not in sample}
+    near = [(value, folded[value.casefold()]) for value in sample if value.casefold() in folded]
+    sentences = []
+    if matched:
+        value = matched[0]
+        sentences.append(
+            f"{len(matched)} of the first {len(sample)} persons with a value have one account there: "
+            f"{sample[value]} ({value}) is the account {accounts[value][0]}."
+        )
+    else:
+        sentences.append(f"None of the first {len(sample)} persons with a value has one account there.")
+    remedies = []
+    if doubled:
+        sentences.append(f"{len(accounts[doubled[0]])} accounts have the value {doubled[0]!r}.")
+        remedies.append("Correct all but one of the accounts.")
+    if near:
+        sentences.append(f"{near[0][0]!r} here is {near[0][1]!r} there.")
+        remedies.append("Make the values equal letter by letter, case included.")
+    if not matched and not remedies:
+        remedies.append("Check that both identifiers name the field that holds the same value on both sides.")
+    state = CheckState.WARNING if remedies else CheckState.PASSED
+    return LookUp(state=state, message=" ".join(sentences), remedy=" ".join(remedies))
+
+
+def _fail(error: CrmError) -> LookUp:
+    return LookUp(state=CheckState.FAILED, message=error.message, remedy=error.remedy)
