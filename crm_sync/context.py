@@ -9,6 +9,7 @@ from uuid import UUID
 from crm_sync.counts import Counts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from connections.models import Integration
@@ -77,6 +78,11 @@ class IntegrationSession:
         self.counts.failed += 1
         if self.recorder is not None:
             self.recorder.add(failure)
+
+    def keep_dismissed(self, items: Iterable[int]) -> None:
+        """Dismissed exception items (primary keys) whose records this run leaves alone."""
+        if self.recorder is not None:
+            self.recorder.keep_dismissed(items)
 
     def show_progress(self) -> None:
         """Put the present counts where Job Status reads them; written with the next renewal of the lease.

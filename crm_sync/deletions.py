@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crm_sync.candidates import read_links, select_deletions
 from crm_sync.choices import LinkState
+from crm_sync.dismissals import find_dismissed_deletions
 from crm_sync.mapping import map_deletion
 from crm_sync.sending import Batch, Item, call_crm, describe_refusal, fail_item, find_gone, write_links
 
@@ -26,12 +27,13 @@ def send_deletions(session: IntegrationSession) -> None:
 
 
 def _build_batches(session: IntegrationSession) -> Iterator[Batch]:
+    dismissed = find_dismissed_deletions(session)
     for links in read_links(select_deletions(plan=session.plan)):
         yield Batch(
             items=[
                 Item(link=link, payload=map_deletion(plan=session.plan, base=link.deletion_base))
                 for link in links
-                if link.crm_id
+                if link.crm_id and link.record_uid not in dismissed
             ],
             settled=[link for link in links if not link.crm_id],
             is_update=True,

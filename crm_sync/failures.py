@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exceptions_log.choices import ErrorType
+from exceptions_log.models import INTEGRATION_KEY
 from exceptions_log.services import Failure
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def build_failure(
         record_object=vault_object.api_name,
         record_uid=uid,
         crm_id=crm_id or (getattr(record, "link_crm_id", "") or ""),
+        record_version=record.version if record is not None else None,
+        dependency_version=record.dependency_sum if record is not None else None,
     )
 
 
@@ -82,7 +85,7 @@ def build_call_failure(*, crm_object: str, call: dict[str, Any], problems: list[
 def build_integration_failure(*, integration: Integration, error: CrmError) -> Failure:
     """The exception item of an integration, or of a whole connection, that could not run."""
     return Failure(
-        key=f"integration:{integration.kind}",
+        key=f"{INTEGRATION_KEY}{integration.kind}",
         name=f"{integration.connection.name}: {integration.name}",
         error_type=_ERROR_TYPES[error.error_type],
         error_message=str(error),

@@ -19,6 +19,7 @@ from connections.choices import FieldRuleKind
 from connections.models import IntegrationProgress
 from crm_sync.accounts import match_persons
 from crm_sync.choices import LinkState
+from crm_sync.dismissals import DismissedCalls
 from crm_sync.errors import ConfigurationError, QueryLocatorExpired
 from crm_sync.failures import build_call_failure
 from crm_sync.mapping import Mapped, Problem, build_relationship, map_call
@@ -63,6 +64,7 @@ class InboundRun:
         self._connection = session.integration.connection
         # Failed calls that are read by id; met again among the changed ones, they count once.
         self._seen: set[tuple[str, str]] = set()
+        self._dismissed = DismissedCalls(session)
 
     def execute(self) -> None:
         """Receive what is to be received. Raises the errors of `crm_sync.errors` that end an integration or a run."""
@@ -76,6 +78,11 @@ class InboundRun:
             self._apply_page(page, watermark=None)
             self._seen.update(_identify(call) for call in page)
             self._run.stop_if_cancelled()
+        self._read_all_changed()
+        self._dismissed.keep()
+
+    def _read_all_changed(self) -> None:
+        """Read to the end of the changes, from the watermark on again where the CRM has lost the place."""
         for _ in range(_MAX_RESTARTS):
             try:
                 self._read_changed()
@@ -100,9 +107,10 @@ class InboundRun:
             self._run.stop_if_cancelled()
 
     def _read_pending(self) -> Iterator[list[dict[str, Any]]]:
-        """Calls that failed before, read again by id whatever their stamp."""
+        """Calls that failed before, read again by id whatever their stamp; not those that were dismissed."""
         links = TransferLink.objects.filter(integration=self._session.integration, pending=True)
-        for ids in chunk_values_by_url(links.order_by("pk").values_list("crm_id", flat=True)):
+        failed = links.order_by("pk").values_list("crm_id", flat=True)
+        for ids in chunk_values_by_url(crm_id for crm_id in failed if crm_id not in self._dismissed):
             soql = self._build_query(where=[is_in("Id", ids)])
             found: list[dict[str, Any]] = []
             for page in self._run.query(soql, include_deleted=True):
@@ -188,6 +196,10 @@ class InboundRun:
                 # Deleted in the Vault: deletes win, whatever happens to the call.
                 link.state, link.pending = LinkState.DELETED_IN_VAULT, False
                 changes.changed_links.append(link)
+            self._dismissed.forget(str(call["Id"]))
+            return
+        if self._dismissed.is_same(call):
+            self._count_unchanged()
             return
         if call.get("IsDeleted"):
             self._apply_deletion(call=call, link=link, record=record, changes=changes)

@@ -17,6 +17,7 @@ from crm_sync.accounts import AccountDirectory
 from crm_sync.candidates import BATCH, read_parents, read_records, select_records
 from crm_sync.choices import LinkState
 from crm_sync.deletions import send_deletions
+from crm_sync.dismissals import leave_dismissed
 from crm_sync.failures import is_stale_account
 from crm_sync.mapping import Mapped, Problem, map_record
 from crm_sync.models import TransferLink
@@ -52,6 +53,7 @@ class OutboundRun:
             adopt_unconfirmed(session=self._session)
         send_deletions(self._session)
         selection = select_records(plan=self._plan, since=self._since, rules_changed=self._rules_changed)
+        leave_dismissed(session=self._session, selection=selection)
         self._counts.selected += selection.unchanged
         self._counts.unchanged += selection.unchanged
         self._session.total = self._counts.selected + len(selection.in_crm) + len(selection.new)

@@ -36,7 +36,7 @@ from ctms.jobs.cancellation import RunCancelledError
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.leases import LeaseLostError
 from ctms.jobs.registry import RunContext, RunOutcome
-from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.models import INTEGRATION_KEY, ExceptionItem, ExceptionMessage
 from exceptions_log.services import ExceptionRecorder
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class _Transfer:
         outlived = (
             ExceptionMessage.objects.filter(connection=self._connection, status=RecordStatus.ACTIVE)
             .exclude(integration__in=at_work)
-            .exclude(items__in=ExceptionItem.objects.exclude(key__startswith="integration:"))
+            .exclude(items__in=ExceptionItem.objects.filter(dismissed_at=None).exclude(key__startswith=INTEGRATION_KEY))
         )
         with transaction.atomic():
             self._lease.renew()
@@ -193,7 +193,9 @@ class _Transfer:
             setattr(part, column, value)
         with transaction.atomic():
             session.renew_lease()
-            recorder.publish(still_pending=_list_pending(integration, recorder) if failure else ())
+            recorder.publish(
+                still_pending=_list_pending(integration, recorder) if failure else (), is_complete=failure is None
+            )
             part.save()
             if failure is None:
                 IntegrationProgress.objects.filter(integration=integration).update(
@@ -222,7 +224,7 @@ class _Transfer:
         recorder.add(build_integration_failure(integration=integration, error=error))
         with transaction.atomic():
             self._lease.renew()
-            recorder.publish(still_pending=recorder.list_previous_keys())
+            recorder.publish(still_pending=recorder.list_previous_keys(), is_complete=False)
         self._log.append(str(error))
 
     def _build_outcome(self, failure: CrmError | None) -> RunOutcome:

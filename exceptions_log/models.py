@@ -50,8 +50,18 @@ class ExceptionMessage(models.Model):
         return self.name
 
 
+# How the key of an item begins that stands for a whole integration, not for a record.
+INTEGRATION_KEY = "integration:"
+IN_FORCE = Q(dismissed_at__isnull=False, dismissal_lapsed_at__isnull=True)
+
+
 class ExceptionItem(models.Model):
-    """One record, or one whole integration, that failed. `key` tells it apart and follows it from run to run."""
+    """One record, or one whole integration, that failed. `key` tells it apart and follows it from run to run.
+
+    In which state a record of the Vault failed is told by `record_version` and `dependency_version`, the sum of
+    versions of the records whose values the payload shows; a deletion that could not be shown has neither. Of a record
+    of the CRM, `item_data` tells it. A dismissal is in force for that state alone: it lapses when the record changes.
+    """
 
     object_name = "exception_item__sys"
 
@@ -66,6 +76,8 @@ class ExceptionItem(models.Model):
     record_object = models.CharField(max_length=80, blank=True, default="")
     record_uid = models.UUIDField(null=True, db_index=True)
     crm_id = models.CharField("CRM id", max_length=18, blank=True, default="")
+    record_version = models.PositiveIntegerField(null=True, editable=False)
+    dependency_version = models.PositiveBigIntegerField(null=True, editable=False)
     attempts = models.PositiveIntegerField(default=1)
     first_failed_at = models.DateTimeField()
     last_failed_at = models.DateTimeField()
@@ -74,11 +86,13 @@ class ExceptionItem(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     dismissal_reason = models.CharField(max_length=500, blank=True, default="")
+    dismissal_lapsed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = "user exception item"
         verbose_name_plural = "user exception items"
         ordering = ("message", "id")
+        indexes: ClassVar = [models.Index(fields=("record_uid",), condition=IN_FORCE, name="dismissal_in_force")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("message", "key"), name="exception_item_once_per_message"),
             models.CheckConstraint(
@@ -90,3 +104,18 @@ class ExceptionItem(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def concerns_integration(self) -> bool:
+        """Whether a whole integration, or connection, failed and not a record of it."""
+        return self.key.startswith(INTEGRATION_KEY)
+
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether a dismissal is in force."""
+        return self.dismissed_at is not None and self.dismissal_lapsed_at is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it failed in the most recent run and is not dismissed."""
+        return self.message.status == RecordStatus.ACTIVE and self.dismissed_at is None

@@ -40,6 +40,8 @@ def register_exception_objects() -> None:
                 "attempts__sys": "attempts",
                 "first_failed__sys": "first_failed_at",
                 "last_failed__sys": "last_failed_at",
+                "dismissed_date__sys": "dismissed_at",
+                "dismissal_reason__sys": "dismissal_reason",
             },
             # The order that the requirement documents prescribe.
             list_columns=("name__v", "error_type__sys", "error_message__sys", "item__sys", "item_data__sys"),

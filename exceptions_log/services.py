@@ -10,10 +10,12 @@ from django.db import transaction
 
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
+from exceptions_log.dismissals import is_same_state, lock_integrations
 from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.selectors import list_dismissals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from connections.models import Integration
     from ctms.jobs.models import JobRun
@@ -24,7 +26,10 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One thing that failed. `key` is the same from run to run: the record's uid, the CRM id, or the integration."""
+    """One thing that failed. `key` is the same from run to run: the record's uid, the CRM id, or the integration.
+
+    `record_version` and `dependency_version` tell in which state a record of the Vault failed.
+    """
 
     key: str
     name: str
@@ -35,6 +40,8 @@ class Failure:
     record_object: str = ""
     record_uid: UUID | None = None
     crm_id: str = ""
+    record_version: int | None = None
+    dependency_version: int | None = None
 
 
 class ExceptionRecorder:
@@ -53,6 +60,9 @@ class ExceptionRecorder:
         self.count = 0
         self._discard_drafts()
         self._previous = ExceptionMessage.objects.filter(integration=integration, status=RecordStatus.ACTIVE).first()
+        # Dismissals in force as the run begins, and those of them that it heeded.
+        self._dismissed = set(list_dismissals(integration).values_list("pk", flat=True))
+        self._kept: set[int] = set()
 
     def add(self, failure: Failure) -> None:
         """Take a failure; written in batches."""
@@ -61,15 +71,30 @@ class ExceptionRecorder:
         if len(self._buffer) >= _BATCH:
             self._flush()
 
-    def publish(self, *, still_pending: Iterable[str] = ()) -> ExceptionMessage | None:
+    def keep_dismissed(self, items: Iterable[int]) -> None:
+        """Take note of dismissed items (primary keys) whose records this run left alone: they stay dismissed."""
+        self._kept.update(items)
+
+    def publish(self, *, still_pending: Iterable[str] = (), is_complete: bool) -> ExceptionMessage | None:
         """Make this run's message the Active one, or leave none Active if nothing failed; in the caller's transaction.
 
         `still_pending` are keys of earlier items that this run did not come to: they are carried over as they are.
+        A complete run has come to all records: dismissals that it did not heed have lapsed.
         """
+        lock_integrations([self._integration.pk])
         self._flush()
-        self._carry_over(keys=set(still_pending))
-        if self._previous is not None:
-            ExceptionMessage.objects.filter(pk=self._previous.pk).update(status=RecordStatus.INACTIVE)
+        pending = set(still_pending)
+        if pending and self._previous is not None:
+            self._carry_over([item for item in self._previous.items.filter(dismissed_at=None) if item.key in pending])
+        for keys in _split(self._kept):
+            # Taken back while the run was at work, which left them alone: they are still to be tried.
+            self._carry_over(list(ExceptionItem.objects.filter(pk__in=keys, dismissed_at=None)))
+        if is_complete:
+            self._let_lapse()
+        self._drop_dismissed()
+        ExceptionMessage.objects.filter(integration=self._integration, status=RecordStatus.ACTIVE).update(
+            status=RecordStatus.INACTIVE
+        )
         if self._draft is not None:
             self._draft.status = RecordStatus.ACTIVE
             self._draft.is_draft = False
@@ -104,6 +129,8 @@ class ExceptionRecorder:
                         record_object=failure.record_object,
                         record_uid=failure.record_uid,
                         crm_id=failure.crm_id,
+                        record_version=failure.record_version,
+                        dependency_version=failure.dependency_version,
                         attempts=earlier[failure.key].attempts + 1 if failure.key in earlier else 1,
                         first_failed_at=earlier[failure.key].first_failed_at if failure.key in earlier else now,
                         last_failed_at=now,
@@ -114,10 +141,7 @@ class ExceptionRecorder:
                 ignore_conflicts=True,
             )
 
-    def _carry_over(self, *, keys: set[str]) -> None:
-        if self._previous is None or not keys:
-            return
-        items = [item for item in self._previous.items.filter(dismissed_at=None) if item.key in keys]
+    def _carry_over(self, items: list[ExceptionItem]) -> None:
         if not items:
             return
         message = self._get_draft()
@@ -126,10 +150,27 @@ class ExceptionRecorder:
             item.uid = ExceptionItem._meta.get_field("uid").get_default()
         ExceptionItem.objects.bulk_create(items, batch_size=_BATCH, ignore_conflicts=True)
 
+    def _let_lapse(self) -> None:
+        for keys in _split(self._dismissed - self._kept):
+            list_dismissals(self._integration).filter(pk__in=keys).update(dismissal_lapsed_at=get_now())
+
+    def _drop_dismissed(self) -> None:
+        """What was dismissed while the run was at work, and failed in the same state once more."""
+        if self._draft is None or self._previous is None:
+            return
+        for item in list_dismissals(self._integration).filter(message=self._previous):
+            again = self._draft.items.filter(key=item.key).first()
+            if again is not None and is_same_state(item, again):
+                again.delete()
+        if not self._draft.items.exists():
+            self._draft.delete()
+            self._draft = None
+
     def _find_earlier(self, keys: list[str]) -> dict[str, ExceptionItem]:
         if self._previous is None:
             return {}
-        return {item.key: item for item in self._previous.items.filter(key__in=keys)}
+        # What comes back after a dismissal begins anew.
+        return {item.key: item for item in self._previous.items.filter(key__in=keys, dismissed_at=None)}
 
     def _get_draft(self) -> ExceptionMessage:
         if self._draft is None:
@@ -150,3 +191,9 @@ class ExceptionRecorder:
             drafts = ExceptionMessage.objects.filter(integration=self._integration, is_draft=True)
             ExceptionItem.objects.filter(message__in=drafts).delete()
             drafts.delete()
+
+
+def _split(keys: Iterable[int]) -> Iterator[list[int]]:
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), _BATCH):
+        yield ordered[start : start + _BATCH]

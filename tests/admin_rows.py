@@ -15,6 +15,7 @@ from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout
 from ctms.configuration.services import set_application_settings
+from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
 from ctms.jobs.choices import RunState
@@ -76,8 +77,9 @@ def create_job_run(**values: Any) -> JobRun:
 
 
 def create_exception_message(**values: Any) -> ExceptionMessage:
-    """A message with one item, no draft."""
+    """A message with one item: Active, unless it is a draft."""
     integration = _create_integration()
+    status = RecordStatus.INACTIVE if values.get("is_draft") else RecordStatus.ACTIVE
     message = ExceptionMessage.objects.create(
         **{
             "name": f"{integration.name} of {integration.connection}",
@@ -85,6 +87,7 @@ def create_exception_message(**values: Any) -> ExceptionMessage:
             "integration": integration,
             "run": create_job_run(),
             "is_draft": False,
+            "status": status,
             "created_at": get_now(),
             **values,
         }
@@ -107,6 +110,8 @@ def create_exception_item(**values: Any) -> ExceptionItem:
             "item_data": {"Channel_vod__c": "Phone_vod"},
             "record_object": activity.object_name,
             "record_uid": activity.uid,
+            "record_version": activity.version,
+            "dependency_version": 0,
             "first_failed_at": get_now(),
             "last_failed_at": get_now(),
             **values,

@@ -30,7 +30,7 @@ class ShownFilter(DropdownFilter):
 
     title = "state"
     parameter_name = "shown"
-    all_option = ("", "Failing now")
+    all_option: Any = ("", "Failing now")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  Django's signature
         return [
@@ -48,7 +48,7 @@ class AgeFilter(DropdownFilter):
 
     title = "last failed"
     parameter_name = "age"
-    all_option = ("", "At any time")
+    all_option: Any = ("", "At any time")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  Django's signature
         return [

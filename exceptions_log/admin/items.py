@@ -53,18 +53,25 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
     list_filter_submit = True
     list_per_page = 50
     list_select_related = ("message__connection",)
-    search_fields = ("name", "item", "error_message", "crm_id__exact", "record_uid__exact")
+    search_fields = ("name", "item", "error_message", "crm_id__exact", "key__exact")
     search_help_text = "Name of the item or its record, error message, or a whole CRM id or record UID"
     readonly_fields = ("show_state", "show_remedy", "show_item_data", "show_record", "show_connection")
 
     def get_fieldsets(self, request: HttpRequest, obj: ExceptionItem | None = None) -> Any:  # noqa: ARG002  Django's signature
         sections: list[Any] = [
-            (None, {"fields": (("name", "show_state"), ("error_type", "show_connection"), "error_message", "show_remedy")}),
+            (
+                None,
+                {"fields": (("name", "show_state"), ("error_type", "show_connection"), "error_message", "show_remedy")},
+            ),
             ("Record", {"fields": (("item", "show_record"), ("record_uid", "crm_id"), "show_item_data")}),
             ("History", {"fields": (("message", "attempts"), ("first_failed_at", "last_failed_at"))}),
         ]
         if obj is not None and obj.dismissed_at is not None:
-            dates = ("dismissed_at", "dismissed_by") if obj.is_dismissed else ("dismissed_at", "dismissed_by", "dismissal_lapsed_at")
+            dates = (
+                ("dismissed_at", "dismissed_by")
+                if obj.is_dismissed
+                else ("dismissed_at", "dismissed_by", "dismissal_lapsed_at")
+            )
             sections.insert(1, ("Dismissal", {"fields": (dates, "dismissal_reason")}))
         return sections
 

@@ -106,8 +106,8 @@ class ExceptionMessageAdmin(ReadOnlyModelAdmin):
         if _list_item_sections():
             return link
         return format_html(
-            "{}. The page layout of User Exception Message has no section of User Exception Items, so this page does not "
-            "show them. <a class='vault-link' href='{}'>Add the section</a>.",
+            "{}. The page layout of User Exception Message has no section of User Exception Items, so this page does "
+            "not show them. <a class='vault-link' href='{}'>Add the section</a>.",
             link,
             build_object_url(ExceptionMessage.object_name, "layouts"),
         )

@@ -2,33 +2,127 @@
 
 from __future__ import annotations
 
+import html
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from activities.models import Activity
+from connections.choices import IntegrationKind
+from ctms.configuration.services import change_layouts
+from ctms.configuration.steps import apply_step, get_step
+from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
 from ctms.records.values import get_record_url
+from exceptions_log.choices import ErrorType
+from exceptions_log.dismissals import dismiss_items
+from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.remedies import describe_remedy
 from tests.admin_forms import log_in_admin
 from tests.admin_rows import create_exception_item, create_exception_message
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.base import build_admin_actor
 
 pytestmark = pytest.mark.django_db
 
 MESSAGES = "/admin/exceptions_log/exceptionmessage/"
+ITEMS = "/admin/exceptions_log/exceptionitem/"
+
+
+def apply_layout_step() -> None:
+    apply_step(step=get_step("user_exception_layout"), actor=build_admin_actor())
+
+
+def configure_items(**changes: Any) -> None:
+    """Change the section of items that the step added, as the layout editor does."""
+    apply_layout_step()
+    change_layouts(
+        object_name="exception_message__sys",
+        change=lambda sections: (*sections[:-1], replace(sections[-1], **changes)),
+        actor=build_admin_actor(),
+    )
+
+
+def read_columns(page: Any) -> list[str]:
+    [items] = page.context["inline_admin_formsets"]
+    return [str(field["label"]).lower() for field in items.fields()]
+
+
+def list_names(client: Client, query: str = "") -> list[str]:
+    return sorted(item.name for item in client.get(f"{ITEMS}{query}").context["cl"].result_list)
 
 
 def test_a_message_shows_its_items_with_the_prescribed_columns(client: Client) -> None:
     log_in_admin(client)
+    apply_layout_step()
     message = create_exception_message()
-    [items] = client.get(f"{MESSAGES}{message.pk}/change/").context["inline_admin_formsets"]
-    assert [str(field["label"]).lower() for field in items.fields()] == [
+    page = client.get(f"{MESSAGES}{message.pk}/change/")
+    assert read_columns(page) == [
         "exception item name",
         "error type",
         "error message",
         "item",
         "item data",
     ]
-    assert not items.has_add_permission
+    assert not page.context["inline_admin_formsets"][0].has_add_permission
+
+
+def test_until_the_layout_has_the_section_a_message_says_where_its_items_are_and_where_the_section_is_added(
+    client: Client,
+) -> None:
+    log_in_admin(client)
+    message = create_exception_message()
+    page = client.get(f"{MESSAGES}{message.pk}/change/")
+    assert page.context["inline_admin_formsets"] == []
+    text = page.content.decode().replace("&amp;", "&")
+    assert "has no section of User Exception Items" in text
+    assert f"{ITEMS}?message__id__exact={message.pk}&shown=all" in text
+    assert list_names(client, f"?message__id__exact={message.pk}&shown=all") == [message.items.get().name]
+
+
+def test_a_message_shows_the_columns_of_the_layout_in_its_order_under_its_title(client: Client) -> None:
+    log_in_admin(client)
+    configure_items(
+        title="What failed", items=("error_message__sys", "attempts__sys", "name__v"), prevent_creation=False
+    )
+    page = client.get(f"{MESSAGES}{create_exception_message().pk}/change/")
+    assert read_columns(page) == ["error message", "attempts", "exception item name"]
+    assert "What failed" in page.content.decode()
+    assert not page.context["inline_admin_formsets"][0].has_add_permission
+
+
+def test_a_message_shows_the_fields_of_the_layout(client: Client) -> None:
+    log_in_admin(client)
+    change_layouts(
+        object_name="exception_message__sys",
+        change=lambda sections: (replace(sections[0], title="In short", items=("name__v", "status__v")),),
+        actor=build_admin_actor(),
+    )
+    page = client.get(f"{MESSAGES}{create_exception_message().pk}/change/")
+    shown = [(fieldset.name, list(fieldset.fields)) for fieldset in page.context["adminform"]]
+    assert shown == [("In short", ["name", "show_status"]), ("Run", ["show_items", "show_run"])]
+
+
+def test_a_page_of_a_message_asks_as_many_queries_for_five_items_as_for_one(client: Client) -> None:
+    log_in_admin(client)
+    apply_layout_step()
+    message = create_exception_message()
+    url = f"{MESSAGES}{message.pk}/change/"
+    client.get(url)
+    with CaptureQueriesContext(connection) as for_one:
+        client.get(url)
+    for _ in range(4):
+        create_exception_item(message=message)
+    with CaptureQueriesContext(connection) as for_five:
+        client.get(url)
+    assert len(for_five) == len(for_one)
 
 
 def test_the_draft_of_a_run_at_work_is_not_shown(client: Client) -> None:
@@ -37,12 +131,13 @@ def test_the_draft_of_a_run_at_work_is_not_shown(client: Client) -> None:
     shown = create_exception_message()
     assert [m.pk for m in client.get(MESSAGES).context["cl"].result_list] == [shown.pk]
     assert client.get(f"{MESSAGES}{draft.pk}/change/").status_code == 302
-    items = client.get("/admin/exceptions_log/exceptionitem/").context["cl"].result_list
+    items = client.get(ITEMS).context["cl"].result_list
     assert [item.message for item in items] == [shown]
 
 
 def test_item_data_are_shown_as_text(client: Client) -> None:
     log_in_admin(client)
+    apply_layout_step()
     message = create_exception_message()
     create_exception_item(message=message, item_data={"Subject_vod__c": "<b>bold</b>"})
     assert "&lt;b&gt;bold&lt;/b&gt;" in client.get(f"{MESSAGES}{message.pk}/change/").content.decode()
@@ -70,6 +165,87 @@ def test_read_permission_of_both_objects_opens_the_message_with_its_items(client
     client.force_login(
         UserFactory.create(is_staff=True, security_profile=SecurityProfileFactory.create(permissions=permissions))
     )
+    apply_layout_step()
     message = create_exception_message()
     page = client.get(f"{MESSAGES}{message.pk}/change/")
     assert (page.status_code, len(page.context["inline_admin_formsets"])) == (200, 1)
+
+
+def create_named(name: str, **values: Any) -> ExceptionItem:
+    item = create_exception_message().items.get()
+    ExceptionItem.objects.filter(pk=item.pk).update(name=name, **values)
+    item.refresh_from_db()
+    return item
+
+
+def test_the_list_shows_what_fails_now_and_the_rest_when_asked_for(client: Client) -> None:
+    log_in_admin(client)
+    create_named("failing")
+    earlier = create_named("earlier")
+    ExceptionMessage.objects.filter(pk=earlier.message_id).update(status=RecordStatus.INACTIVE)
+    dismiss_items(keys=[create_named("dismissed").pk], reason="A test person", actor=build_admin_actor())
+    create_named("lapsed", dismissed_at=get_now(), dismissal_reason="x", dismissal_lapsed_at=get_now())
+
+    assert list_names(client) == ["failing"]
+    assert list_names(client, "?shown=dismissed") == ["dismissed"]
+    assert list_names(client, "?shown=earlier") == ["earlier", "lapsed"]
+    assert list_names(client, "?shown=all") == ["dismissed", "earlier", "failing", "lapsed"]
+    assert list_names(client, "?shown=nonsense") == ["failing"]
+
+
+def test_items_are_filtered_by_connection_integration_and_error_type(client: Client) -> None:
+    log_in_admin(client)
+    first = create_named("first", error_type=ErrorType.LIMIT)
+    second = create_named("second")
+    outbound = second.message.connection.integrations.get(kind=IntegrationKind.CALL_OUTBOUND)
+    assert second.message.integration.kind != outbound.kind
+    ExceptionMessage.objects.filter(pk=second.message_id).update(integration=outbound)
+
+    assert list_names(client, f"?message__connection__id__exact={first.message.connection_id}") == ["first"]
+    assert list_names(client, f"?message__integration__kind__exact={outbound.kind}") == ["second"]
+    assert list_names(client, f"?error_type__exact={ErrorType.LIMIT}") == ["first"]
+
+
+def test_items_are_filtered_by_age(client: Client) -> None:
+    log_in_admin(client)
+    now = get_now()
+    for name, days in (("now", 0), ("days", 3), ("weeks", 20), ("months", 90)):
+        create_named(name, last_failed_at=now - timedelta(days=days))
+
+    assert list_names(client, "?age=today") == ["now"]
+    assert list_names(client, "?age=week") == ["days", "now"]
+    assert list_names(client, "?age=month") == ["days", "now", "weeks"]
+    assert list_names(client, "?age=older-week") == ["months", "weeks"]
+    assert list_names(client, "?age=older-month") == ["months"]
+
+
+def test_items_are_found_by_the_uid_the_name_and_the_crm_id_of_their_record(client: Client) -> None:
+    log_in_admin(client)
+    uid = uuid.uuid4()
+    create_named("wanted", record_uid=uid, key=str(uid), crm_id="a0X000000000001AAA", item="activity__v: CA-0815")
+    create_named("other")
+
+    for text in (str(uid), "a0X000000000001AAA", "CA-0815", "wanted"):
+        assert list_names(client, f"?q={text}") == ["wanted"], text
+    assert list_names(client, f"?record_uid__exact={uid}") == ["wanted"]
+
+
+@pytest.mark.parametrize("error_type", list(ErrorType))
+def test_every_error_type_says_what_to_do(client: Client, error_type: ErrorType) -> None:
+    log_in_admin(client)
+    item = create_named("failing", error_type=error_type)
+    remedy = describe_remedy(item)
+    assert remedy.endswith("The next run tries the record again by itself; Retry now does not wait for it.")
+    assert remedy in html.unescape(client.get(f"{ITEMS}{item.pk}/change/").content.decode())
+
+
+def test_a_dismissed_item_says_who_dismissed_it_and_why_and_leads_to_the_audit_trail(client: Client) -> None:
+    log_in_admin(client)
+    item = create_named("failing")
+    actor = build_admin_actor()
+    dismiss_items(keys=[item.pk], reason="A <test> person", actor=actor)
+    text = client.get(f"{ITEMS}{item.pk}/change/").content.decode()
+    assert "A &lt;test&gt; person" in text
+    assert str(actor.user) in text
+    assert f"record_uid__exact={item.uid}" in text
+    assert "The record is left alone until it changes." in text
