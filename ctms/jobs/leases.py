@@ -64,11 +64,10 @@ class LeaseHandle:
             self.renew()
 
     def stop_if_cancelled(self) -> None:
-        """To be called between batches. Raises RunCancelledError if somebody cancelled the run; asks no database else."""
-        if self.is_cancelled:
-            raise RunCancelledError(
-                describe_cancellation(JobRun.objects.select_related("cancel_requested_by").get(pk=self._run_id))
-            )
+        """To be called between batches. Raises RunCancelledError if somebody cancelled the run; else asks nothing."""
+        if self.is_cancelled and self._run_id is not None:
+            run = JobRun.objects.select_related("cancel_requested_by").get(pk=self._run_id)
+            raise RunCancelledError(describe_cancellation(run))
 
     def release(self) -> None:
         """Let go. Nothing happens if another run holds the lease by now."""

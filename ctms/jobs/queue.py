@@ -79,8 +79,8 @@ def take_over_interrupted() -> int:
 def interrupt_dead_run(lease: Lease) -> bool:
     """Mark the run that let `lease` run out as Interrupted; False if it renewed the lease after all, or ended.
 
-    A cancelled one becomes Cancelled instead, and False says that nobody is to go on with it. The lease is fenced off in
-    the same transaction: should its owner be slow and not dead, it can write no more.
+    A cancelled one becomes Cancelled instead, and False says that nobody is to go on with it. The lease is fenced off
+    in the same transaction: should its owner be slow and not dead, it can write no more.
     """
     now = get_now()
     with transaction.atomic():
@@ -102,13 +102,13 @@ def interrupt_dead_run(lease: Lease) -> bool:
             message=f"The worker stopped in the middle; {goes_on}.",
         )
         if not ended:
-            _end_cancelled(lease=lease, now=now)
+            _end_cancelled(lease=lease, run_id=lease.run.pk, now=now)
         return bool(ended)
 
 
-def _end_cancelled(*, lease: Lease, now: datetime) -> None:
+def _end_cancelled(*, lease: Lease, run_id: int, now: datetime) -> None:
     """End a run that was cancelled, and whose worker died before it noticed."""
-    run = JobRun.objects.select_related("definition", "cancel_requested_by").get(pk=lease.run_id)
+    run = JobRun.objects.select_related("definition", "cancel_requested_by").get(pk=run_id)
     message = f"{describe_cancellation(run)} Its worker had stopped in the middle."
     if JobRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(
         state=RunState.CANCELLED, finished_at=now, result=lease.progress, message=message

@@ -17,6 +17,7 @@ from ctms.jobs.cancellation import RunCancelledError
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.leases import LeaseHandle, LeaseLostError, acquire_lease
 from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease
+from ctms.jobs.overdue import notify_overdue_jobs
 from ctms.jobs.queue import interrupt_dead_run, queue_runs, send_stuck_again, take_over_interrupted
 from ctms.jobs.registry import JobUnit, RunContext, RunOutcome, get_handler, list_handlers
 from ctms.jobs.schedules import compute_next_run
@@ -75,11 +76,18 @@ def reset_clock(definition: JobDefinition) -> None:
 
 
 def dispatch_due() -> DispatchReport:
-    """The tick: take over interrupted runs, send again what was lost on the way, claim what is due.
+    """The tick: take over interrupted runs, send again what was lost on the way, claim what is due, tell of delays.
 
     Safe to run any number of times at once: each step is a conditional update that one caller wins.
     """
-    return DispatchReport(taken_over=take_over_interrupted(), sent_again=send_stuck_again(), claimed=_claim_due_slots())
+    report = DispatchReport(
+        taken_over=take_over_interrupted(), sent_again=send_stuck_again(), claimed=_claim_due_slots()
+    )
+    try:
+        notify_overdue_jobs()
+    except Exception:  # what is due has been dispatched, and the next tick tells what this one could not
+        log.exception("overdue_jobs_not_told")
+    return report
 
 
 def start_now(

@@ -201,6 +201,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     },
 }
 
+# -- E-mail: where it goes is each installation's own; a server that does not answer keeps nobody waiting ----
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="CTMS Vault <vault@localhost>")
+
 # -- Jobs: one static beat entry; what is due is decided in the database ---------------------------
 CELERY_BEAT_SCHEDULE = {
     "dispatch-due-jobs": {"task": "jobs.dispatch_due", "schedule": 60.0, "options": {"expires": 55}},

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from time_machine import travel
 
 from crm_sync.jobs import TRANSFER_JOB_KEY
+from ctms.accounts.models import SYSTEM_USERNAME
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
 from ctms.jobs.choices import Frequency, RunState, RunTrigger, Weekday
+from ctms.jobs.leases import acquire_lease
 from ctms.jobs.models import JobClock, JobDefinition, JobRun
 from tests.admin_forms import list_errors, list_messages, log_in_admin, submit
 from tests.admin_rows import create_job_run
@@ -92,7 +100,7 @@ def test_start_now_queues_a_run_of_each_connection_and_shows_them(client: Client
     runs = {(run.unit_label, run.state, run.trigger, run.requested_by) for run in JobRun.objects.all()}
     assert runs == {(name, RunState.QUEUED, RunTrigger.START_NOW, user) for name in ("NA", "EMEA")}
     assert list_messages(response) == ["CRM/Clinical Operations Transfer was started: 2 run(s) queued."]
-    assert response.context["cl"].result_count == 2
+    assert [run.unit_label for run in response.context["queued"]] == ["EMEA", "NA"]
 
 
 def test_start_now_of_a_running_job_says_so(client: Client, transfer: JobDefinition) -> None:
@@ -139,3 +147,174 @@ def test_job_status_shows_state_counts_and_message(client: Client) -> None:
     record = client.get(reverse("admin:jobs_jobrun_change", args=(run.pk,))).content.decode()
     assert "line 1\nline 2" in record
     assert "<tr><th scope='row'>study__v</th><td>1</td><td>0</td><td>–</td></tr>" in record
+
+
+# -- The form of a schedule -----------------------------------------------------------------------
+def test_a_cron_schedule_is_shown_with_its_next_three_runs(client: Client, transfer: JobDefinition) -> None:
+    log_in_admin(client)
+    with travel("2026-03-06T10:20:00Z", tick=False):  # a Friday
+        submit(
+            client,
+            job_url(transfer),
+            form_id=FORM,
+            status=RecordStatus.ACTIVE,
+            frequency=Frequency.CRON,
+            cron=" 30  6 * * mon-fri ",
+        )
+        page = client.get(job_url(transfer)).content.decode()
+        listed = client.get(reverse("admin:jobs_jobdefinition_changelist")).content.decode()
+    transfer.refresh_from_db()
+    assert transfer.cron == "30 6 * * mon-fri"
+    assert "Mon 2026-03-09 06:30, Tue 2026-03-10 06:30, Wed 2026-03-11 06:30 UTC" in page
+    assert "Cron 30 6 * * mon-fri (UTC)" in page
+    assert "2026-03-09 06:30" in listed
+
+
+@pytest.mark.parametrize(
+    ("cron", "message"),
+    [
+        ("", "Enter five fields, parted by spaces: minute, hour, day of month, month and day of week"),
+        ("0 25 * * *", "The hour '25' is not understood. Enter numbers from 0 to 23, *, ranges (1-5)"),
+        ("0 0 30 2 *", "No such day ever comes. Change the day of month or the month."),
+    ],
+)
+def test_a_cron_expression_that_is_none_is_refused_with_what_to_enter(
+    client: Client, transfer: JobDefinition, cron: str, message: str
+) -> None:
+    log_in_admin(client)
+    response = submit(client, job_url(transfer), form_id=FORM, frequency=Frequency.CRON, cron=cron)
+    errors = list_errors(response)
+    assert list(errors) == ["cron"]
+    assert errors["cron"][0].startswith(message)
+
+
+def test_a_field_that_the_frequency_does_not_use_says_so(client: Client, transfer: JobDefinition) -> None:
+    log_in_admin(client)
+    page = client.get(job_url(transfer)).content.decode()
+    assert page.count("Not used while the frequency is Hourly.") == 3
+    assert "0–59: the minute of every hour." in page
+
+
+def test_a_job_has_an_owner_and_the_user_system_owns_none(client: Client, transfer: JobDefinition) -> None:
+    user = log_in_admin(client)
+    form = client.get(job_url(transfer)).context["adminform"].form
+    assert SYSTEM_USERNAME not in form.fields["owner"].queryset.values_list("username", flat=True)
+    submit(client, job_url(transfer), form_id=FORM, owner=user.pk)
+    transfer.refresh_from_db()
+    assert transfer.owner == user
+
+
+# -- The three pages of Job Status ----------------------------------------------------------------
+SCHEDULED, RUNNING, HISTORY = (f"admin:jobs_jobrun_{name}" for name in ("scheduled", "running", "changelist"))
+
+
+def create_running(**progress: object) -> JobRun:
+    run = create_job_run(state=RunState.RUNNING, started_at=get_now() - timedelta(seconds=60), finished_at=None)
+    lease = acquire_lease(key=f"{run.definition.key}:{run.unit_key}", run=run)
+    assert lease is not None
+    lease.renew(progress=dict(progress))
+    return run
+
+
+def test_scheduled_shows_the_next_slot_of_active_jobs_and_what_waits(client: Client, transfer: JobDefinition) -> None:
+    log_in_admin(client)
+    with travel("2026-03-02T10:20:00Z", tick=False):
+        submit(client, job_url(transfer), form_id=FORM, status=RecordStatus.ACTIVE, minute=15)
+        create_job_run(state=RunState.QUEUED, unit_label="EMEA")
+        page = client.get(reverse(SCHEDULED)).content.decode()
+    assert "Mon 2026-03-02 11:15" in page
+    assert "Every hour at minute 15" in page
+    assert "EMEA" in page
+    assert page.count("/admin/jobs/jobdefinition/") >= 1
+
+
+def test_running_shows_how_far_a_run_is_and_how_long_it_will_take(client: Client) -> None:
+    log_in_admin(client)
+    with travel("2026-03-02T10:20:00Z", tick=False):
+        create_running(study__v={"selected": 100, "total": 100}, site__v={"selected": 300, "total": 900})
+        page = client.get(reverse(RUNNING)).content.decode()
+    assert "400 of 1,000 · 400 a minute · about 1 min 30 s left" in page
+    assert 'value="40"' in page
+    assert "for 1 min 0 s" in page
+
+
+def test_running_without_a_known_total_shows_what_is_done(client: Client) -> None:
+    log_in_admin(client)
+    create_running(inbound__v={"selected": 1200, "total": 0})
+    page = client.get(reverse(RUNNING)).content.decode()
+    assert "1,200 so far" in page
+    assert "max=" not in page.partition("<progress")[2].partition(">")[0]
+
+
+def test_the_history_shows_what_ended_and_the_rest_if_asked_for(client: Client) -> None:
+    log_in_admin(client)
+    done, running = create_job_run(), create_running()
+    listed = client.get(reverse(HISTORY)).context["cl"].queryset
+    assert list(listed) == [done]
+    listed = client.get(reverse(HISTORY), {"state__exact": RunState.RUNNING}).context["cl"].queryset
+    assert list(listed) == [running]
+
+
+@pytest.mark.parametrize("page", [SCHEDULED, RUNNING])
+def test_the_pages_ask_as_many_queries_for_five_runs_as_for_one(
+    client: Client, page: str, django_assert_num_queries: Any
+) -> None:
+    log_in_admin(client)
+    create_running(part={"done": 1})
+    create_job_run(state=RunState.QUEUED)
+    client.get(reverse(page))
+    with CaptureQueriesContext(connection) as for_one:
+        client.get(reverse(page))
+    for _ in range(4):
+        create_running(part={"done": 1})
+        create_job_run(state=RunState.QUEUED)
+    with django_assert_num_queries(len(for_one)):
+        client.get(reverse(page))
+
+
+@pytest.mark.parametrize("page", [SCHEDULED, RUNNING])
+def test_who_may_not_manage_jobs_sees_no_page_of_job_status(client: Client, page: str) -> None:
+    profile = SecurityProfileFactory.create(permissions=["connection__sys:edit"])
+    client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
+    assert client.get(reverse(page)).status_code == 403
+
+
+# -- Cancel ---------------------------------------------------------------------------------------
+def cancel_url(run: JobRun) -> str:
+    return reverse("admin:jobs_jobrun_cancel", args=(run.pk,))
+
+
+def test_cancel_asks_first_and_then_says_what_happens(client: Client) -> None:
+    user = log_in_admin(client)
+    queued, running = create_job_run(state=RunState.QUEUED, finished_at=None), create_running()
+    assert "stops after its current batch" in client.get(cancel_url(running)).content.decode()
+    response = client.post(cancel_url(queued), follow=True)
+    assert list_messages(response) == [f"{queued} was cancelled."]
+    response = client.post(cancel_url(running), follow=True)
+    assert list_messages(response) == [f"{running} stops after its current batch."]
+    page = response.content.decode()
+    assert "Is being cancelled" in page
+    assert cancel_url(running) not in page
+    running.refresh_from_db()
+    assert (running.state, running.cancel_requested_by) == (RunState.RUNNING, user)
+    record = client.get(reverse("admin:jobs_jobrun_change", args=(running.pk,))).content.decode()
+    assert f"By {user} at" in record
+    assert cancel_url(running) not in record
+
+
+def test_a_run_that_has_ended_is_not_cancelled(client: Client) -> None:
+    log_in_admin(client)
+    run = create_job_run()
+    response = client.post(cancel_url(run), follow=True)
+    assert list_messages(response) == ["It has ended already: Finished with exceptions. Nothing was cancelled."]
+    assert cancel_url(run) not in client.get(reverse("admin:jobs_jobrun_change", args=(run.pk,))).content.decode()
+
+
+def test_who_may_not_manage_jobs_cancels_none(client: Client) -> None:
+    profile = SecurityProfileFactory.create(permissions=["connection__sys:edit"])
+    client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
+    run = create_job_run(state=RunState.QUEUED)
+    assert client.get(cancel_url(run)).status_code == 403
+    assert client.post(cancel_url(run)).status_code == 403
+    run.refresh_from_db()
+    assert run.state == RunState.QUEUED

@@ -1,0 +1,193 @@
+"""Job Definitions: activate, reschedule, start, and see which are overdue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from ctms.accounts.models import SYSTEM_USERNAME, User
+from ctms.audit.actors import Actor
+from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.theme import action, display
+from ctms.audit.admin.writing import get_expected_version, get_user
+from ctms.audit.services import save_record
+from ctms.core.choices import RecordStatus
+from ctms.core.clock import format_time, get_now
+from ctms.core.errors import VaultError
+from ctms.jobs.admin.mail import show_test_mail
+from ctms.jobs.choices import Frequency, RunState
+from ctms.jobs.cron import CronError
+from ctms.jobs.models import JobDefinition, JobRun
+from ctms.jobs.schedules import describe_schedule, list_next_runs
+from ctms.jobs.selectors import list_overdue_jobs
+from ctms.jobs.services import JobAlreadyRunningError, reset_clock, start_now
+
+_SCHEDULE_FIELDS = {"status", "frequency", "minute", "hour", "weekday", "cron"}
+# Which fields a frequency reads, and what there is to say about them then.
+_HELP = {
+    Frequency.HOURLY: {"minute": "0–59: the minute of every hour."},
+    Frequency.DAILY: {"hour": "0–23, in UTC.", "minute": "0–59"},
+    Frequency.WEEKLY: {"weekday": "The day on which it runs, in UTC.", "hour": "0–23, in UTC.", "minute": "0–59"},
+    Frequency.CRON: {
+        "cron": "Five fields in UTC: minute, hour, day of month, month, day of week. 30 6 * * mon-fri is 06:30 on "
+        "working days, */15 * * * * every quarter of an hour."
+    },
+}
+
+
+@admin.register(JobDefinition)
+class JobDefinitionAdmin(AuditedModelAdmin):
+    """Jobs are delivered with the Vault: they are activated, rescheduled and started here."""
+
+    list_display = ("name", "show_status", "show_schedule", "show_next_run", "show_last_run", "owner")
+    list_filter = ("status",)
+    list_select_related = ("clock", "owner")
+    list_before_template = "admin/jobs/overdue.html"
+    search_fields = ("name",)
+    readonly_fields = ("key", "show_schedule", "show_next_runs", "show_last_run")
+    actions_detail = ("start_now",)
+    actions_list = ("send_test_mail",)
+    actions = None
+    fieldsets = (
+        (None, {"fields": (("name", "key"), ("status", "owner"))}),
+        (
+            "Schedule",
+            {
+                "fields": (
+                    ("frequency", "weekday"),
+                    ("hour", "minute"),
+                    "cron",
+                    "show_schedule",
+                    "show_next_runs",
+                    "show_last_run",
+                ),
+                "description": "An Active job runs by itself at these times. Start Now runs it at once, Active or not.",
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobDefinition]:
+        last = JobRun.objects.filter(definition=OuterRef("pk"), finished_at__isnull=False).order_by("-id")
+        definitions: QuerySet[JobDefinition] = super().get_queryset(request)
+        return definitions.annotate(
+            last_state=Subquery(last.values("state")[:1]), last_finished_at=Subquery(last.values("finished_at")[:1])
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        context = {**(extra_context or {})}
+        if self.has_view_permission(request):
+            context["overdue_jobs"] = list_overdue_jobs()
+        return super().changelist_view(request, context)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: JobDefinition | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002  Django's signature
+        **kwargs: Any,
+    ) -> type[forms.ModelForm[Any]]:
+        """Each field says what it means for the present frequency, or that it means nothing."""
+        if obj is not None:
+            frequency = Frequency(obj.frequency)
+            unused = f"Not used while the frequency is {frequency.label}."
+            used = _HELP[frequency]
+            kwargs["help_texts"] = {name: used.get(name, unused) for name in ("weekday", "hour", "minute", "cron")}
+        return super().get_form(request, obj, change, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "owner":
+            kwargs["queryset"] = User.objects.filter(is_active=True).exclude(username=SYSTEM_USERNAME)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def write_record(self, *, record: JobDefinition, form: Any, actor: Actor) -> None:
+        save_record(record=record, actor=actor, expected_version=get_expected_version(form))
+        if _SCHEDULE_FIELDS.intersection(form.changed_data):
+            reset_clock(record)
+
+    @display(description="status", label={"Active": "success", "Inactive": "info"}, ordering="status")
+    def show_status(self, definition: JobDefinition) -> str:
+        return definition.get_status_display()
+
+    @display(description="schedule")
+    def show_schedule(self, definition: JobDefinition) -> str:
+        return describe_schedule(definition)
+
+    @display(description="next run (UTC)")
+    def show_next_run(self, definition: JobDefinition) -> str:
+        """A clock runs on while the job is Inactive, but nothing is started then."""
+        clock = getattr(definition, "clock", None)
+        if definition.status != RecordStatus.ACTIVE or clock is None:
+            return "None while the job is Inactive"
+        return f"{clock.next_run_at:%Y-%m-%d %H:%M}"
+
+    @display(description="next runs")
+    def show_next_runs(self, definition: JobDefinition) -> str:
+        """The next three, of a clock that is due already with that one first."""
+        try:
+            moments = list_next_runs(definition=definition, after=get_now(), count=3)
+        except CronError:
+            return "–"
+        clock = getattr(definition, "clock", None)
+        if clock is not None and clock.next_run_at <= get_now():
+            moments = [clock.next_run_at, *moments[:2]]
+        shown = ", ".join(f"{moment:%a %Y-%m-%d %H:%M}" for moment in moments) + " UTC"
+        if definition.status != RecordStatus.ACTIVE:
+            return f"None while the job is Inactive. Were it Active: {shown}"
+        return shown
+
+    @display(description="last run")
+    def show_last_run(self, definition: Any) -> str:
+        if definition.last_state is None:
+            return "Never"
+        return f"{RunState(definition.last_state).label}, {format_time(definition.last_finished_at)}"
+
+    @action(description="Start Now", url_path="start-now", permissions=["change"], icon="play_arrow")
+    def start_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then queue a run of every unit of the job."""
+        definition = self.get_object(request, unquote(object_id))
+        if definition is None or not self.has_change_permission(request, definition):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self.show_action(
+                request,
+                record=definition,
+                title="Start Now",
+                form=forms.Form(),
+                submit_label="Start Now",
+                explanation=f"{definition} runs at once, beside its schedule. Job Status shows how it goes.",
+            )
+        try:
+            runs = start_now(definition=definition, user=get_user(request))
+        except JobAlreadyRunningError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:jobs_jobrun_running"))
+        except VaultError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(self.get_change_url(definition))
+        if not runs:
+            self.message_user(
+                request, f"{definition} has nothing to work on: no connection is Active.", messages.WARNING
+            )
+            return HttpResponseRedirect(self.get_change_url(definition))
+        self.message_user(request, f"{definition} was started: {len(runs)} run(s) queued.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:jobs_jobrun_running"))
+
+    @action(description="Send test e-mail", url_path="test-e-mail", permissions=["change"], icon="mail")
+    def send_test_mail(self, request: HttpRequest) -> HttpResponse:
+        """Show how e-mail is sent, and send one to oneself."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        return show_test_mail(self, request)

@@ -1,0 +1,124 @@
+"""E-mail through Django's settings: sending it, and saying in words where it goes and why it did not."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+
+from ctms.core.errors import VaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ctms.accounts.models import User
+
+
+class MailError(VaultError):
+    """An e-mail was not handed over; the message says why and what to do."""
+
+
+def send_mail(*, subject: str, text: str, to: Sequence[str]) -> None:
+    """Hand one e-mail over. Raises MailError, also for a server that does not answer in time."""
+    message = EmailMessage(subject=f"[{settings.VAULT_NAME}] {subject}", body=text, to=list(to))
+    try:
+        sent = message.send()
+    except Exception as error:  # backends raise what they like, and the settings may name one that does not exist
+        raise MailError(describe_mail_error(error)) from error
+    if not sent:
+        raise MailError("The e-mail backend took no message. Check EMAIL_URL.")
+
+
+def send_test_mail(user: User) -> str:
+    """Send a test to the user's own address; where it went, in words. Raises MailError."""
+    if not user.email:
+        raise MailError("You have no e-mail address. Enter one on your record under Settings > Users.")
+    send_mail(
+        subject="Test e-mail",
+        text=f"This is the test e-mail that {user} asked for at {settings.VAULT_BASE_URL}. E-mail works.\n",
+        to=[user.email],
+    )
+    return f"The test e-mail to {user.email} was handed over: {describe_backend()}."
+
+
+def describe_backend() -> str:
+    """Where e-mail goes, without the password."""
+    name = settings.EMAIL_BACKEND.removesuffix(".EmailBackend").rpartition(".")[2]
+    if name == "smtp":
+        return f"to the mail server {settings.EMAIL_HOST}, port {settings.EMAIL_PORT}"
+    places = {
+        "filebased": f"written to a file in {getattr(settings, 'EMAIL_FILE_PATH', None)}",
+        "console": "printed to the log of this process",
+        "locmem": "kept in the memory of this process",
+        "dummy": "thrown away",
+    }
+    return places.get(name, f"to {settings.EMAIL_BACKEND}")
+
+
+def list_mail_settings() -> list[tuple[str, str]]:
+    """The settings that e-mail is sent with, as (name, value); never the password."""
+    rows = [("Where e-mail goes", describe_backend()), ("From", settings.DEFAULT_FROM_EMAIL)]
+    if settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
+        security = "TLS" if settings.EMAIL_USE_SSL else "STARTTLS" if settings.EMAIL_USE_TLS else "none"
+        rows += [
+            ("User", settings.EMAIL_HOST_USER or "none: the server takes mail without a log-in"),
+            ("Encryption", security),
+            ("Timeout", f"{settings.EMAIL_TIMEOUT} seconds"),
+        ]
+    return rows
+
+
+def describe_mail_error(error: BaseException) -> str:
+    """What went wrong and what to do. The server's own words stay out: they may hold what was sent."""
+    place = describe_backend()
+    code = getattr(error, "smtp_code", None)
+    kind = f"{type(error).__name__}{f', code {code}' if code else ''}"
+    for kinds, remedy in _REMEDIES:
+        if isinstance(error, kinds):
+            return f"The e-mail was not sent ({kind}; {place}). {remedy}"
+    return f"The e-mail was not sent ({kind}; {place}). Check EMAIL_URL, and the log of the mail server."
+
+
+# The first that fits, so the special ones come first.
+_REMEDIES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    (
+        (smtplib.SMTPAuthenticationError,),
+        "The server refused user or password. Correct them in EMAIL_URL and restart.",
+    ),
+    (
+        (smtplib.SMTPNotSupportedError,),
+        "The server does not know what EMAIL_URL asks for: perhaps it has no STARTTLS or no log-in on that port.",
+    ),
+    (
+        (smtplib.SMTPSenderRefused,),
+        "The server does not let this sender send. Set DEFAULT_FROM_EMAIL to an address that it knows.",
+    ),
+    (
+        (smtplib.SMTPRecipientsRefused,),
+        "The server refused the recipient. Check the address, and that the server relays mail for this host.",
+    ),
+    (
+        (ssl.SSLError,),
+        "No secure connection came about. Check that the port in EMAIL_URL takes TLS, and the server's certificate.",
+    ),
+    (
+        (socket.gaierror,),
+        "No server of that name is known. Correct the host in EMAIL_URL, or the name service.",
+    ),
+    (
+        (ConnectionRefusedError,),
+        "Nobody listens there. Start the mail server, or correct host and port in EMAIL_URL.",
+    ),
+    (
+        (TimeoutError, smtplib.SMTPServerDisconnected, smtplib.SMTPConnectError),
+        "The server did not answer as a mail server does. Check host, port and encryption in EMAIL_URL, and firewalls.",
+    ),
+    (
+        (PermissionError, FileNotFoundError, NotADirectoryError),
+        "The folder of the e-mails cannot be written to. Give the user of this process the right to.",
+    ),
+)

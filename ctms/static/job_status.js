@@ -1,0 +1,43 @@
+// Job Status: reads the running jobs anew every few seconds while somebody looks, and says when it cannot.
+document.addEventListener("DOMContentLoaded", () => {
+  "use strict";
+
+  const SECONDS = 3;
+  const problem = document.querySelector("[data-live-problem]");
+
+  async function read() {
+    const response = await fetch(window.location.href, { credentials: "same-origin" });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const fresh = page.querySelector("[data-live]");
+    if (!response.ok || !fresh) {
+      throw new Error("No running jobs in the answer.");
+    }
+    return fresh;
+  }
+
+  async function refresh() {
+    if (document.hidden) {
+      return;
+    }
+    try {
+      const fresh = await read();
+      const focused = document.activeElement ? document.activeElement.id : "";
+      document.querySelector("[data-live]").replaceWith(fresh);
+      const again = focused && fresh.querySelector(`#${CSS.escape(focused)}`);
+      if (again) {
+        again.focus();
+      }
+      problem.hidden = true;
+    } catch {
+      problem.hidden = false;
+    }
+  }
+
+  async function keepFresh() {
+    await refresh();
+    window.setTimeout(keepFresh, SECONDS * 1000);
+  }
+
+  window.setTimeout(keepFresh, SECONDS * 1000);
+  document.addEventListener("visibilitychange", refresh);
+});
