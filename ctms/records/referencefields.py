@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
@@ -28,6 +29,7 @@ from ctms.records.references import (
 )
 
 _MOST_NAMED = 5
+_refuse_null_characters = ProhibitNullCharactersValidator()
 
 
 class ReferenceInput(forms.Widget):
@@ -162,7 +164,9 @@ class ReferenceField(forms.Field):
         uid = read_uid(value)
         if uid is not None:
             return self._present_record if uid == self._present_uid else self._choose(uid)
-        return self._find_named(str(value).strip())
+        text = str(value).strip()
+        _refuse_null_characters(text)
+        return self._find_named(text)
 
     def validate(self, value: Any) -> None:
         # What another reference fills may be left empty: whether one does is seen when all are read.

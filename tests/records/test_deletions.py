@@ -210,3 +210,16 @@ def test_medical_activities_and_profiles_without_the_permission_are_refused_with
 def test_a_record_is_deleted_once(client: Client) -> None:
     study = StudyFactory.create()
     assert [delete(client, study).status_code for _ in range(2)] == [302, 404]
+
+
+@pytest.mark.parametrize(
+    ("reason", "problem"),
+    [
+        ("\x00", "Reason: Null characters are not allowed."),
+        ("x" * 501, "Reason: Ensure this value has at most 500 characters (it has 501)."),
+    ],
+)
+def test_a_reason_that_cannot_be_kept_is_asked_for_again(client: Client, reason: str, problem: str) -> None:
+    study = StudyFactory.create()
+    response = delete(client, study, reason=reason)
+    assert (response.status_code, response.context["problem"], Study.objects.count()) == (200, problem, 1)

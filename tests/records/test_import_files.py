@@ -141,10 +141,11 @@ def test_of_many_columns_that_are_not_imported_the_first_are_named(client: Clien
 @pytest.mark.parametrize(("content", "line"), [("Study number{}\nS-1\n", 1), ("Study number\nS-1{}\n", 2)])
 def test_more_columns_than_anybody_has_are_refused_by_line(client: Client, content: str, line: int) -> None:
     response = send_file(client, STUDY, content.format("," * 100_000), key="name__v")
-    assert read_refusal(response) == [
+    refusal = (
         f"Line {line} has 100,001 cells; at most 500 can be read. Remove columns that are not imported, and separators "
-        + "at the end of the line."
-    ]
+        "at the end of the line."
+    )
+    assert read_refusal(response) == [refusal]
 
 
 def test_a_line_with_more_cells_than_columns_is_an_error(client: Client) -> None:

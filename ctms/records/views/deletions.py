@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -19,7 +20,9 @@ from ctms.records.deletions import list_dependants
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
 from ctms.records.services import delete_with_parts, plan_deletion
 
-_LONGEST_REASON = 500
+
+class _ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=500, required=False)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -27,15 +30,19 @@ _LONGEST_REASON = 500
 def confirm_deletion(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
     """What goes with the record and what keeps it; POST deletes it and goes back to the list.
 
-    Asked again, with the reason, if the record or what goes with it changed since the user was asked, or if others
-    refer to it.
+    Asked again, with the reason, if the record or what goes with it changed since the user was asked, if others refer
+    to it, or if the reason cannot be kept.
     """
     access = open_object_or_404(request, object_name)
     record = get_record_or_404(access=access, uid=uid)
     if request.method != "POST":
         return _ask(request, access=access, record=record)
     version = read_version(request)
-    reason = request.POST.get("reason", "").strip()[:_LONGEST_REASON]
+    form = _ReasonForm(request.POST)
+    if not form.is_valid():
+        problem = f"Reason: {' '.join(form.errors['reason'])}"
+        return _ask(request, access=access, record=record, problem=problem)
+    reason = form.cleaned_data["reason"]
     try:
         delete_with_parts(
             access=access,
