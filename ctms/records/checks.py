@@ -16,11 +16,12 @@ from ctms.configuration.registry import UnknownFieldError
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
 from ctms.records.references import Narrowing, get_target, list_choices, list_narrowings
-from ctms.records.values import read_value
+from ctms.records.values import EARLIEST, LATEST, read_value
 
 REQUIRED = "This field is required."
 # A JSON number of more digits would not come back as it was typed.
 MOST_DIGITS = 15
+BEYOND = f"Enter a date and time between {EARLIEST.date()} and {LATEST.date()}."
 _EMPTY = (None, "")
 
 Changed = Sequence[tuple[ObjectField, Any]]
@@ -167,6 +168,8 @@ def _explain_custom(*, field: ObjectField, value: Any) -> str:
     fits, problem = _CUSTOM[field.kind]
     if not fits(value):
         return problem
+    if isinstance(value, dt.datetime) and not EARLIEST <= value <= LATEST:
+        return BEYOND
     if field.max_length is not None and len(value) > field.max_length:
         return f"Enter at most {field.max_length:,} characters; these are {len(value):,}."
     if field.is_picklist and value not in field.choice_labels:

@@ -26,7 +26,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.formulas import neutralise, neutralise_line
 from ctms.records.listing import COLUMNS, CURSOR, SIZE, VIEW, ListQuery, change_parameters
 from ctms.records.paging import order_records
-from ctms.records.values import ValueReader, format_value, read_value, select_references
+from ctms.records.values import ValueReader, format_value, read_value, select_references, to_zone
 
 _CHUNK = 500
 _BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
@@ -73,7 +73,7 @@ class Export:
         if field.is_custom and field.reference is not None:
             value = reader.people.get(str(value))
         if isinstance(value, dt.datetime):
-            return value.astimezone(self.zone).replace(tzinfo=None, microsecond=0)
+            return to_zone(value, self.zone).replace(tzinfo=None, microsecond=0)
         if isinstance(value, dt.date) or (field.kind == FieldKind.NUMBER and value is not None):
             cell: Cell = value
             return cell
@@ -128,7 +128,7 @@ def stream_csv(export: Export) -> Iterator[str]:
 
 def _write_text(cell: Cell) -> str:
     if isinstance(cell, dt.datetime):
-        return f"{cell:%Y-%m-%d %H:%M:%S}"
+        return cell.isoformat(" ")
     if isinstance(cell, dt.date):
         return cell.isoformat()
     if isinstance(cell, str):

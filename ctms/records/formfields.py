@@ -11,13 +11,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
-from ctms.records.checks import MOST_DIGITS
+from ctms.records.checks import BEYOND, MOST_DIGITS
 from ctms.records.referencefields import ReferenceField
-from ctms.records.values import format_value
+from ctms.records.values import EARLIEST, LATEST, format_value, to_zone
 
 _YES, _NO = ("yes", "y", "true", "1", "on"), ("no", "n", "false", "0", "off")
 
@@ -89,6 +90,58 @@ class YesNoField(forms.BooleanField):
         raise ValidationError(f"“{value}” is neither Yes nor No.")
 
 
+class MomentField(forms.DateTimeField):
+    """A date and time in the time zone in force, as an entry shows it: to the minute. It is read as one of UTC.
+
+    `present` is what the record holds: its own text means it, seconds included. Of an hour that autumn has twice, any
+    other text means the first.
+    """
+
+    def __init__(self, *, present: dt.datetime | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.present = present
+
+    def prepare_value(self, value: Any) -> Any:
+        return to_zone(value).replace(tzinfo=None) if isinstance(value, dt.datetime) else value
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        try:
+            moment = super().to_python(value)
+        except ValidationError as error:
+            if all(each.code != "ambiguous_timezone" for each in error.error_list):
+                raise
+            moment = self._read_repeated(value)
+            if moment is None:
+                raise
+        if moment is None:
+            return None
+        if self.present is not None and _tell_wall_time(moment) == _tell_wall_time(self.present, to_the_minute=True):
+            return self.present
+        if not EARLIEST <= moment <= LATEST:
+            raise ValidationError(BEYOND, code="beyond")
+        return moment.astimezone(dt.UTC)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            moment = self.to_python(data)
+        except ValidationError:
+            return True
+        return moment not in (initial, self.present) if moment else initial is not None
+
+    def _read_repeated(self, value: Any) -> dt.datetime | None:
+        """The first of the two moments that have the same wall time; None for an hour that spring leaves out."""
+        with timezone.override(dt.UTC):
+            wall = super().to_python(value)
+        moment = wall.replace(tzinfo=timezone.get_current_timezone()) if wall else None
+        is_real = moment is not None and _tell_wall_time(to_zone(moment, dt.UTC)) == _tell_wall_time(moment)
+        return moment if is_real else None
+
+
+def _tell_wall_time(moment: dt.datetime, *, to_the_minute: bool = False) -> dt.datetime:
+    wall = to_zone(moment).replace(tzinfo=None, fold=0)
+    return wall.replace(second=0, microsecond=0) if to_the_minute else wall
+
+
 def build_form_field(
     *,
     access: ObjectAccess,
@@ -115,6 +168,9 @@ def build_form_field(
         return PicklistField(choices=_list_picklist(access=access, field=field, present=present), **common)
     if field.kind == FieldKind.NUMBER:
         return _build_number_field(field=field, common=common)
+    if field.kind == FieldKind.DATETIME:
+        entry = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        return MomentField(present=present, widget=entry, **common)
     if field.kind in _PLAIN:
         return _PLAIN[field.kind](common)
     widget = forms.Textarea(attrs={"rows": 5}) if field.kind == FieldKind.LONG_TEXT else forms.TextInput()
@@ -125,9 +181,6 @@ _PLAIN: Mapping[FieldKind, Callable[[dict[str, Any]], forms.Field]] = {
     FieldKind.YES_NO: lambda common: YesNoField(**common | {"required": False}),
     FieldKind.DATE: lambda common: forms.DateField(
         widget=TypedDateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **common
-    ),
-    FieldKind.DATETIME: lambda common: forms.DateTimeField(
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"), **common
     ),
 }
 

@@ -22,6 +22,9 @@ from ctms.core.models import VaultRecord
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.references import get_target
 
+# Beyond these a moment would lie outside of the calendar somewhere on Earth.
+EARLIEST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
+LATEST = dt.datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=dt.UTC)
 # Chips of what every object has.
 _STATUS = {RecordStatus.ACTIVE: ("neutral", "Active"), RecordStatus.INACTIVE: ("quiet", "Inactive")}
 _CHIPS: Mapping[str, Callable[[Any], tuple[str, str]]] = {"status__v": lambda record: _STATUS[record.status]}
@@ -147,6 +150,14 @@ def get_record_url(record: Any) -> str:
     return f"{_get_list_url(record.object_name)}{record.uid}/"
 
 
+def to_zone(moment: dt.datetime, zone: dt.tzinfo | None = None) -> dt.datetime:
+    """The moment in a time zone, else in the one in force; in its own if the calendar ends before that."""
+    try:
+        return moment.astimezone(zone or timezone.get_current_timezone())
+    except OverflowError:
+        return moment
+
+
 @functools.cache
 def _get_list_url(object_name: str) -> str:
     # Of each object once: a page names hundreds of records, and resolving an address is what takes longest in it.
@@ -164,7 +175,7 @@ def format_value(*, value: Any, field: ObjectField, shape: ObjectShape) -> str:
     elif field.kind == FieldKind.PICKLIST:
         text = field.choice_labels.get(str(value), str(value))
     elif isinstance(value, dt.datetime):
-        text = formats.date_format(timezone.localtime(value), "DATETIME_FORMAT")
+        text = formats.date_format(to_zone(value), "DATETIME_FORMAT")
     elif isinstance(value, dt.date):
         text = formats.date_format(value, "DATE_FORMAT")
     elif isinstance(value, Decimal):

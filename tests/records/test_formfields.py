@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -158,6 +159,63 @@ def test_the_same_text_with_other_line_ends_is_no_change() -> None:
         False,
         True,
     ]
+
+
+# Berlin put its clocks back at 3 a.m. of this day, and forward at 2 a.m. of the other.
+AUTUMN, SPRING = "2025-10-26", "2026-03-29"
+
+
+@pytest.fixture
+def _in_berlin() -> Iterator[None]:
+    with timezone.override(ZoneInfo("Europe/Berlin")):
+        yield
+
+
+def build_moment(present: dt.datetime | None = None) -> forms.Field:
+    add_custom_field("datetime")
+    return build("extra__c", of=STUDY, present=present)
+
+
+@pytest.mark.usefixtures("_in_berlin")
+def test_of_an_hour_that_comes_twice_the_first_is_meant_unless_the_record_holds_the_second() -> None:
+    first, second = (dt.datetime(2025, 10, 26, hour, 30, tzinfo=dt.UTC) for hour in (0, 1))
+    field, shown = build_moment(second), f"{AUTUMN}T02:30"
+
+    assert field.clean(shown) == second
+    assert field.has_changed(second, shown) is False
+    field = build("extra__c", of=STUDY)
+    assert (field.clean(shown), field.clean(f"{AUTUMN}T03:30").hour) == (first, 2)
+    assert [field.has_changed(value, shown) for value in (first, second, None)] == [False, True, True]
+
+
+@pytest.mark.usefixtures("_in_berlin")
+def test_an_hour_that_does_not_come_is_refused() -> None:
+    assert "may not exist" in explain(build_moment(), f"{SPRING}T02:30")[0]
+
+
+@pytest.mark.usefixtures("_in_berlin")
+def test_the_seconds_that_an_entry_does_not_show_are_kept() -> None:
+    present = dt.datetime(2026, 3, 2, 9, 30, 15, tzinfo=dt.UTC)
+    field = build_moment(present)
+
+    assert [field.has_changed(value, "2026-03-02T10:30") for value in (present, present.replace(second=0))] == [
+        False
+    ] * 2
+    assert (field.clean("2026-03-02T10:30"), field.clean("2026-03-02T10:30:20").second) == (present, 20)
+    assert (field.has_changed(present, "2026-03-02T10:31"), field.has_changed(present, "")) == (True, True)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "UTC", "America/New_York"])
+@pytest.mark.parametrize("typed", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_moments_at_the_edge_of_the_calendar_are_refused(zone: str, typed: str) -> None:
+    field = build_moment()
+
+    with timezone.override(ZoneInfo(zone)):
+        assert explain(field, typed) == ["Enter a date and time between 0001-01-02 and 9999-12-30."]
+
+
+def test_null_characters_are_refused_in_references() -> None:
+    assert explain(build_reference("person__v"), "\x00x") == ["Null characters are not allowed."]
 
 
 def test_object_types_are_those_that_the_user_may_create() -> None:

@@ -518,6 +518,11 @@ def test_custom_fields_of_every_kind_are_stored(custom_fields: ObjectAccess) -> 
         ("date__c", "2026-03-02", "Enter a date, such as 2026-03-31."),
         ("date__c", dt.datetime(2026, 3, 2, tzinfo=dt.UTC), "Enter a date, such as 2026-03-31."),
         ("datetime__c", dt.datetime(2026, 3, 2), "Enter a date and time with its time zone."),  # noqa: DTZ001  the point
+        (
+            "datetime__c",
+            dt.datetime(1, 1, 1, 12, tzinfo=dt.UTC),
+            "Enter a date and time between 0001-01-02 and 9999-12-30.",
+        ),
         ("yes_no__c", "yes", "Enter Yes or No."),
         ("picklist__c", "green", "“green” is none of the choices: red, blue."),
         ("person__c", "somebody", "Choose a record."),

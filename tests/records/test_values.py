@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -241,3 +242,20 @@ def test_references_are_loaded_with_the_records(django_assert_num_queries: Djang
         records = list(select_references(records=access.list_records(), fields=fields))
         texts = {str(read_value(record=each, field=field)) for each in records for field in fields}
     assert len(texts) == 7
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_a_moment_at_the_edge_of_the_calendar_is_shown_somehow(client: Client, zone: str) -> None:
+    """As it may have been stored before such moments were refused."""
+    field = CustomField(of_object="study__v", api_name="when__c", label="When", kind="datetime")
+    create_custom_field(field=field, actor=build_admin_actor(), add_to_layouts=True)
+    early = StudyFactory.create(custom_fields={"when__c": "0001-01-01T00:00:00+00:00"})
+    late = StudyFactory.create(custom_fields={"when__c": "9999-12-31T23:59:00+00:00"})
+    client.force_login(UserFactory.create(is_superuser=True, time_zone=zone))
+    for study in (early, late):
+        address = f"/records/study__v/{study.uid}/"
+        for page in (address, f"{address}edit/", f"{address}fields/when__c/"):
+            assert client.get(page).status_code == 200, page
+    assert client.get("/records/study__v/?columns=when__c").status_code == 200
+    export: Any = client.get("/records/study__v/export.csv?columns=name__v,when__c")
+    assert ("0001-01-01 " in export.getvalue().decode(), client.get("/api/v1/study__v/").status_code) == (True, 200)

@@ -22,13 +22,11 @@ from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
 from ctms.records.references import get_target, is_filled_by_another, list_choices
-from ctms.records.values import read_value
+from ctms.records.values import EARLIEST, LATEST, read_value
 
 _REQUIRED = "This field is required."
 _EMPTY_MESSAGES = {"required": _REQUIRED, "null": _REQUIRED, "blank": _REQUIRED}
 _LARGEST_NUMBER = 10**15  # what every JSON reader can hold without rounding
-# Somewhere on Earth the first and the last moment of the calendar lie outside of it.
-_FIRST_DAY, _LAST_DAY = dt.date(1, 1, 2), dt.date(9999, 12, 30)
 
 _TEXT = {"type": "string"}
 _UID = {"type": "string", "format": "uuid"}
@@ -186,7 +184,7 @@ class MomentInput(serializers.DateTimeField):
         **_EMPTY_MESSAGES,
         "invalid": "Send a date and time as YYYY-MM-DDThh:mm:ssZ, in quotes.",
         "date": "Send a date and time as YYYY-MM-DDThh:mm:ssZ, in quotes.",
-        "beyond": f"Send a moment between {_FIRST_DAY} and {_LAST_DAY}.",
+        "beyond": f"Send a moment between {EARLIEST.date()} and {LATEST.date()}.",
     }
 
     def __init__(self, **kwargs: Any) -> None:
@@ -196,7 +194,7 @@ class MomentInput(serializers.DateTimeField):
         if not isinstance(value, str):
             self.fail("invalid", format="")
         moment = super().to_internal_value(value)
-        if not _FIRST_DAY <= moment.date() <= _LAST_DAY:
+        if not EARLIEST <= moment <= LATEST:
             self.fail("beyond")
         return moment
 

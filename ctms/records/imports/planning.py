@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
@@ -20,7 +19,7 @@ from ctms.records.imports.files import FileRow
 from ctms.records.imports.matching import Key, RecordMatcher, UnmatchedRowError
 from ctms.records.imports.references import ReferenceFinder
 from ctms.records.services import build_record
-from ctms.records.values import format_value, read_value
+from ctms.records.values import format_value, read_value, to_zone
 
 
 class _Options(Protocol):
@@ -197,7 +196,7 @@ class RowPlanner:
         present = read_value(record=draft.record, field=field) if field.kind == FieldKind.DATETIME else None
         return present is not None and text in (
             format_value(value=present, field=field, shape=self.access.shape),
-            f"{timezone.localtime(present):%Y-%m-%d %H:%M:%S}",
+            to_zone(present).replace(tzinfo=None, microsecond=0).isoformat(" "),
         )
 
     def _format_present(self, *, draft: RowDraft, field: ObjectField) -> str:
