@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
+from ctms.core.errors import VaultError
 from ctms.jobs.choices import RunState
 from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome, register_job
 from ctms.records.choices import OperationState
 from ctms.records.models import BulkOperation
 from ctms.records.operations import JOB_KEY, UNFINISHED, build_unit, find_operation, is_check
-from ctms.records.runs import check_operation, describe_result, perform_operation
+from ctms.records.runs import check_operation, describe_result, end_cancelled, perform_operation
 
 
 def register_bulk_job() -> None:
     """Called once, when the app is ready."""
     register_job(
-        JobHandler(key=JOB_KEY, name="Bulk Edits and Imports", list_units=list_waiting_units, execute=execute_operation)
+        JobHandler(
+            key=JOB_KEY,
+            name="Bulk Edits and Imports",
+            list_units=list_waiting_units,
+            execute=execute_operation,
+            abandon=abandon_operation,
+        )
     )
 
 
@@ -54,6 +61,16 @@ def _build_interrupted(operation: BulkOperation) -> RunOutcome:
         "“Go on” on the page of the operation, or start this job now.",
         result=describe_result(operation),
     )
+
+
+def abandon_operation(unit_key: str, message: str) -> None:
+    """End the operation of a run that an admin cancelled, or it would be offered to be continued."""
+    try:
+        operation = find_operation(unit_key)
+        if is_check(unit_key) == (operation.state == OperationState.CHECKING):  # else it went on without that run
+            end_cancelled(operation, message=message)
+    except VaultError:  # it was dropped meanwhile, or goes on
+        return
 
 
 def _find_run_state(operation: BulkOperation) -> RunState:

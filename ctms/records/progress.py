@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from django.db import transaction
 
 from ctms.jobs.leases import LeaseHandle, LeaseLostError
-from ctms.records.models import BulkOperation
+from ctms.records.batches import RowDraft, count_outcomes
+from ctms.records.models import BulkOperation, OperationProblem
 
+_PROBLEMS_AT_ONCE = 500
 _KEPT = ("state", "done", "failed", "counts", "message", "finished_at")
 
 
@@ -40,6 +43,32 @@ def renew(*, operation: BulkOperation, lease: LeaseHandle | None) -> None:
     """Renew the lease of the run, if there is one, and show how far it is. Raises LeaseLostError."""
     if lease is not None:
         lease.renew(progress={operation.of_object: {"rows": operation.total, "done": operation.done}})
+
+
+def note_drafts(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
+    """Store how far the operation is and what went wrong with rows, in the transaction that writes them."""
+    counts = Counter(operation.counts) + Counter(count_outcomes(drafts))
+    operation.counts = dict(counts)
+    operation.done += len(drafts)
+    operation.failed = counts["failed"]
+    renew(operation=operation, lease=lease)
+    operation.save(update_fields=["done", "failed", "counts"])
+    OperationProblem.objects.bulk_create(
+        [
+            OperationProblem(
+                operation=operation,
+                position=draft.number,
+                record_uid=draft.record.uid if draft.record is not None and not draft.is_new else None,
+                record_name=draft.name[:255],
+                field_label=problem.label[:128],
+                value=problem.value[:255],
+                message=problem.message,
+            )
+            for draft in drafts
+            for problem in draft.problems
+        ],
+        batch_size=_PROBLEMS_AT_ONCE,
+    )
 
 
 def _hold(operation: BulkOperation) -> None:

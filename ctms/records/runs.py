@@ -7,7 +7,6 @@ is written twice.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -22,15 +21,16 @@ from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.core.clock import get_now
 from ctms.core.errors import StaleRecordError, VaultError
+from ctms.jobs.cancellation import RunCancelledError
 from ctms.jobs.leases import LeaseHandle, LeaseLostError, acquire_lease
 from ctms.records.access import ObjectAccess, open_object
-from ctms.records.batches import RowDraft, count_outcomes, write_each, write_together
+from ctms.records.batches import RowDraft, write_each, write_together
 from ctms.records.bulk import EditWork
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.imports.work import ImportOptions, ImportWork, open_text
-from ctms.records.models import BulkOperation, OperationProblem
-from ctms.records.operations import build_lease_key, queue_check
-from ctms.records.progress import renew, writing
+from ctms.records.models import BulkOperation
+from ctms.records.operations import UNFINISHED, build_lease_key, queue_check
+from ctms.records.progress import note_drafts, renew, writing
 
 BATCH_ROWS = 500
 CHECKED_AT_ONCE = 1000  # rows that a request checks itself
@@ -80,9 +80,10 @@ def check_operation(operation: BulkOperation, *, lease: LeaseHandle | None = Non
             operation.save(update_fields=["done", "failed", "counts"])
             renew(operation=operation, lease=lease)
         for start in range(0, operation.total, BATCH_ROWS):
+            _stop_if_cancelled(lease)
             drafts = work.plan(start, start + BATCH_ROWS)
             with writing(operation):
-                _note(operation=operation, drafts=drafts, lease=lease)
+                note_drafts(operation=operation, drafts=drafts, lease=lease)
         with writing(operation):
             operation.state, operation.done = OperationState.DRAFT, 0
             operation.save(update_fields=["state", "done"])
@@ -106,6 +107,7 @@ def perform_operation(operation: BulkOperation, *, lease: LeaseHandle | None = N
             _write_all(operation=operation, work=work, lease=lease)
             return
         while operation.done < operation.total:
+            _stop_if_cancelled(lease)
             _write_batch(operation=operation, work=work, lease=lease)
         with writing(operation):
             renew(operation=operation, lease=lease)
@@ -139,7 +141,7 @@ def _write_batch(*, operation: BulkOperation, work: Work, lease: LeaseHandle | N
         try:
             with writing(operation):
                 write_together(drafts=drafts, actor=actor)
-                _note(operation=operation, drafts=drafts, lease=lease)
+                note_drafts(operation=operation, drafts=drafts, lease=lease)
         except (StaleRecordError, IntegrityError):
             continue
         else:
@@ -147,7 +149,7 @@ def _write_batch(*, operation: BulkOperation, work: Work, lease: LeaseHandle | N
     drafts = work.plan(start, stop)
     with writing(operation):
         write_each(access=work.access, drafts=drafts, actor=actor)
-        _note(operation=operation, drafts=drafts, lease=lease)
+        note_drafts(operation=operation, drafts=drafts, lease=lease)
 
 
 def _write_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None) -> None:
@@ -181,6 +183,7 @@ def _write_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | Non
 def _plan_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None) -> list[RowDraft]:
     drafts: list[RowDraft] = []
     for start in range(0, operation.total, BATCH_ROWS):
+        _stop_if_cancelled(lease)
         drafts += work.plan(start, start + BATCH_ROWS)
         with writing(operation):
             operation.done = len(drafts)
@@ -191,7 +194,7 @@ def _plan_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None
 
 def _finish_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
     operation.counts, operation.done = {}, 0
-    _note(operation=operation, drafts=drafts, lease=lease)
+    note_drafts(operation=operation, drafts=drafts, lease=lease)
     _finish(operation=operation, state=OperationState.DONE, message=_describe_outcome(operation))
 
 
@@ -199,7 +202,7 @@ def _refuse_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: 
     refused = [draft for draft in drafts if draft.problems]
     with writing(operation):
         operation.counts, operation.done = {}, 0
-        _note(operation=operation, drafts=refused, lease=lease)
+        note_drafts(operation=operation, drafts=refused, lease=lease)
         operation.done = 0
         _finish(
             operation=operation,
@@ -209,30 +212,9 @@ def _refuse_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: 
         )
 
 
-def _note(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
-    """Store how far the operation is and what went wrong; to be called in the transaction that writes the rows."""
-    counts = Counter(operation.counts) + Counter(count_outcomes(drafts))
-    operation.counts = dict(counts)
-    operation.done += len(drafts)
-    operation.failed = counts["failed"]
-    renew(operation=operation, lease=lease)
-    operation.save(update_fields=["done", "failed", "counts"])
-    OperationProblem.objects.bulk_create(
-        [
-            OperationProblem(
-                operation=operation,
-                position=draft.number,
-                record_uid=draft.record.uid if draft.record is not None and not draft.is_new else None,
-                record_name=draft.name[:255],
-                field_label=problem.label[:128],
-                value=problem.value[:255],
-                message=problem.message,
-            )
-            for draft in drafts
-            for problem in draft.problems
-        ],
-        batch_size=BATCH_ROWS,
-    )
+def _stop_if_cancelled(lease: LeaseHandle | None) -> None:
+    if lease is not None:
+        lease.stop_if_cancelled()
 
 
 def _finish(*, operation: BulkOperation, state: OperationState, message: str) -> None:
@@ -274,6 +256,9 @@ def _noting_failure(*, operation: BulkOperation, lease: LeaseHandle | None) -> I
         yield
     except _INTERRUPTIONS:
         raise
+    except RunCancelledError as cancelled:
+        _fail(operation=operation, message=str(cancelled), lease=lease)
+        raise
     except VaultError as error:
         _fail(operation=operation, message=str(error), lease=lease)
     except Exception as error:
@@ -288,6 +273,12 @@ def _fail(*, operation: BulkOperation, message: str, lease: LeaseHandle | None) 
     with writing(operation):
         renew(operation=operation, lease=lease)
         _finish(operation=operation, state=OperationState.FAILED, message=message)
+
+
+def end_cancelled(operation: BulkOperation, *, message: str) -> None:
+    """End an operation whose run was cancelled while nobody was at work on it. One that ended already is left alone."""
+    if operation.state in UNFINISHED:
+        _fail(operation=operation, message=message, lease=None)
 
 
 def describe_result(operation: BulkOperation) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.test import Client
 
 from ctms.accounts.models import User
+from ctms.audit.actors import Actor
 from ctms.clinical.models import Study
 from ctms.core.clock import get_now
+from ctms.jobs.cancellation import cancel_run
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.leases import LeaseLostError
 from ctms.jobs.models import JobDefinition, JobRun
@@ -185,3 +187,31 @@ def test_the_time_limit_tells_how_to_go_on(client: Client, monkeypatch: pytest.M
     client.post(f"/operations/{operation.uid}/resume/")
     run_job(operation)
     assert (operation.counts, Study.objects.count()) == ({"created": 7}, 7)
+
+
+@pytest.mark.parametrize(("mode", "written"), [("valid", 4), ("all", 0)])
+def test_a_cancelled_run_stops_after_its_batch_and_ends_the_operation(
+    client: Client, monkeypatch: pytest.MonkeyPatch, user: User, mode: str, written: int
+) -> None:
+    operation = confirm_import(client, mode=mode)
+
+    def cancel(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 2:
+            cancel_run(run=get_run(operation), actor=Actor(user=user, source="page"))
+
+    watch(monkeypatch, cancel)
+    ended = run_job(operation)
+    assert (ended.state, operation.state, Study.objects.count()) == (RunState.CANCELLED, "failed", written)
+    assert operation.message.startswith(f"{user} cancelled it at ")
+
+
+def test_an_operation_whose_run_is_cancelled_before_it_begins_has_ended(client: Client, user: User) -> None:
+    operation = confirm_import(client)
+    late = queue_late_check(operation)
+    actor = Actor(user=user, source="page")
+    cancel_run(run=late, actor=actor)
+    operation.refresh_from_db()
+    assert operation.state == "queued"
+    cancel_run(run=get_run(operation), actor=actor)
+    operation.refresh_from_db()
+    assert (operation.state, Study.objects.count()) == ("failed", 0)
