@@ -60,6 +60,8 @@ def save_record(
             entry = _build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason)
             entry.action = AuditAction.CREATED if adding else AuditAction.CHANGED
             _write_entries([entry])
+        if not adding and "name" in changes:
+            _rename_named_after(records=[record], actor=actor, reason=reason)
         return True
 
 
@@ -123,6 +125,8 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
                     update_fields=[f.name for f in model._meta.concrete_fields if not f.primary_key],
                 )
                 _write_entries(entries)
+            renamed = [record for record, entry in zip(changed, entries, strict=True) if "name" in entry.changes]
+            _rename_named_after(records=renamed, actor=actor, reason=reason)
     return changed
 
 
@@ -176,6 +180,13 @@ def record_event(
             )
         ]
     )
+
+
+def _rename_named_after(*, records: Sequence[AuditedModel], actor: Actor, reason: str) -> None:
+    """Save what is called by the names of these records again, so that it is called by the new ones."""
+    if records:
+        for named in type(records[0]).list_named_after(records):
+            update_records(records=list(named), actor=actor, reason=reason)
 
 
 def _get_model(records: Sequence[RecordT]) -> type[RecordT]:

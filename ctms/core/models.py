@@ -14,7 +14,7 @@ from ctms.core.choices import RecordStatus
 from ctms.core.errors import UnauditedWriteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _writer_is_active: ContextVar[bool] = ContextVar("audited_writer_is_active", default=False)
 
@@ -108,6 +108,11 @@ class AuditedModel(models.Model):
     def prepare_for_save(self) -> None:
         """Fill what follows from other fields; called by the writer before it validates. Override and call super()."""
 
+    @classmethod
+    def list_named_after(cls, records: Sequence[Any]) -> list[models.QuerySet[Any]]:  # noqa: ARG003  for those who override it
+        """Records of other models whose names hold the names of these; the writer builds them anew."""
+        return []
+
     def full_clean(
         self,
         exclude: Iterable[str] | None = None,
@@ -129,6 +134,9 @@ class VaultRecord(AuditedModel):
     external_id = models.CharField("external ID", max_length=255, unique=True, null=True, blank=True)
     custom_fields = models.JSONField(default=dict, blank=True, editable=False)
 
+    # Whether the name says what other fields hold, so that it is built anew with every save.
+    name_follows: ClassVar[bool] = False
+
     class Meta:
         abstract = True
 
@@ -138,9 +146,9 @@ class VaultRecord(AuditedModel):
     def prepare_for_save(self) -> None:
         super().prepare_for_save()
         self.external_id = self.external_id or None
-        if not self.name:
+        if self.name_follows or not self.name:
             self.name = self.build_name()[:128]
 
     def build_name(self) -> str:
-        """Name of a record whose object is not named by hand; empty where it is."""
+        """Name of a record whose object is not named by hand; empty where it is. Called again if `name_follows`."""
         return ""

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctms.audit.services import create_records, save_record
-from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
+from ctms.audit.models import AuditEntry
+from ctms.audit.services import create_records, save_record, update_records
+from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType, TeamRole
 from ctms.clinical.consistency import check_order
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -59,6 +61,64 @@ def test_a_person_is_named_by_first_and_last_name_whenever_they_change() -> None
     person.first_name, person.email = "", ""
     save(person)
     assert (person.name, person.display_contact) == ("Person", "Person")
+
+
+def test_what_is_called_by_other_fields_follows_them() -> None:
+    event = MonitoringEventFactory.create(planned_start=dt.date(2026, 3, 2))
+    event.planned_start, event.planned_end = dt.date(2026, 4, 1), None
+    save(event)
+    assert event.name == "Interim Monitoring Visit 2026-04-01"
+    log = StudyCommunicationLogFactory.create(subject="Old")
+    log.subject = "New"
+    save(log)
+    assert log.name == "New"
+    country = StudyCountryFactory.create(country="FR", name="")
+    country.country = "DE"
+    save(country)
+    assert country.name == "DE"
+    other = PersonFactory.create(first_name="New", last_name="Person")
+    for record in (
+        MonitoringEventParticipantFactory.create(),
+        StudyCommunicationContactFactory.create(),
+        StudyPersonFactory.create(team_role=TeamRole.OTHER),
+    ):
+        record.person = other
+        save(record)
+        assert record.name.removesuffix(f" ({TeamRole.OTHER.label})") == "New Person"
+
+
+def test_who_is_renamed_is_renamed_everywhere_in_the_audit_trail_too() -> None:
+    person = PersonFactory.create(first_name="Petra", last_name="Person")
+    named = [
+        MonitoringEventParticipantFactory.create(person=person),
+        StudyCommunicationContactFactory.create(person=person),
+        StudyPersonFactory.create(person=person, team_role=TeamRole.OTHER),
+    ]
+    other = StudyPersonFactory.create()
+    person.last_name = "Miller"
+    save_record(record=person, actor=build_admin_actor(), reason="Married")
+    for record in named:
+        record.refresh_from_db()
+        assert (record.name.split(" (")[0], record.version) == ("Petra Miller", 2)
+        entry = AuditEntry.objects.filter(record_uid=record.uid).latest("id")
+        assert (set(entry.changes), entry.reason) == ({"name"}, "Married")
+    other.refresh_from_db()
+    assert other.version == 1
+
+
+def test_renaming_many_takes_as_many_statements_as_renaming_one() -> None:
+    def count(number: int) -> int:
+        people = PersonFactory.create_batch(number)
+        for person in people:
+            StudyPersonFactory.create(person=person)
+            MonitoringEventParticipantFactory.create(person=person)
+            person.last_name = "Miller"
+        with CaptureQueriesContext(connection) as queries:
+            update_records(records=people, actor=build_admin_actor())
+        return len(queries)
+
+    assert count(1) == count(12)
+    assert not StudyPerson.objects.exclude(name__contains="Miller").exists()
 
 
 @given(first=st.text("ab ", max_size=64), last=st.text("ab", min_size=1, max_size=64))

@@ -24,6 +24,7 @@ class MonitoringEvent(VaultRecord):
     """A visit to a site, on site or remote; the object type tells which kind."""
 
     object_name = "monitoring_event__ctms"
+    name_follows = True
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="monitoring_events")
     study_country = models.ForeignKey(StudyCountry, on_delete=models.PROTECT, related_name="monitoring_events")
@@ -77,6 +78,7 @@ class MonitoringEventParticipant(VaultRecord):
     """A person who takes part in a monitoring event."""
 
     object_name = "monitoring_event_participant__ctms"
+    name_follows = True
 
     monitoring_event = models.ForeignKey(MonitoringEvent, on_delete=models.PROTECT, related_name="participants")
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="monitoring_event_participations")
@@ -102,6 +104,7 @@ class StudyCommunicationLog(VaultRecord):
     """A communication with people of a study; the object type tells by what means."""
 
     object_name = "study_communication_log__ctms"
+    name_follows = True
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="communications")
     study_country = models.ForeignKey(
@@ -149,6 +152,7 @@ class StudyCommunicationContact(VaultRecord):
     """A contact person of a communication."""
 
     object_name = "study_communication_contact__ctms"
+    name_follows = True
 
     communication = models.ForeignKey(StudyCommunicationLog, on_delete=models.PROTECT, related_name="contacts")
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="communication_contacts")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -52,6 +53,13 @@ class Person(VaultRecord):
     def display_contact(self) -> str:
         """`First Last (email)`."""
         return f"{self.full_name} ({self.email})" if self.email else self.full_name
+
+    @classmethod
+    def list_named_after(cls, records: Sequence[Any]) -> list[models.QuerySet[Any]]:
+        named = (cls.study_roles, cls.monitoring_event_participations, cls.communication_contacts)
+        return [
+            each.rel.related_model._base_manager.filter(person__in=records).select_related("person") for each in named
+        ]
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or PersonType.PERSON

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from ctms.clinical.consistency import check_order, check_same_study, fill_wider_
 from ctms.clinical.models.people import Person
 from ctms.core.models import AuditedModel, VaultRecord
 
+_COUNTRY_CODE = re.compile(r"[A-Z]{2}")
 validate_country_code = RegexValidator(r"^[A-Z]{2}\Z", "Use the two capital letters of ISO 3166-1, e.g. DE.")
 
 
@@ -72,6 +74,11 @@ class StudyCountry(VaultRecord):
         ]
         indexes: ClassVar = [models.Index(fields=("name", "id"), name="study_country_list")]
 
+    def prepare_for_save(self) -> None:
+        if _COUNTRY_CODE.fullmatch(self.name):
+            self.name = ""  # built of the country, whichever it was then
+        super().prepare_for_save()
+
     def build_name(self) -> str:
         return self.country
 
@@ -123,6 +130,7 @@ class StudyPerson(VaultRecord):
     """A person's role in a study, in one of its countries, or at one of its sites."""
 
     object_name = "study_person__clin"
+    name_follows = True
 
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="study_roles")
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="study_people")
