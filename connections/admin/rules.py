@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from connections.admin.marks import show_trouble
-from connections.choices import FieldRuleKind
+from connections.choices import FieldRuleKind, IntegrationKind
 from connections.filterforms import FilterForm
 from connections.models import FieldRule, Integration, IntegrationRule
 from connections.ruleforms import AddFieldRuleForm
@@ -27,6 +27,7 @@ from ctms.configuration.snapshot import load_configuration
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time
 
+_WITH_CHILDREN = (IntegrationKind.STUDY_OUTBOUND, IntegrationKind.SITE_OUTBOUND)
 _ADDED_KINDS = {"copy": FieldRuleKind.COPY, "constant": FieldRuleKind.CONSTANT}
 
 
@@ -34,16 +35,7 @@ _ADDED_KINDS = {"copy": FieldRuleKind.COPY, "constant": FieldRuleKind.CONSTANT}
 class IntegrationRuleAdmin(AuditedModelAdmin):
     """Which object goes where. Its page is its own; the form of the rule itself is behind *Edit rule*."""
 
-    list_display = (
-        "name",
-        "integration",
-        "connection_name",
-        "vault_object",
-        "crm_object",
-        "status",
-        "show_filter",
-        "show_trouble",
-    )
+    list_display = ("name", "integration", "connection_name", "status", "show_filter", "show_trouble")
     list_filter = ("integration__connection", "integration__kind", "status")
     list_select_related = ("integration__connection",)
     search_fields = ("name", "vault_object", "crm_object", "integration__connection__name")
@@ -171,7 +163,12 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
                 rule=rule,
                 template="admin/connections/confirm_switch.html",
                 title="Deactivate a required field rule",
-                context={"record": record, "read_version": version, "status": status},
+                context={
+                    "record": record,
+                    "read_version": version,
+                    "status": status,
+                    "has_children": rule.integration.kind in _WITH_CHILDREN,
+                },
             )
         refusal = try_write(
             lambda: switch(record=record, status=status, actor=build_actor(request), expected_version=int(version))
