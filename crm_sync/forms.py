@@ -7,8 +7,6 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
-from crm_sync.removal import Traces
-
 KEEP, FORGET = "keep", "forget"
 
 
@@ -18,13 +16,12 @@ class RemoveConnectionForm(forms.Form):
     fate_of_links = forms.ChoiceField(widget=UnfoldAdminRadioSelectWidget)
     read_version = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, traces: Traces, may_keep: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_keep: bool, **kwargs: Any) -> None:
         """`may_keep`: whether making the connection Inactive instead is a choice that the user has."""
         super().__init__(*args, **kwargs)
-        links = "1 link" if traces.links == 1 else f"{traces.links:,} links"
-        forget = (FORGET, f"Forget them: delete the connection and its {links} for good")
-        keep = (KEEP, "Keep them: do not delete the connection, make it Inactive instead")
+        # Short, for the theme cuts what does not fit in one line of a phone.
+        forget, keep = (FORGET, "Forget them: delete the connection"), (KEEP, "Keep them: make it Inactive instead")
         field: Any = self.fields["fate_of_links"]
-        field.label = "What becomes of the links between records of the Vault and of the CRM?"
+        field.label = "What becomes of them?"
         field.choices = [keep, forget] if may_keep else [forget]
         field.error_messages["required"] = "Choose what becomes of the links."

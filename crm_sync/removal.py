@@ -16,6 +16,7 @@ from connections.models import Connection, CrmConnectionIdentifierMapping, Field
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
 from ctms.audit.services import delete_record
+from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.jobs.choices import UNFINISHED_STATES, RunState
@@ -68,11 +69,13 @@ def count_traces(connection: Connection) -> Traces:
 def find_obstacle(*, connection: Connection, traces: Traces) -> str:
     """Why the connection cannot be deleted and what to do instead; empty if it can."""
     if number := traces.medical_activities:
-        refer = "1 Medical Activity refers" if number == 1 else f"{number:,} Medical Activities refer"
-        return (
-            f"{connection} cannot be deleted: {refer} to it as where they came from. Make it Inactive instead: it then "
-            "transfers nothing."
+        came = "1 Medical Activity came from it" if number == 1 else f"{number:,} Medical Activities came from it"
+        instead = (
+            "Make it Inactive instead: it then transfers nothing."
+            if connection.status == RecordStatus.ACTIVE
+            else "It is Inactive, so it transfers nothing."
         )
+        return f"{connection} cannot be deleted: {came}. {instead}"
     run = _get_runs(connection).filter(state__in=UNFINISHED_STATES).first()
     if run is not None:
         return (

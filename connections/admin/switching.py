@@ -78,7 +78,12 @@ class SwitchableAdmin(AuditedModelAdmin):
                 return HttpResponseRedirect(self.get_change_url(connection))
             form.add_error(None, refusal)
         return self.show_action(
-            request, record=connection, title=title, form=form, submit_label=title, explanation=explanation
+            request,
+            record=connection,
+            title=f"{title} {connection}",
+            form=form,
+            submit_label=title,
+            explanation=explanation,
         )
 
     def warn_about_missing_parts(self, request: HttpRequest, connection: Connection) -> None:

@@ -38,11 +38,16 @@ class Fact:
     fate: str
     url: str = ""
 
+    @property
+    def shown_number(self) -> str:
+        """With commas at the thousands."""
+        return f"{self.number:,}"
+
 
 class RemovableAdmin(AuditedModelAdmin):
     """Connections are deleted one at a time, for each has its own answer."""
 
-    actions: Any = ()
+    actions: Any = None
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
         """Tell and ask; with POST, do what was answered."""
@@ -54,7 +59,6 @@ class RemovableAdmin(AuditedModelAdmin):
         traces = count_traces(connection)
         form = RemoveConnectionForm(
             request.POST or None,
-            traces=traces,
             may_keep=self._may_deactivate(request, connection),
             initial={"read_version": connection.version},
         )

@@ -9,12 +9,14 @@ import pytest
 
 from activities.models import Activity
 from connections.models import Connection, FieldRule, Integration, IntegrationProgress, IntegrationRule
+from connections.services import set_connection_status
 from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
 from crm_sync.removal import ConnectionInUseError, count_traces, delete_connection, find_obstacle
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
+from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.errors import StaleRecordError
 from ctms.jobs.choices import RunState
@@ -137,11 +139,13 @@ def test_medical_activities_keep_their_connection_and_the_reason_says_what_to_do
     with pytest.raises(ConnectionInUseError) as raised:
         delete(world.connection)
     assert str(raised.value) == (
-        "NA cannot be deleted: 1 Medical Activity refers to it as where they came from. Make it Inactive instead: it "
-        "then transfers nothing."
+        "NA cannot be deleted: 1 Medical Activity came from it. Make it Inactive instead: it then transfers nothing."
     )
     assert list_rows() == before
     assert Activity.objects.filter(connection=world.connection).count() == 1
+    set_connection_status(connection=world.connection, status=RecordStatus.INACTIVE, actor=build_admin_actor())
+    with pytest.raises(ConnectionInUseError, match=r"came from it\. It is Inactive, so it transfers nothing"):
+        delete(world.connection)
 
 
 def test_a_scheduled_transfer_keeps_the_connection_until_it_is_over(world: World) -> None:
