@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core import signing
+from django.core.exceptions import ValidationError
 from django.db.models import F, Field, FloatField, Func, Model, Q, QuerySet, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import GreaterThan, LessThan
@@ -24,6 +25,7 @@ _SORT_VALUE = "sort_value"
 _ROW = "(%(expressions)s)"
 # Nobody but the Vault makes a cursor, so that what is read from one is what was written into it.
 _SALT = "ctms.records.paging"
+_UNREADABLE = "This place in the list cannot be read. Go to the first page."
 
 
 class InvalidCursorError(VaultError):
@@ -86,7 +88,8 @@ def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "")
     Raises InvalidCursorError.
     """
     key = _build_key(sort=sort, model=records.model)
-    place = _read_cursor(cursor=cursor, sort=sort, key=key)
+    scope = _name_scope(model=records.model, sort=sort)
+    place = _read_cursor(cursor=cursor, sort=sort, scope=scope, key=key)
     ordered = _order(records=records, key=key, sort=sort, backwards=place.backwards)
     if place.pk is not None:
         ordered = _begin_beyond(records=ordered, key=key, sort=sort, place=place)
@@ -103,10 +106,10 @@ def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "")
     by_pk = {row.pk: row for row in records.order_by().filter(pk__in=[each.pk for each in places])}
     return Page(
         rows=[by_pk[each.pk] for each in places if each.pk in by_pk],
-        next_cursor=_write_cursor(place=places[-1], sort=sort, direction=_FORWARDS, before=after)
+        next_cursor=_write_cursor(place=places[-1], sort=sort, scope=scope, direction=_FORWARDS, before=after)
         if places and has_next
         else None,
-        previous_cursor=_write_cursor(place=places[0], sort=sort, direction=_BACKWARDS, before=before)
+        previous_cursor=_write_cursor(place=places[0], sort=sort, scope=scope, direction=_BACKWARDS, before=before)
         if places and has_previous
         else None,
         is_first=not has_previous,
@@ -191,24 +194,34 @@ def _count_before(*, place: _Place, rows: int, has_previous: bool) -> int | None
     return max(1, place.before - rows)
 
 
-def _write_cursor(*, place: _Place, sort: Sort, direction: str, before: int | None) -> str:
+def _name_scope(*, model: type[Model], sort: Sort) -> str:
+    """Of which list a cursor is: its value means nothing in another object, or in a field made anew in another kind."""
+    return f"{model._meta.label_lower}:{sort.field.kind if sort.field else ''}"
+
+
+def _write_cursor(*, place: _Place, sort: Sort, scope: str, direction: str, before: int | None) -> str:
     value = place.value
     written = value if value is None or isinstance(value, (bool, float)) else _write_text(value)
-    return signing.Signer(salt=_SALT).sign_object([direction, sort.name, written, place.pk, before])
+    return signing.Signer(salt=_SALT).sign_object([scope, direction, sort.name, written, place.pk, before])
 
 
-def _read_cursor(*, cursor: str, sort: Sort, key: _Key | None) -> _Place:
+def _read_cursor(*, cursor: str, sort: Sort, scope: str, key: _Key | None) -> _Place:
     if not cursor:
         return _Place(before=0)
     if cursor == LAST:
         return _Place(backwards=True)
     try:
-        direction, name, written, pk, before = signing.Signer(salt=_SALT).unsign_object(cursor)
+        of_list, direction, name, written, pk, before = signing.Signer(salt=_SALT).unsign_object(cursor)
     except (signing.BadSignature, ValueError) as error:
-        raise InvalidCursorError("This place in the list cannot be read. Go to the first page.") from error
+        raise InvalidCursorError(_UNREADABLE) from error
+    if name == sort.name and of_list != scope:
+        raise InvalidCursorError("This place belongs to another list. Go to the first page.")
     if name != sort.name:
         raise InvalidCursorError("This place belongs to a list sorted in another way. Go to the first page.")
-    value = None if key is None or written is None else key.output_field.to_python(written)
+    try:
+        value = None if key is None or written is None else key.output_field.to_python(written)
+    except ValidationError as error:
+        raise InvalidCursorError(_UNREADABLE) from error
     return _Place(backwards=direction == _BACKWARDS, value=value, pk=pk, before=before)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ctms.clinical.models import Person
 from ctms.core.models import allow_record_writes
-from ctms.records.access import ObjectAccess
+from ctms.records.access import ObjectAccess, open_object
 from ctms.records.listing import is_sortable
 from ctms.records.paging import COUNT_CAP, InvalidCursorError, Page, Sort, count_capped, cut_page, order_records
 from tests.factories.bulk import create_people
@@ -166,6 +167,17 @@ def test_a_cursor_of_another_sort_is_refused(access: ObjectAccess) -> None:
     cursor = cut(access, "name__v", size=3).next_cursor or ""
     with pytest.raises(InvalidCursorError, match=r"^This place belongs to a list sorted in another way\."):
         cut(access, "-name__v", size=3, cursor=cursor)
+
+
+def test_a_cursor_of_another_object_or_of_a_field_of_another_kind_is_refused(access: ObjectAccess) -> None:
+    cursor = cut(access, "name__v", size=3).next_cursor or ""
+    people = open_object(user=access.user, object_name="person__sys")
+    with pytest.raises(InvalidCursorError, match=r"^This place belongs to another list\."):
+        cut(people, "name__v", size=3, cursor=cursor)
+    cursor = cut(access, "text__c", size=3).next_cursor or ""
+    number = replace(access.shape.fields["number__c"], api_name="text__c")
+    with pytest.raises(InvalidCursorError, match=r"^This place belongs to another list\."):
+        cut_page(records=access.list_records(), sort=Sort(field=number), size=3, cursor=cursor)
 
 
 def test_counting_ends_beyond_the_cap() -> None:
