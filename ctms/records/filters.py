@@ -42,6 +42,8 @@ YES_NO_CHOICES = [("true", "Yes"), ("false", "No")]
 ME = "me"
 CONTAINS, FROM, TO, WITHIN, EMPTY = "contains", "from", "to", "within", "empty"
 
+_MOST_DECIMALS = 20  # written out, 1e-1000000 is a megabyte of zeros
+
 _Method = Callable[[QuerySet[Any], str, Any], QuerySet[Any]]
 _Filters = Iterator[tuple[str, django_filters.Filter]]
 
@@ -212,6 +214,7 @@ def _build_number_filters(field: ObjectField) -> _Filters:
                 method=_filter_number(field, sides),
                 label=" ".join(filter(None, (label, suffix))),
                 min_value=-LARGEST,
+                decimal_places=_MOST_DECIMALS,
             ),
         )
 

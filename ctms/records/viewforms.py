@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 
 from ctms.records.models import SavedView
 
+NAME_IS_TAKEN = "You have a view of this name. Choose another name, or open that view and replace it."
+
 
 class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
     """Name, whether others may use it, and whether its user's list opens with it."""
@@ -30,9 +32,7 @@ class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
         view = self.instance
         others = SavedView.objects.filter(user=view.user, of_object=view.of_object, name=name).exclude(pk=view.pk)
         if others.exists():
-            raise ValidationError(
-                "You have a view of this name. Choose another name, or open that view and replace it."
-            )
+            raise ValidationError(NAME_IS_TAKEN)
         return name
 
     def clean(self) -> dict[str, Any]:

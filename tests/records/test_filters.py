@@ -148,6 +148,7 @@ def test_users_are_filtered_by_name_and_as_me(access: ObjectAccess) -> None:
         ("hours__v=ten", {"hours__v": ["Enter a number."]}),
         ("hours__v=NaN", {"hours__v": ["Enter a number."]}),
         ("number__c__to=1e999999", {"number__c__to": ["Ensure this value is less than or equal to 1000000000000000."]}),
+        ("number__c=1e-1000000", {"number__c": ["Ensure that there are no more than 20 decimal places."]}),
         ("passed__v=perhaps", {"passed__v": ["Select a valid choice. perhaps is not one of the available choices."]}),
         (
             "method__v=online__v&method__v=x",

@@ -12,6 +12,7 @@ from django.test import Client
 from ctms.accounts.models import User
 from ctms.records.models import ListPreference, SavedView
 from ctms.records.saved_views import is_changed
+from ctms.records.viewforms import SavedViewForm
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.records.test_lists import TRAININGS, Page, open_page
 from tests.records.trainings import create_trainings
@@ -215,3 +216,18 @@ def test_a_view_shows_everybody_their_own_records(client: Client) -> None:
     client.force_login(UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=[])))
     assert client.get(f"{TRAININGS}?view={view.uid}").status_code == 403
     assert client.get(f"{VIEWS}{view.uid}/").status_code == 403
+
+
+def test_a_view_of_the_same_name_that_is_saved_at_the_same_moment_is_told(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another request saves it between the look and the write."""
+    save(client, name="Mine")
+    monkeypatch.setattr(SavedViewForm, "clean_name", lambda form: form.cleaned_data["name"])
+    monkeypatch.setattr(SavedView, "validate_constraints", lambda *_args, **_options: None)
+    response = client.post(f"{VIEWS}?passed__v=true", {"name": "Mine", "is_default": "on"})
+    assert response.status_code == 200
+    assert response.context["form"].errors == {
+        "name": ["You have a view of this name. Choose another name, or open that view and replace it."]
+    }
+    assert SavedView.objects.count() == 1

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,7 +18,7 @@ from ctms.records.listing import VIEW, change_parameters, drop_blanks, read_list
 from ctms.records.models import SavedView
 from ctms.records.requests import open_object_or_404
 from ctms.records.saved_views import ALL, find_view, read_parameters, set_default_view, store_view
-from ctms.records.viewforms import SavedViewForm
+from ctms.records.viewforms import NAME_IS_TAKEN, SavedViewForm
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,8 +29,7 @@ def save_view(request: HttpRequest, object_name: str) -> HttpResponse:
     view = SavedView(user=access.user, of_object=object_name)
     _keep_list(view=view, access=access, parameters=request.GET)
     form = SavedViewForm(request.POST or None, instance=view)
-    if form.is_valid():
-        store_view(view=form.save(commit=False), is_default=form.cleaned_data["is_default"])
+    if form.is_valid() and _store(form):
         messages.success(request, f"The view “{view.name}” is saved.")
         return _open_view(view)
     back = change_parameters(request.GET).urlencode()
@@ -60,12 +60,21 @@ def change_view(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespon
         return HttpResponseRedirect(f"{_get_list_url(object_name)}?{VIEW}={ALL}")
     initial = {"is_default": _is_default(access=access, view=view)}
     form = SavedViewForm(request.POST or None, instance=view, initial=initial)
-    if form.is_valid():
-        store_view(view=form.save(commit=False), is_default=form.cleaned_data["is_default"])
+    if form.is_valid() and _store(form):
         messages.success(request, f"The view “{view.name}” is saved.")
         return _open_view(view)
     back_url = f"{_get_list_url(object_name)}?{VIEW}={view.uid}"
     return _show_form(request=request, access=access, form=form, back_url=back_url)
+
+
+def _store(form: SavedViewForm) -> bool:
+    """Save the view; False, with the error beside the name, if another of this name was saved at the same moment."""
+    try:
+        store_view(view=form.save(commit=False), is_default=form.cleaned_data["is_default"])
+    except IntegrityError:
+        form.add_error("name", NAME_IS_TAKEN)
+        return False
+    return True
 
 
 def _keep_list(*, view: SavedView, access: ObjectAccess, parameters: QueryDict) -> None:
