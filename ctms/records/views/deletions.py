@@ -40,7 +40,7 @@ def confirm_deletion(request: HttpRequest, object_name: str, uid: UUID) -> HttpR
     version = read_version(request)
     form = _ReasonForm(request.POST)
     if not form.is_valid():
-        problem = f"Reason: {' '.join(form.errors['reason'])}"
+        problem = f"Reason: {' '.join(map(str, form.errors['reason']))}"
         return _ask(request, access=access, record=record, problem=problem)
     reason = form.cleaned_data["reason"]
     try:
