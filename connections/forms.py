@@ -6,13 +6,12 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminRadioSelectWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminRadioSelectWidget
 
 from connections.choices import GrantFlow
-from connections.models import Connection, CrmConnectionIdentifierMapping, FieldRule
+from connections.models import Connection, CrmConnectionIdentifierMapping
 from ctms.audit.forms import AuditedModelForm
 from ctms.configuration.forms import PersonIdentifierForm
-from ctms.core.choices import RecordStatus
 
 
 def _build_secret_field(label: str) -> forms.CharField:
@@ -72,23 +71,3 @@ class IdentifierMappingForm(PersonIdentifierForm):
     class Meta:
         model = CrmConnectionIdentifierMapping
         fields = ("clinical_person_identifier", "crm_account_identifier")
-
-
-class FieldRuleRowForm(AuditedModelForm):
-    """A field rule as a row of its integration rule, with a switch for its status."""
-
-    active = forms.BooleanField(required=False, initial=True, widget=UnfoldBooleanSwitchWidget)
-
-    class Meta:
-        model = FieldRule
-        fields = ("position", "source", "target", "kind")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk is not None:
-            self.initial["active"] = self.instance.status == RecordStatus.ACTIVE
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
-        self.instance.status = RecordStatus.ACTIVE if self.cleaned_data.get("active") else RecordStatus.INACTIVE
-        return cleaned
