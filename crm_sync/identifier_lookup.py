@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from django.db.models import Count
+
 from connections.choices import FieldRuleKind
 from connections.models import FieldRule
 from crm_sync.checkup import ACCOUNT, CheckState
@@ -16,6 +18,7 @@ from crm_sync.errors import CrmError
 from crm_sync.identifier_stats import annotate_identifier
 from crm_sync.soql import build_select, chunk_values_by_url, is_in
 from crm_sync.transfer import build_client, refuse_other_organisation
+from ctms.clinical.models import Person
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from crm_sync.client import CrmClient
     from crm_sync.identifier_stats import ConnectionMapping
-    from ctms.clinical.models import Person
+    from ctms.configuration.registry import ObjectField
 
 LOOK_UP_SECONDS = 15.0
 SAMPLE = 20
@@ -67,11 +70,10 @@ def look_up_samples(
                 continue
             field = mapping.identifiers.person_field
             if field.api_name not in samples:
-                rows = annotate_identifier(persons, field=field).order_by("pk").values_list("identifier", "name")
-                samples[field.api_name] = dict(rows[:SAMPLE])
+                samples[field.api_name] = _draw_sample(persons, field=field)
             sample = samples[field.api_name]
             if not sample:
-                message = f"No person has a value in {field.label}, so there is nobody to look up."
+                message = f"None of the first persons has a value of its own in {field.label}: nobody to look up."
                 found[mapping.connection.pk] = LookUp(state=CheckState.SKIPPED, message=message)
                 continue
             try:
@@ -90,6 +92,17 @@ def look_up_samples(
         for mapping, each in pending:
             found[mapping.connection.pk] = _finish(mapping=mapping, pending=each, deadline=deadline)
     return found
+
+
+def _draw_sample(persons: QuerySet[Person], *, field: ObjectField) -> dict[str, str]:
+    """The first persons by identifier; values that several share are left out, as the transfer leaves them out."""
+    rows = annotate_identifier(persons, field=field).order_by("pk").values_list("identifier", "name")
+    sample = dict(rows[:SAMPLE])
+    every = annotate_identifier(Person.objects.all(), field=field).filter(identifier__in=list(sample)).order_by()
+    shared = every.values_list("identifier").annotate(number=Count("pk")).filter(number__gt=1)
+    for identifier, _ in shared:
+        sample.pop(identifier)
+    return sample
 
 
 def _build_client(*, mapping: ConnectionMapping, deadline: Deadline) -> CrmClient:
@@ -147,11 +160,11 @@ def _judge(*, sample: dict[str, str], accounts: Accounts) -> LookUp:
     if matched:
         value = matched[0]
         sentences.append(
-            f"{len(matched)} of the first {len(sample)} persons with a value have one account there: "
+            f"{len(matched)} of the first {len(sample)} persons with a value of their own have one account: "
             f"{sample[value]} ({value}) is the account {accounts[value][0]}."
         )
     else:
-        sentences.append(f"None of the first {len(sample)} persons with a value has one account there.")
+        sentences.append(f"None of the first {len(sample)} persons with a value of their own has one account.")
     remedies = []
     if doubled:
         sentences.append(f"{len(accounts[doubled[0]])} accounts have the value {doubled[0]!r}.")

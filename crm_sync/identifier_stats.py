@@ -65,7 +65,7 @@ class ConnectionMapping:
     outdated: int
 
 
-def annotate_identifier(persons: QuerySet[Person], *, field: ObjectField) -> QuerySet[Person, Any]:
+def annotate_identifier(persons: QuerySet[Person], *, field: ObjectField) -> Any:
     """The persons with their `identifier`, those without one left out."""
     expression = build_identifier_expression(IdentifierMapping(person_field=field, account_field=""))
     return persons.annotate(identifier=expression).filter(identifier__gt="")
@@ -74,9 +74,8 @@ def annotate_identifier(persons: QuerySet[Person], *, field: ObjectField) -> Que
 def measure_identifier(*, field: ObjectField, visible: QuerySet[Person]) -> IdentifierStatistics:
     """Count over all persons; examples are taken from the visible ones. Seven statements, however many persons."""
     expression = build_identifier_expression(IdentifierMapping(person_field=field, account_field=""))
-    counts = Person.objects.annotate(identifier=expression).aggregate(
-        persons=Count("pk"), with_value=Count("pk", filter=Q(identifier__gt=""))
-    )
+    identified: Any = Person.objects.annotate(identifier=expression)
+    counts = identified.aggregate(persons=Count("pk"), with_value=Count("pk", filter=Q(identifier__gt="")))
     every = annotate_identifier(Person.objects.all(), field=field).order_by()
     shown = annotate_identifier(visible, field=field)
     return IdentifierStatistics(
@@ -124,7 +123,7 @@ def list_fields(mappings: list[ConnectionMapping]) -> list[ObjectField]:
     return [field for field in fields.values() if not field.is_computed]
 
 
-def _measure_sharing(groups: Any, *, shown: QuerySet[Person, Any], key: str) -> Sharing:
+def _measure_sharing(groups: Any, *, shown: Any, key: str) -> Sharing:
     totals = groups.aggregate(groups=Count(key), total=Sum("number"))
     if not totals["groups"]:
         return Sharing(values=0, persons=0, examples=[])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.conf import settings
@@ -243,7 +243,7 @@ class _Transfer:
         return RunOutcome(state=state, message=message, result=result, log="\n".join(self._log))
 
 
-def build_client(*, connection: Connection, on_wait: Callable[[], None] | None = None, **bounds: float) -> CrmClient:
+def build_client(*, connection: Connection, on_wait: Callable[[], None] | None = None, **bounds: Any) -> CrmClient:
     """A client for the connection's organisation; `bounds` take the place of the options of that name.
 
     Raises ConfigurationError if the connection's authorization is incomplete or its URL is not allowed.

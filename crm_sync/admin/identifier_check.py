@@ -123,7 +123,7 @@ def _advise(statistics: IdentifierStatistics) -> list[str]:
         )
     if statistics.without_value:
         advice.append(
-            f"Activities of persons without a {label} are not transferred: each is a user exception until the value "
+            f"Activities of persons without {label} are not transferred: each is a user exception until the value "
             "is entered."
         )
     return advice

@@ -62,7 +62,7 @@ def save_mapping(world: World, **values: str) -> None:
 
 def remember_match(world: World, person: Person, identifier: str) -> None:
     AccountMatch.objects.create(
-        connection=world.connection, person=person, identifier=identifier, value=person.external_id, account_id="001"
+        connection=world.connection, person=person, identifier=identifier, value=person.name, account_id="001"
     )
 
 
@@ -160,7 +160,7 @@ def test_persons_are_looked_up_in_the_crm(world: World) -> None:
     found = look_up(world)
     assert found.state == CheckState.PASSED
     assert found.message == (
-        f"2 of the first 3 persons with a value have one account there: {ada.name} (P-1) is the account "
+        f"2 of the first 3 persons with a value of their own have one account: {ada.name} (P-1) is the account "
         f"{account_ids[0]}."
     )
     assert not AccountMatch.objects.exists()
@@ -176,7 +176,7 @@ def test_a_value_that_differs_in_case_is_no_match_and_is_told(world: World) -> N
     found = look_up(world)
     assert (found.state, found.message, found.remedy) == (
         CheckState.WARNING,
-        "None of the first 1 persons with a value has one account there. 'x-1' here is 'X-1' there.",
+        "None of the first 1 persons with a value of their own has one account. 'x-1' here is 'X-1' there.",
         "Make the values equal letter by letter, case included.",
     )
 
@@ -223,14 +223,16 @@ def test_application_settings_lead_to_the_page_and_its_button_asks_the_crm(clien
     page = client.get(reverse("admin:configuration_applicationsettings_change", args=(row.pk,)))
     assert action in page.content.decode()
     assert client.get(action).headers["Location"] == get_url()
-    _, second = create_numbered("P-1", "P-1")
-    account = {"LastName": "Person", "External_ID_vod__c": "P-1"}
+    _, second, _ = create_numbered("P-1", "P-1", "P-2")
+    account = {"LastName": "Person", "External_ID_vod__c": "P-2"}
     world.crm.organisation.insert_records(object_name="Account", records=[account])
     text = client.get(get_url()).content.decode()
     assert reverse("record", args=("person__sys", second.uid)) in text
     assert "2 persons share 1 value" in text
     assert len(world.crm.request_log) == 0
-    assert "(P-1) is the account" in client.post(get_url()).content.decode()
+    assert (
+        "1 of the first 1 persons with a value of their own have one account" in client.post(get_url()).content.decode()
+    )
 
 
 def test_persons_are_shown_only_to_those_who_may_read_them(client: Client, world: World) -> None:
