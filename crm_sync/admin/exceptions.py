@@ -74,7 +74,7 @@ class RetryingAdmin(ReadOnlyModelAdmin):
         if retry.run is None:
             self.message_user(request, retry.refusal, messages.WARNING)
         else:
-            status = format_html("Job Status")
+            status = "Job Status"
             if has_permission(user=get_user(request), permission=_SEE_JOBS):
                 url = reverse("admin:jobs_jobrun_change", args=(retry.run.pk,))
                 status = format_html("<a class='vault-link' href='{}'>Job Status</a>", url)
@@ -199,8 +199,8 @@ class RetryableItemAdmin(RetryingAdmin, ExceptionItemAdmin):
                 return None
         return self.show_question(
             request,
-            title="Dismiss",
-            subtitle=f"{len(keys):,} items",
+            title=f"Dismiss {len(keys):,} items",
+            subtitle="",
             form=form,
             submit_label="Dismiss",
             explanation=_WHAT_DISMISSING_DOES,

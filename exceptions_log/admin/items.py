@@ -55,7 +55,14 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
     list_select_related = ("message__connection",)
     search_fields = ("name", "item", "error_message", "crm_id__exact", "key__exact")
     search_help_text = "Name of the item or its record, error message, or a whole CRM id or record UID"
-    readonly_fields = ("show_state", "show_remedy", "show_item_data", "show_record", "show_connection")
+    readonly_fields = (
+        "show_state",
+        "show_remedy",
+        "show_item_data",
+        "show_record",
+        "show_record_uid",
+        "show_connection",
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: ExceptionItem | None = None) -> Any:  # noqa: ARG002  Django's signature
         sections: list[Any] = [
@@ -63,7 +70,7 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
                 None,
                 {"fields": (("name", "show_state"), ("error_type", "show_connection"), "error_message", "show_remedy")},
             ),
-            ("Record", {"fields": (("item", "show_record"), ("record_uid", "crm_id"), "show_item_data")}),
+            ("Record", {"fields": (("item", "show_record"), ("show_record_uid", "crm_id"), "show_item_data")}),
             ("History", {"fields": (("message", "attempts"), ("first_failed_at", "last_failed_at"))}),
         ]
         if obj is not None and obj.dismissed_at is not None:
@@ -109,6 +116,10 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
     @admin.display(description="what to do")
     def show_remedy(self, item: ExceptionItem) -> str:
         return describe_remedy(item)
+
+    @admin.display(description="record UID")
+    def show_record_uid(self, item: ExceptionItem) -> str:
+        return str(item.record_uid or "–")
 
     @admin.display(description="record")
     def show_record(self, item: ExceptionItem) -> str:

@@ -34,5 +34,5 @@ class ItemDisplayMixin:
     def show_name(self, item: ExceptionItem) -> str:
         """The way to the item's page; dismissed ones are marked."""
         url = reverse("admin:exceptions_log_exceptionitem_change", args=(item.pk,))
-        mark = format_html(" <span class='vault-badge'>Dismissed</span>") if item.is_dismissed else ""
+        mark = format_html(" <span class='vault-badge'>{}</span>", "Dismissed") if item.is_dismissed else ""
         return format_html("<a class='vault-link' href='{}'>{}</a>{}", url, item.name, mark)

@@ -1,0 +1,267 @@
+"""What admins do about user exceptions: Retry now and Dismiss, of one item, of several, of a message; and who may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from connections.permissions import MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS
+from crm_sync.jobs import TRANSFER_JOB_KEY
+from ctms.audit.models import AuditEntry
+from ctms.audit.services import save_record
+from ctms.core.choices import RecordStatus
+from ctms.jobs.choices import RunState, RunTrigger
+from ctms.jobs.models import JobRun
+from exceptions_log.choices import ErrorType
+from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.selectors import list_dismissed_items
+from tests.admin_forms import list_messages, log_in_admin
+from tests.admin_rows import create_exception_item, create_exception_message
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.base import build_admin_actor
+
+pytestmark = pytest.mark.django_db
+
+MESSAGES = "/admin/exceptions_log/exceptionmessage/"
+ITEMS = "/admin/exceptions_log/exceptionitem/"
+READ = ["exception_message__sys:read", "exception_item__sys:read"]
+
+
+def log_in(client: Client, *permissions: str) -> None:
+    profile = SecurityProfileFactory.create(permissions=[*READ, *permissions])
+    client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
+
+
+def create_item(**values: Any) -> ExceptionItem:
+    item = create_exception_message().items.get()
+    ExceptionItem.objects.filter(pk=item.pk).update(**values)
+    item.refresh_from_db()
+    return item
+
+
+def list_started() -> list[tuple[str, str, str]]:
+    runs = JobRun.objects.filter(definition__key=TRANSFER_JOB_KEY).order_by("unit_label")
+    return [(run.unit_label, run.state, run.trigger) for run in runs]
+
+
+def list_offered(client: Client, url: str) -> list[str]:
+    return [entry["title"] for entry in client.get(url).context["actions_detail"]]
+
+
+def post_list_action(client: Client, action: str, *items: ExceptionItem, query: str = "", **typed: str) -> Any:
+    return client.post(
+        f"{ITEMS}{query}", {"action": action, "_selected_action": [item.pk for item in items], **typed}, follow=True
+    )
+
+
+# -- Retry now ------------------------------------------------------------------------------------
+def test_retry_now_asks_first_and_then_starts_a_transfer_of_the_items_connection_alone(client: Client) -> None:
+    log_in_admin(client)
+    item, _ = create_item(), create_item()
+    url = f"{ITEMS}{item.pk}/retry-now/"
+
+    assert "This starts one of" in client.get(url).content.decode()
+    assert list_started() == []
+
+    page = client.post(url, follow=True)
+
+    connection = item.message.connection
+    run = JobRun.objects.get(definition__key=TRANSFER_JOB_KEY)
+    assert list_started() == [(connection.name, RunState.QUEUED, RunTrigger.START_NOW)]
+    assert list_messages(page) == [
+        (
+            f"A transfer of {connection} was started; see "
+            f"<a class='vault-link' href='/admin/jobs/jobrun/{run.pk}/change/'>Job Status</a>."
+        )
+    ]
+
+
+def test_retry_now_says_why_nothing_was_started(client: Client) -> None:
+    log_in_admin(client)
+    item = create_item()
+    client.post(f"{ITEMS}{item.pk}/retry-now/", follow=True)
+    connection = item.message.connection
+
+    assert list_messages(client.post(f"{ITEMS}{item.pk}/retry-now/", follow=True)) == [
+        (
+            f"CRM/Clinical Operations Transfer for {connection} is scheduled or running already; see Job Status. "
+            "What failed is taken up by that run, or by the one after it."
+        )
+    ]
+
+    connection.status = RecordStatus.INACTIVE
+    save_record(record=connection, actor=build_admin_actor())
+    assert list_messages(client.post(f"{ITEMS}{item.pk}/retry-now/", follow=True)) == [
+        f"{connection} is Inactive, so no transfer was started. Make it Active under Connections."
+    ]
+
+
+def test_retry_now_tells_that_an_inactive_integration_transfers_nothing(client: Client) -> None:
+    log_in_admin(client)
+    item = create_item()
+    integration = item.message.integration
+    integration.status = RecordStatus.INACTIVE
+    save_record(record=integration, actor=build_admin_actor())
+
+    page = client.post(f"{ITEMS}{item.pk}/retry-now/", follow=True)
+
+    assert list_messages(page)[1:] == [f"{integration.name} is Inactive: its records wait until it is Active."]
+
+
+def test_several_items_start_one_transfer_of_each_connection(client: Client) -> None:
+    log_in_admin(client)
+    first, second = create_item(), create_item()
+    third = create_exception_item(message=first.message)
+
+    page = post_list_action(client, "retry_selected", first, second, third)
+
+    labels = sorted(str(item.message.connection) for item in (first, second))
+    assert [label for label, _, _ in list_started()] == labels
+    assert len(list_messages(page)) == 2
+
+
+def test_items_of_earlier_runs_start_nothing(client: Client) -> None:
+    log_in_admin(client)
+    item = create_exception_message(status=RecordStatus.INACTIVE).items.get()
+
+    page = post_list_action(client, "retry_selected", item, query="?shown=all")
+
+    assert list_messages(page)[0].startswith("Nothing was started: these items are of earlier runs.")
+    assert list_started() == []
+    assert list_offered(client, f"{ITEMS}{item.pk}/change/") == []
+
+
+def test_a_message_is_retried_as_a_whole(client: Client) -> None:
+    log_in_admin(client)
+    message = create_exception_message()
+    create_exception_item(message=message)
+    url = f"{MESSAGES}{message.pk}/retry-all/"
+
+    assert list_offered(client, f"{MESSAGES}{message.pk}/change/") == ["Retry all now"]
+    assert client.get(url).status_code == 200
+    assert client.post(url).status_code == 302
+
+    assert [label for label, _, _ in list_started()] == [message.connection.name]
+    ExceptionMessage.objects.filter(pk=message.pk).update(status=RecordStatus.INACTIVE)
+    assert list_offered(client, f"{MESSAGES}{message.pk}/change/") == []
+
+
+# -- Dismiss --------------------------------------------------------------------------------------
+def test_an_item_is_dismissed_with_a_reason_and_not_without(client: Client) -> None:
+    user = log_in_admin(client)
+    item = create_item()
+    url = f"{ITEMS}{item.pk}/dismiss/"
+
+    refused = client.post(url, {"reason": "   "})
+    assert refused.context["form"].errors == {"reason": ["Reason: say why this needs no correction."]}
+    assert list_dismissed_items().count() == 0
+
+    page = client.post(url, {"reason": "A test person"}, follow=True)
+
+    item.refresh_from_db()
+    assert (item.is_dismissed, item.dismissed_by, item.dismissal_reason) == (True, user, "A test person")
+    assert list_messages(page) == [f"{item} was dismissed."]
+    assert AuditEntry.objects.get(record_uid=item.uid).reason == "A test person"
+    assert list_offered(client, f"{ITEMS}{item.pk}/change/") == ["Retry now"]
+
+
+def test_a_reason_that_is_too_long_is_kept_in_the_form(client: Client) -> None:
+    log_in_admin(client)
+    item = create_item()
+    refused = client.post(f"{ITEMS}{item.pk}/dismiss/", {"reason": "x" * 501})
+    assert "at most 500 characters" in str(refused.context["form"].errors)
+    assert "x" * 501 in refused.content.decode()
+
+
+def test_several_items_are_dismissed_with_one_reason(client: Client) -> None:
+    log_in_admin(client)
+    items = [create_item(), create_item()]
+    asked = post_list_action(client, "dismiss_selected", *items)
+    assert (asked.status_code, asked.context["title"]) == (200, "Dismiss 2 items")
+    assert list_dismissed_items().count() == 0
+
+    values = {name: field.value() for name, field in ((f.name, f) for f in asked.context["form"])}
+    assert sorted(values) == ["_selected_action", "action", "reason"]
+    page = post_list_action(client, values["action"], *items, reason="Test persons")
+
+    assert list_messages(page) == ["2 items were dismissed."]
+    assert {item.dismissal_reason for item in list_dismissed_items()} == {"Test persons"}
+
+
+def test_of_several_items_none_is_dismissed_if_one_cannot_be(client: Client) -> None:
+    log_in_admin(client)
+    record = create_item()
+    whole = create_item(key="integration:call_inbound", error_type=ErrorType.CONFIGURATION, name="NA: CRM Call Inbound")
+
+    page = post_list_action(client, "dismiss_selected", record, whole, reason="No matter")
+
+    assert page.context["form"].non_field_errors() == [
+        (
+            "Nothing was dismissed. NA: CRM Call Inbound concerns a whole integration: nothing is transferred while it "
+            "lasts, so it cannot be dismissed. Correct what its error message names, or make the integration Inactive."
+        )
+    ]
+    assert list_dismissed_items().count() == 0
+    assert list_offered(client, f"{ITEMS}{whole.pk}/change/") == ["Retry now"]
+
+
+def test_retry_now_takes_a_dismissal_back(client: Client) -> None:
+    log_in_admin(client)
+    item = create_item()
+    client.post(f"{ITEMS}{item.pk}/dismiss/", {"reason": "A test person"})
+    assert "Its dismissal is taken back." in client.get(f"{ITEMS}{item.pk}/retry-now/").content.decode()
+
+    client.post(f"{ITEMS}{item.pk}/retry-now/")
+
+    item.refresh_from_db()
+    assert (item.is_dismissed, item.message.status) == (False, RecordStatus.ACTIVE)
+    assert len(list_started()) == 1
+
+
+# -- Who may --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("permission", [MANAGE_INTEGRATIONS, MANAGE_CONNECTIONS])
+def test_who_manages_integrations_may_do_both(client: Client, permission: str) -> None:
+    log_in(client, permission)
+    item = create_item()
+    assert list_offered(client, f"{ITEMS}{item.pk}/change/") == ["Retry now", "Dismiss"]
+    assert list_offered(client, f"{MESSAGES}{item.message_id}/change/") == ["Retry all now"]
+    assert client.post(f"{ITEMS}{item.pk}/retry-now/").status_code == 302
+    assert client.post(f"{ITEMS}{item.pk}/dismiss/", {"reason": "A test person"}).status_code == 302
+    assert (len(list_started()), list_dismissed_items().count()) == (1, 1)
+
+
+@pytest.mark.parametrize("permissions", [[], ["admin:jobs"]])
+def test_reading_shows_the_items_and_does_nothing_to_them(client: Client, permissions: list[str]) -> None:
+    log_in(client, *permissions)
+    item = create_item()
+    assert list_offered(client, f"{ITEMS}{item.pk}/change/") == []
+    assert list_offered(client, f"{MESSAGES}{item.message_id}/change/") == []
+    assert "_selected_action" not in client.get(ITEMS).content.decode()
+    for url in (
+        f"{ITEMS}{item.pk}/retry-now/",
+        f"{ITEMS}{item.pk}/dismiss/",
+        f"{MESSAGES}{item.message_id}/retry-all/",
+    ):
+        assert client.get(url).status_code == 403
+        assert client.post(url, {"reason": "A test person"}).status_code == 403
+    for action in ("retry_selected", "dismiss_selected"):
+        post_list_action(client, action, item, reason="A test person")
+    assert (list_started(), list_dismissed_items().count()) == ([], 0)
+
+
+def test_managing_integrations_without_reading_the_items_is_not_enough(client: Client) -> None:
+    profile = SecurityProfileFactory.create(permissions=[MANAGE_INTEGRATIONS])
+    client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
+    item = create_item()
+    for url in (ITEMS, f"{ITEMS}{item.pk}/retry-now/", f"{ITEMS}{item.pk}/dismiss/"):
+        assert client.post(url, {"reason": "A test person"}).status_code == 403
+    assert (list_started(), list_dismissed_items().count()) == ([], 0)
+
+
+def test_an_item_of_a_draft_is_out_of_reach(client: Client) -> None:
+    log_in_admin(client)
+    item = create_exception_message(is_draft=True).items.get()
+    for action in ("retry-now", "dismiss"):
+        assert client.post(f"{ITEMS}{item.pk}/{action}/", {"reason": "x"}).status_code == 403
