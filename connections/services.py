@@ -173,6 +173,9 @@ _COPIED_FIELD_RULE_FIELDS = (
 
 def _copy_integrations(*, source: Connection, target: Connection, actor: Actor) -> None:
     """Copy what admins configured: neither how far the source has come nor what it transferred."""
+    # Locked, so that it is not deleted half-way, and looked for, for it may have been deleted before.
+    if not Connection.objects.select_for_update().filter(pk=source.pk).exists():
+        raise ValidationError(f"{source} was deleted meanwhile, so that its rules cannot be copied. Copy another one.")
     for integration in source.integrations.select_related("rule"):
         copied = Integration(connection=target, kind=integration.kind, name=integration.name, status=integration.status)
         save_record(record=copied, actor=actor)

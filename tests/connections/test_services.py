@@ -97,6 +97,22 @@ def test_a_connection_can_take_over_the_rules_of_another_with_their_flags() -> N
 
 
 @pytest.mark.django_db
+def test_the_rules_of_a_connection_that_was_deleted_meanwhile_are_not_copied() -> None:
+    source = ConnectionFactory.create(name="Gone")
+    for query in (
+        FieldRule.objects.all(),
+        IntegrationRule.objects.all(),
+        Integration.objects.all(),
+        Connection.objects.all(),
+    ):
+        for record in query:
+            delete_record(record=record, actor=build_admin_actor())
+    with pytest.raises(ValidationError, match="Gone was deleted meanwhile"):
+        create_connection(connection=build(1), actor=build_admin_actor(), copy_rules_of=source)
+    assert Connection.objects.count() == 0
+
+
+@pytest.mark.django_db
 def test_an_eleventh_connection_is_refused_and_a_deleted_one_makes_room() -> None:
     connections = [create_connection(connection=build(n), actor=build_admin_actor()) for n in range(MAX_CONNECTIONS)]
     assert sorted(c.slot for c in connections) == list(range(1, 11))
