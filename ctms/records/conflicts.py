@@ -19,7 +19,7 @@ from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.forms import RecordForm
 from ctms.records.referencefields import ReferenceField
-from ctms.records.values import format_value, read_value
+from ctms.records.values import format_for, read_value
 
 YOURS, THEIRS = "yours", "theirs"
 _CHOICE = "choose__"
@@ -84,8 +84,8 @@ def build_conflict(*, form: RecordForm, data: QueryDict, version: int) -> Confli
             ConflictRow(
                 name=each.api_name,
                 label=each.label,
-                yours=format_value(value=yours, field=each, shape=form.access.shape),
-                theirs=format_value(value=_read_stored(form=form, field=each), field=each, shape=form.access.shape),
+                yours=format_for(access=form.access, value=yours, field=each),
+                theirs=format_for(access=form.access, value=_read_stored(form=form, field=each), field=each),
                 choice=choice,
                 problem="Choose one of the two." if is_resolving and not choice else "",
             )

@@ -26,6 +26,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.formulas import neutralise, neutralise_line
 from ctms.records.listing import COLUMNS, CURSOR, SIZE, VIEW, ListQuery, change_parameters
 from ctms.records.paging import order_records
+from ctms.records.references import HIDDEN
 from ctms.records.values import ValueReader, format_value, read_value, select_references, to_zone
 
 _CHUNK = 500
@@ -77,6 +78,8 @@ class Export:
         if isinstance(value, dt.date) or (field.kind == FieldKind.NUMBER and value is not None):
             cell: Cell = value
             return cell
+        if not reader.may_name(value):
+            return HIDDEN
         return format_value(value=value, field=field, shape=self.access.shape)
 
 

@@ -205,7 +205,7 @@ class RecordForm(forms.Form):
         """Whether what was sent comes from a form without the field."""
         if isinstance(self.fields[name].widget, forms.CheckboxInput):
             return SHOWN_FIELDS in data and name not in data and name not in data[SHOWN_FIELDS].split()
-        return self.fields[name].widget.value_omitted_from_data(data, {}, name)
+        return bool(self.fields[name].widget.value_omitted_from_data(data, {}, name))
 
     def _narrow(self, data: QueryDict) -> None:
         """Let each reference be one that fits the others, those named in words included: the widest are read first."""

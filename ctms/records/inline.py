@@ -18,7 +18,7 @@ from ctms.records.formfields import build_form_field
 from ctms.records.referencefields import ReferenceField, ReferenceInput
 from ctms.records.references import list_narrowings
 from ctms.records.services import write_values
-from ctms.records.values import format_value, read_value
+from ctms.records.values import format_for, read_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class FieldForm(forms.Form):
     @property
     def typed(self) -> str:
         """What was typed, as a value is shown."""
-        return format_value(value=self.cleaned_data[self.field.api_name], field=self.field, shape=self.access.shape)
+        return format_for(access=self.access, value=self.cleaned_data[self.field.api_name], field=self.field)
 
     def save(self, *, actor: Actor, expected_version: int) -> bool:
         """Write what was typed; False, with errors that say why, if it was refused.
@@ -114,7 +114,7 @@ def build_conflict(*, record: Any, form: FieldForm) -> FieldConflict:
     return FieldConflict(
         by=str(record.modified_by),
         at=record.modified_at,
-        theirs=format_value(value=theirs, field=form.field, shape=form.access.shape),
+        theirs=format_for(access=form.access, value=theirs, field=form.field),
         yours=form.typed,
     )
 

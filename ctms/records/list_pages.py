@@ -23,8 +23,8 @@ from ctms.records.listing import (
     SORT,
     VIEW,
     ListQuery,
+    can_sort,
     change_parameters,
-    is_sortable,
     write_columns,
 )
 from ctms.records.models import ListPreference, SavedView
@@ -306,7 +306,7 @@ class ListPage:
             return cut_page(records=records, sort=self.listed.sort, size=self.size), problem
 
     def _build_heading(self, field: ObjectField) -> Heading:
-        if not is_sortable(field):
+        if not can_sort(access=self.access, field=field):
             return Heading(label=field.label)
         sort = self.listed.sort
         is_current = sort.field is not None and sort.field.api_name == field.api_name

@@ -18,6 +18,7 @@ from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
 from ctms.records.filters import ActiveFilter, build_filter_set, list_active_filters
 from ctms.records.paging import Sort
+from ctms.records.references import can_name
 from ctms.records.search import MOST_WORDS, search_records
 
 # Parameters that are not filters.
@@ -54,7 +55,9 @@ class ListQuery:
     def list_records(self) -> QuerySet[Any]:
         """The records, not yet in order; none of them while a filter cannot be understood."""
         records = self.filter_set.qs if self.filter_set.is_valid() else self.access.list_records().none()
-        return search_records(records=records, vault_object=self.access.vault_object, query=self.text)
+        return search_records(
+            access=self.access, records=records, vault_object=self.access.vault_object, query=self.text
+        )
 
     def list_active_filters(self) -> list[ActiveFilter]:
         """The filters in force, for their chips."""
@@ -125,6 +128,11 @@ def is_sortable(field: ObjectField) -> bool:
     return not field.is_computed and field.kind != FieldKind.LONG_TEXT
 
 
+def can_sort(*, access: ObjectAccess, field: ObjectField) -> bool:
+    """Whether the user may sort by it: the order of names tells them."""
+    return is_sortable(field) and (field.reference is None or can_name(access=access, model=field.reference))
+
+
 def write_columns(columns: Iterable[ObjectField]) -> str:
     """Columns as an address names them."""
     return ",".join(each.api_name for each in columns)
@@ -142,10 +150,11 @@ def _read_sort(*, access: ObjectAccess, name: str, problems: dict[str, list[str]
     shape = access.shape
     default = access.vault_object.default_sort
     field = shape.fields.get(name.removeprefix("-"))
-    if name and field is not None and is_sortable(field):
+    if name and field is not None and can_sort(access=access, field=field):
         return Sort(field=field, descending=name.startswith("-"))
     if name:
-        problems[SORT] = [f"Sort by one of {', '.join(n for n, f in shape.fields.items() if is_sortable(f))}."]
+        names = [known for known, each in shape.fields.items() if can_sort(access=access, field=each)]
+        problems[SORT] = [f"Sort by one of {', '.join(names)}."]
     return Sort(field=shape.fields.get(default.removeprefix("-")), descending=default.startswith("-"))
 
 

@@ -15,7 +15,14 @@ from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import VaultObject
 from ctms.records.access import ObjectAccess
 from ctms.records.paging import Sort, look_around, order_records
-from ctms.records.references import describe_choice, describe_filled, get_target, list_filled, select_narrowing
+from ctms.records.references import (
+    can_name_record,
+    describe_choice,
+    describe_filled,
+    get_target,
+    list_filled,
+    select_narrowing,
+)
 from ctms.records.search import MOST_WORDS, search_records
 
 MOST_CHOICES = 20
@@ -42,13 +49,19 @@ def find_choices(
     if target is None:
         raise TypeError(f"{field.api_name} refers to no object.")
     records = select_narrowing(records=records, shape=access.shape, field=field)
-    found = find_matching(records=records, vault_object=target, query=query, limit=MOST_CHOICES + 1)
+    found = find_matching(access=access, records=records, vault_object=target, query=query, limit=MOST_CHOICES + 1)
     choices = [_build_choice(access=access, field=field, target=target, record=each) for each in found[:MOST_CHOICES]]
     return choices, len(found) > MOST_CHOICES
 
 
 def find_matching(
-    *, records: QuerySet[Any], vault_object: VaultObject, query: str, limit: int, sort: Sort | None = None
+    *,
+    access: ObjectAccess,
+    records: QuerySet[Any],
+    vault_object: VaultObject,
+    query: str,
+    limit: int,
+    sort: Sort | None = None,
 ) -> list[Any]:
     """At most `limit` records that match the query, in at most five statements beside those of the search itself.
 
@@ -60,7 +73,7 @@ def find_matching(
     bare = records.select_related(None)
     keys = _list_first(records=bare.filter(name__istartswith=query), sort=None, limit=limit)
     if len(keys) < limit:
-        holding = _match_words(records=bare, vault_object=vault_object, query=query)
+        holding = _match_words(access=access, records=bare, vault_object=vault_object, query=query)
         others = _list_first(records=holding, sort=sort, limit=limit)
         keys = list(dict.fromkeys([*keys, *others]))[:limit]
     found = records.in_bulk(keys) if keys else {}
@@ -84,7 +97,9 @@ def clean_query(query: str) -> str:
     return query.replace("\x00", " ").strip()[:LONGEST_QUERY]
 
 
-def _match_words(*, records: QuerySet[Any], vault_object: VaultObject, query: str) -> QuerySet[Any]:
+def _match_words(
+    *, access: ObjectAccess, records: QuerySet[Any], vault_object: VaultObject, query: str
+) -> QuerySet[Any]:
     words = query.split()[:MOST_WORDS]
     own = [vault_object.get_field(path).attribute for path in vault_object.search_fields if "." not in path]
     for word in words:
@@ -94,14 +109,17 @@ def _match_words(*, records: QuerySet[Any], vault_object: VaultObject, query: st
                 begins |= Q(**{f"{attribute}__istartswith": word}) | Q(**{f"{attribute}__icontains": f" {word}"})
             records = records.filter(begins)
     long_words = " ".join(word for word in words if len(word) >= SHORTEST_SEARCHED)
-    return search_records(records=records, vault_object=vault_object, query=long_words)
+    return search_records(access=access, records=records, vault_object=vault_object, query=long_words)
 
 
 def _build_choice(*, access: ObjectAccess, field: ObjectField, target: VaultObject, record: Any) -> Choice:
     filled = list_filled(shape=access.shape, field=field, record=record)
-    words = [str(each) for each in filled.values()]
+    words = [str(each) for each in filled.values() if can_name_record(access=access, record=each)]
     if target.object_types:
         words.insert(0, access.configuration.get(target.api_name).get_type(record.object_type).label)
     return Choice(
-        uid=str(record.uid), label=describe_choice(record), detail=" · ".join(words), fills=describe_filled(filled)
+        uid=str(record.uid),
+        label=describe_choice(record),
+        detail=" · ".join(words),
+        fills=describe_filled(access=access, filled=filled),
     )

@@ -19,6 +19,7 @@ from ctms.records.access import ObjectAccess, open_related
 from ctms.records.references import (
     describe_choice,
     describe_filled,
+    describe_reference,
     get_target,
     is_filled_by_another,
     list_choices,
@@ -56,7 +57,7 @@ class ReferenceInput(forms.Widget):
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         record = self.field.find_shown(value)
-        shown = describe_choice(record) if record is not None else ""
+        shown = describe_reference(access=self.field.access, record=record) if record is not None else ""
         context["widget"] |= {
             "uid": str(record.uid) if record is not None else "",
             "shown": shown,
@@ -156,7 +157,8 @@ class ReferenceField(forms.Field):
 
     def describe_filled(self, record: Any) -> dict[str, dict[str, str]]:
         """What choosing the record fills, as the page's script reads it."""
-        return describe_filled(list_filled(shape=self.access.shape, field=self.object_field, record=record))
+        filled = list_filled(shape=self.access.shape, field=self.object_field, record=record)
+        return describe_filled(access=self.access, filled=filled)
 
     def to_python(self, value: Any) -> Any:
         if value in self.empty_values:

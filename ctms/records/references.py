@@ -20,6 +20,9 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
 
+# Stands for the name of a record that the user may not read.
+HIDDEN = "(not visible to you)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowing:
@@ -68,6 +71,23 @@ def list_visible(*, access: ObjectAccess, field: ObjectField) -> QuerySet[Any] |
     return target_access.list_records() if target_access else None
 
 
+def can_name(*, access: ObjectAccess, model: type[models.Model], object_type: str = "") -> bool:
+    """Whether the user may be told what records of a model are called: those that the profile lets the user read.
+
+    Users and the console's records are known by name to everybody.
+    """
+    target = get_object_of_model(model)
+    if target is None or target.is_setup:
+        return True
+    opened = open_related(access=access, object_name=target.api_name)
+    return opened is not None and opened.allows("read", object_type)
+
+
+def can_name_record(*, access: ObjectAccess, record: models.Model) -> bool:
+    """The same of one record."""
+    return can_name(access=access, model=type(record), object_type=getattr(record, "object_type", ""))
+
+
 def list_choices(
     *, access: ObjectAccess, field: ObjectField, chosen: Mapping[str, Any] | None = None
 ) -> QuerySet[Any] | None:
@@ -99,9 +119,12 @@ def list_filled(*, shape: ObjectShape, field: ObjectField, record: Any) -> dict[
     return filled
 
 
-def describe_filled(filled: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def describe_filled(*, access: ObjectAccess, filled: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The same for scripts: API name → uid and label."""
-    return {name: {"uid": str(record.uid), "label": describe_choice(record)} for name, record in filled.items()}
+    return {
+        name: {"uid": str(record.uid), "label": describe_reference(access=access, record=record)}
+        for name, record in filled.items()
+    }
 
 
 def select_narrowing(*, records: QuerySet[Any], shape: ObjectShape, field: ObjectField) -> QuerySet[Any]:
@@ -117,3 +140,8 @@ def describe_choice(record: Any) -> str:
         return str(contact)
     more = getattr(record, "site_name", "") or getattr(record, "study_name", "")
     return f"{record} · {more}" if more else str(record)
+
+
+def describe_reference(*, access: ObjectAccess, record: Any) -> str:
+    """The same of what a record refers to, whether or not the user may read it."""
+    return describe_choice(record) if can_name_record(access=access, record=record) else HIDDEN

@@ -68,6 +68,7 @@ def _search_object(*, access: ObjectAccess, query: str) -> ResultGroup | None:
     fields = [shape.fields[name] for name in _list_shown_names(vault_object) if name in shape.fields]
     sort = vault_object.default_sort
     found = find_matching(
+        access=access,
         records=select_references(records=access.list_records(), fields=fields),
         vault_object=vault_object,
         query=query,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from ctms.records.checks import (
     list_changed,
     require_object_type,
 )
+from ctms.records.references import list_choices
 from ctms.records.values import assign_value, read_value
 
 _NOT_CLONED = ("external_id__v", "status__v", "object_type__v")
@@ -206,6 +207,20 @@ def build_clone(*, access: ObjectAccess, record: Any) -> Any:
         else:
             assign_value(record=clone, field=each, value=read_value(record=record, field=each))
     return clone
+
+
+def drop_unfit_references(*, access: ObjectAccess, record: Any, shown: Collection[str]) -> None:
+    """Empty the references of a clone that its form does not show, unless they could be chosen anew.
+
+    One statement for each of them that is set.
+    """
+    for each in access.shape.list_type_fields(getattr(record, "object_type", "")):
+        if each.reference is None or each.is_read_only or each.api_name in shown:
+            continue
+        value = read_value(record=record, field=each)
+        choices = list_choices(access=access, field=each) if value is not None else None
+        if value is not None and (choices is None or not choices.filter(uid=getattr(value, "uid", value)).exists()):
+            assign_value(record=record, field=each, value=None)
 
 
 def _list_parts(record: Any) -> list[AuditedModel]:

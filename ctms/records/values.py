@@ -20,7 +20,7 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.core.models import VaultRecord
 from ctms.records.access import ObjectAccess, open_related
-from ctms.records.references import get_target
+from ctms.records.references import HIDDEN, can_name, can_name_record, get_target
 
 # Beyond these a moment would lie outside of the calendar somewhere on Earth.
 EARLIEST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
@@ -106,6 +106,7 @@ class ValueReader:
     access: ObjectAccess
     people: dict[str, Any] = field(default_factory=dict)
     targets: dict[str, ObjectAccess | None] = field(default_factory=dict)
+    named: dict[tuple[type[Model], str], bool] = field(default_factory=dict)
 
     @property
     def shape(self) -> ObjectShape:
@@ -128,11 +129,22 @@ class ValueReader:
         value = read_value(record=record, field=field)
         if field.is_custom and field.reference is not None and value is not None:
             value = self.people.get(str(value))
+        if not self.may_name(value):
+            return ShownValue(text=HIDDEN, raw=None)
         chips = self.shape.vault_object.chips
         chip = chips.get(field.api_name) or _CHIPS.get(field.api_name)
         tone, text = chip(record) if chip else ("", format_value(value=value, field=field, shape=self.shape))
         icon = self.shape.vault_object.icons.get(field.api_name, {}).get(str(value), "")
         return ShownValue(text=text, raw=value, url=self._find_url(field=field, value=value), tone=tone, icon=icon)
+
+    def may_name(self, value: Any) -> bool:
+        """Whether the user may be told what a value says: not of a record that the profile hides."""
+        if not isinstance(value, Model):
+            return True
+        key = (type(value), getattr(value, "object_type", ""))
+        if key not in self.named:
+            self.named[key] = can_name(access=self.access, model=key[0], object_type=key[1])
+        return self.named[key]
 
     def _find_url(self, *, field: ObjectField, value: Any) -> str:
         target = get_target(field)
@@ -183,3 +195,10 @@ def format_value(*, value: Any, field: ObjectField, shape: ObjectShape) -> str:
     else:
         text = str(value)
     return text
+
+
+def format_for(*, access: ObjectAccess, value: Any, field: ObjectField) -> str:
+    """The same for one user, who is not told the names of records that the profile hides."""
+    if isinstance(value, Model) and not can_name_record(access=access, record=value):
+        return HIDDEN
+    return format_value(value=value, field=field, shape=access.shape)

@@ -105,8 +105,9 @@ def test_an_activity_of_a_team_without_a_study_is_its_authors_alone() -> None:
 
 def test_emptying_the_study_shows_an_activity_to_nobody_new() -> None:
     team, other = (UserFactory.create(security_profile=SecurityProfileFactory.create()) for _ in range(2))
-    activity = ActivityFactory.create(site=StudySiteFactory.create())
-    assign(team, activity.study)
+    site = StudySiteFactory.create()
+    activity = ActivityFactory.create(site=site)
+    assign(team, site.study)
     assert (list_visible(Activity, team), list_visible(Activity, other)) == ({activity}, set())
     activity.site = activity.study_country = activity.study = None
     save_record(record=activity, actor=Actor(user=team, source="page"))

@@ -640,6 +640,18 @@ def test_a_clone_has_what_the_page_does_not_show(client: Client, user: User) -> 
     assert Activity.objects.exclude(pk=original.pk).get().custom_fields == {"mood__c": "calm"}
 
 
+def test_a_clone_refers_to_nothing_unseen_that_could_not_be_chosen(client: Client, user: User) -> None:
+    for name in ("mentor__c", "deputy__c"):
+        person = CustomField(of_object="crm_activity__v", label=name, api_name=name, kind="person")
+        create_custom_field(field=person, actor=build_admin_actor())
+    active, inactive = PersonFactory.create(), PersonFactory.create(status=RecordStatus.INACTIVE)
+    uids = {"mentor__c": str(active.uid), "deputy__c": str(inactive.uid)}
+    original = ActivityFactory.create(custom_fields=uids)
+    submit(client, address(original, "clone/"))
+    clone = Activity.objects.exclude(pk=original.pk).get()
+    assert clone.custom_fields == {"mentor__c": str(active.uid)}
+
+
 def test_a_medical_activity_is_not_cloned(client: Client, user: User) -> None:
     answer = client.get(address(MedicalActivityFactory.create(), "clone/"))
 

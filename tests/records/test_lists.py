@@ -136,12 +136,24 @@ def test_a_list_shows_its_columns_with_links_chips_and_texts(client: Client, use
     assert page.find('<span class="count" data-list-count>(.*?)</span>') == ["1"]
 
 
-def test_what_the_user_may_not_read_is_named_but_no_link(client: Client) -> None:
-    log_in_with(client, "crm_activity__v:read")
-    activity = ActivityFactory.create()
+def test_what_the_user_may_not_read_is_not_named(client: Client) -> None:
+    log_in_with(client, "crm_activity__v:read", "crm_activity__v:edit", "person__sys.investigator__v:read")
+    activity = ActivityFactory.create(person=PersonFactory.create(last_name="Secret", email="secret@x.example"))
     page = open_page(client, ACTIVITIES)
-    assert page.body[0][3] == activity.person.name
-    assert activity.person.name not in page.links
+    assert page.body[0][3] == "(not visible to you)"
+    for address in (ACTIVITIES, *(f"{ACTIVITIES}{activity.uid}/{rest}" for rest in ("", "edit/", "fields/person__v/"))):
+        response = client.get(address)
+        assert (response.status_code, "ecret" in response.content.decode()) == (200, False), address
+    exported = b"".join(client.get(f"{ACTIVITIES}export.csv?columns=person__v"))
+    assert ("(not visible to you)" in exported.decode(), "Secret" in exported.decode()) == (True, False)
+
+
+def test_what_the_user_may_not_read_is_not_told_by_the_order_either(client: Client) -> None:
+    log_in_with(client, "crm_activity__v:read")
+    ActivityFactory.create()
+    page = open_page(client, f"{ACTIVITIES}?sort=person__v")
+    assert "Sort by one of" in page.content
+    assert "sort=person__v" not in open_page(client, ACTIVITIES).content
 
 
 def test_medical_activities_stand_beside_clinical_ones_and_say_where_they_come_from(client: Client, user: User) -> None:

@@ -118,7 +118,7 @@ def test_choosing_a_site_says_its_country_and_study(activities: ObjectAccess) ->
     filled = list_filled(shape=activities.shape, field=activities.shape.fields["site__v"], record=site)
 
     assert filled == {"study__v": site.study, "study_country__v": site.study_country}
-    assert describe_filled(filled) == {
+    assert describe_filled(access=activities, filled=filled) == {
         "study__v": {"uid": str(site.study.uid), "label": f"{site.study.name} · {site.study.study_name}"},
         "study_country__v": {"uid": str(site.study_country.uid), "label": "Germany"},
     }

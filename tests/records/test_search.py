@@ -8,8 +8,11 @@ from activities.models import Activity
 from ctms.clinical.models import Person, StudySite
 from ctms.configuration.registry import get_object, list_record_objects
 from ctms.records import search
+from ctms.records.access import open_object
 from ctms.records.search import search_records
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
+from tests.factories.base import get_admin_user
 from tests.factories.bulk import create_people
 from tests.factories.clinical import PersonFactory, StudySiteFactory
 from tests.record_rows import create_record
@@ -19,7 +22,12 @@ pytestmark = pytest.mark.django_db
 
 def find(model: type, query: str) -> list[str]:
     """Subjects of activities, names of others."""
-    found = search_records(records=model.objects.all(), vault_object=get_object(model.object_name), query=query)  # type: ignore[attr-defined]
+    found = search_records(
+        access=open_object(user=get_admin_user(), object_name=model.object_name),  # type: ignore[attr-defined]
+        records=model.objects.all(),  # type: ignore[attr-defined]
+        vault_object=get_object(model.object_name),  # type: ignore[attr-defined]
+        query=query,
+    )
     return [getattr(record, "subject", record.name) for record in found.order_by("pk")]
 
 
@@ -73,8 +81,16 @@ def test_what_refers_to_very_many_matches_is_found_all_the_same(monkeypatch: pyt
 
 def test_a_word_takes_one_statement_more_for_each_object_referred_to() -> None:
     ActivityFactory.create()
+    access = open_object(user=get_admin_user(), object_name="crm_activity__v")
     with CaptureQueriesContext(connection) as queries:
-        find(Activity, "one two three")
+        list(
+            search_records(
+                access=access,
+                records=Activity.objects.all(),
+                vault_object=access.vault_object,
+                query="one two three",
+            )
+        )
     assert len(queries) == 4
 
 
@@ -95,6 +111,27 @@ def test_a_record_of_every_object_is_found_by_its_name(object_name: str) -> None
     record = create_record(object_name)
     words = " ".join(record.name.split()[: search.MOST_WORDS])
     found = search_records(
-        records=type(record)._default_manager.all(), vault_object=get_object(object_name), query=words
+        access=open_object(user=get_admin_user(), object_name=object_name),
+        records=type(record)._default_manager.all(),
+        vault_object=get_object(object_name),
+        query=words,
     )
     assert record.pk in [each.pk for each in found]
+
+
+@pytest.mark.parametrize(
+    ("permissions", "found"),
+    [
+        (["crm_activity__v:read"], []),
+        (["crm_activity__v:read", "person__sys.investigator__v:read"], []),
+        (["crm_activity__v:read", "person__sys.person__v:read"], ["Call"]),
+    ],
+)
+def test_records_are_not_found_by_names_that_the_profile_hides(permissions: list[str], found: list[str]) -> None:
+    ActivityFactory.create(person=PersonFactory.create(last_name="Hidden"), subject="Call")
+    profile = SecurityProfileFactory.create(permissions=permissions, sees_all_studies=True)
+    access = open_object(user=UserFactory.create(security_profile=profile), object_name="crm_activity__v")
+    records = search_records(
+        access=access, records=access.list_records(), vault_object=access.vault_object, query="Hidden"
+    )
+    assert [each.subject for each in records] == found

@@ -16,7 +16,7 @@ from ctms.configuration.snapshot import load_configuration
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 from ctms.records.api.fields import is_required
 from ctms.records.filters import list_filter_names
-from ctms.records.listing import is_sortable
+from ctms.records.listing import can_sort
 from ctms.records.references import get_target
 
 
@@ -107,7 +107,7 @@ def _describe_field(*, access: ObjectAccess, field: ObjectField) -> dict[str, An
         "is_required": is_writable and is_required(shape=access.shape, field=field),
         "is_read_only": not is_writable,
         "is_custom": field.is_custom,
-        "is_sortable": is_sortable(field),
+        "is_sortable": can_sort(access=access, field=field),
         "max_length": field.max_length,
         "reference": target.api_name if target else None,
         "choices": [{"value": value, "label": label} for value, label in field.choices],

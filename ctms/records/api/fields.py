@@ -77,7 +77,9 @@ class OutputField(serializers.Field[Any, Any, Any, Any]):
         return value
 
     def to_representation(self, value: Any) -> Any:
-        return show_value(value)
+        shown = show_value(value)
+        # What is read may be sent back: the uid alone says who is meant.
+        return shown if self.context["reader"].may_name(value) else shown | {"name__v": None}
 
 
 class UidInput(serializers.UUIDField):

@@ -20,7 +20,7 @@ from ctms.records.api.errors import MEDIA_TYPE, PROBLEM
 from ctms.records.api.paging import DEFAULT_SIZE, LARGEST_SIZE
 from ctms.records.api.serializers import PageSerializer, RecordInputSerializer, RecordSerializer
 from ctms.records.filters import CONTAINS, EMPTY, WITHIN, list_filter_names, list_picklist_choices, split_parameter
-from ctms.records.listing import CURSOR, QUERY, SIZE, SORT, is_sortable
+from ctms.records.listing import CURSOR, QUERY, SIZE, SORT, can_sort
 from ctms.records.periods import PERIOD_CHOICES
 from ctms.records.requests import get_user
 
@@ -197,7 +197,7 @@ class VaultSchemaGenerator(SchemaGenerator):
 
 def list_parameters(access: ObjectAccess) -> list[OpenApiParameter]:
     """What the list of an object understands: filters, search, order and place."""
-    names = [name for name, each in access.shape.fields.items() if is_sortable(each)]
+    names = [name for name, each in access.shape.fields.items() if can_sort(access=access, field=each)]
     return [
         OpenApiParameter(QUERY, str, description="Words that are all found in the fields that are searched."),
         OpenApiParameter(

@@ -19,7 +19,7 @@ from ctms.records.imports.files import FileRow
 from ctms.records.imports.matching import Key, RecordMatcher, UnmatchedRowError
 from ctms.records.imports.references import ReferenceFinder
 from ctms.records.services import build_record
-from ctms.records.values import format_value, read_value, to_zone
+from ctms.records.values import format_for, format_value, read_value, to_zone
 
 
 class _Options(Protocol):
@@ -203,7 +203,7 @@ class RowPlanner:
         if draft.record._state.adding:  # noqa: SLF001  Django's documented API
             return ""
         value = read_value(record=draft.record, field=field)
-        return format_value(value=value, field=field, shape=self.access.shape)
+        return format_for(access=self.access, value=value, field=field)
 
 
 def _flatten(text: str) -> str:

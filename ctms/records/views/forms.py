@@ -24,7 +24,7 @@ from ctms.records.forms import RecordForm, list_parents
 from ctms.records.links import find_page
 from ctms.records.references import describe_choice
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
-from ctms.records.services import build_clone, build_record
+from ctms.records.services import build_clone, build_record, drop_unfit_references
 from ctms.records.values import get_record_url
 
 _METHODS = ["GET", "HEAD", "POST"]
@@ -83,6 +83,8 @@ def clone_record(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespo
         raise PermissionDenied(str(error)) from error
     object_type = _read_type(request, record=original)
     clone.object_type = object_type
+    plan = plan_page(access=access, record=clone, object_type=object_type)
+    drop_unfit_references(access=access, record=clone, shown={each.api_name for each in plan.writable})
     plan = plan_page(access=access, record=clone, object_type=object_type)
     data = request.POST if _is_saving(request, object_type=object_type) else None
     form = RecordForm(access=access, record=clone, object_type=object_type, plan=plan, data=data)

@@ -138,6 +138,16 @@ def test_a_list_holds_what_the_profile_and_the_studies_let_the_user_see() -> Non
     assert list_names(narrow.get("crm_activity__v/")) == []
 
 
+def test_what_the_profile_hides_is_a_uid_alone_and_may_be_sent_back() -> None:
+    activity = ActivityFactory.create()
+    limited = build_limited_caller("crm_activity__v:read", "crm_activity__v:edit")
+    [shown] = limited.get("crm_activity__v/").json()["results"]
+    assert shown["person__v"] == {"uid__sys": str(activity.person.uid), "name__v": None}
+    changed = limited.patch(f"crm_activity__v/{activity.uid}/", shown | {"subject__v": "New"}, etag='"1"')
+    assert (changed.status_code, changed.json()["subject__v"]) == (200, "New")
+    assert limited.get("crm_activity__v/?sort=person__v").status_code == 400
+
+
 def test_the_days_of_a_filter_are_those_of_the_tokens_user() -> None:
     study = StudyFactory.create()
     day = study.created_at.astimezone(dt.UTC).date()
