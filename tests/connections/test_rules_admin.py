@@ -182,7 +182,9 @@ def test_switching_off_a_required_field_rule_asks_first_and_says_what_follows(cl
     text = " ".join(page.content.decode().split())
     assert "CRM Call Outbound Integration of NA fails with a user exception in every run, and sends nothing" in text
 
-    confirmed = client.post(get_url(rule, "switch"), {**read_form(page, form_id="confirm_form"), "confirmed": "yes"})
+    confirmed: Any = client.post(
+        get_url(rule, "switch"), {**read_form(page, form_id="confirm_form"), "confirmed": "yes"}
+    )
 
     field_rule.refresh_from_db()
     assert field_rule.status == INACTIVE
@@ -256,7 +258,8 @@ def test_a_field_rule_of_another_rule_is_not_switched_here(client: Client) -> No
 def test_opening_the_address_of_the_switch_switches_nothing(client: Client) -> None:
     log_in_admin(client)
     rule = create_rule()
-    assert client.get(get_url(rule, "switch")).url == get_url(rule)
+    response: Any = client.get(get_url(rule, "switch"))
+    assert response.url == get_url(rule)
 
 
 # -- Rules that admins add ----------------------------------------------------------------------------
@@ -270,7 +273,7 @@ def test_a_custom_field_is_copied_by_a_rule_that_an_admin_adds(client: Client) -
     assert ("city__v", "City (city__v)") in offered["Standard fields"]
     assert ("study__v.name__v", "Study: Study number (study__v.name__v)") in offered["Of records referred to"]
 
-    response = client.post(url, {"source": "region__c", "target": "Region__c"})
+    response: Any = client.post(url, {"source": "region__c", "target": "Region__c"})
 
     assert response.url == get_url(rule)
     added = rule.field_rules.last()
@@ -338,7 +341,8 @@ def test_only_rules_that_admins_added_are_deleted_and_that_is_asked_first(client
 
     delete = reverse("admin:connections_fieldrule_delete", args=(added.pk,))
     assert client.get(delete).status_code == 200
-    assert client.post(delete, {"post": "yes"}).url == get_url(rule)
+    response: Any = client.post(delete, {"post": "yes"})
+    assert response.url == get_url(rule)
     assert not FieldRule.objects.filter(pk=added.pk).exists()
 
     for kept in (delivered, rule.field_rules.get(source="person__v")):
@@ -378,7 +382,7 @@ def test_a_condition_is_added_in_two_steps_without_scripts_and_saved(client: Cli
     rule.refresh_from_db()
     assert rule.conditions == []
 
-    response = client.post(get_url(rule, "filter"), {**row, "condition-0-text": "DE, AT", "save": "yes"})
+    response: Any = client.post(get_url(rule, "filter"), {**row, "condition-0-text": "DE, AT", "save": "yes"})
 
     rule.refresh_from_db()
     assert rule.conditions == [{"field": "study_country__v.country__v", "operator": "in", "values": ["DE", "AT"]}]

@@ -40,9 +40,9 @@ def set_filter(world: World, kind: IntegrationKind, *conditions: tuple[str, str,
     save(rule)
 
 
-def transfer_later(world: World) -> Any:
-    """Beyond the overlap with the run before, so that only what changed since is looked at."""
-    with time_machine.travel(get_now().timestamp() + 3600):
+def transfer_later(world: World, *, hours: int) -> Any:
+    """A run so much later than what is done in the test, and an hour after the one before, that all that is old."""
+    with time_machine.travel(get_now().timestamp() + hours * 3600):
         return world.transfer()
 
 
@@ -110,13 +110,13 @@ def test_a_country_that_changes_brings_its_sites_and_the_activities_of_these_fol
     world.add_accounts([person])
     ActivityFactory.create(person=person, site=site)
     set_filter(world, SITES, ("study_country__v.country__v", IN, ["DE"]))
-    world.transfer()
+    transfer_later(world, hours=1)
     assert world.list_sites() == []
 
-    with time_machine.travel(get_now().timestamp() + 1800):
+    with time_machine.travel(get_now().timestamp() + 2 * 3600 - 60):
         site.study_country.country = "DE"
         save(site.study_country)
-    transfer_later(world)
+    transfer_later(world, hours=2)
 
     (crm_site,) = world.list_sites()
     assert [row["Clinical_Site_vod__c"] for row in world.list_interactions()] == [crm_site["Id"]]
@@ -125,10 +125,10 @@ def test_a_country_that_changes_brings_its_sites_and_the_activities_of_these_fol
 def test_a_wider_filter_transfers_what_was_not_modified_since_the_last_run(world: World) -> None:
     create_phone_and_video(world)
     set_filter(world, OUT, ("channel__v", IN, ["phone__v"]))
-    world.transfer()
+    transfer_later(world, hours=1)
 
     set_filter(world, OUT, ("channel__v", IN, ["phone__v", "video__v"]))
-    run = transfer_later(world)
+    run = transfer_later(world, hours=2)
 
     assert world.count(run, OUT) == {"selected": 2, "sent": 1, "created": 1, "unchanged": 1}
     assert list_subjects(world) == ["Call", "Meeting"]
@@ -141,14 +141,14 @@ def test_parents_let_through_by_a_wider_filter_are_named_by_children_that_were_s
     for study in (first, second):
         ActivityFactory.create(person=person, study=study, subject=study.sponsor)
     set_filter(world, STUDIES, ("sponsor__v", FilterOperator.EQUALS, ["Acme"]))
-    world.transfer()
+    transfer_later(world, hours=1)
     assert {row["Subject_vod__c"]: bool(row["Clinical_Study_vod__c"]) for row in world.list_interactions()} == {
         "Acme": True,
         "Other": False,
     }
 
     set_filter(world, STUDIES)
-    transfer_later(world)
+    transfer_later(world, hours=2)
 
     assert len(world.list_studies()) == 2
     assert all(row["Clinical_Study_vod__c"] for row in world.list_interactions())
