@@ -55,7 +55,7 @@ class Pipeline:
             raise RunAbortedError("The run ended while a call was waiting for a retry.")
 
     def call(self, function: Callable[[], ResultT]) -> ResultT:
-        """Run one call in the pool and wait for it; raises what it raises. For reads: cancelled, it is not waited for."""
+        """Run one call in the pool and wait for it; raises what it raises. For reads: cancelled, they are left."""
         return self._wait_for(self._pool.submit(function))
 
     def map_unordered(
@@ -63,15 +63,15 @@ class Pipeline:
     ) -> Iterator[tuple[ItemT, ResultT]]:
         """Yield each item with its result as soon as it is there; items are drawn only as calls become free.
 
-        When a call fails, or the run is cancelled, the results of the others that are under way are still yielded before
-        the error is raised: what the CRM has confirmed must be written down.
+        When a call fails, or the run is cancelled, the results of the others that are under way are still yielded
+        before the error is raised: what the CRM has confirmed must be written down.
         """
         waiting: dict[Future[ResultT], ItemT] = {}
         failure: BaseException | None = None
         source = iter(items)
         exhausted = False
         while True:
-            if failure is None and not exhausted:
+            if failure is None and (waiting or not exhausted):
                 failure = self._find_cancellation()
             while not exhausted and failure is None and len(waiting) < self._width:
                 try:

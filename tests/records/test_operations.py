@@ -20,11 +20,13 @@ from ctms.audit.services import save_record
 from ctms.clinical.models import Study
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
-from ctms.jobs.choices import RunState, RunTrigger
+from ctms.jobs.cancellation import cancel_run
+from ctms.jobs.choices import UNFINISHED_STATES, RunState, RunTrigger
 from ctms.jobs.models import JobDefinition, JobRun, Lease
 from ctms.jobs.services import dispatch_due, execute_run, start_now
 from ctms.records import runs
 from ctms.records.batches import RowDraft
+from ctms.records.jobs import list_waiting_units
 from ctms.records.models import BulkOperation
 from ctms.records.operations import JOB_KEY, confirm_operation, find_operation
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -483,3 +485,54 @@ def test_addresses_of_another_object_are_not_found(client: Client) -> None:
         client.get(f"/operations/{UUID(int=0)}/").status_code,
     ]
     assert statuses == [404, 404, 404, 404]
+
+
+# -- Cancelled by an admin ------------------------------------------------------------------------
+def cancel_unit(operation: BulkOperation) -> JobRun:
+    run = JobRun.objects.get(unit_key__endswith=str(operation.uid), state__in=UNFINISHED_STATES)
+    return cancel_run(run=run, actor=build_admin_actor())
+
+
+def test_a_cancelled_import_keeps_the_batches_it_wrote_and_ends_for_good(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = confirm_import(client)
+
+    def cancel(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 2:
+            cancel_unit(operation)
+
+    watch(monkeypatch, cancel)
+    run = run_job(operation)
+    run.refresh_from_db()
+    assert (run.state, run.result) == (RunState.CANCELLED, {STUDY: {"rows": ROWS, "done": 4}})
+    assert Study.objects.filter(name__startswith="S-").count() == 4
+    assert (operation.state, operation.done, operation.content) == ("failed", 4, "")
+    assert operation.message.endswith("UTC. 4 of 7 rows were dealt with before.")
+    assert list_waiting_units() == []
+    assert dispatch_due().taken_over == 0
+
+
+def test_an_import_that_is_all_or_nothing_is_nothing_if_it_is_cancelled(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = confirm_import(client, mode="all")
+
+    def cancel(planned: int, _drafts: Sequence[RowDraft]) -> None:
+        if planned == 2:
+            cancel_unit(operation)
+
+    watch(monkeypatch, cancel)
+    run = run_job(operation)
+    run.refresh_from_db()
+    assert (run.state, operation.state) == (RunState.CANCELLED, "failed")
+    assert not Study.objects.filter(name__startswith="S-").exists()
+
+
+def test_an_operation_that_is_cancelled_before_it_begins_is_not_offered_to_be_continued(client: Client) -> None:
+    operation = confirm_import(client)
+    run = cancel_unit(operation)
+    operation.refresh_from_db()
+    assert (run.state, operation.state, operation.message) == (RunState.CANCELLED, "failed", run.message)
+    assert list_waiting_units() == []
+    assert not Study.objects.filter(name__startswith="S-").exists()
