@@ -147,7 +147,7 @@ def test_parents_let_through_by_a_wider_filter_are_named_by_children_that_were_s
         "Other": False,
     }
 
-    set_filter(world, STUDIES)
+    set_filter(world, STUDIES, ("sponsor__v", IN, ["Acme", "Other"]))
     transfer_later(world, hours=2)
 
     assert len(world.list_studies()) == 2
