@@ -31,6 +31,5 @@ def show_test_mail(model_admin: ModelAdmin, request: HttpRequest) -> HttpRespons
         "opts": model_admin.opts,
         "mail_settings": list_mail_settings(),
         "address": user.email,
-        "media": model_admin.media,
     }
     return TemplateResponse(request, "admin/jobs/test_mail.html", context)

@@ -139,7 +139,6 @@ class JobRunAdmin(ReadOnlyModelAdmin):
             "title": f"Job Status: {tab.title()}",
             "opts": self.opts,
             "tabs": _build_tabs(tab),
-            "media": self.media,
             **values,
         }
         return TemplateResponse(request, f"admin/jobs/{tab}.html", context)
@@ -186,7 +185,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
             "goes on from there. A bulk edit or an import ends for good. A run that has not begun does not begin.",
             "submit_label": "Cancel run",
             "cancel_url": reverse("admin:jobs_jobrun_running"),
-            "media": self.media,
+            "media": Form().media,  # the list's scripts have no business here
         }
         return TemplateResponse(request, "admin/action_form.html", context)
 
