@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Exists, F
 
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
@@ -48,11 +48,15 @@ class LeaseHandle:
         values: dict[str, Any] = {"expires_at": now + self._ttl}
         if progress is not None:
             values["progress"] = progress
-        if not Lease.objects.filter(key=self.key, token=self.token).update(**values):
-            raise LeaseLostError(f"Another run has taken over {self.key}; this one stops without writing.")
+        # One statement as long as nobody has cancelled; token and key stay conditions of the row itself, which the
+        # database looks at again if another transaction changed it meanwhile.
+        held = Lease.objects.filter(key=self.key, token=self.token)
+        asked = JobRun.objects.filter(pk=self._run_id or 0, cancel_requested_at__isnull=False)
+        if self.is_cancelled or not held.filter(~Exists(asked)).update(**values):
+            if not held.update(**values):
+                raise LeaseLostError(f"Another run has taken over {self.key}; this one stops without writing.")
+            self.is_cancelled = True
         self.renewed_at = now
-        if self._run_id is not None and not self.is_cancelled:
-            self.is_cancelled = JobRun.objects.filter(pk=self._run_id, cancel_requested_at__isnull=False).exists()
         if progress is not None:
             self.progress = progress
             if self.listener is not None:
