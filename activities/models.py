@@ -53,6 +53,8 @@ class Activity(VaultRecord):
     study_communication = models.ForeignKey(
         StudyCommunicationLog, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
     )
+    # Written by the job Generate Clinical Activities: one of a source and a person, which follows the source.
+    is_generated = models.BooleanField("generated", default=False, editable=False)
     connection = models.ForeignKey(
         Connection, on_delete=models.PROTECT, null=True, blank=True, related_name="activities", editable=False
     )
@@ -75,6 +77,26 @@ class Activity(VaultRecord):
                 condition=~Q(crm_id=""),
                 name="crm_call_received_once",
                 violation_error_message="CRM id: this call was received already.",
+            ),
+            models.UniqueConstraint(
+                fields=("monitoring_event", "person"),
+                condition=Q(is_generated=True),
+                name="generated_once_per_event_and_person",
+                violation_error_message="Person: this person's activity of the monitoring event exists already.",
+            ),
+            models.UniqueConstraint(
+                fields=("study_communication", "person"),
+                condition=Q(is_generated=True),
+                name="generated_once_per_communication_and_person",
+                violation_error_message="Person: this person's activity of the communication exists already.",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_generated=False)
+                | Q(monitoring_event__isnull=False, study_communication__isnull=True)
+                | Q(monitoring_event__isnull=True, study_communication__isnull=False),
+                name="generated_activity_has_one_source",
+                violation_error_message="Monitoring event, Study communication: a generated activity keeps the one "
+                "source that it was generated from.",
             ),
         ]
         indexes: ClassVar = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from activities.choices import ActivityType
+from activities.jobs import GENERATE_JOB_KEY
 from activities.models import Activity
 from activities.objects import SOURCES
 from ctms.clinical.choices import PersonType
@@ -37,6 +38,7 @@ from ctms.configuration.step_kinds import (
     build_type_fields_step,
 )
 from ctms.configuration.steps import register_step
+from ctms.jobs.steps import build_job_step
 
 _CLINICAL = "Clinical Activity setup"
 _AUTOMATION = "Automated Clinical Activities (optional)"
@@ -167,6 +169,16 @@ def _register_automation_steps() -> None:
             find_missing=_find_update_required,
             change=_remove_update_required,
             done="Activity update required is on no page.",
+        )
+    )
+    register_step(
+        build_job_step(
+            text=_automate(
+                key="job",
+                title="Generate Clinical Activities job",
+                why="Writes the activities of Monitoring Events and Study Communications, and follows their changes.",
+            ),
+            job_key=GENERATE_JOB_KEY,
         )
     )
 

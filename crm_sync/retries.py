@@ -1,4 +1,4 @@
-"""Retry now: what failed waits for the next run of its connection, so the run is what is started."""
+"""Retry now: what failed waits for the next run of its connection or job, so the run is what is started."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
 from ctms.core.choices import RecordStatus
 from ctms.jobs.models import JobDefinition
-from ctms.jobs.services import JobAlreadyRunningError, start_unit
+from ctms.jobs.services import JobAlreadyRunningError, start_now, start_unit
 from exceptions_log.dismissals import undo_dismissals
 from exceptions_log.models import ExceptionItem
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """What became of a retry for one connection: its run or, if there is none, why not. `notes`: what else hinders."""
+    """What became of a retry: its run or, if there is none, why not. `notes`: what else hinders."""
 
-    connection: Connection
+    what: str
     run: JobRun | None
     refusal: str = ""
     notes: tuple[str, ...] = ()
@@ -38,23 +38,39 @@ def retry_items(*, keys: Collection[int], actor: Actor) -> list[Retry]:
     """
     undone = {item.pk for item in undo_dismissals(keys=keys, actor=actor)}
     items = ExceptionItem.objects.filter(pk__in=keys).select_related(
-        "message__integration__rule", "message__connection"
+        "message__integration__rule", "message__connection", "message__job"
     )
     connections: dict[Connection, dict[str, Integration]] = {}
+    jobs: dict[JobDefinition, None] = {}
     for item in items.order_by("message__connection__name", "pk"):
-        if item.pk in undone or item.is_open:
-            integration = item.message.integration
-            connections.setdefault(item.message.connection, {})[integration.name] = integration
-    return [
+        if item.pk not in undone and not item.is_open:
+            continue
+        if item.message.integration is not None and item.message.connection is not None:
+            connections.setdefault(item.message.connection, {})[item.message.integration.name] = (
+                item.message.integration
+            )
+        elif item.message.job is not None:
+            jobs[item.message.job] = None
+    transfers = [
         _start(connection=connection, integrations=list(named.values()), actor=actor)
         for connection, named in connections.items()
     ]
+    return [*transfers, *(_start_job(definition=definition, actor=actor) for definition in jobs)]
+
+
+def _start_job(*, definition: JobDefinition, actor: Actor) -> Retry:
+    try:
+        run = start_now(definition=definition, user=actor.user)[0]
+    except JobAlreadyRunningError as error:
+        refusal = f"{error} What failed is taken up by that run, or by the one after it."
+        return Retry(what=definition.name, run=None, refusal=refusal)
+    return Retry(what=definition.name, run=run)
 
 
 def _start(*, connection: Connection, integrations: list[Integration], actor: Actor) -> Retry:
     if connection.status != RecordStatus.ACTIVE:
         refusal = f"{connection} is Inactive, so no transfer was started. Make it Active under Connections."
-        return Retry(connection=connection, run=None, refusal=refusal)
+        return Retry(what=f"A transfer of {connection}", run=None, refusal=refusal)
     notes = tuple(
         f"{integration.name} is Inactive: its records wait until it is Active."
         for integration in integrations
@@ -65,5 +81,5 @@ def _start(*, connection: Connection, integrations: list[Integration], actor: Ac
         run = start_unit(definition=definition, unit=build_unit(connection), user=actor.user)
     except JobAlreadyRunningError as error:
         refusal = f"{error} What failed is taken up by that run, or by the one after it."
-        return Retry(connection=connection, run=None, refusal=refusal, notes=notes)
-    return Retry(connection=connection, run=run, notes=notes)
+        return Retry(what=f"A transfer of {connection}", run=None, refusal=refusal, notes=notes)
+    return Retry(what=f"A transfer of {connection}", run=run, notes=notes)

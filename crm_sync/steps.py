@@ -10,11 +10,13 @@ from django.urls import reverse
 from connections.models import Connection
 from connections.steps import ENABLEMENT
 from crm_sync.jobs import TRANSFER_JOB_KEY
+from ctms.configuration.step_kinds import StepText
 from ctms.configuration.steps import ConfigurationStep, StepState, register_step
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import SUCCESS_STATES, UNFINISHED_STATES
 from ctms.jobs.models import JobDefinition, JobRun
-from ctms.jobs.services import set_job_status, start_now
+from ctms.jobs.services import start_now
+from ctms.jobs.steps import build_job_step
 
 if TYPE_CHECKING:
     from ctms.audit.actors import Actor
@@ -24,42 +26,19 @@ TRANSFER_JOB_STEP = "transfer_job"
 
 def register_transfer_steps() -> None:
     """Called once, when the app is ready."""
-    register_step(_JOB)
+    register_step(
+        build_job_step(
+            text=StepText(
+                key=TRANSFER_JOB_STEP,
+                title="CRM/Clinical Operations Transfer job",
+                why="Runs every active connection once an hour.",
+                section=ENABLEMENT,
+                position=440,
+            ),
+            job_key=TRANSFER_JOB_KEY,
+        )
+    )
     register_step(_TEST_TRANSFER)
-
-
-# -- The job --------------------------------------------------------------------------------------
-def _check_job() -> StepState:
-    definition = JobDefinition.objects.filter(key=TRANSFER_JOB_KEY).first()
-    if definition is None:
-        return StepState.broken("The job was not delivered. Run manage.py migrate again.")
-    if definition.status != RecordStatus.ACTIVE:
-        return StepState.to_do(f"{definition.name} is Inactive.")
-    return StepState.done(f"{definition.name} is Active.")
-
-
-def _activate_job(*, actor: Actor) -> None:
-    set_job_status(key=TRANSFER_JOB_KEY, status=RecordStatus.ACTIVE, actor=actor)
-
-
-def _find_job_url() -> str:
-    definition = JobDefinition.objects.filter(key=TRANSFER_JOB_KEY).first()
-    if definition is None:
-        return reverse("admin:jobs_jobdefinition_changelist")
-    return reverse("admin:jobs_jobdefinition_change", args=(definition.pk,))
-
-
-_JOB = ConfigurationStep(
-    key=TRANSFER_JOB_STEP,
-    title="CRM/Clinical Operations Transfer job",
-    why="Runs every active connection once an hour.",
-    section=ENABLEMENT,
-    position=440,
-    check=_check_job,
-    apply=_activate_job,
-    url=_find_job_url,
-    permission="admin:jobs",
-)
 
 
 # -- The test transfer ----------------------------------------------------------------------------

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from connections.models import Integration
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
 from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.scopes import lock_scopes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -69,15 +69,10 @@ def is_same_state(item: ExceptionItem, other: ExceptionItem) -> bool:
 
 def _lock_items(keys: Collection[int]) -> list[ExceptionItem]:
     """The items as they are now; no run publishes its message for their integrations meanwhile."""
-    integrations = ExceptionItem.objects.filter(pk__in=keys).values_list("message__integration", flat=True)
-    lock_integrations(set(integrations))
-    items = ExceptionItem.objects.filter(pk__in=keys).select_related("message__integration__connection")
+    scopes = ExceptionItem.objects.filter(pk__in=keys).values_list("message__integration", "message__job")
+    lock_scopes(integrations={each for each, _ in scopes}, jobs={each for _, each in scopes})
+    items = ExceptionItem.objects.filter(pk__in=keys).select_related("message__integration__connection", "message__job")
     return list(items.order_by("pk"))
-
-
-def lock_integrations(keys: Iterable[int]) -> None:
-    """Let one at a time change which message of an integration is Active; in the caller's transaction."""
-    list(Integration.objects.select_for_update().filter(pk__in=list(keys)).order_by("pk").values_list("pk"))
 
 
 def _refuse_undismissible(item: ExceptionItem) -> None:
@@ -106,7 +101,7 @@ def _close_settled_messages(keys: Iterable[int]) -> None:
 def _reopen(item: ExceptionItem) -> None:
     """Put the item where what still fails is seen: into the Active message or, if there is none, by opening its own."""
     active = ExceptionMessage.objects.filter(
-        integration=item.message.integration_id, status=RecordStatus.ACTIVE
+        integration=item.message.integration_id, job=item.message.job_id, status=RecordStatus.ACTIVE
     ).first()
     if active is None:
         # Other items that are open in it would come back with it, although a later run has settled them.

@@ -12,19 +12,29 @@ from django.db.models import Q
 
 from connections.models import Connection, Integration
 from ctms.core.choices import RecordStatus
-from ctms.jobs.models import JobRun
+from ctms.jobs.models import JobDefinition, JobRun
 from exceptions_log.choices import ErrorType
 
 
 class ExceptionMessage(models.Model):
-    """All that still failed when one run of one integration ended. At most one of an integration is Active."""
+    """All that still failed when one run of one integration ended, or of a job that transfers nothing.
+
+    At most one of an integration, or of such a job, is Active.
+    """
 
     object_name = "exception_message__sys"
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=255)
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="exception_messages")
-    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="exception_messages")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, null=True, blank=True, related_name="exception_messages"
+    )
+    integration = models.ForeignKey(
+        Integration, on_delete=models.PROTECT, null=True, blank=True, related_name="exception_messages"
+    )
+    job = models.ForeignKey(
+        JobDefinition, on_delete=models.PROTECT, null=True, blank=True, related_name="exception_messages"
+    )
     run = models.ForeignKey(JobRun, on_delete=models.PROTECT, related_name="exception_messages")
     status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.INACTIVE)
     # A run collects its items in a draft, which becomes the Active message only when the run ends.
@@ -40,6 +50,14 @@ class ExceptionMessage(models.Model):
                 fields=("integration",),
                 condition=Q(status=RecordStatus.ACTIVE),
                 name="one_active_message_per_integration",
+            ),
+            models.UniqueConstraint(
+                fields=("job",), condition=Q(status=RecordStatus.ACTIVE), name="one_active_message_per_job"
+            ),
+            models.CheckConstraint(
+                condition=Q(integration__isnull=False, connection__isnull=False, job__isnull=True)
+                | Q(integration__isnull=True, connection__isnull=True, job__isnull=False),
+                name="message_is_of_an_integration_or_a_job",
             ),
             models.CheckConstraint(
                 condition=Q(is_draft=False) | Q(status=RecordStatus.INACTIVE), name="draft_message_is_inactive"

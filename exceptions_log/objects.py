@@ -12,7 +12,7 @@ def register_exception_objects() -> None:
     register_object(
         VaultObject(
             model=ExceptionMessage,
-            fields={"connection__sys": "connection", "integration__sys": "integration"},
+            fields={"connection__sys": "connection", "integration__sys": "integration", "job__sys": "job"},
             list_columns=("name__v", "connection__sys", "integration__sys", "status__v", "created_date__v"),
             layouts=(
                 Layout(

@@ -10,15 +10,18 @@ from django.db import transaction
 
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from exceptions_log.dismissals import is_same_state, lock_integrations
+from exceptions_log.dismissals import is_same_state
 from exceptions_log.models import ExceptionItem, ExceptionMessage
-from exceptions_log.selectors import list_dismissals
+from exceptions_log.scopes import Scope, lock_scopes
+from exceptions_log.selectors import list_dismissed_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from django.db.models import QuerySet
+
     from connections.models import Integration
-    from ctms.jobs.models import JobRun
+    from ctms.jobs.models import JobDefinition, JobRun
     from exceptions_log.choices import ErrorType
 
 _BATCH = 200
@@ -50,18 +53,28 @@ class ExceptionRecorder:
     Until then they are a draft that nobody sees; a run that dies leaves the previous message Active.
     """
 
-    def __init__(self, *, integration: Integration, run: JobRun, renew_lease: Callable[[], None]) -> None:
-        """`renew_lease` is called in every transaction that writes, and raises if another run has taken over."""
-        self._integration = integration
+    def __init__(
+        self,
+        *,
+        integration: Integration | None = None,
+        job: JobDefinition | None = None,
+        run: JobRun,
+        renew_lease: Callable[[], None],
+    ) -> None:
+        """For an integration, or for a job that has none.
+
+        `renew_lease` is called in every transaction that writes, and raises if another run has taken over.
+        """
+        self._scope = Scope(integration=integration, job=job)
         self._run = run
         self._renew_lease = renew_lease
         self._buffer: list[Failure] = []
         self._draft: ExceptionMessage | None = None
         self.count = 0
         self._discard_drafts()
-        self._previous = ExceptionMessage.objects.filter(integration=integration, status=RecordStatus.ACTIVE).first()
+        self._previous = self._list_messages().filter(status=RecordStatus.ACTIVE).first()
         # Dismissals in force as the run begins, and those of them that it heeded.
-        self._dismissed = set(list_dismissals(integration).values_list("pk", flat=True))
+        self._dismissed = set(self._list_dismissals().values_list("pk", flat=True))
         self._kept: set[int] = set()
 
     def add(self, failure: Failure) -> None:
@@ -81,7 +94,9 @@ class ExceptionRecorder:
         `still_pending` are keys of earlier items that this run did not come to: they are carried over as they are.
         A complete run has come to all records: dismissals that it did not heed have lapsed.
         """
-        lock_integrations([self._integration.pk])
+        lock_scopes(
+            integrations={getattr(self._scope.integration, "pk", None)}, jobs={getattr(self._scope.job, "pk", None)}
+        )
         self._flush()
         pending = set(still_pending)
         if pending and self._previous is not None:
@@ -92,9 +107,7 @@ class ExceptionRecorder:
         if is_complete:
             self._let_lapse()
         self._drop_dismissed()
-        ExceptionMessage.objects.filter(integration=self._integration, status=RecordStatus.ACTIVE).update(
-            status=RecordStatus.INACTIVE
-        )
+        self._list_messages().filter(status=RecordStatus.ACTIVE).update(status=RecordStatus.INACTIVE)
         if self._draft is not None:
             self._draft.status = RecordStatus.ACTIVE
             self._draft.is_draft = False
@@ -106,6 +119,22 @@ class ExceptionRecorder:
         if self._previous is None:
             return []
         return list(self._previous.items.filter(dismissed_at=None).values_list("key", flat=True))
+
+    def find_dismissed(self, failures: Iterable[Failure]) -> dict[str, ExceptionItem]:
+        """Key → the dismissal in force of a failure that is the same still: same record, same state, same fault."""
+        wanted = {failure.key: failure for failure in failures}
+        found = {item.key: item for item in self._list_dismissals().filter(key__in=wanted)}
+        return {
+            key: item
+            for key, item in found.items()
+            if (item.record_version, item.error_message) == (wanted[key].record_version, wanted[key].error_message)
+        }
+
+    def _list_messages(self) -> QuerySet[ExceptionMessage]:
+        return ExceptionMessage.objects.filter(**self._scope.fields)
+
+    def _list_dismissals(self) -> QuerySet[ExceptionItem]:
+        return list_dismissed_items().filter(message__in=self._list_messages())
 
     def _flush(self) -> None:
         if not self._buffer:
@@ -152,13 +181,13 @@ class ExceptionRecorder:
 
     def _let_lapse(self) -> None:
         for keys in _split(self._dismissed - self._kept):
-            list_dismissals(self._integration).filter(pk__in=keys).update(dismissal_lapsed_at=get_now())
+            self._list_dismissals().filter(pk__in=keys).update(dismissal_lapsed_at=get_now())
 
     def _drop_dismissed(self) -> None:
         """What was dismissed while the run was at work, and failed in the same state once more."""
         if self._draft is None or self._previous is None:
             return
-        for item in list_dismissals(self._integration).filter(message=self._previous):
+        for item in self._list_dismissals().filter(message=self._previous):
             again = self._draft.items.filter(key=item.key).first()
             if again is not None and is_same_state(item, again):
                 again.delete()
@@ -176,11 +205,10 @@ class ExceptionRecorder:
         if self._draft is None:
             now = get_now()
             self._draft = ExceptionMessage.objects.create(
-                name=f"{self._integration.connection.name}: {self._integration.name}, {now:%Y-%m-%d %H:%M} UTC",
-                connection=self._integration.connection,
-                integration=self._integration,
+                name=f"{self._scope.title}, {now:%Y-%m-%d %H:%M} UTC",
                 run=self._run,
                 created_at=now,
+                **self._scope.values,
             )
         return self._draft
 
@@ -188,7 +216,7 @@ class ExceptionRecorder:
         """Drafts of runs that died: their failures were never published and are met again by this run."""
         with transaction.atomic():
             self._renew_lease()
-            drafts = ExceptionMessage.objects.filter(integration=self._integration, is_draft=True)
+            drafts = self._list_messages().filter(is_draft=True)
             ExceptionItem.objects.filter(message__in=drafts).delete()
             drafts.delete()
 

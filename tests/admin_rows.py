@@ -96,6 +96,13 @@ def create_exception_message(**values: Any) -> ExceptionMessage:
     return message
 
 
+def get_integration(message: ExceptionMessage) -> Integration:
+    """The integration of a message that is of one."""
+    if message.integration is None:
+        raise AssertionError(f"{message} is of a job.")
+    return message.integration
+
+
 def create_exception_item(**values: Any) -> ExceptionItem:
     """An activity that was not matched."""
     activity = ActivityFactory.create()

@@ -37,7 +37,7 @@ _NOTHING = (
     "integration."
 )
 _WHAT_RETRY_DOES = (
-    "What fails is taken up by every transfer. This starts one of {connection} now, which tries all that fails there."
+    "What fails is taken up by every run. This starts one of {scope} now, which tries all that fails there."
 )
 _WHAT_DISMISSING_DOES = (
     "The record is left alone until it changes, or a record whose values it shows; then it is tried again. The item "
@@ -78,7 +78,7 @@ class RetryingAdmin(ReadOnlyModelAdmin):
             if has_permission(user=get_user(request), permission=_SEE_JOBS):
                 url = reverse("admin:jobs_jobrun_change", args=(retry.run.pk,))
                 status = format_html("<a class='vault-link' href='{}'>Job Status</a>", url)
-            started = format_html("A transfer of {} was started; see {}.", retry.connection, status)
+            started = format_html("{} was started; see {}.", retry.what, status)
             self.message_user(request, started, messages.SUCCESS)
         for note in retry.notes:
             self.message_user(request, note, messages.WARNING)
@@ -147,7 +147,7 @@ class RetryableItemAdmin(RetryingAdmin, ExceptionItemAdmin):
             subtitle=str(item),
             form=forms.Form(),
             submit_label="Retry now",
-            explanation=_WHAT_RETRY_DOES.format(connection=item.message.connection) + undone,
+            explanation=_WHAT_RETRY_DOES.format(scope=item.message.connection or item.message.job) + undone,
             cancel_url=self.get_record_url(item),
         )
 
@@ -242,7 +242,7 @@ class RetryableMessageAdmin(RetryingAdmin, ExceptionMessageAdmin):
             subtitle=str(message),
             form=forms.Form(),
             submit_label="Retry all now",
-            explanation=_WHAT_RETRY_DOES.format(connection=message.connection),
+            explanation=_WHAT_RETRY_DOES.format(scope=message.connection or message.job),
             cancel_url=self.get_record_url(message),
         )
 

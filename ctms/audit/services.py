@@ -13,6 +13,7 @@ from django.db import models, transaction
 from django.db.models import ProtectedError
 
 from ctms.audit.choices import AuditAction
+from ctms.audit.followers import tell_followers
 from ctms.audit.models import AuditEntry
 from ctms.audit.values import list_changes, read_values
 from ctms.core.clock import get_now
@@ -62,6 +63,7 @@ def save_record(
             _write_entries([entry])
         if not adding and "name" in changes:
             _rename_named_after(records=[record], actor=actor, reason=reason)
+        tell_followers([(record, changes)])
         return True
 
 
@@ -79,11 +81,14 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
         _stamping(records=records, actor=actor, now=now, adding=True),
     ):
         made = model._base_manager.bulk_create(records, batch_size=_ROWS_PER_STATEMENT)
-        entries = []
-        for record in records:
-            changes = list_changes(before={}, after=read_values(record))
-            entries.append(_build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason))
-        _write_entries(entries)
+        written = [(record, list_changes(before={}, after=read_values(record))) for record in records]
+        _write_entries(
+            [
+                _build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason)
+                for record, changes in written
+            ]
+        )
+        tell_followers(written)
     return made
 
 
@@ -127,6 +132,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
                 _write_entries(entries)
             renamed = [record for record, entry in zip(changed, entries, strict=True) if "name" in entry.changes]
             _rename_named_after(records=renamed, actor=actor, reason=reason)
+            tell_followers(list(zip(changed, (entry.changes for entry in entries), strict=True)))
     return changed
 
 
@@ -150,6 +156,18 @@ def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "", expec
         except ProtectedError as error:
             raise RecordInUseError(_describe_dependants(record=record, dependants=error.protected_objects)) from error
         _write_entries([entry])
+        tell_followers([(stored, changes)])
+
+
+def mark_records(records: models.QuerySet[Any], **values: Any) -> int:
+    """Write fields that the Vault keeps for itself, which are no change of the records; how many were written.
+
+    Raises ValueError for a field that is not among the model's `bookkeeping_fields`.
+    """
+    if others := set(values) - records.model.bookkeeping_fields:
+        raise ValueError(f"{', '.join(sorted(others))}: written by save_record alone, with an audit entry.")
+    with allow_record_writes():
+        return records.update(**values)
 
 
 def record_event(

@@ -52,7 +52,7 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
     )
     list_filter_submit = True
     list_per_page = 50
-    list_select_related = ("message__connection",)
+    list_select_related = ("message__connection", "message__job")
     search_fields = ("name", "item", "error_message", "crm_id__exact", "key__exact")
     search_help_text = "Name of the item or its record, error message, or a whole CRM id or record UID"
     readonly_fields = (
@@ -111,7 +111,7 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
 
     @admin.display(description="connection", ordering="message__connection")
     def show_connection(self, item: ExceptionItem) -> str:
-        return str(item.message.connection)
+        return str(item.message.connection or item.message.job)
 
     @admin.display(description="what to do")
     def show_remedy(self, item: ExceptionItem) -> str:

@@ -1,4 +1,4 @@
-"""Lists in a browser: searched, filtered, sorted, paged and arranged without leaving the page, and without JavaScript."""
+"""Lists in a browser: searched, filtered, sorted, paged and arranged in place, and without JavaScript."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 from exceptions_log.remedies import describe_remedy
 from tests.admin_forms import log_in_admin
-from tests.admin_rows import create_exception_item, create_exception_message
+from tests.admin_rows import create_exception_item, create_exception_message, get_integration
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
 
@@ -197,8 +197,8 @@ def test_items_are_filtered_by_connection_integration_and_error_type(client: Cli
     log_in_admin(client)
     first = create_named("first", error_type=ErrorType.LIMIT)
     second = create_named("second")
-    outbound = second.message.connection.integrations.get(kind=IntegrationKind.CALL_OUTBOUND)
-    assert second.message.integration.kind != outbound.kind
+    outbound = get_integration(second.message).connection.integrations.get(kind=IntegrationKind.CALL_OUTBOUND)
+    assert get_integration(second.message).kind != outbound.kind
     ExceptionMessage.objects.filter(pk=second.message_id).update(integration=outbound)
 
     assert list_names(client, f"?message__connection__id__exact={first.message.connection_id}") == ["first"]

@@ -39,7 +39,10 @@ class MonitoringEvent(VaultRecord):
     visit_method = models.CharField(
         "monitoring visit method", max_length=32, choices=VisitMethod.choices, blank=True, default=""
     )
+    # Set by whatever changes the record or its people, cleared by the job that follows: no change of the record itself.
     activity_update_required = models.BooleanField(default=False, editable=False)
+
+    bookkeeping_fields = VaultRecord.bookkeeping_fields | {"activity_update_required"}
 
     class Meta:
         verbose_name = "monitoring event"
@@ -115,7 +118,10 @@ class StudyCommunicationLog(VaultRecord):
     subject = models.CharField(max_length=500, blank=True, default="")
     summary = models.TextField(blank=True, default="")
     direction = models.CharField(max_length=20, choices=Direction.choices, default=Direction.OUTBOUND)
+    # Set by whatever changes the record or its people, cleared by the job that follows: no change of the record itself.
     activity_update_required = models.BooleanField(default=False, editable=False)
+
+    bookkeeping_fields = VaultRecord.bookkeeping_fields | {"activity_update_required"}
 
     class Meta:
         verbose_name = "study communication log"

@@ -25,7 +25,7 @@ from ctms.jobs.models import JobDefinition, JobRun
 from exceptions_log.choices import ErrorType
 from exceptions_log.models import ExceptionItem
 from tests.admin_forms import list_errors, list_messages, log_in_admin, submit
-from tests.admin_rows import create_exception_item, create_exception_message
+from tests.admin_rows import create_exception_item, create_exception_message, get_integration
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.connections import AuthorizationFactory, ConnectionFactory
@@ -64,8 +64,8 @@ def create_failing(**values: Any) -> Connection:
     message = create_exception_message(status=RecordStatus.ACTIVE)
     create_exception_item(message=message, dismissed_at=get_now(), dismissal_reason="Known", key=str(uuid.uuid4()))
     create_exception_item(message=message, error_type=ErrorType.MATCHING, key=str(uuid.uuid4()))
-    add_run(message.connection, RunState.FAILED)
-    return message.connection
+    add_run(get_integration(message).connection, RunState.FAILED)
+    return get_integration(message).connection
 
 
 # -- The list ---------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from exceptions_log.choices import ErrorType
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 from exceptions_log.selectors import list_dismissed_items
 from tests.admin_forms import list_messages, log_in_admin
-from tests.admin_rows import create_exception_item, create_exception_message
+from tests.admin_rows import create_exception_item, create_exception_message, get_integration
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
 
@@ -67,7 +67,7 @@ def test_retry_now_asks_first_and_then_starts_a_transfer_of_the_items_connection
 
     page = client.post(url, follow=True)
 
-    connection = item.message.connection
+    connection = get_integration(item.message).connection
     run = JobRun.objects.get(definition__key=TRANSFER_JOB_KEY)
     assert list_started() == [(connection.name, RunState.QUEUED, RunTrigger.START_NOW)]
     assert list_messages(page) == [
@@ -82,7 +82,7 @@ def test_retry_now_says_why_nothing_was_started(client: Client) -> None:
     log_in_admin(client)
     item = create_item()
     client.post(f"{ITEMS}{item.pk}/retry-now/", follow=True)
-    connection = item.message.connection
+    connection = get_integration(item.message).connection
 
     assert list_messages(client.post(f"{ITEMS}{item.pk}/retry-now/", follow=True)) == [
         (
@@ -101,7 +101,7 @@ def test_retry_now_says_why_nothing_was_started(client: Client) -> None:
 def test_retry_now_tells_that_an_inactive_integration_transfers_nothing(client: Client) -> None:
     log_in_admin(client)
     item = create_item()
-    integration = item.message.integration
+    integration = get_integration(item.message)
     integration.status = RecordStatus.INACTIVE
     save_record(record=integration, actor=build_admin_actor())
 
@@ -143,7 +143,7 @@ def test_a_message_is_retried_as_a_whole(client: Client) -> None:
     assert client.get(url).status_code == 200
     assert client.post(url).status_code == 302
 
-    assert [label for label, _, _ in list_started()] == [message.connection.name]
+    assert [label for label, _, _ in list_started()] == [get_integration(message).connection.name]
     ExceptionMessage.objects.filter(pk=message.pk).update(status=RecordStatus.INACTIVE)
     assert list_offered(client, f"{MESSAGES}{message.pk}/change/") == []
 

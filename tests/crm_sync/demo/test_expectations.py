@@ -18,6 +18,7 @@ from crm_sync.demo.subjects import DELETED_SUBJECT, EDITED_SUBJECT_AFTERWARDS
 from crm_sync.demo.trials import WITHDRAWN_STUDY_NUMBER
 from crm_sync.sandbox.running import RunningSandbox
 from exceptions_log.models import ExceptionItem
+from tests.admin_rows import get_integration
 from tests.crm_sync.demo.conftest import FEW_ACTIVITIES
 from tests.crm_sync.world import World
 
@@ -39,7 +40,12 @@ def worlds(small_demo: Path, settings: Any, fast_retries: None) -> Iterator[dict
 
 def list_items() -> list[tuple[str, str, str, str]]:
     return sorted(
-        (item.message.connection.name, item.message.integration.kind, item.error_type, str(item.record_uid))
+        (
+            get_integration(item.message).connection.name,
+            get_integration(item.message).kind,
+            item.error_type,
+            str(item.record_uid),
+        )
         for item in ExceptionItem.objects.filter(message__status="active__v").select_related(
             "message__connection", "message__integration"
         )

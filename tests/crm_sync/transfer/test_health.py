@@ -23,7 +23,7 @@ from ctms.jobs.choices import RunState
 from ctms.jobs.models import JobDefinition, JobRun
 from exceptions_log.choices import ErrorType
 from exceptions_log.models import ExceptionItem
-from tests.admin_rows import create_exception_item, create_exception_message
+from tests.admin_rows import create_exception_item, create_exception_message, get_integration
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
@@ -131,10 +131,10 @@ def test_a_call_that_is_not_shown_any_more_is_no_unmatched_person(world: World) 
 
 def test_drafts_and_earlier_messages_do_not_count() -> None:
     message = create_exception_message(status=RecordStatus.ACTIVE)
-    assert get_health(message.connection).open_exceptions == 1
+    assert get_health(get_integration(message).connection).open_exceptions == 1
     for values in ({"is_draft": True}, {"is_draft": False}):
         type(message).objects.filter(pk=message.pk).update(status=RecordStatus.INACTIVE, **values)
-        assert get_health(message.connection).open_exceptions == 0
+        assert get_health(get_integration(message).connection).open_exceptions == 0
 
 
 def test_an_inactive_connection_is_inactive_whatever_its_runs_were() -> None:
@@ -180,7 +180,7 @@ def test_ten_connections_take_as_many_statements_as_one() -> None:
     def fill() -> None:
         message = create_exception_message(status=RecordStatus.ACTIVE)
         create_exception_item(message=message, error_type=ErrorType.MATCHING, key=str(uuid.uuid4()))
-        add_run(message.connection, RunState.SUCCEEDED)
+        add_run(get_integration(message).connection, RunState.SUCCEEDED)
 
     def count() -> int:
         with CaptureQueriesContext(database) as queries:

@@ -1,0 +1,86 @@
+"""What Clinical Activities are generated from, and the flag that asks for it: *Activity Update Required*.
+
+The flag goes up in the transaction of the change that asks for it, whoever made the change, and only on records whose
+object type carries the field. The job Generate Clinical Activities takes it down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from ctms.audit.followers import Change, register_follower
+from ctms.audit.services import mark_records
+from ctms.clinical.models import (
+    MonitoringEvent,
+    MonitoringEventParticipant,
+    StudyCommunicationContact,
+    StudyCommunicationLog,
+    StudySite,
+)
+from ctms.configuration.snapshot import load_configuration
+
+UPDATE_REQUIRED = "activity_update_required__v"
+Source = type[MonitoringEvent] | type[StudyCommunicationLog]
+
+
+def list_automated_types(model: Source) -> list[str]:
+    """Object types that carry the flag: admins assign it to those that shall be automated."""
+    types = load_configuration().get(model.object_name).types.values()
+    return [each.api_name for each in types if UPDATE_REQUIRED in each.fields]
+
+
+def register_source_followers() -> None:
+    """Called once, when the app is ready."""
+    register_follower(MonitoringEvent, _follow_events)
+    register_follower(StudyCommunicationLog, _follow_communications)
+    register_follower(MonitoringEventParticipant, _follow_participants)
+    register_follower(StudyCommunicationContact, _follow_contacts)
+    register_follower(StudySite, _follow_sites)
+
+
+def _follow_events(changes: Sequence[Change]) -> None:
+    _flag(MonitoringEvent, {record.pk for record, _ in changes})
+    _show(MonitoringEvent, changes)
+
+
+def _follow_communications(changes: Sequence[Change]) -> None:
+    _flag(StudyCommunicationLog, {record.pk for record, _ in changes})
+    _show(StudyCommunicationLog, changes)
+
+
+def _follow_participants(changes: Sequence[Change]) -> None:
+    _flag(MonitoringEvent, _list_parents(changes, "monitoring_event"))
+
+
+def _follow_contacts(changes: Sequence[Change]) -> None:
+    _flag(StudyCommunicationLog, _list_parents(changes, "communication"))
+
+
+def _follow_sites(changes: Sequence[Change]) -> None:
+    """Of an event without participants the activity is the principal investigator's."""
+    sites = [record.pk for record, changed in changes if "principal_investigator" in changed and record.pk]
+    types = list_automated_types(MonitoringEvent) if sites else []
+    if types:
+        events = MonitoringEvent.objects.filter(site__in=sites, object_type__in=types, participants=None)
+        mark_records(MonitoringEvent.objects.filter(pk__in=events.values("pk")), activity_update_required=True)
+
+
+def _list_parents(changes: Sequence[Change], field: str) -> set[int]:
+    """The records to which the changed ones belong, and belonged before."""
+    parents = {getattr(record, f"{field}_id") for record, _ in changes}
+    return parents | {pk for _, changed in changes for pk in changed.get(field, ()) if isinstance(pk, int)}
+
+
+def _flag(model: Source, keys: Collection[int]) -> None:
+    types = list_automated_types(model)
+    if types and keys:
+        flagged: Any = model.objects.filter(pk__in=keys, object_type__in=types)
+        mark_records(flagged, activity_update_required=True)
+
+
+def _show(model: Source, changes: Sequence[Change]) -> None:
+    """The records at hand tell what the database holds, or their next save would take the flag down."""
+    types = list_automated_types(model)
+    for record, _ in changes:
+        record.activity_update_required = record.activity_update_required or record.object_type in types

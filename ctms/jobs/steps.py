@@ -1,0 +1,51 @@
+"""The configuration step of a job: it is Active."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from ctms.configuration.step_kinds import StepText
+from ctms.configuration.steps import ConfigurationStep, StepState, StepStatus
+from ctms.core.choices import RecordStatus
+from ctms.jobs.models import JobDefinition
+from ctms.jobs.services import set_job_status
+
+if TYPE_CHECKING:
+    from ctms.audit.actors import Actor
+
+
+def build_job_step(*, text: StepText, job_key: str) -> ConfigurationStep:
+    """Applied, the job runs by itself from its next regular time on."""
+
+    def check() -> StepState:
+        definition = JobDefinition.objects.filter(key=job_key).first()
+        if definition is None:
+            return StepState.broken("The job was not delivered. Run manage.py migrate again.")
+        if definition.status != RecordStatus.ACTIVE:
+            return StepState.to_do(f"{definition.name} is Inactive.")
+        return StepState.done(f"{definition.name} is Active.")
+
+    def apply(*, actor: Actor) -> None:
+        if check().status != StepStatus.DONE:  # an Active job keeps its next time
+            set_job_status(key=job_key, status=RecordStatus.ACTIVE, actor=actor)
+
+    def find_url() -> str:
+        definition = JobDefinition.objects.filter(key=job_key).first()
+        if definition is None:
+            return reverse("admin:jobs_jobdefinition_changelist")
+        return reverse("admin:jobs_jobdefinition_change", args=(definition.pk,))
+
+    return ConfigurationStep(
+        key=text.key,
+        title=text.title,
+        why=text.why,
+        section=text.section,
+        position=text.position,
+        is_optional=text.is_optional,
+        check=check,
+        apply=apply,
+        url=find_url,
+        permission="admin:jobs",
+    )

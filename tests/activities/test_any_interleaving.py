@@ -1,0 +1,106 @@
+"""Edits of sources, of their people and of generated activities in any order, with runs in between: one end state."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activities.models import Activity
+from ctms.audit.services import delete_record, save_record
+from ctms.clinical.choices import MonitoringEventState, VisitMethod
+from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, Person
+from ctms.core.choices import RecordStatus
+from tests.activities.generation import configure_automation, generate, list_generated
+from tests.factories.base import build_admin_actor
+from tests.factories.clinical import MonitoringEventFactory, StudyPersonFactory, StudySiteFactory
+
+pytestmark = pytest.mark.django_db
+
+DAYS = [None, dt.date(2026, 3, 1), dt.date(2026, 4, 1)]
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("move"), st.sampled_from(DAYS)),
+        st.tuples(st.just("method"), st.sampled_from(["", *VisitMethod.values])),
+        st.tuples(st.just("state"), st.sampled_from(MonitoringEventState.values)),
+        st.tuples(st.just("toggle"), st.integers(0, 2)),
+        st.tuples(st.just("edit"), st.integers(0, 5)),
+        st.tuples(st.just("delete"), st.integers(0, 5)),
+        st.tuples(st.just("run"), st.none()),
+    ),
+    max_size=14,
+)
+
+
+def save(record: Any, **values: Any) -> None:
+    record.refresh_from_db()
+    for name, value in values.items():
+        setattr(record, name, value)
+    save_record(record=record, actor=build_admin_actor())
+
+
+def take(event: MonitoringEvent, people: list[Person], step: tuple[str, Any]) -> None:
+    """One step of somebody: a user or the job."""
+    what, value = step
+    if what == "move":
+        save(event, planned_start=value)
+    elif what == "method":
+        save(event, visit_method=value)
+    elif what == "state":
+        save(event, lifecycle_state=value)
+    elif what == "toggle":
+        toggle(event, people[value])
+    elif what == "run":
+        generate()
+    elif generated := list_generated():
+        activity = generated[value % len(generated)]
+        if what == "edit":
+            save(activity, subject="Mine", date=dt.date(2020, 1, 1), notes="Kept")
+        else:
+            delete_record(record=activity, actor=build_admin_actor())
+
+
+def toggle(event: MonitoringEvent, person: Person) -> None:
+    present = MonitoringEventParticipant.objects.filter(monitoring_event=event, person=person).first()
+    if present is not None:
+        delete_record(record=present, actor=build_admin_actor())
+    else:
+        added = MonitoringEventParticipant(monitoring_event=event, person=person)
+        save_record(record=added, actor=build_admin_actor())
+
+
+def read_state() -> list[tuple[Any, ...]]:
+    columns = ("person", "date", "channel", "complete", "subject", "status")
+    return sorted(Activity.objects.filter(is_generated=True, status=RecordStatus.ACTIVE).values_list(*columns))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_any_order_of_edits_and_runs_ends_in_what_the_rules_say(steps: list[tuple[str, Any]]) -> None:
+    with transaction.atomic():
+        configure_automation()
+        site = StudySiteFactory.create()
+        event = MonitoringEventFactory.create(site=site, planned_start=DAYS[1], planned_end=None)
+        people = [StudyPersonFactory.create(site=site, study=site.study).person for _ in range(3)]
+        for step in steps:
+            take(event, people, step)
+        save(event, planned_start=dt.date(2026, 5, 1), planned_end=dt.date(2026, 5, 2))
+        generate()
+        reached, notes = read_state(), [each.notes for each in list_generated()]
+        assert set(notes) <= {"", "Kept"}
+
+        # The same, had there been no step before: what people of the source there are now, all written at once.
+        for activity in list_generated():
+            delete_record(record=activity, actor=build_admin_actor())
+        save(event, planned_end=dt.date(2026, 5, 3))
+        generate()
+        assert reached == read_state()
+
+        versions = sorted(Activity.objects.values_list("pk", "version"))
+        generate()
+        assert sorted(Activity.objects.values_list("pk", "version")) == versions
+        transaction.set_rollback(True)
