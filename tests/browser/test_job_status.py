@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from datetime import timedelta
-
 import pytest
 from playwright.sync_api import Page, expect
 
