@@ -10,6 +10,9 @@ class JobsConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
+        from ctms.jobs.console import register_overdue_panel
+
+        register_overdue_panel()
         post_migrate.connect(_deliver, sender=self)
 
 

@@ -294,3 +294,19 @@ def test_a_definition_without_a_sound_cron_expression_breaks_no_list(
     assert dispatch_due().claimed == 0
     assert client.get(reverse("admin:jobs_jobdefinition_changelist")).status_code == 200
     assert client.get(reverse("admin:jobs_jobdefinition_change", args=(definition.pk,))).status_code == 200
+
+
+def test_the_landing_page_begins_with_overdue_jobs_for_those_who_see_jobs(
+    client: Client, job: CountingJob, clock: Traveller
+) -> None:
+    job.activate()
+    log_in_admin(client)
+    assert "Overdue jobs" not in [panel["title"] for panel in client.get("/admin/").context["panels"]]
+    clock.move_to(NOON + HOUR + 16 * MINUTE)
+    log_in_admin(client)  # the session of before has ended
+    page = client.get("/admin/")
+    assert page.context["panels"][0]["title"] == "Overdue jobs"
+    assert "nobody started it" in page.content.decode()
+    profile = SecurityProfileFactory.create(permissions=["admin:settings"])
+    client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
+    assert "Overdue jobs" not in [panel["title"] for panel in client.get("/admin/").context["panels"]]
