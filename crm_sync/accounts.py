@@ -17,6 +17,7 @@ from crm_sync.mapping import Problem
 from crm_sync.models import AccountMatch
 from crm_sync.soql import build_select, chunk_values_by_url, is_in
 from ctms.clinical.models import Person
+from ctms.core.uuidtext import UuidText
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def build_identifier_expression(identifiers: IdentifierMapping, *, prefix: str =
         # Cast, because SQLite would compare JSON otherwise, and null is a word there.
         text = Cast(KeyTextTransform(name.removeprefix("custom_fields__"), f"{prefix}custom_fields"), TextField())
         return NullIf(text, Value("null", TextField()))
+    if name == "uid":
+        return UuidText(F(f"{prefix}{name}"))
     return Cast(F(f"{prefix}{name}"), TextField())
 
 

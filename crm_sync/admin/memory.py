@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm_sync.admin.identifier_check import IdentifierCheckAdmin
@@ -61,8 +65,17 @@ class TransferLinkAdmin(ReadOnlyModelAdmin):
     list_display = ("record_uid", "crm_id", "connection_name", "integration", "state", "pending", "version")
     list_filter = ("integration__connection", "integration__kind", ("state", ChoicesDropdownFilter), "pending")
     list_select_related = ("integration__connection",)
-    search_fields = ("crm_id__exact", "record_uid__exact")
+    search_fields = ("crm_id__exact",)
     search_help_text = "A whole CRM id or UID"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[TransferLink], search_term: str
+    ) -> tuple[QuerySet[TransferLink], bool]:
+        """As Django's; a UID is compared as such, not as the text that the database keeps it as."""
+        try:
+            return queryset.filter(record_uid=UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description="connection", ordering="integration__connection")
     def connection_name(self, link: TransferLink) -> str:

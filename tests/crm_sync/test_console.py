@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.test import Client
 
 from crm_sync.console import build_bars
+from crm_sync.models import TransferLink
 from ctms.jobs.choices import RunState
 from tests.admin_forms import log_in_admin
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -54,3 +56,16 @@ def test_panels_are_shown_to_whom_their_pages_are_open(client: Client) -> None:
     profile = SecurityProfileFactory.create(permissions=["exception_item__sys:read"])
     client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
     assert [panel["title"] for panel in client.get("/admin/").context["panels"]] == ["Open exceptions"]
+
+
+@pytest.mark.parametrize("search", ["{uid}", " {uid} ", "{uid.hex}", "a0X000000000001"])
+def test_links_are_found_by_uid_or_crm_id(client: Client, search: str) -> None:
+    log_in_admin(client)
+    integration = ConnectionFactory.create().integrations.first()
+    links = [
+        TransferLink.objects.create(integration=integration, record_uid=uuid.uuid4(), crm_id=f"a0X00000000000{number}")
+        for number in (1, 2)
+    ]
+    text = search.format(uid=links[0].record_uid)
+    page = client.get("/admin/crm_sync/transferlink/", {"q": text})
+    assert list(page.context["cl"].result_list) == [links[0]]
