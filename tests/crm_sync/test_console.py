@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from connections.choices import IntegrationKind
 from crm_sync.console import build_bars
 from crm_sync.models import TransferLink
 from ctms.jobs.choices import RunState
@@ -61,7 +62,7 @@ def test_panels_are_shown_to_whom_their_pages_are_open(client: Client) -> None:
 @pytest.mark.parametrize("search", ["{uid}", " {uid} ", "{uid.hex}", "a0X000000000001"])
 def test_links_are_found_by_uid_or_crm_id(client: Client, search: str) -> None:
     log_in_admin(client)
-    integration = ConnectionFactory.create().integrations.first()
+    integration = ConnectionFactory.create().integrations.get(kind=IntegrationKind.CALL_OUTBOUND)
     links = [
         TransferLink.objects.create(integration=integration, record_uid=uuid.uuid4(), crm_id=f"a0X00000000000{number}")
         for number in (1, 2)
