@@ -44,7 +44,11 @@ def register_transfer_panels() -> None:
     """Called once, when the app is ready."""
     register_console_panel(
         ConsolePanel(
-            title="Connections", template="admin/crm_sync/health_panel.html", build=_build_health, position=200
+            title="Connections",
+            template="admin/crm_sync/health_panel.html",
+            build=_build_health,
+            position=200,
+            is_wide=True,
         )
     )
     register_console_panel(
