@@ -219,7 +219,7 @@ class _Generator:
 
     def _plan_batch(self, kind: SourceKind, sources: list[Any]) -> _Batch:
         people = kind.list_people(sources)
-        of_study = _list_study_people(sources, {pk for each in people.values() for pk, _ in each})
+        of_study = list_study_people(sources, {pk for each in people.values() for pk, _ in each})
         existing: dict[int, dict[int, Activity]] = defaultdict(dict)
         found = Activity.objects.filter(is_generated=True, **{f"{kind.reference}__in": sources})
         for activity in found.select_for_update().order_by("pk"):
@@ -229,7 +229,7 @@ class _Generator:
             plan = kind.plan(
                 source,
                 people=[
-                    SourcePerson(pk=pk, name=name, is_of_study=_is_of_study(source, pk, of_study))
+                    SourcePerson(pk=pk, name=name, is_of_study=is_of_study(source, pk, of_study))
                     for pk, name in people.get(source.pk, ())
                 ],
                 today=self._today,
@@ -262,13 +262,13 @@ def _write_plan(*, plan: Plan, source: Any, existing: dict[int, Activity], batch
             batch.changed.append(activity)
 
 
-def _list_study_people(sources: list[Any], people: set[int]) -> set[tuple[int, int]]:
+def list_study_people(sources: list[Any], people: set[int]) -> set[tuple[int, int]]:
     """Pairs of study and person."""
     found = StudyPerson.objects.filter(study__in={source.study_id for source in sources}, person__in=people)
     return set(found.values_list("study", "person"))
 
 
-def _is_of_study(source: Any, person: int, of_study: set[tuple[int, int]]) -> bool:
+def is_of_study(source: Any, person: int, of_study: set[tuple[int, int]]) -> bool:
     is_investigator = isinstance(source, MonitoringEvent) and source.site.principal_investigator_id == person
     return is_investigator or (source.study_id, person) in of_study
 

@@ -13,6 +13,7 @@ from ctms.configuration.snapshot import SectionShape
 from ctms.records.access import ObjectAccess
 from ctms.records.actions import ActionMenu, build_action_menu
 from ctms.records.favourites import is_favourite
+from ctms.records.notices import RecordNotice, list_notices
 from ctms.records.related import RelatedPart, build_related_part
 from ctms.records.timeline import Timeline, read_timeline
 from ctms.records.values import ShownValue, ValueReader
@@ -52,6 +53,7 @@ class RecordPage:
     menu: ActionMenu
     is_favourite: bool
     timeline: Timeline
+    notices: list[RecordNotice]
     warnings: tuple[str, ...]
 
 
@@ -78,6 +80,7 @@ def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool =
         menu=build_action_menu(access=access, record=record),
         is_favourite=is_favourite(user=access.user, record=record),
         timeline=read_timeline(access=access, record=record),
+        notices=list_notices(access=access, record=record),
         warnings=layout.warnings if has_permission(user=access.user, permission="admin:configuration") else (),
     )
 
