@@ -17,7 +17,7 @@ from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import delete_record, record_event, save_record
-from ctms.clinical.choices import SiteState
+from ctms.clinical.choices import SiteState, VisitMethod
 from ctms.clinical.models import StudySite
 from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.models import CustomField
@@ -130,7 +130,7 @@ def test_custom_fields_are_told_one_by_one(user: User) -> None:
 
 def test_fields_that_the_type_does_not_have_are_not_told(user: User) -> None:
     event = MonitoringEventFactory.create()
-    change(event, user, source="job", activity_update_required=not event.activity_update_required)
+    change(event, user, source="job", visit_method=VisitMethod.ON_SITE)
     entry = read(event, user).entries[0]
     assert (entry.what, entry.way, entry.changes) == ("changed what is not on this page", "by a job", [])
 
