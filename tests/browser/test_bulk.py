@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,8 @@ from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.clinical.models import Person
 from ctms.jobs import services, tasks
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
 from tests.factories.activities import MedicalActivityFactory
 from tests.factories.bulk import create_activities
 from tests.factories.clinical import PersonFactory
@@ -51,11 +51,7 @@ def work(waiting: list[int]) -> None:
 
 
 def log_in(page: Page) -> None:
-    page.goto("/login/")
-    page.get_by_label("Username").fill("carla")
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"://[^/]+/$"))
+    enter_as(page, "carla")
 
 
 def check_page(page: Page) -> None:

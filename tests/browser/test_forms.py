@@ -15,7 +15,8 @@ from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
 from ctms.clinical.models import Person, StudySite
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.clinical import InvestigatorFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
 
@@ -57,11 +58,8 @@ def paris() -> StudySite:
 @pytest.fixture
 def carla(page: Page, user: User) -> Page:
     """Her browser, logged in."""
-    page.goto("/login/")
-    page.get_by_label("Username").fill("carla")
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/")
+    enter_as(page, "carla")
+    page.goto("/")
     expect(page.get_by_role("heading", name="Home")).to_be_visible()
     return page
 

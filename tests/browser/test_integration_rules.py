@@ -13,7 +13,8 @@ from connections.choices import IntegrationKind
 from connections.models import IntegrationRule
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import StudyFactory
 from tests.factories.connections import ConnectionFactory
@@ -42,11 +43,7 @@ def get_path(rule: IntegrationRule, page: str = "change") -> str:
 
 
 def open_page(page: Page, path: str) -> None:
-    page.goto("/login/")
-    page.get_by_label("Username").fill("ada")
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/")
+    enter_as(page, "ada")
     page.goto(path)
 
 

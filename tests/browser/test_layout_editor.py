@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from ctms.configuration.models import CustomField, PageLayout
 from ctms.configuration.selectors import read_sections
 from ctms.configuration.services import save_layout
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
 from tests.factories.base import build_admin_actor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,11 +40,7 @@ def get_layout() -> PageLayout:
 
 
 def log_in(page: Page) -> None:
-    page.goto("/login/")
-    page.get_by_label("Username").fill("ada")
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/")
+    enter_as(page, "ada")
 
 
 def open_editor(page: Page) -> None:

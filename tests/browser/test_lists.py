@@ -15,7 +15,8 @@ from activities.choices import Channel
 from ctms.accounts.models import User
 from ctms.clinical.models import StudySite
 from ctms.records.models import ListPreference
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import StudyCountryFactory, StudyFactory, StudySiteFactory
@@ -60,11 +61,7 @@ def plain(browser: Browser, site: StudySite, base_url: str) -> Iterator[Page]:
 
 
 def log_in(page: Page) -> None:
-    page.goto("/login/")
-    page.get_by_label("Username").fill("carla")
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"://[^/]+/$"))
+    enter_as(page, "carla")
 
 
 def open_list(page: Page, query: str = "") -> None:

@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 
 from ctms.accounts.models import User
 from ctms.core.clock import get_now
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.clinical import StudyAssignmentFactory, StudySiteFactory
 
@@ -29,11 +30,8 @@ def user() -> User:
 
 
 def log_in(page: Page) -> None:
-    page.goto("/login/")
-    page.get_by_label("Username").fill("carla")
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/")
+    enter_as(page, "carla")
+    page.goto("/")
     expect(page.get_by_role("heading", name="Home")).to_be_visible()
 
 

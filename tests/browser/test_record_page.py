@@ -19,7 +19,8 @@ from ctms.audit.services import save_record
 from ctms.clinical.choices import SiteState
 from ctms.clinical.models import StudySite
 from ctms.configuration.steps import apply_step, get_step
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import (
@@ -87,11 +88,7 @@ def site(user: User) -> StudySite:
 
 
 def log_in(page: Page) -> None:
-    page.goto("/login/")
-    page.get_by_label("Username").fill("carla")
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Home")).to_be_visible()
+    enter_as(page, "carla")
 
 
 def open_record(page: Page, record: Any) -> None:
