@@ -190,7 +190,9 @@ class _Generator:
             self._lease.renew(progress={label: dict(each) for label, each in self._counts.items()})
             flagged = kind.model.objects.filter(pk__gt=after, activity_update_required=True, object_type__in=types)
             related = (
-                ("created_by", "site__principal_investigator") if kind.model is MonitoringEvent else ("created_by",)
+                ("created_by", "site__principal_investigator")
+                if kind.model is MonitoringEvent
+                else ("created_by", "site")
             )
             sources: list[Any] = list(
                 flagged.select_related(*related).select_for_update(of=("self",)).order_by("pk")[:BATCH]
@@ -269,7 +271,7 @@ def list_study_people(sources: list[Any], people: set[int]) -> set[tuple[int, in
 
 
 def is_of_study(source: Any, person: int, of_study: set[tuple[int, int]]) -> bool:
-    is_investigator = isinstance(source, MonitoringEvent) and source.site.principal_investigator_id == person
+    is_investigator = source.site is not None and source.site.principal_investigator_id == person
     return is_investigator or (source.study_id, person) in of_study
 
 

@@ -20,6 +20,7 @@ from ctms.clinical.models import (
     StudyPerson,
     StudySite,
 )
+from ctms.clinical.offers import offer_study_people
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.registry import ObjectType, VaultObject, register_object
 
@@ -345,6 +346,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
         model=MonitoringEventParticipant,
         description="A participant is a person who takes part in a monitoring event.",
         fields={"monitoring_event__v": "monitoring_event", "person__v": "person", "role__v": "role"},
+        offers={"person__v": offer_study_people("monitoring_event__v")},
         generated_fields=_NAME,
         list_columns=("name__v", "monitoring_event__v", "role__v"),
         default_sort="name__v",
@@ -414,6 +416,7 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         model=StudyCommunicationContact,
         description="A contact is a person with whom a communication was held.",
         fields={"study_communication__v": "communication", "person__v": "person"},
+        offers={"person__v": offer_study_people("study_communication__v")},
         generated_fields=_NAME,
         list_columns=("name__v", "study_communication__v", "status__v"),
         default_sort="name__v",

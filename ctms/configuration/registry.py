@@ -20,7 +20,16 @@ from ctms.core.errors import VaultError
 if TYPE_CHECKING:
     from ctms.accounts.models import User
 
-__all__ = ["COMMON_FIELDS", "FieldSection", "Layout", "ObjectField", "ObjectType", "RelatedSection", "VaultObject"]
+__all__ = [
+    "COMMON_FIELDS",
+    "FieldSection",
+    "Layout",
+    "ObjectField",
+    "ObjectType",
+    "Offer",
+    "RelatedSection",
+    "VaultObject",
+]
 
 
 class UnknownObjectError(VaultError):
@@ -42,6 +51,20 @@ class ObjectType:
     label: str
     delivered_active: bool = True
     origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a reference offers, where the models do not say it: it follows from another reference, named `by`.
+
+    `build` makes of the record there the condition of what is offered, `build_first` of what of that comes first.
+    `remedy` tells people what to do for others. Pages and their suggestions ask; what is stored already stays.
+    """
+
+    by: str
+    build: Callable[[Any], models.Q]
+    build_first: Callable[[Any], models.Q]
+    remedy: str
 
 
 def _see_all(queryset: models.QuerySet[Any], _user: User) -> models.QuerySet[Any]:
@@ -80,6 +103,7 @@ class VaultObject:
     header_fields: tuple[str, ...] = ()  # beside the name, at the head of a record's page
     quick_fields: tuple[str, ...] = ()  # enough to log a record in seconds, from anywhere
     layouts: tuple[Layout, ...] = ()
+    offers: Mapping[str, Offer] = field(default_factory=dict)  # reference → what it offers
     # Rows that go with a record that is deleted: their model, and its attribute that refers here. All others keep it.
     parts: tuple[tuple[type[models.Model], str], ...] = ()
     # How a value stands out in lists and headers: field → what makes (tone, text) of a record.
@@ -252,5 +276,7 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the quick field", vault_object.quick_fields),
         ("the generated field", tuple(vault_object.generated_fields)),
         ("the unassigned field", tuple(vault_object.unassigned_fields)),
+        ("the field with an offer", tuple(vault_object.offers)),
+        ("the field that decides an offer", tuple(each.by for each in vault_object.offers.values())),
         *[("the layout's field", section.fields) for section in sections if isinstance(section, FieldSection)],
     ]

@@ -16,7 +16,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.formfields import build_form_field
 from ctms.records.referencefields import ReferenceField, ReferenceInput
-from ctms.records.references import list_narrowings
+from ctms.records.references import get_offer, list_narrowings
 from ctms.records.services import write_values
 from ctms.records.values import format_for, read_value
 
@@ -122,5 +122,7 @@ def build_conflict(*, record: Any, form: FieldForm) -> FieldConflict:
 def _list_wider(*, access: ObjectAccess, record: Any, field: ObjectField) -> dict[str, Any]:
     """The record's references that narrow this one: API name → uid."""
     wider = [narrowing.wider for narrowing in list_narrowings(shape=access.shape, field=field)]
+    if offer := get_offer(shape=access.shape, field=field):
+        wider.append(access.shape.fields[offer.by])
     found = {each.api_name: getattr(record, each.attribute) for each in wider}
     return {name: value.uid for name, value in found.items() if value is not None}

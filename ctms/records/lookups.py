@@ -1,6 +1,6 @@
 """Suggestions while somebody types a reference.
 
-What begins with the words comes first, by name; then what merely holds them.
+What begins with the words comes first, by name; then what merely holds them. Choices of a rank come by rank first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ctms.configuration.registry import VaultObject
 from ctms.records.access import ObjectAccess
 from ctms.records.paging import Sort, look_around, order_records
 from ctms.records.references import (
+    RANK,
     can_name_record,
     describe_choice,
     describe_filled,
@@ -81,15 +82,17 @@ def find_matching(
 
 
 def _list_first(*, records: QuerySet[Any], sort: Sort | None, limit: int) -> list[Any]:
-    records, number = look_around(records)
-    if not number:
-        return []
+    if RANK not in records.query.annotations:  # what is ranked is few already
+        records, number = look_around(records)
+        if not number:
+            return []
     ordered = _order_by_name(records) if sort is None else order_records(records=records, sort=sort)
     return list(ordered.values_list("pk", flat=True)[:limit])
 
 
 def _order_by_name(records: QuerySet[Any]) -> QuerySet[Any]:
-    return records.order_by("name", "pk")
+    rank = (RANK,) if RANK in records.query.annotations else ()
+    return records.order_by(*rank, "name", "pk")
 
 
 def clean_query(query: str) -> str:

@@ -20,6 +20,7 @@ from ctms.records.references import (
     describe_choice,
     describe_filled,
     describe_reference,
+    get_offer,
     get_target,
     is_filled_by_another,
     list_choices,
@@ -94,6 +95,7 @@ class ReferenceField(forms.Field):
         **kwargs: Any,
     ) -> None:
         self.access, self.object_field, self.present, self.takes_any = access, field, present, takes_any
+        self.offer = None if takes_any else get_offer(shape=access.shape, field=field)
         self.narrow(chosen)
         super().__init__(widget=ReferenceInput(self), **kwargs)
 
@@ -120,10 +122,10 @@ class ReferenceField(forms.Field):
 
     @property
     def create_url(self) -> str:
-        """Where what is missing can be created; empty if the user cannot."""
+        """Where what is missing can be created; empty if the user cannot, or it could not be chosen then either."""
         target = get_target(self.object_field)
         target_access = open_related(access=self.access, object_name=target.api_name) if target else None
-        if self.takes_any or target is None or target_access is None or not target_access.can_create():
+        if self.takes_any or self.offer or target is None or target_access is None or not target_access.can_create():
             return ""
         return reverse("record_create", args=(target.api_name,))
 
@@ -187,7 +189,7 @@ class ReferenceField(forms.Field):
             raise ValidationError(f"This {self.noun} does not exist, or you cannot see it. Choose one from the list.")
         raise ValidationError(
             f"{describe_choice(hidden)} does not fit here: it is inactive, or does not belong to what is chosen beside "
-            "it. Choose one from the list."
+            f"it. Choose one from the list.{self._remedy}"
         )
 
     def _find_named(self, text: str) -> Any:
@@ -203,13 +205,17 @@ class ReferenceField(forms.Field):
         if not found:
             raise ValidationError(
                 f"There is no active {self.noun} “{text}” that fits here. Choose one from the list, or type its exact "
-                "name or external ID."
+                f"name or external ID.{self._remedy}"
             )
         raise ValidationError(f"Several match “{text}”. Choose one from the list, or type its external ID.")
 
     def _search(self, text: str) -> list[Any]:
         words = text.replace("·", " ").replace("(", " ").split()
         return list(self.choices.filter(name__icontains=words[0])[:50]) if words else []
+
+    @property
+    def _remedy(self) -> str:
+        return f" {self.offer.remedy}" if self.offer else ""
 
     @property
     def _present_uid(self) -> UUID | None:

@@ -1,7 +1,7 @@
 """References between records: which of them may be chosen, and what choosing one says about the others.
 
-Nothing is declared: where an activity and its site both have a `study` of the same model, the study of the activity
-narrows the sites that may be chosen, and choosing a site fills the study.
+Little is declared: where an activity and its site both have a `study` of the same model, the study of the activity
+narrows the sites that may be chosen, and choosing a site fills the study. What the models do not say is an `Offer`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from ctms.configuration.fields import ObjectField
-from ctms.configuration.registry import VaultObject, get_object_of_model
+from ctms.configuration.registry import Offer, VaultObject, get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
 
 # Stands for the name of a record that the user may not read.
 HIDDEN = "(not visible to you)"
+# Annotation of choices of which some come first: less is earlier.
+RANK = "offer_rank"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,25 @@ def list_choices(
             if narrowing.may_be_empty:
                 fits |= Q(**{f"{narrowing.attribute}__isnull": True})
             records = records.filter(fits)
-    return records
+    offer = get_offer(shape=access.shape, field=field)
+    uid = (chosen or {}).get(offer.by) if offer else None
+    return _limit_to_offer(access=access, records=records, offer=offer, uid=uid) if offer and uid else records
+
+
+def get_offer(*, shape: ObjectShape, field: ObjectField) -> Offer | None:
+    """What is declared of the choices of a field."""
+    return None if field.is_custom else shape.vault_object.offers.get(field.api_name)
+
+
+def _limit_to_offer(*, access: ObjectAccess, records: QuerySet[Any], offer: Offer, uid: Any) -> QuerySet[Any]:
+    """What fits the record `uid`, ranked; nothing if the user does not see that."""
+    deciding = list_visible(access=access, field=access.shape.fields[offer.by])
+    decider = deciding.filter(uid=uid).first() if deciding is not None else None
+    if decider is None:
+        return records.none()
+    rank = Case(When(offer.build_first(decider), then=Value(0)), default=Value(1), output_field=IntegerField())
+    ranked: QuerySet[Any] = records.filter(offer.build(decider)).annotate(**{RANK: rank})
+    return ranked
 
 
 def list_filled(*, shape: ObjectShape, field: ObjectField, record: Any) -> dict[str, Any]:

@@ -302,6 +302,15 @@ def test_what_cannot_be_written_is_an_item_with_its_remedy_until_it_can() -> Non
     assert (run.state, list_problems(), len(list_generated())) == (RunState.SUCCEEDED, [], 4)
 
 
+def test_the_principal_investigator_of_the_site_is_no_stranger_in_a_communication() -> None:
+    site = StudySiteFactory.create()
+    log = create_log(contacts=0, site=site)
+    StudyCommunicationContactFactory.create(communication=log, person=site.principal_investigator)
+    generate()
+    assert [each.person for each in list_generated()] == [site.principal_investigator]
+    assert list_problems() == []
+
+
 def test_one_stranger_keeps_the_others_from_nothing() -> None:
     event = create_event(participants=1)
     MonitoringEventParticipantFactory.create(monitoring_event=event, person=PersonFactory.create())
