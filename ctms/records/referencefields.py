@@ -97,6 +97,8 @@ class ReferenceField(forms.Field):
         self.access, self.object_field, self.present, self.takes_any = access, field, present, takes_any
         self.offer = None if takes_any else get_offer(shape=access.shape, field=field)
         self.narrow(chosen)
+        if self.offer:
+            kwargs["help_text"] = kwargs.get("help_text") or self.offer.remedy
         super().__init__(widget=ReferenceInput(self), **kwargs)
 
     def __deepcopy__(self, memo: Any) -> ReferenceField:
