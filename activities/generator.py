@@ -17,7 +17,7 @@ from django.utils import timezone
 from activities.choices import ActivityType
 from activities.generation import GenerationProblem, Plan, SourcePerson, plan_communication, plan_event
 from activities.models import Activity
-from activities.sources import Source, list_automated_types
+from activities.sources import Source, list_automated_types, raise_flags
 from ctms.audit.actors import build_system_actor
 from ctms.audit.services import create_records, mark_records, update_records
 from ctms.clinical.models import (
@@ -176,11 +176,10 @@ class _Generator:
         ).exclude(study_communication=None)
         with transaction.atomic():
             self._lease.renew()
-            mark_records(
+            raise_flags(
                 StudyCommunicationLog.objects.filter(
                     pk__in=due.values("study_communication"), object_type__in=types, activity_update_required=False
-                ),
-                activity_update_required=True,
+                )
             )
 
     def _work_off_batch(self, kind: SourceKind, *, types: list[str], after: int) -> int | None:
@@ -194,9 +193,9 @@ class _Generator:
                 if kind.model is MonitoringEvent
                 else ("created_by", "site")
             )
-            sources: list[Any] = list(
-                flagged.select_related(*related).select_for_update(of=("self",)).order_by("pk")[:BATCH]
-            )
+            # Without their keys: who adds a person to a source, or logs an activity for it, waits only to flag it.
+            locked = flagged.select_related(*related).select_for_update(of=("self",), no_key=True)
+            sources: list[Any] = list(locked.order_by("pk")[:BATCH])
             if not sources:
                 return None
             batch = self._plan_batch(kind, sources)
@@ -237,11 +236,11 @@ class _Generator:
                 today=self._today,
             )
             batch.problems += [(source, problem) for problem in plan.problems]
-            _write_plan(plan=plan, source=source, existing=existing[source.pk], batch=batch)
+            _write_plan(kind=kind, plan=plan, source=source, existing=existing[source.pk], batch=batch)
         return batch
 
 
-def _write_plan(*, plan: Plan, source: Any, existing: dict[int, Activity], batch: _Batch) -> None:
+def _write_plan(*, kind: SourceKind, plan: Plan, source: Any, existing: dict[int, Activity], batch: _Batch) -> None:
     wanted, kept = {person.pk for person in plan.people}, {person.pk for person in plan.kept}
     for person in wanted - existing.keys():
         batch.new.append(
@@ -253,7 +252,10 @@ def _write_plan(*, plan: Plan, source: Any, existing: dict[int, Activity], batch
                 **plan.values,
             )
         )
+        setattr(batch.new[-1], kind.reference, source)
     for person, activity in existing.items():
+        # At hand, or each activity of a whole study would read its source again for the references that it lacks.
+        setattr(activity, kind.reference, source)
         if person in wanted:
             changes = {name: plan.values[name] for name in _FOLLOWED}
         else:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from django.db.models import QuerySet
+
 from ctms.audit.followers import Change, register_follower
 from ctms.audit.services import mark_records
 from ctms.clinical.models import (
@@ -63,7 +65,7 @@ def _follow_sites(changes: Sequence[Change]) -> None:
     types = list_automated_types(MonitoringEvent) if sites else []
     if types:
         events = MonitoringEvent.objects.filter(site__in=sites, object_type__in=types, participants=None)
-        mark_records(MonitoringEvent.objects.filter(pk__in=events.values("pk")), activity_update_required=True)
+        raise_flags(MonitoringEvent.objects.filter(pk__in=events.values("pk")))
 
 
 def _list_parents(changes: Sequence[Change], field: str) -> set[int]:
@@ -72,11 +74,21 @@ def _list_parents(changes: Sequence[Change], field: str) -> set[int]:
     return parents | {pk for _, changed in changes for pk in changed.get(field, ()) if isinstance(pk, int)}
 
 
+def raise_flags(sources: QuerySet[Any]) -> None:
+    """In the caller's transaction. Locked in the order of their keys, as by the job: neither ends in a deadlock."""
+    locked = sources.select_for_update(no_key=True).order_by("pk")
+    if keys := list(locked.values_list("pk", flat=True)):
+        mark_records(sources.model.objects.filter(pk__in=keys), activity_update_required=True)
+
+
 def _flag(model: Source, keys: Collection[int]) -> None:
     types = list_automated_types(model)
     if types and keys:
-        flagged: Any = model.objects.filter(pk__in=keys, object_type__in=types)
-        mark_records(flagged, activity_update_required=True)
+        sources: Any = model.objects.filter(pk__in=keys, object_type__in=types)
+        if len(keys) == 1:
+            mark_records(sources, activity_update_required=True)
+        else:
+            raise_flags(sources)
 
 
 def _show(model: Source, changes: Sequence[Change]) -> None:

@@ -47,7 +47,8 @@ def save_record(
         adding = record._state.adding  # noqa: SLF001  Django's documented API
         before: dict[str, Any] = {}
         if not adding:
-            found = type(record)._base_manager.select_for_update().filter(pk=record.pk).first()
+            # Without its key: others may go on referring to it. To wait for each other both ways would be a deadlock.
+            found = type(record)._base_manager.select_for_update(no_key=True).filter(pk=record.pk).first()
             before = read_values(_require_current(record=record, found=found, expected_version=expected_version))
         record.prepare_for_save()
         if validate:

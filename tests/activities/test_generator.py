@@ -359,6 +359,8 @@ def test_statements_grow_with_batches_and_not_with_sources() -> None:
             event = MonitoringEventFactory.create(site=site, planned_start=TODAY, planned_end=None)
             member = StudyPersonFactory.create(site=site, study=country.study)
             MonitoringEventParticipantFactory.create(monitoring_event=event, person=member.person)
+            of_study = StudyCommunicationLogFactory.create(site=None, study=country.study, date=TODAY)
+            StudyCommunicationContactFactory.create(communication=of_study, person=member.person)
         with CaptureQueriesContext(connection) as queries:
             generate()
         counts.append(len(queries))

@@ -23,15 +23,22 @@ def take_snapshot(world: World) -> Iterator[Restore]:
     Only for tests in which nobody else is connected to the Vault's database (`transactional_db`).
     """
     with ExitStack() as stack:
-        database = connections[DEFAULT_DB_ALIAS]
-        take_vault = _copy_postgresql if database.vendor == "postgresql" else _copy_sqlite
-        restore_vault = stack.enter_context(take_vault(database))
+        restore_vault = stack.enter_context(take_vault_snapshot())
         restore_crm = stack.enter_context(_copy_organisation(world))
 
         def restore() -> None:
             restore_vault()
             restore_crm()
 
+        yield restore
+
+
+@contextmanager
+def take_vault_snapshot() -> Iterator[Restore]:
+    """The Vault's side alone, under the same condition."""
+    database = connections[DEFAULT_DB_ALIAS]
+    copy = _copy_postgresql if database.vendor == "postgresql" else _copy_sqlite
+    with copy(database) as restore:
         yield restore
 
 
