@@ -143,9 +143,9 @@ def choose_or_fill(page: Page, label: str, value: str) -> None:
         entry.fill(value)
 
 
-def activate_transfer(page: Page) -> None:
+def activate_job(page: Page, name: str) -> None:
     open_from_landing_page(page, "Job Definitions")
-    page.get_by_role("link", name="CRM/Clinical Operations Transfer").click()
+    page.get_by_role("link", name=name).click()
     page.locator("#id_status").select_option(label="Active")
     save(page)
     expect(page.get_by_text("was changed successfully")).to_be_visible()
@@ -225,6 +225,7 @@ def configure_automation(page: Page) -> None:
     open_step(page, "Study Communication page")
     remove_field(page, "Activity update required")
     save_layout(page)
+    activate_job(page, "Generate Clinical Activities")
 
 
 def activate_medical_activities(page: Page) -> None:
@@ -280,7 +281,7 @@ def test_by_hand_through_every_page(page: Page, admin: User, crm: RunningOrganis
     create_connection(page, crm)
     enter_credentials(page, crm)
     set_identifiers(page)
-    activate_transfer(page)
+    activate_job(page, "CRM/Clinical Operations Transfer")
     arrange_exceptions(page)
     assert list_left(page) == ["test_transfer"]
     run_test_transfer(page)
