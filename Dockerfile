@@ -9,7 +9,7 @@ WORKDIR /app
 
 # Before the sources, so that a change of theirs does not install everything again.
 COPY requirements.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes -r requirements.txt
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps -r requirements.txt
 
 # Named one by one, so that nothing else of the folder (var/ holds secrets) can get into the image.
 COPY manage.py ./

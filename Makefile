@@ -8,8 +8,9 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 RUN := .venv/bin/python
 APPS := activities connections crm_sync ctms exceptions_log
-# Twice quiet: what is wrong with a package is said, what may be odd about the configuration of pip is not.
-INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes
+# Without dependencies: the lock file names them all, and pip, asked for `coverage[toml]`, would take a newer one that it
+# has no hash of. Twice quiet: what is wrong with a package is said, what may be odd about pip's configuration is not.
+INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps
 # Lock files hold hashes and no addresses: where packages come from is this machine's pip configuration.
 LOCK := .venv/bin/uv pip compile --quiet --universal --python .venv/bin/python --python-version 3.11 \
 	--generate-hashes --no-header pyproject.toml

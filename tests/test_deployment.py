@@ -155,7 +155,7 @@ def test_the_image_holds_no_secret_and_no_file_that_is_not_named() -> None:
 def test_the_image_installs_nothing_but_what_the_lock_file_pins() -> None:
     installs = [value for name, value in list_instructions() if name == "RUN" and "install" in value]
     assert len(installs) == 1
-    assert "--require-hashes -r requirements.txt" in installs[0]
+    assert "--require-hashes --no-deps -r requirements.txt" in installs[0]
 
 
 # -- Lock files -----------------------------------------------------------------------------------
@@ -177,6 +177,16 @@ def test_lock_files_hold_pins_and_hashes_and_no_address(path: str) -> None:
 def test_development_installs_the_versions_of_production() -> None:
     runtime, development = (read_pins(path) for path in LOCK_FILES)
     assert {name: development.get(name) for name in runtime} == runtime
+
+
+def test_make_installs_what_is_locked_and_asks_nobody_what_else_there_is() -> None:
+    """A newer release of what a package asks for, of which no hash is known, would end the installation."""
+    assert re.search(r"^INSTALL := .* --require-hashes --no-deps$", read("Makefile"), flags=re.MULTILINE)
+
+
+def test_what_is_locked_is_all_that_is_needed() -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "No broken requirements found."), done.stdout
 
 
 def test_lock_files_fulfil_what_the_project_asks_for() -> None:
