@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from activities.choices import Channel
@@ -13,6 +12,7 @@ from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.clinical.models import Person
 from ctms.jobs import services, tasks
+from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import MedicalActivityFactory
@@ -58,8 +58,7 @@ def check_page(page: Page) -> None:
     """No accessibility violation in either scheme, and nothing wider than the window at any width."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-        violations = Axe().run(page).response["violations"]
-        assert [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations] == []
+        assert find_violations(page) == []
     page.emulate_media(color_scheme="light")
     window = page.viewport_size
     widest = {}

@@ -7,7 +7,6 @@ import re
 import time
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Route, expect
 
 from activities.models import Activity
@@ -15,6 +14,7 @@ from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
 from ctms.clinical.models import Person, StudySite
+from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
@@ -300,11 +300,6 @@ def test_a_conflict_shows_both_versions_side_by_side(carla: Page, berlin: StudyS
     carla.wait_for_url(f"**/records/crm_activity__v/{activity.uid}/")
     activity.refresh_from_db()
     assert (activity.subject, activity.notes, activity.version) == ("My call", "Typed for an hour", 3)
-
-
-def find_violations(page: Page) -> list[tuple[str, list[str]]]:
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
 PAGES = {

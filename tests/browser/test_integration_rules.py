@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
@@ -13,6 +12,7 @@ from connections.choices import IntegrationKind
 from connections.models import IntegrationRule
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
+from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
 from tests.factories.base import build_admin_actor
@@ -109,12 +109,10 @@ def test_axe_finds_nothing_on_the_pages_of_a_rule(page: Page, rule: IntegrationR
     found = {}
     for path in (get_path(rule), get_path(rule, "filter")):
         page.goto(path)
-        violations = Axe().run(page, context=".vault-stack, .vault-card").response["violations"]
-        found[path] = [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations]
+        found[path] = find_violations(page, within=".vault-stack, .vault-card")
     page.goto(get_path(rule))
     page.get_by_role("button", name="Deactivate channel__v").click()
-    violations = Axe().run(page, context=".vault-card").response["violations"]
-    found["confirm"] = [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations]
+    found["confirm"] = find_violations(page, within=".vault-card")
     assert [path for path, violations in found.items() if violations] == [], found
 
 

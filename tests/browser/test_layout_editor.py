@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from ctms.configuration.models import CustomField, PageLayout
 from ctms.configuration.selectors import read_sections
 from ctms.configuration.services import save_layout
+from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
 from tests.factories.base import build_admin_actor
@@ -247,6 +247,7 @@ def test_without_scripts_the_same_buttons_work(plain_page: Page) -> None:
     expect(plain_page.get_by_text("Not saved yet")).to_be_visible()
     plain_page.get_by_label("Title of the section Dates").fill("When")
     plain_page.get_by_label("Title of the section Dates").press("Enter")
+    expect(plain_page.get_by_label("Title of the section When")).to_have_value("When")
     assert read_preview(plain_page, "When") == ["Planned start", "Planned end", "Actual start", "Actual end"]
     save(plain_page)
     first, second, *_ = read_sections(get_layout())
@@ -259,8 +260,7 @@ def test_axe_finds_nothing_in_the_editor(page: Page, scheme: str) -> None:
     open_editor(page)
     page.get_by_role("button", name="Remove Sponsor").click()
     expect(page.locator(STATUS)).to_have_text("Sponsor removed from Study Details.")
-    violations = Axe().run(page, context="#layout_form").response["violations"]
-    assert [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations] == []
+    assert find_violations(page, within="#layout_form") == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -274,8 +274,7 @@ def test_axe_finds_nothing_on_the_pages_of_an_object(page: Page, scheme: str) ->
     found = {}
     for path in paths:
         page.goto(path)
-        violations = Axe().run(page, context=".vault-stack, .vault-card").response["violations"]
-        found[path] = [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations]
+        found[path] = find_violations(page, within=".vault-stack, .vault-card")
     assert found == {path: [] for path in paths}
 
 

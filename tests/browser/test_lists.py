@@ -8,13 +8,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from activities.choices import Channel
 from ctms.accounts.models import User
 from ctms.clinical.models import StudySite
 from ctms.records.models import ListPreference
+from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
@@ -291,8 +291,7 @@ def test_without_javascript_a_list_is_filtered_sorted_arranged_and_paged(plain: 
 def test_axe_finds_no_violation(carla: Page, path: str, scheme: str) -> None:
     carla.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     carla.goto(path)
-    violations = Axe().run(carla).response["violations"]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
+    assert find_violations(carla) == []
 
 
 def test_axe_finds_no_violation_in_open_menus(carla: Page) -> None:
@@ -300,8 +299,7 @@ def test_axe_finds_no_violation_in_open_menus(carla: Page) -> None:
     for summary in ("Columns", "Import / export", "Channel: Phone"):
         carla.locator("summary", has_text=summary).click()
         carla.wait_for_load_state("networkidle")
-        violations = Axe().run(carla).response["violations"]
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
+        assert find_violations(carla) == []
 
 
 @pytest.mark.parametrize("query", ["", "channel__v=phone__v&complete__v=true&date__v__from=2026-01-01", "q=nothing"])

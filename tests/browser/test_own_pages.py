@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from ctms.accounts.models import User
 from ctms.core.clock import get_now
+from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
@@ -46,8 +46,7 @@ def open_page(page: Page, path: str) -> None:
 def test_axe_finds_no_violation(page: Page, user: User, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     open_page(page, path)
-    violations = Axe().run(page).response["violations"]
-    assert [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations] == []
+    assert find_violations(page) == []
 
 
 @pytest.mark.parametrize("path", OWN_PAGES)
@@ -67,7 +66,7 @@ def test_a_refused_log_in_is_announced_and_tied_to_the_form(page: Page, user: Us
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("Please enter a correct username and password.")
     expect(page.get_by_label("Username")).to_have_value("carla")
-    assert Axe().run(page).response["violations"] == []
+    assert find_violations(page) == []
 
 
 def test_the_user_menu_opens_and_logs_out_by_keyboard(page: Page, user: User) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Browser, Dialog, Page, expect
 
@@ -19,6 +18,7 @@ from ctms.audit.services import save_record
 from ctms.clinical.choices import SiteState
 from ctms.clinical.models import StudySite
 from ctms.configuration.steps import apply_step, get_step
+from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
@@ -109,18 +109,14 @@ def take_pictures(page: Page, name: str) -> None:
     page.emulate_media(color_scheme="light")
 
 
-def list_violations(page: Page) -> list[Any]:
-    return [(v["id"], [node["html"] for node in v["nodes"]]) for v in Axe().run(page).response["violations"]]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(page: Page, site: StudySite, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     open_record(page, site)
-    assert list_violations(page) == []
+    assert find_violations(page) == []
     page.get_by_role("link", name="Edit Site name").click()
     expect(page.get_by_role("textbox", name="Site name")).to_be_visible()
-    assert list_violations(page) == []
+    assert find_violations(page) == []
     take_pictures(page, "record")
 
 
@@ -160,7 +156,7 @@ def test_what_is_wrong_stands_beside_the_field_with_what_was_typed(page: Page, s
     page.keyboard.press("Enter")
     expect(page.locator("#field-name__v .errorlist")).to_have_text("This field is required.")
     expect(entry).to_be_focused()
-    assert list_violations(page) == []
+    assert find_violations(page) == []
     entry.fill("0199")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("0199")
@@ -216,7 +212,7 @@ def test_a_conflict_shows_both_values_until_the_user_decides(page: Page, site: S
         alert = page.locator("#field-city__v").get_by_role("alert")
         expect(alert).to_contain_text("Ada Admin changed this record")
         expect(alert.locator("dd")).to_have_text(["Potsdam", "Bonn"])
-        assert list_violations(page) == []
+        assert find_violations(page) == []
         take_pictures(page, "inline-conflict")
         page.locator("#field-city__v").get_by_text(button).click()
         expect(page.locator("#field-city__v > dd")).to_have_text(city)
@@ -306,7 +302,7 @@ def test_a_record_is_deactivated_and_deleted_from_its_menu(page: Page, user: Use
     page.get_by_text("Actions", exact=True).click()
     page.get_by_role("link", name="Delete…").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Delete monitoring event")
-    assert list_violations(page) == []
+    assert find_violations(page) == []
     take_pictures(page, "delete")
     page.get_by_label("Reason").fill("Entered twice")
     page.get_by_role("button", name="Delete monitoring event and 2 other records").click()
@@ -318,7 +314,7 @@ def test_a_deletion_that_is_not_possible_says_what_keeps_the_record(page: Page, 
     page.goto(f"/records/site__v/{site.uid}/delete/")
     expect(page.get_by_role("link", name="Activities").last).to_be_visible()
     expect(page.get_by_role("button", name="Delete")).to_have_count(0)
-    assert list_violations(page) == []
+    assert find_violations(page) == []
     take_pictures(page, "delete-prevented")
 
 
@@ -328,7 +324,7 @@ def test_a_medical_activity_is_read_only(page: Page, user: User) -> None:
     expect(page.get_by_text("comes from the Medical CRM")).to_be_visible()
     page.locator("#field-subject__v dd").dblclick()
     expect(page.locator(".fact-edit, .inline-edit, .page-actions a, .page-actions summary")).to_have_count(0)
-    assert list_violations(page) == []
+    assert find_violations(page) == []
     take_pictures(page, "medical")
 
 
