@@ -5,7 +5,9 @@ from __future__ import annotations
 from ctms.configuration.layouts import RelatedSection
 from ctms.configuration.step_kinds import StepText, build_related_section_step
 from ctms.configuration.steps import register_step
+from ctms.jobs.steps import build_job_step
 from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.report import REPORT_JOB_KEY
 
 
 def register_exception_steps() -> None:
@@ -29,5 +31,18 @@ def register_exception_steps() -> None:
                 prevent_creation=True,
             ),
             is_exact=True,
+        )
+    )
+    register_step(
+        build_job_step(
+            text=StepText(
+                key="user_exception_report",
+                title="User Exception Report, sent daily",
+                why="One e-mail a day says what fails, to whoever looks after the transfer; none where nothing does.",
+                section="Connection setup: enablement",
+                position=510,
+                is_optional=True,
+            ),
+            job_key=REPORT_JOB_KEY,
         )
     )

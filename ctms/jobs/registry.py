@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ctms.core.errors import VaultError
+from ctms.jobs.choices import Frequency, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ctms.jobs.choices import RunState
     from ctms.jobs.leases import LeaseHandle
     from ctms.jobs.models import JobRun
 
@@ -50,7 +50,8 @@ class JobHandler:
     """A job: `list_units` says what there is to do now, `execute` does one unit.
 
     `execute` calls `context.lease.stop_if_cancelled()` between its batches. `abandon` is told, by key and with the
-    reason, of a unit whose run was cancelled while nobody was at work on it.
+    reason, of a unit whose run was cancelled while nobody was at work on it. The job is delivered with `frequency` and
+    `hour` (UTC).
     """
 
     key: str
@@ -58,6 +59,8 @@ class JobHandler:
     list_units: Callable[[], list[JobUnit]]
     execute: Callable[[RunContext], RunOutcome]
     abandon: Callable[[str, str], None] | None = None
+    frequency: Frequency = Frequency.HOURLY
+    hour: int = 0
 
 
 _handlers: dict[str, JobHandler] = {}

@@ -49,9 +49,10 @@ def deliver_job_definitions(*, actor: Actor) -> None:
     known = set(JobDefinition.objects.values_list("key", flat=True))
     for handler in list_handlers():
         if handler.key not in known:
-            save_record(
-                record=JobDefinition(key=handler.key, name=handler.name), actor=actor, reason="Delivered with the Vault"
+            definition = JobDefinition(
+                key=handler.key, name=handler.name, frequency=handler.frequency, hour=handler.hour
             )
+            save_record(record=definition, actor=actor, reason="Delivered with the Vault")
 
 
 def set_job_status(*, key: str, status: RecordStatus, actor: Actor) -> None:

@@ -1,0 +1,113 @@
+"""The daily report of user exceptions is one e-mail, and none where nothing fails."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+
+from ctms.audit.services import save_record
+from ctms.configuration.steps import apply_step, get_step
+from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
+from ctms.jobs.choices import Frequency, RunState
+from ctms.jobs.models import JobDefinition, JobRun
+from ctms.jobs.registry import JobUnit
+from ctms.jobs.services import create_run, execute_run
+from exceptions_log.dismissals import dismiss_items
+from exceptions_log.models import ExceptionMessage
+from exceptions_log.report import REPORT_JOB_KEY
+from tests.admin_rows import create_exception_item, create_exception_message
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.base import build_admin_actor, get_admin_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nobody_to_tell() -> None:
+    user = get_admin_user()
+    user.email = ""
+    user.save()
+
+
+@pytest.fixture
+def _reader() -> None:
+    permissions = ["admin:integrations", "exception_item__sys:read"]
+    UserFactory.create(email="it@example.org", security_profile=SecurityProfileFactory.create(permissions=permissions))
+
+
+def report() -> JobRun:
+    definition = JobDefinition.objects.get(key=REPORT_JOB_KEY)
+    run = create_run(definition=definition, unit=JobUnit(key="all", label=""), user=None)
+    finished = execute_run(run.pk)
+    assert finished is not None
+    return finished
+
+
+@pytest.mark.usefixtures("_reader")
+def test_what_fails_is_sent_to_who_manages_integrations_and_may_read_it() -> None:
+    UserFactory.create(
+        email="other@example.org", security_profile=SecurityProfileFactory.create(permissions=["admin:integrations"])
+    )
+    message = create_exception_message(status=RecordStatus.ACTIVE)
+    create_exception_item(message=message, item="Activity ACT-1", error_message="No account has this identifier.")
+    run = report()
+    [sent] = mail.outbox
+    assert (sent.to, sent.subject) == (["it@example.org"], "[CTMS Vault] User exceptions: 2 open")
+    for text in (str(message), "Matching: Activity ACT-1", "No account has this identifier.", "/admin/exceptions_log/"):
+        assert text in sent.body
+    assert (run.state, run.message) == (RunState.SUCCEEDED, "2 open items were sent to 1 recipients.")
+
+
+@pytest.mark.usefixtures("_reader")
+def test_nothing_is_sent_when_nothing_fails_any_more() -> None:
+    settled = create_exception_message(status=RecordStatus.INACTIVE)
+    dismissed = create_exception_message(status=RecordStatus.ACTIVE)
+    old = create_exception_message(status=RecordStatus.ACTIVE)
+    ExceptionMessage.objects.filter(pk=old.pk).update(created_at=get_now() - timedelta(hours=25))
+    dismiss_items(keys=[dismissed.items.get().pk], reason="Known", actor=build_admin_actor())
+    assert (report().state, mail.outbox, settled.items.count()) == (RunState.SUCCEEDED, [], 1)
+
+
+@pytest.mark.usefixtures("_reader")
+def test_an_owner_gets_it_alone() -> None:
+    create_exception_message(status=RecordStatus.ACTIVE)
+    profile = SecurityProfileFactory.create(permissions=["exception_item__sys:read"])
+    definition = JobDefinition.objects.get(key=REPORT_JOB_KEY)
+    definition.owner = UserFactory.create(email="owner@example.org", security_profile=profile)
+    save_record(record=definition, actor=build_admin_actor())
+    report()
+    assert [each.to for each in mail.outbox] == [["owner@example.org"]]
+
+
+def test_a_report_that_nobody_gets_fails_with_the_remedy() -> None:
+    create_exception_message(status=RecordStatus.ACTIVE)
+    run = report()
+    assert (run.state, "give this job an owner" in run.message) == (RunState.FAILED, True)
+
+
+@pytest.mark.usefixtures("_reader")
+def test_an_e_mail_that_is_not_taken_fails_the_run_so_that_it_is_overdue(settings: pytest.FixtureRequest) -> None:
+    settings.EMAIL_BACKEND = "no.such.Backend"  # type: ignore[attr-defined]
+    create_exception_message(status=RecordStatus.ACTIVE)
+    assert report().state == RunState.FAILED
+
+
+@pytest.mark.usefixtures("_reader")
+def test_a_long_report_leads_to_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exceptions_log.report._ITEMS_SHOWN", 2)
+    message = create_exception_message(status=RecordStatus.ACTIVE)
+    for _ in range(3):
+        create_exception_item(message=message)
+    report()
+    assert "… and 2 more." in mail.outbox[0].body
+
+
+def test_it_is_delivered_daily_and_inactive_and_its_step_activates_it() -> None:
+    definition = JobDefinition.objects.get(key=REPORT_JOB_KEY)
+    assert (definition.frequency, definition.hour, definition.status) == (Frequency.DAILY, 6, RecordStatus.INACTIVE)
+    apply_step(step=get_step("user_exception_report"), actor=build_admin_actor())
+    definition.refresh_from_db()
+    assert definition.status == RecordStatus.ACTIVE
