@@ -18,7 +18,7 @@ from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
 from ctms.records.filters import ActiveFilter, build_filter_set, list_active_filters
 from ctms.records.paging import Sort
-from ctms.records.references import can_name
+from ctms.records.references import can_name_all
 from ctms.records.search import MOST_WORDS, search_records
 
 # Parameters that are not filters.
@@ -129,8 +129,8 @@ def is_sortable(field: ObjectField) -> bool:
 
 
 def can_sort(*, access: ObjectAccess, field: ObjectField) -> bool:
-    """Whether the user may sort by it: the order of names tells them."""
-    return is_sortable(field) and (field.reference is None or can_name(access=access, model=field.reference))
+    """Whether the user may sort by it: the order of names tells them, and so does a place between two pages."""
+    return is_sortable(field) and (field.reference is None or can_name_all(access=access, model=field.reference))
 
 
 def write_columns(columns: Iterable[ObjectField]) -> str:

@@ -85,6 +85,15 @@ def can_name(*, access: ObjectAccess, model: type[models.Model], object_type: st
     return opened is not None and opened.allows("read", object_type)
 
 
+def can_name_all(*, access: ObjectAccess, model: type[models.Model]) -> bool:
+    """Whether the user may be told what every record of a model is called, of whatever object type."""
+    target = get_object_of_model(model)
+    if target is None or target.is_setup:
+        return True
+    opened = open_related(access=access, object_name=target.api_name)
+    return opened is not None and all(opened.allows("read", name) for name in opened.shape.types)
+
+
 def can_name_record(*, access: ObjectAccess, record: models.Model) -> bool:
     """The same of one record."""
     return can_name(access=access, model=type(record), object_type=getattr(record, "object_type", ""))

@@ -202,3 +202,16 @@ def test_many_activities_are_paged_by_two_hundred(caller: Caller) -> None:
     body = caller.get("crm_activity__v/", size=200).json()
     assert (len(body["results"]), body["count"]) == (200, 250)
     assert len(caller.client.get(body["next"]).json()["results"]) == 50
+
+
+def test_neither_order_nor_cursor_tells_a_name_that_the_profile_hides(caller: Caller) -> None:
+    ActivityFactory.create_batch(2, person=PersonFactory.create(last_name="Hidden"))
+    limited = build_limited_caller("crm_activity__v:read", "person__sys.investigator__v:read")
+    shown = limited.get("crm_activity__v/").json()["results"][0]["person__v"]
+    assert shown["name__v"] is None
+
+    response = limited.get("crm_activity__v/", size=1, sort="person__v")
+
+    assert response.status_code == 400
+    assert list(list_errors(response)) == ["sort"]
+    assert caller.get("crm_activity__v/", size=1, sort="person__v").status_code == 200
