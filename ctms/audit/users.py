@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,12 +18,20 @@ from ctms.audit.values import read_values
 _NOT_IN_THE_TRAIL = frozenset({"password", "last_login", "date_joined", "uid"})
 
 
-def save_user(*, user: User, actor: Actor) -> None:
-    """Create or change a user, with an audit entry of every value before and after; none if nothing changed."""
+def save_user(*, user: User, actor: Actor, fields: Collection[str] | None = None) -> None:
+    """Create or change a user, with an audit entry of every value before and after; none if nothing changed.
+
+    Of a user that was read before, `fields` are those to write: what others wrote into the rest meanwhile stays, or who
+    was deactivated would be active again with the next thing that was saved.
+    """
     with transaction.atomic():
         adding = user._state.adding  # noqa: SLF001  Django's documented API
         stored = None if adding else User.objects.select_for_update().get(pk=user.pk)
         before = _read(stored) if stored is not None else {}
+        if stored is not None and fields is not None:
+            for each in user._meta.concrete_fields:
+                if each.name not in fields:
+                    setattr(user, each.attname, getattr(stored, each.attname))
         user.save()
         after = _read(user)
         changes = {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}

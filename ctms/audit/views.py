@@ -23,6 +23,8 @@ class ChangePasswordView(PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
+            # As it is now: it is saved whole, and may have been deactivated since the request began.
+            form.user = User.objects.select_for_update().get(pk=form.user.pk)
             response = super().form_valid(form)
             if isinstance(self.request.user, User):
                 record_password_change(user=self.request.user, actor=Actor(user=self.request.user, source="page"))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
+from django.contrib.auth.forms import PasswordChangeForm
 from django.test import Client
 from django.urls import reverse
 
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.models import AuditEntry
+from ctms.audit.users import save_user
 from ctms.records.models import ApiToken
 from ctms.records.tokens import create_token, find_user
+from ctms.records.views import profile
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +125,40 @@ def test_an_expired_token_is_marked(client: Client, user: User) -> None:
     token, _ = create_token(name="Export", days=1, actor=Actor(user=user, source="page"))
     ApiToken.objects.filter(pk=token.pk).update(expires_at=token.created_at)
     assert "Expired" in client.get("/profile/").content.decode()
+
+
+def test_who_was_deactivated_meanwhile_stays_so_whatever_the_user_saves(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deactivate_and_save(**values: Any) -> None:
+        User.objects.filter(pk=user.pk).update(is_active=False, security_profile=None)
+        save_user(**values)
+
+    monkeypatch.setattr(profile, "save_user", deactivate_and_save)
+    client.post("/profile/", {"time_zone": "Asia/Tokyo", "theme": "dark"})
+
+    user.refresh_from_db()
+    assert (user.is_active, user.security_profile, user.time_zone) == (False, None, "Asia/Tokyo")
+    entry = AuditEntry.objects.filter(record_uid=user.uid).latest("id")
+    assert entry.changes == {"time_zone": ["UTC", "Asia/Tokyo"], "theme": ["", "dark"]}
+
+
+def test_who_was_deactivated_meanwhile_stays_so_with_a_new_password(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.set_password("an-old-pass-word")
+    user.save()
+    client.force_login(user)
+    is_valid = PasswordChangeForm.is_valid
+
+    def deactivate_after(form: PasswordChangeForm) -> bool:
+        valid = is_valid(form)
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        return valid
+
+    monkeypatch.setattr(PasswordChangeForm, "is_valid", deactivate_after)
+    new = "a-brand-new-pass-word"
+    client.post("/password/", {"old_password": "an-old-pass-word", "new_password1": new, "new_password2": new})
+
+    user.refresh_from_db()
+    assert (user.is_active, user.check_password(new)) == (False, True)

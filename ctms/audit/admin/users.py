@@ -92,12 +92,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         names = list(super().get_readonly_fields(request, obj))
         return names if get_user(request).is_superuser else [*names, "is_superuser"]
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001  Django's signature
-        save_user(user=obj, actor=build_actor(request))
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
+        save_user(user=obj, actor=build_actor(request), fields=form.changed_data if change else None)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  Django's signature
         with transaction.atomic():
-            before = User.objects.filter(pk=id).values_list("password", flat=True).first()
+            # Locked: it is read again, and saved whole.
+            locked = User.objects.select_for_update().filter(pk=id)
+            before = locked.values_list("password", flat=True).first()
             response = super().user_change_password(request, id, form_url)
             user = User.objects.filter(pk=id).first()
             if user is not None and user.password != before:

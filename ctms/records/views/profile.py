@@ -31,7 +31,7 @@ def show_profile(request: HttpRequest) -> HttpResponse:
     user = User.objects.get(pk=get_user(request).pk)
     form = ProfileForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
-        save_user(user=form.save(commit=False), actor=build_actor(request))
+        save_user(user=form.save(commit=False), actor=build_actor(request), fields=form.changed_data)
         messages.success(request, "Your profile was saved.")
         return redirect("profile")
     return _render(request, form=form)
