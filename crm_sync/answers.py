@@ -259,6 +259,9 @@ def _read_row(row: Mapping[str, Any], *, redact: Redactor) -> RowResult:
     if not isinstance(row["success"], bool) or row["success"] is bool(errors):
         message = "a result must either succeed or name its errors"
         raise ValueError(message)
+    if row["success"] and not row.get("id"):
+        message = "a result that succeeded must name its record"
+        raise ValueError(message)
     return RowResult(
         crm_id=str(row.get("id") or ""), success=row["success"], created=row.get("created") is True, errors=errors
     )

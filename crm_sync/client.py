@@ -39,6 +39,28 @@ class DeletedRecord:
     deleted_at: datetime
 
 
+class CrmRecord(dict[str, Any]):
+    """A record as the CRM sent it. Names in the CRM ignore case, so it is read by names in any case."""
+
+    def __missing__(self, name: str) -> Any:
+        """Return the value of the field that is called so in another case; KeyError if there is none."""
+        for known, value in self.items():
+            if known.lower() == name.lower():
+                return value
+        raise KeyError(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a field, or ``default``."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a field of that name."""
+        return super().__contains__(name) or (isinstance(name, str) and name.lower() in map(str.lower, self))
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
     records: list[dict[str, Any]]
@@ -209,9 +231,17 @@ class CrmClient:
     def _send_rows(self, *, target: str, rows: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         call = build_json_call(method="PATCH", target=target, payload={"allOrNone": False, "records": rows})
         redact = self._connection.redact
-        return self._connection.perform(
-            call, read=lambda payload: read_rows(payload, expected=len(rows), redact=redact)
-        )
+
+        def read(payload: Any) -> list[RowResult]:
+            results = read_rows(payload, expected=len(rows), redact=redact)
+            for row, result in zip(rows, results, strict=True):
+                # What was updated is known by its id, of which the last three of 18 characters only spell the case.
+                if result.success and "id" in row and result.crm_id[:15] != str(row["id"])[:15]:
+                    message = "a result of another record"
+                    raise ValueError(message)
+            return results
+
+        return self._connection.perform(call, read=read)
 
 
 def _read_page(payload: Any) -> _Page:
@@ -230,7 +260,7 @@ def _drop_attributes(value: Any) -> Any:
     if isinstance(value, str):
         return drop_unstorable(value)
     if isinstance(value, dict):
-        return {name: _drop_attributes(inner) for name, inner in value.items() if name != "attributes"}
+        return CrmRecord((name, _drop_attributes(inner)) for name, inner in value.items() if name != "attributes")
     return [_drop_attributes(inner) for inner in value] if isinstance(value, list) else value
 
 

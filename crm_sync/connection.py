@@ -1,12 +1,14 @@
 """One log-in to one CRM, and the loop that makes a call until it is answered."""
 
+import json
 import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from crm_sync.answers import (
     Answer,
@@ -157,7 +159,10 @@ class CrmConnection:
         token = self._token
         for secret in [*self._credentials.list_secrets(), *([token.value] if token else [])]:
             if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "[removed]")
+                # As it is, and as forms, JSON and HTML write it.
+                spellings = {secret, quote_plus(secret), quote(secret), json.dumps(secret)[1:-1], escape(secret)}
+                for spelling in sorted(spellings, key=len, reverse=True):
+                    text = text.replace(spelling, "[removed]")
         return text
 
     def _get_token(self, *, lost: Token | None) -> Token:
@@ -224,5 +229,5 @@ class CrmConnection:
             return _Result(read(answer.payload))
         except CrmError as error:
             return error.with_traceback(None)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             return Setback("answered in an unexpected form")

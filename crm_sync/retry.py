@@ -59,6 +59,6 @@ def parse_http_date(value: str | None) -> datetime | None:
     """Return the moment in a ``Date`` header, in UTC, or None if it is absent or unreadable."""
     try:
         moment = parsedate_to_datetime(value or "")
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

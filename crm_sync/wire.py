@@ -25,7 +25,7 @@ from crm_sync.transport import is_local_address, is_public_address, open_session
 
 _MIN_BYTES_TO_PACK: Final = 1024
 _NO_ADDRESS: Final = "has no address in the name service"
-_API_USAGE = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
+_API_USAGE = re.compile(r"(?<![\w-])api-usage=([0-9]{1,15})/([0-9]{1,15})")
 
 log = structlog.get_logger(__name__)
 

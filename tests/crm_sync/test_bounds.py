@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import html
+import json
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
 
 from crm_sync.answers import MAX_ANSWER_BYTES
-from crm_sync.client import CrmClient
+from crm_sync.client import Credentials, CrmClient
 from crm_sync.errors import (
+    AuthenticationError,
     ConfigurationError,
     ConnectivityError,
     CrmError,
@@ -182,3 +186,13 @@ def test_no_failure_tells_a_secret_or_a_query(
 def test_credentials_and_options_show_nothing_secret() -> None:
     assert repr(PASSWORD_LOG_IN) == "Credentials(flow='password')"
     assert SECRET not in repr(CrmClient.__init__)
+
+
+def test_a_secret_is_removed_however_the_crm_spells_it(scripted: ScriptedServer, make_client: MakeClient) -> None:
+    password = 'pä"ss <w&rd>+1'
+    spelled = [password, quote_plus(password), quote(password), json.dumps(password)[1:-1], html.escape(password)]
+    scripted.token_replies = [Reply({"error": "invalid_grant", "error_description": " | ".join(spelled)}, status=400)]
+    client = make_client(credentials=Credentials(flow="password", username="vault@example.com", password=password))
+    with pytest.raises(AuthenticationError) as caught:
+        client.get_limits()
+    assert caught.value.message == f"na.crm.test refused the log-in: {' | '.join(['[removed]'] * len(spelled))}."

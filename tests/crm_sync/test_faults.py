@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime as format_http_date
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from crm_sync.errors import (
     LimitError,
 )
 from tests.crm_sync.conftest import PASSWORD_LOG_IN, MakeClient
-from tests.crm_sync.scripted_answers import LIMITS, QUERY
+from tests.crm_sync.scripted_answers import LIMITS, QUERY, make_row
 from tests.crm_sync.scripted_server import Received, Reply, ScriptedServer, error, run_scripted_server
 
 
@@ -249,3 +250,36 @@ def test_a_lasting_refusal_is_raised_at_once_in_its_own_family(
         list(make_client().query(QUERY))
     assert (type(caught.value), caught.value.message) == (kind, message)
     assert len(scripted.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b'{"done":true,"records":[' + b'{"a":' * 450 + b"1" + b"}" * 450 + b"]}"),
+        Reply(LIMITS, status=503, headers={"Date": "Fri, 31 Dec 9999 23:59:59 -1400"}),
+        Reply(LIMITS, status=503, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 -1400"}),
+        Reply(LIMITS, status=503, headers={"Sforce-Limit-Info": f"api-usage={'9' * 5000}/15000"}),
+    ],
+    ids=["deep", "date", "retry-after", "usage"],
+)
+def test_an_absurd_answer_is_a_setback_like_any_other(
+    scripted: ScriptedServer, make_client: MakeClient, reply: Reply
+) -> None:
+    scripted.answer = lambda _: reply
+    with pytest.raises(ConnectivityError):
+        list(make_client(max_attempts=2).query(QUERY))
+    assert len(scripted.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[make_row("001000000000002"), make_row("001000000000001")], [make_row("001000000000001"), make_row()]],
+    ids=["reordered", "unnamed"],
+)
+def test_results_that_are_not_those_of_the_records_sent_are_not_believed(
+    scripted: ScriptedServer, make_client: MakeClient, rows: list[dict[str, Any]]
+) -> None:
+    scripted.answer = lambda _: Reply(rows)
+    records = [{"Id": "001000000000001AAA", "Name": "a"}, {"Id": "001000000000002AAA", "Name": "b"}]
+    with pytest.raises(ConnectivityError, match="unexpected form"):
+        make_client(max_attempts=2).update(object_name="Account", records=records)
