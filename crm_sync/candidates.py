@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import cycle
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from django.db.models.functions import Coalesce
 
 from connections.choices import FieldRuleKind
 from connections.filters import limit_records
+from crm_sync.accounts import build_identifier_expression
 from crm_sync.choices import LinkState
 from crm_sync.mapping import ParentState
 from crm_sync.models import AccountMatch, TransferLink
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 BATCH = 200
 _KEYS_PER_FETCH = 10_000
+# Primes, so that which records are meant cannot add up to what their versions do.
+_WEIGHTS = (1_000_003, 2_718_281, 3_141_601, 5_772_157, 8_314_487)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,10 +146,18 @@ def read_links(keys: array[int]) -> Iterator[list[TransferLink]]:
 
 
 def _build_base(plan: IntegrationPlan) -> QuerySet[Any]:
+    """Records with `dependency_sum`, which differs whenever what the payload shows of others may.
+
+    Which record a reference of its own leads to, a record's version tells. Which one a reference of another leads to,
+    the sum of versions does not: one version more there may be one less in the record that it leads to now.
+    """
     model: type[models.Model] = plan.vault_object.model
     total: Any = Value(0)
+    farther = cycle(_WEIGHTS)
     for path in plan.dependencies:
         total = total + Coalesce(F(f"{path}__version"), Value(0))
+        if "__" in path:
+            total = total + Coalesce(F(f"{path}_id"), Value(0)) * Value(next(farther))
     return model._base_manager.annotate(dependency_sum=total)
 
 
@@ -153,12 +165,18 @@ def _annotate_account(plan: IntegrationPlan) -> dict[str, Any]:
     person = plan.person_field
     if person is None or person.end is None or plan.identifiers is None:
         return {}
+    attribute = person.end.attribute
+    # By the value that the person has as the record is read: it may have changed since accounts were looked up.
     matches = AccountMatch.objects.filter(
         connection=plan.integration.connection_id,
         identifier=plan.identifiers.key,
-        person=OuterRef(f"{person.end.attribute}_id"),
+        person=OuterRef(f"{attribute}_id"),
+        value=OuterRef("person_identifier"),
     )
-    return {"remembered_account": Subquery(matches.values("account_id")[:1])}
+    return {
+        "person_identifier": build_identifier_expression(plan.identifiers, prefix=f"{attribute}__"),
+        "remembered_account": Subquery(matches.values("account_id")[:1]),
+    }
 
 
 def _annotate_parents(plan: IntegrationPlan) -> dict[str, Any]:

@@ -43,6 +43,11 @@ class RunSession:
         if self.lease is not None:
             self.lease.renew(progress=self.progress)
 
+    def stop_if_lease_ran_out(self) -> None:
+        """To be called, from any thread, before each call that writes. Raises LeaseLostError."""
+        if self.lease is not None:
+            self.lease.stop_if_run_out()
+
     def stop_if_cancelled(self) -> None:
         """To be called between batches. Raises RunCancelledError."""
         if self.lease is not None:

@@ -58,11 +58,13 @@ def map_record(
     account: str | Problem | None,
     parents: dict[str, ParentState],
     link: str,
+    deletion_base: str = "",
 ) -> Mapped:
     """Map a Vault record to the fields of its CRM object.
 
     `account` is the account id of its person or why there is none; `parents` are the records referred to that this
-    connection transfers, by target field; `link` is the address of the record's page.
+    connection transfers, by target field; `link` is the address of the record's page; `deletion_base` is the last text
+    of the deletion field.
     """
     mapped = Mapped()
     for rule in plan.fields:
@@ -76,11 +78,26 @@ def map_record(
         else:
             value = _read_source(rule=rule, record=record)
             _put(mapped=mapped, rule=rule, value=_convert(mapped=mapped, rule=rule, value=value, origin="The record"))
-    if plan.deletion_mode == DeletionMode.APPEND and record.status == RecordStatus.INACTIVE:
-        # The CRM object has no status of its own: an inactive record is shown as deleted until it is active again.
-        base = str(mapped.payload.get(plan.deletion_field) or "")
-        mapped.payload[plan.deletion_field] = append_deletion(plan=plan, base=base)
+    if plan.deletion_mode == DeletionMode.APPEND:
+        _put_deletion(mapped=mapped, plan=plan, is_inactive=record.status == RecordStatus.INACTIVE, base=deletion_base)
     return mapped
+
+
+def _put_deletion(*, mapped: Mapped, plan: IntegrationPlan, is_inactive: bool, base: str) -> None:
+    """The CRM object has no status of its own: an inactive record is shown as deleted until it is active again.
+
+    `base` is what the CRM has where no active rule fills the field (any more): it is kept.
+    """
+    is_filled = plan.deletion_field in mapped.payload
+    text = str(mapped.payload[plan.deletion_field] or "") if is_filled else base
+    if is_inactive:
+        mapped.payload[plan.deletion_field] = append_deletion(plan=plan, base=text)
+    elif not is_filled and _shows_deletion(plan=plan, base=base):
+        mapped.payload[plan.deletion_field] = base.removesuffix(plan.deletion_value).rstrip() or None
+
+
+def _shows_deletion(*, plan: IntegrationPlan, base: str) -> bool:
+    return base == plan.deletion_value or base.endswith(f" {plan.deletion_value}")
 
 
 def map_deletion(*, plan: IntegrationPlan, base: str) -> dict[str, Any]:
@@ -93,7 +110,7 @@ def map_deletion(*, plan: IntegrationPlan, base: str) -> dict[str, Any]:
 def append_deletion(*, plan: IntegrationPlan, base: str) -> str:
     """Append the deletion's word to a text, once, within the length of the field."""
     word = plan.deletion_value
-    if base == word or base.endswith(f" {word}"):
+    if _shows_deletion(plan=plan, base=base):
         return base[: plan.deletion_max_length]
     room = plan.deletion_max_length - len(word) - 1
     return f"{base[:room].rstrip()} {word}".strip()

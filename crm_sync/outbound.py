@@ -95,7 +95,7 @@ class OutboundRun:
             version=record.version,
             dependency_version=record.dependency_sum,
             digest=mapped.compute_digest(),
-            deletion_base=self._read_deletion_base(mapped),
+            deletion_base=self._read_deletion_base(mapped, record),
         )
         if mapped.problems:
             self._fail(record=record, link=link, problems=mapped.problems, payload=mapped.payload)
@@ -125,6 +125,7 @@ class OutboundRun:
             account=account,
             parents=read_parents(plan=self._plan, record=record, sent=self._run.would_send),
             link=f"{settings.VAULT_BASE_URL}/records/{self._plan.vault_object.api_name}/{record.uid}/",
+            deletion_base=record.link_deletion_base or "",
         )
 
     def _apply(self, *, batch: Batch, results: list[RowResult] | None) -> None:
@@ -192,10 +193,12 @@ class OutboundRun:
         else:
             self._counts.updated += 1
 
-    def _read_deletion_base(self, mapped: Mapped) -> str:
+    def _read_deletion_base(self, mapped: Mapped, record: Any) -> str:
         if self._plan.deletion_mode != DeletionMode.APPEND:
             return ""
-        return str(mapped.payload.get(self._plan.deletion_field) or "")
+        if self._plan.deletion_field not in mapped.payload:
+            return record.link_deletion_base or ""
+        return str(mapped.payload[self._plan.deletion_field] or "")
 
     def _build_directory(self) -> AccountDirectory | None:
         person = self._plan.person_field

@@ -79,6 +79,7 @@ class Pipeline:
                 except StopIteration:
                     exhausted = True
                 else:
+                    self._keep_alive()
                     waiting[self._pool.submit(function, item)] = item
             if not waiting:
                 break

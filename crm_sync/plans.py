@@ -142,7 +142,10 @@ def compile_plan(*, integration: Integration) -> IntegrationPlan:
         external_id_field=rule.crm_external_id_field,
         crm_filter_field=rule.crm_filter_field,
         deletion_mode=DeletionMode(rule.deletion_mode),
-        deletion_field=rule.deletion_field,
+        # As the rule that fills it spells it: the payload has it once.
+        deletion_field=next(
+            (each.target for each in fields if each.target.lower() == rule.deletion_field.lower()), rule.deletion_field
+        ),
         deletion_value=rule.deletion_value,
         deletion_max_length=rule.deletion_max_length,
         fields=fields,
@@ -241,7 +244,7 @@ def _find_parents(*, integration: Integration, fields: tuple[FieldPlan, ...]) ->
     if integration.is_inbound:
         return ()
     senders = {
-        sibling.rule.crm_object: sibling
+        sibling.rule.crm_object.lower(): sibling  # names in the CRM ignore case
         for sibling in integration.connection.integrations.select_related("rule")
         if not sibling.is_inbound
         and sibling.status == RecordStatus.ACTIVE
@@ -249,9 +252,9 @@ def _find_parents(*, integration: Integration, fields: tuple[FieldPlan, ...]) ->
     }
     parents = []
     for plan in fields:
-        if plan.kind != FieldRuleKind.REFERENCE or plan.reference_object not in senders or plan.end is None:
+        sender = senders.get(plan.reference_object.lower())
+        if plan.kind != FieldRuleKind.REFERENCE or sender is None or plan.end is None:
             continue
-        sender = senders[plan.reference_object]
         rule, vault_object = sender.rule, get_object(sender.rule.vault_object)
         try:
             conditions = _compile_filter(integration=sender, rule=rule)

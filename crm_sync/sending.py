@@ -44,6 +44,8 @@ def call_crm(session: IntegrationSession, batch: Batch) -> list[RowResult] | Non
     """Send a batch; None if there was nothing to send, or nothing may be. Runs in a thread: no database here."""
     if session.run.dry_run or not batch.items:
         return None
+    # What a run read before it lost its lease is perhaps older than what its successor has sent.
+    session.run.stop_if_lease_ran_out()
     client, plan = session.run.client, session.plan
     if batch.is_update:
         records = [{"Id": item.link.crm_id, **item.payload} for item in batch.items]

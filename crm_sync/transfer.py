@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -300,7 +301,7 @@ def _open_session(
             keep_alive=lease.renew_if_old if lease is not None else _do_nothing,
             stop_if_cancelled=lease.stop_if_cancelled if lease is not None else _do_nothing,
         ) as pipeline,
-        build_client(connection=connection, on_wait=pipeline.stop_if_aborted) as client,
+        build_client(connection=connection, on_wait=partial(_stop_if_over, pipeline, lease)) as client,
     ):
         # Taken before anything is read: what changes from here on belongs to the next run.
         started_at = get_now()
@@ -316,7 +317,11 @@ def _open_session(
 
 
 def refuse_other_organisation(*, connection: Connection, organisation_id: str) -> None:
-    """Raise ConfigurationError if records are linked to another organisation than the one logged in to."""
+    """Raise ConfigurationError unless the organisation logged in to is this connection's, and no other's.
+
+    A connection that has transferred goes on with its organisation. One that has not is refused an organisation that
+    another connection, Active or not, has records in: a second address of it would bring every call twice.
+    """
     known = set(
         IntegrationProgress.objects.filter(integration__connection=connection)
         .exclude(organisation_id="")
@@ -327,6 +332,16 @@ def refuse_other_organisation(*, connection: Connection, organisation_id: str) -
             f"{connection.name} leads to the CRM organisation {organisation_id}, but its records are in "
             f"{' and '.join(sorted(known))}.",
             remedy="Correct the URL or the Authorization, or create a new connection for the other organisation.",
+        )
+    others = IntegrationProgress.objects.filter(organisation_id=organisation_id).exclude(
+        integration__connection=connection
+    )
+    if organisation_id and not known and (other := others.select_related("integration__connection").first()):
+        raise ConfigurationError(
+            f"{connection.name} leads to the same CRM organisation as {other.integration.connection.name}, so every "
+            "call would be received twice.",
+            remedy="Correct the URL or the Authorization, or use the other connection; whether it is Inactive does not "
+            "matter.",
         )
 
 
@@ -397,6 +412,13 @@ def _describe_internal(error: Exception) -> CrmError:
         f"The Vault's database refused what was to be written ({type(error).__name__}).",
         remedy="The next run tries again; if it fails again, the worker's log and the integration's rules tell more.",
     )
+
+
+def _stop_if_over(pipeline: Pipeline, lease: LeaseHandle | None) -> None:
+    """For the client to call before it repeats a call. Raises RunAbortedError or LeaseLostError."""
+    pipeline.stop_if_aborted()
+    if lease is not None:
+        lease.stop_if_run_out()
 
 
 def _do_nothing() -> None:

@@ -67,6 +67,14 @@ class LeaseHandle:
         if get_now() - self.renewed_at > self._ttl / 3:
             self.renew()
 
+    def stop_if_run_out(self) -> None:
+        """To be called before what the database cannot fence, from any thread. Raises LeaseLostError.
+
+        Asks the clock alone. A process that was stopped for a while finds here that another may have taken over.
+        """
+        if get_now() - self.renewed_at >= self._ttl:
+            raise LeaseLostError(f"The lease of {self.key} ran out, so another run may be at work; this one stops.")
+
     def stop_if_cancelled(self) -> None:
         """To be called between batches. Raises RunCancelledError if somebody cancelled the run; else asks nothing."""
         if self.is_cancelled and self._run_id is not None:

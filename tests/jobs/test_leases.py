@@ -142,3 +142,15 @@ def test_a_new_owner_starts_without_the_progress_of_the_last(clock: Any) -> None
 def test_a_released_lease_is_free_at_once(clock: Any) -> None:
     take().release()
     assert take().token == 2
+
+
+def test_a_lease_that_was_not_renewed_in_time_stops_its_holder_without_asking_the_database(
+    clock: Any, django_assert_num_queries: Any
+) -> None:
+    handle = take()
+    handle.stop_if_run_out()
+    clock.shift(TTL)
+    with django_assert_num_queries(0), pytest.raises(LeaseLostError):
+        handle.stop_if_run_out()
+    handle.renew()
+    handle.stop_if_run_out()
