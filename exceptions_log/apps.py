@@ -7,6 +7,7 @@ class ExceptionsLogConfig(AppConfig):
 
     def ready(self) -> None:
         from exceptions_log.console import register_exception_panel
+        from exceptions_log.notices import register_exception_notices
         from exceptions_log.objects import register_exception_objects
         from exceptions_log.report import register_report_job
         from exceptions_log.steps import register_exception_steps
@@ -14,4 +15,5 @@ class ExceptionsLogConfig(AppConfig):
         register_exception_objects()
         register_exception_steps()
         register_exception_panel()
+        register_exception_notices()
         register_report_job()

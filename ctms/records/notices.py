@@ -34,16 +34,21 @@ class RecordNotice:
 
 BuildNotices = Callable[[ObjectAccess, Any], Sequence[RecordNotice]]
 
+_OF_ALL = ""
 _builders: dict[str, list[BuildNotices]] = {}
 
 
-def register_record_notice(object_name: str, build: BuildNotices) -> None:
-    """Called once, when the app is ready. Of a page's statements, those that `build` asks are a fixed number."""
-    builders = _builders.setdefault(object_name, [])
+def register_record_notice(object_name: str | None, build: BuildNotices) -> None:
+    """Called once, when the app is ready; of no object, it is asked for the records of every one.
+
+    Of a page's statements, those that `build` asks are a fixed number.
+    """
+    builders = _builders.setdefault(object_name or _OF_ALL, [])
     if build not in builders:
         builders.append(build)
 
 
 def list_notices(*, access: ObjectAccess, record: Any) -> list[RecordNotice]:
     """All there is to say of the record to this user."""
-    return [notice for build in _builders.get(access.shape.api_name, ()) for notice in build(access, record)]
+    builders = [*_builders.get(_OF_ALL, ()), *_builders.get(access.shape.api_name, ())]
+    return [notice for build in builders for notice in build(access, record)]
