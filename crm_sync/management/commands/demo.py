@@ -127,6 +127,7 @@ def build_environment(*, ports: Ports) -> Mapping[str, str]:
     warning_filters = filter(None, [os.environ.get("PYTHONWARNINGS"), ROOT_WARNING])
     return os.environ | {
         "CRM_SANDBOX_ORIGINS": origins,
+        "VAULT_BASE_URL": f"http://127.0.0.1:{ports.web}",  # e-mails and records in the CRM link to it
         "COLUMNS": str(shutil.get_terminal_size((140, 24)).columns - PREFIX_WIDTH),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": ",".join(warning_filters),
