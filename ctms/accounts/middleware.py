@@ -6,19 +6,25 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from ctms.accounts.models import User
 
 
 class UserTimeZoneMiddleware:
-    """Times are shown, typed and compared in the user's own time zone; UTC where nobody is logged in."""
+    """Times are shown, typed and compared in the user's own time zone; UTC where nobody is logged in.
+
+    The admin console is in UTC for everybody, as schedules, logs and e-mails are: admins of several countries compare
+    what they see there.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with timezone.override(find_zone(getattr(request.user, "time_zone", ""))):
+        is_console = request.path.startswith(reverse("admin:index"))
+        with timezone.override(None if is_console else find_zone(getattr(request.user, "time_zone", ""))):
             return self.get_response(request)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client, override_settings
 from django.urls import reverse
+from time_machine import travel
 
 from ctms.accounts.models import User
 from ctms.audit.choices import AuditAction
@@ -114,3 +115,10 @@ def test_a_page_that_does_not_exist_says_so_in_the_vaults_words(client: Client) 
     response = client.get("/nothing/")
     assert response.status_code == 404
     assert "There is nothing here" in response.content.decode()
+
+
+def test_the_console_is_in_utc_whatever_the_time_zone_of_its_user(client: Client) -> None:
+    with travel("2026-03-02T20:20:00Z", tick=False):
+        client.force_login(UserFactory.create(is_superuser=True, is_staff=True, time_zone="Asia/Tokyo"))
+        page = client.get(reverse("admin:audit_auditentry_changelist")).content.decode()
+    assert "2 Mar 2026, 20:20" in page
