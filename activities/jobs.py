@@ -17,5 +17,7 @@ def register_generate_job() -> None:
             name="Generate Clinical Activities",
             list_units=lambda: [_UNIT],
             execute=generate_activities,
+            about="Writes and updates the Clinical Activities of Monitoring Events and Study Communications whose "
+            "object type has Activity Update Required.",
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connections.choices import IntegrationKind
 from connections.models import Connection
 from crm_sync.transfer import run_transfer
 from ctms.core.choices import RecordStatus
@@ -28,5 +29,8 @@ def register_transfer_job() -> None:
             name="CRM/Clinical Operations Transfer",
             list_units=list_transfer_units,
             execute=run_transfer,
+            about="Runs every Active connection: sends studies, sites and Clinical Activities to its CRM, and receives "
+            "its calls as Medical Activities. What cannot go is a user exception, and is tried again by the next run.",
+            part_labels=dict(IntegrationKind.choices),
         )
     )

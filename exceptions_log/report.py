@@ -26,6 +26,7 @@ REPORT_JOB_KEY = "user_exception_report"
 # Of each message; more is for the console, to which the e-mail leads.
 _ITEMS_SHOWN = 50
 _DAY, _HOUR = timedelta(days=1), 6
+_PART = "report"  # of the run's result
 
 
 def register_report_job() -> None:
@@ -38,6 +39,10 @@ def register_report_job() -> None:
             execute=send_report,
             frequency=Frequency.DAILY,
             hour=_HOUR,
+            about="Sends what fails in the messages of the last day as one e-mail, and none where nothing fails: to "
+            "its owner or, if it has none, to all who hold Manage Integrations. Each must have an e-mail address, and "
+            "User Exception Item: Read.",
+            part_labels={_PART: "User Exception Items"},
         )
     )
 
@@ -68,8 +73,9 @@ def send_report(context: RunContext) -> RunOutcome:
         return RunOutcome(state=RunState.FAILED, message=str(error), result={})
     return RunOutcome(
         state=RunState.SUCCEEDED,
-        message=f"{len(items):,} open items were sent to {len(recipients)} recipients.",
-        result={"report": {"selected": len(items), "sent": len(recipients)}},
+        message=f"{_count(len(items), 'open item')} {'was' if len(items) == 1 else 'were'} sent to "
+        f"{_count(len(recipients), 'recipient')}.",
+        result={_PART: {"selected": len(items), "sent": len(items), "recipients": len(recipients)}},
     )
 
 
@@ -87,16 +93,25 @@ def list_recipients(definition: JobDefinition) -> list[str]:
     return list({address.casefold(): address for address in addresses}.values())
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _write_text(items: list[ExceptionItem]) -> str:
     lines: list[str] = []
+    base = settings.VAULT_BASE_URL.rstrip("/")
     for message, found in groupby(items, key=lambda item: item.message):
         group = list(found)
         lines += [f"{message} ({len(group):,})", ""]
         for item in group[:_ITEMS_SHOWN]:
-            lines += [f"- {item.get_error_type_display()}: {item.item}", f"  {item.error_message}"]
+            lines += [
+                f"- {item.get_error_type_display()}: {item.item}",
+                f"  {item.error_message}",
+                f"  {base}{reverse('admin:exceptions_log_exceptionitem_change', args=(item.pk,))}",
+            ]
         if len(group) > _ITEMS_SHOWN:
             lines.append(f"… and {len(group) - _ITEMS_SHOWN:,} more.")
         lines.append("")
     page = reverse("admin:exceptions_log_exceptionitem_changelist")
-    lines += [f"All of them, with what to do: {settings.VAULT_BASE_URL.rstrip('/')}{page}", ""]
+    lines += [f"All of them, with what to do: {base}{page}", ""]
     return "\n".join(lines)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ctms.core.errors import VaultError
@@ -51,7 +52,8 @@ class JobHandler:
 
     `execute` calls `context.lease.stop_if_cancelled()` between its batches. `abandon` is told, by key and with the
     reason, of a unit whose run was cancelled while nobody was at work on it. The job is delivered with `frequency` and
-    `hour` (UTC).
+    `hour` (UTC). For the console, `about` says what it does, and `part_labels` names the parts of its results, in the
+    order in which they are shown; objects have their own names.
     """
 
     key: str
@@ -61,6 +63,8 @@ class JobHandler:
     abandon: Callable[[str, str], None] | None = None
     frequency: Frequency = Frequency.HOURLY
     hour: int = 0
+    about: str = ""
+    part_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 _handlers: dict[str, JobHandler] = {}
@@ -79,6 +83,18 @@ def get_handler(key: str) -> JobHandler:
         raise UnknownJobError(
             f"No installed app does the job {key!r}. Make it Inactive, or install the app that it was delivered with."
         ) from None
+
+
+def find_about(key: str) -> str:
+    """What a job does; empty if no installed app does it."""
+    handler = _handlers.get(key)
+    return handler.about if handler else ""
+
+
+def find_part_labels(key: str) -> Mapping[str, str]:
+    """Names of the parts of a job's results; none if no installed app does it."""
+    handler = _handlers.get(key)
+    return handler.part_labels if handler else {}
 
 
 def list_handlers() -> list[JobHandler]:

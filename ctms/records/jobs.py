@@ -22,6 +22,8 @@ def register_bulk_job() -> None:
             list_units=list_waiting_units,
             execute=execute_operation,
             abandon=abandon_operation,
+            about="Does the bulk edits and imports that users ask for, each as soon as it is asked for, Active or not. "
+            "Active, it also goes on, at its regular times, with those whose run was lost.",
         )
     )
 

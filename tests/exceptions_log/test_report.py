@@ -56,9 +56,12 @@ def test_what_fails_is_sent_to_who_manages_integrations_and_may_read_it() -> Non
     run = report()
     [sent] = mail.outbox
     assert (sent.to, sent.subject) == (["it@example.org"], "[CTMS Vault] User exceptions: 2 open")
-    for text in (str(message), "Matching: Activity ACT-1", "No account has this identifier.", "/admin/exceptions_log/"):
+    item = message.items.get(item="Activity ACT-1")
+    address = f"http://127.0.0.1:8000/admin/exceptions_log/exceptionitem/{item.pk}/change/"
+    for text in (str(message), "Matching: Activity ACT-1", "No account has this identifier.", address):
         assert text in sent.body
-    assert (run.state, run.message) == (RunState.SUCCEEDED, "2 open items were sent to 1 recipients.")
+    assert (run.state, run.message) == (RunState.SUCCEEDED, "2 open items were sent to 1 recipient.")
+    assert run.result == {"report": {"selected": 2, "sent": 2, "recipients": 1}}
 
 
 @pytest.mark.usefixtures("_reader")

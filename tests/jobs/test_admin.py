@@ -99,7 +99,7 @@ def test_start_now_queues_a_run_of_each_connection_and_shows_them(client: Client
     response = client.post(job_url(transfer, "start-now"), follow=True)
     runs = {(run.unit_label, run.state, run.trigger, run.requested_by) for run in JobRun.objects.all()}
     assert runs == {(name, RunState.QUEUED, RunTrigger.START_NOW, user) for name in ("NA", "EMEA")}
-    assert list_messages(response) == ["CRM/Clinical Operations Transfer was started: 2 run(s) queued."]
+    assert list_messages(response) == ["CRM/Clinical Operations Transfer was started: 2 runs queued."]
     assert [run.unit_label for run in response.context["queued"]] == ["EMEA", "NA"]
 
 
@@ -146,10 +146,36 @@ def test_job_status_shows_state_counts_and_message(client: Client) -> None:
     assert shown == ["Finished with exceptions", "selected 3, failed 1, API calls 3", "1 record could not be sent."]
     record = client.get(reverse("admin:jobs_jobrun_change", args=(run.pk,))).content.decode()
     assert "line 1\nline 2" in record
-    assert "<tr><th scope='row'>study__v</th><td>1</td><td>0</td><td>–</td></tr>" in record
+    assert (
+        "<th scope='row'>Studies</th><td class='number'>1</td><td class='number'>0</td><td class='number'>–</td>"
+        in record
+    )
 
 
 # -- The form of a schedule -----------------------------------------------------------------------
+def test_the_parts_of_a_run_are_called_what_people_call_them(client: Client, transfer: JobDefinition) -> None:
+    log_in_admin(client)
+    result = {
+        "clinical_study_outbound__v": {"selected": 3},
+        "crm_call_inbound__v": {"selected": 10_000},
+        "monitoring_event__ctms": {"selected": 7},
+        "something_else": {"selected": 1},
+    }
+    page = client.get(f"/admin/jobs/jobrun/{create_job_run(definition=transfer, result=result).pk}/change/")
+    text = page.content.decode()
+    places = [
+        text.index(f"<th scope='row'>{part}</th>")
+        for part in ("CRM Call Inbound Integration", "Clinical Study Outbound Integration", "Monitoring events")
+    ]
+    assert places == sorted(places)
+    assert ("<th scope='row'>Something else</th>" in text, "10,000" in text) == (True, True)
+
+
+def test_a_job_says_what_it_does(client: Client, transfer: JobDefinition) -> None:
+    log_in_admin(client)
+    assert "receives its calls as Medical Activities" in client.get(job_url(transfer)).content.decode()
+
+
 def test_a_cron_schedule_is_shown_with_its_next_three_runs(client: Client, transfer: JobDefinition) -> None:
     log_in_admin(client)
     with travel("2026-03-06T10:20:00Z", tick=False):  # a Friday

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
+from ctms.configuration.registry import UnknownObjectError, get_object
 from ctms.jobs.progress import PROGRESS_KEYS
 
 # The usual counts in the order in which they are read; others follow by name.
@@ -41,26 +44,45 @@ def describe_counts(result: dict[str, Any]) -> str:
     return ", ".join(f"{_name(count)} {value:,}" for count, value in sum_counts(result).items() if value)
 
 
-def build_result_table(result: dict[str, Any]) -> SafeString | str:
-    """A table with a row for each part of the run."""
-    parts = {part: counts for part, counts in result.items() if isinstance(counts, dict)}
+def build_result_table(*, result: dict[str, Any], part_labels: Mapping[str, str]) -> SafeString | str:
+    """A table with a row for each part of the run, in the order of the labels."""
+    order = {part: position for position, part in enumerate(part_labels)}
+    parts = sorted(
+        ((part, counts) for part, counts in result.items() if isinstance(counts, dict)),
+        key=lambda item: (order.get(item[0], len(order)), item[0]),
+    )
     if not parts:
         return "–"
     columns = list(sum_counts(result))
-    head = format_html_join("", "<th scope='col'>{}</th>", ((_name(column),) for column in columns))
+    head = format_html_join("", "<th scope='col' class='number'>{}</th>", ((_name(column),) for column in columns))
     rows = format_html_join(
         "",
         "<tr><th scope='row'>{}</th>{}</tr>",
         (
-            (part, format_html_join("", "<td>{}</td>", ((counts.get(column, "–"),) for column in columns)))
-            for part, counts in sorted(parts.items())
+            (
+                part_labels.get(part) or _name_object(part),
+                format_html_join("", "<td class='number'>{}</td>", ((_show(counts.get(each)),) for each in columns)),
+            )
+            for part, counts in parts
         ),
     )
     return format_html(
-        "<table class='vault-table'><thead><tr><th scope='col'>Part</th>{}</tr></thead><tbody>{}</tbody></table>",
+        "<div class='vault-scroll vault-result' tabindex='0' role='group' aria-label='Result'>"
+        "<table class='vault-table'><thead><tr><th scope='col'>Part</th>{}</tr></thead><tbody>{}</tbody></table></div>",
         head,
         rows,
     )
+
+
+def _show(count: int | None) -> str:
+    return "–" if count is None else f"{count:,}"
+
+
+def _name_object(part: str) -> str:
+    try:
+        return get_object(part).plural_title
+    except UnknownObjectError:
+        return str(capfirst(part.replace("_", " ")))
 
 
 def _name(count: str) -> str:

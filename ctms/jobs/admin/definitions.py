@@ -25,6 +25,7 @@ from ctms.jobs.admin.mail import show_test_mail
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.cron import CronError
 from ctms.jobs.models import JobDefinition, JobRun
+from ctms.jobs.registry import find_about
 from ctms.jobs.schedules import describe_schedule, list_next_runs
 from ctms.jobs.selectors import list_overdue_jobs
 from ctms.jobs.services import JobAlreadyRunningError, reset_clock, start_now
@@ -72,6 +73,11 @@ class JobDefinitionAdmin(AuditedModelAdmin):
             },
         ),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: JobDefinition | None = None) -> Any:
+        """As declared, with what the job does on top."""
+        (title, options), *others = super().get_fieldsets(request, obj)
+        return [(title, {**options, "description": find_about(obj.key) if obj else ""}), *others]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobDefinition]:
         last = JobRun.objects.filter(definition=OuterRef("pk"), finished_at__isnull=False).order_by("-id")
@@ -182,7 +188,8 @@ class JobDefinitionAdmin(AuditedModelAdmin):
                 request, f"{definition} has nothing to work on: no connection is Active.", messages.WARNING
             )
             return HttpResponseRedirect(self.get_change_url(definition))
-        self.message_user(request, f"{definition} was started: {len(runs)} run(s) queued.", messages.SUCCESS)
+        count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+        self.message_user(request, f"{definition} was started: {count} queued.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:jobs_jobrun_running"))
 
     @action(description="Send test e-mail", url_path="test-e-mail", permissions=["change"], icon="mail")

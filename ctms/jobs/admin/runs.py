@@ -26,6 +26,7 @@ from ctms.jobs.cancellation import NotCancellableError, cancel_run, describe_can
 from ctms.jobs.choices import UNFINISHED_STATES, RunState
 from ctms.jobs.models import JobClock, JobRun
 from ctms.jobs.progress import describe_progress, format_seconds
+from ctms.jobs.registry import find_part_labels
 from ctms.jobs.schedules import describe_schedule
 from ctms.jobs.selectors import list_queued_runs, list_running_runs
 
@@ -75,17 +76,30 @@ class JobRunAdmin(ReadOnlyModelAdmin):
     search_fields = ("unit_label", "message", "log")
     actions_detail = ("cancel",)
     fields = (
-        ("definition", "unit_label"),
+        ("show_definition", "show_unit"),
         ("show_state", "show_duration"),
         ("trigger", "requested_by"),
-        ("slot", "attempt"),
-        ("queued_at", "started_at"),
-        ("finished_at", "show_cancellation"),
-        "message",
+        ("show_due", "attempt"),
+        ("show_queued", "show_started"),
+        ("show_finished", "show_cancellation"),
+        "show_message",
         "show_result",
         "show_log",
     )
-    readonly_fields = ("show_state", "show_duration", "show_cancellation", "show_result", "show_log")
+    readonly_fields = (
+        "show_definition",
+        "show_unit",
+        "show_state",
+        "show_duration",
+        "show_due",
+        "show_queued",
+        "show_started",
+        "show_finished",
+        "show_cancellation",
+        "show_message",
+        "show_result",
+        "show_log",
+    )
 
     # -- The three pages ------------------------------------------------------------------------------
     def get_urls(self) -> list[URLPattern]:
@@ -202,6 +216,32 @@ class JobRunAdmin(ReadOnlyModelAdmin):
     def show_unit(self, run: JobRun) -> str:
         return run.unit_label or "–"
 
+    @display(description="job")
+    def show_definition(self, run: JobRun) -> str:
+        """The way to the job."""
+        url = reverse("admin:jobs_jobdefinition_change", args=(run.definition_id,))
+        return format_html("<a class='vault-link' href='{}'>{}</a>", url, run.definition)
+
+    @display(description="due")
+    def show_due(self, run: JobRun) -> str:
+        return format_time(run.slot)
+
+    @display(description="queued")
+    def show_queued(self, run: JobRun) -> str:
+        return format_time(run.queued_at)
+
+    @display(description="started")
+    def show_started(self, run: JobRun) -> str:
+        return format_time(run.started_at) if run.started_at else "–"
+
+    @display(description="finished")
+    def show_finished(self, run: JobRun) -> str:
+        return format_time(run.finished_at) if run.finished_at else "–"
+
+    @display(description="message")
+    def show_message(self, run: JobRun) -> str:
+        return run.message or "–"
+
     @display(description="state", label=STATE_LABELS, ordering="state")
     def show_state(self, run: JobRun) -> str:
         return run.get_state_display()
@@ -224,7 +264,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
 
     @display(description="result")
     def show_result(self, run: JobRun) -> str:
-        return build_result_table(run.result)
+        return build_result_table(result=run.result, part_labels=find_part_labels(run.definition.key))
 
     @display(description="log")
     def show_log(self, run: JobRun) -> str:
