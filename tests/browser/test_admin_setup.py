@@ -95,7 +95,7 @@ def create_connection(page: Page, crm: RunningOrganisation) -> None:
 
 def create_authorization_in_place(page: Page, crm: RunningOrganisation) -> None:
     with page.expect_popup() as opened:
-        page.locator("#add_id_authorization").dispatch_event("click")
+        page.get_by_role("link", name="Create Connection Authorization").click()
     popup = opened.value
     popup.locator("#id_name").fill("Integration user")
     popup.locator("#id_username").fill(crm.user.username)
