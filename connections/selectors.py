@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Value, When
 
+from connections.choices import IntegrationKind
 from connections.models import FieldRule, Integration, IntegrationRule
 from ctms.core.choices import RecordStatus
 
@@ -18,6 +19,13 @@ def mark_integrations(integrations: QuerySet[Any]) -> QuerySet[Any]:
         lacks_required=Exists(_INACTIVE_REQUIRED.filter(rule__integration=OuterRef("pk")))
     )
     return marked
+
+
+def order_integrations(integrations: QuerySet[Any]) -> QuerySet[Any]:
+    """In the order in which their kinds are listed, which is not that of the alphabet."""
+    places = [When(kind=kind, then=Value(place)) for place, kind in enumerate(IntegrationKind.values)]
+    ordered: QuerySet[Any] = integrations.order_by("connection", Case(*places, output_field=IntegerField()))
+    return ordered
 
 
 def mark_rules(rules: QuerySet[Any]) -> QuerySet[Any]:

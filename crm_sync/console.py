@@ -14,6 +14,7 @@ from crm_sync.jobs import TRANSFER_JOB_KEY
 from ctms.accounts.policies import has_permission
 from ctms.configuration.console import ConsolePanel, register_console_panel
 from ctms.jobs.models import JobRun
+from exceptions_log.models import ExceptionItem
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,7 +61,12 @@ def _build_health(user: User) -> dict[str, Any] | None:
     if not has_permission(user=user, permission=f"{Connection.object_name}:read"):
         return None
     rows = list_connection_health()
-    return {"rows": rows, "add_url": reverse("admin:connections_connection_add")}
+    may_read_items = has_permission(user=user, permission=f"{ExceptionItem.object_name}:read")
+    return {
+        "rows": rows,
+        "add_url": reverse("admin:connections_connection_add"),
+        "items_url": reverse("admin:exceptions_log_exceptionitem_changelist") if may_read_items else "",
+    }
 
 
 def _build_runs(user: User) -> dict[str, Any] | None:

@@ -28,9 +28,8 @@ from ctms.configuration.selectors import is_action_assigned
 
 _NOT_ASSIGNED = (
     "Enter Connected App Details is not assigned to Basic Auth. Assign it under "
-    "Configuration > Object Types > Basic Auth > Actions."
+    "Configuration > Objects > Connection Authorization > Actions."
 )
-_ONCE_WRITTEN = "It is stored encrypted and is never shown again."
 
 
 def may_enter_connected_app_details() -> bool:
@@ -114,7 +113,10 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
             form=form,
             write=write,
             title="Set Password",
-            explanation=f"The password of {authorization.username} in the Medical CRM. {_ONCE_WRITTEN}",
+            explanation=(
+                f"The password of {authorization.username} in the Medical CRM. It is stored encrypted and is never "
+                "shown again."
+            ),
         )
 
     @action(
@@ -148,7 +150,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
             title="Enter Connected App Details",
             explanation=(
                 "Consumer Key and Consumer Secret are shown in the Medical CRM under Setup > App Setup > Create > "
-                f"Apps > Remote API Access. {_ONCE_WRITTEN}"
+                "Apps > Remote API Access. Both are stored encrypted and are never shown again."
             ),
         )
 

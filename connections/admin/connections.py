@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from connections.admin.copying import CopyToNewAdmin, get_copied_mapping
+from connections.admin.copying import CopyToNewAdmin
 from connections.admin.marks import show_trouble
 from connections.admin.switching import SwitchableAdmin
 from connections.forms import ConnectionForm, IdentifierMappingForm
 from connections.models import Connection, CrmConnectionIdentifierMapping, Integration
-from connections.selectors import mark_integrations
+from connections.selectors import mark_integrations, order_integrations
 from connections.services import create_connection
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import AuditedTabularInline
@@ -28,11 +28,8 @@ class IdentifierMappingInline(AuditedTabularInline):
     model = CrmConnectionIdentifierMapping
     form = IdentifierMappingForm
     fields = ("clinical_person_identifier", "crm_account_identifier")
-    verbose_name_plural = "CRM connection identifier mapping"
-
-    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        """A row for the mapping that is copied with its connection."""
-        return 1 if get_copied_mapping(request) else super().get_extra(request, obj, **kwargs)
+    verbose_name = "CRM connection identifier mapping (optional; wins over Application Settings)"
+    extra = 1  # a connection has one at most
 
 
 class IntegrationInline(ReadOnlyTabularInline):
@@ -44,7 +41,8 @@ class IntegrationInline(ReadOnlyTabularInline):
     hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return mark_integrations(super().get_queryset(request).select_related("progress", "rule"))
+        integrations = super().get_queryset(request).select_related("progress", "rule")
+        return order_integrations(mark_integrations(integrations))
 
     @admin.display(description="integration")
     def show_name(self, integration: Integration) -> str:

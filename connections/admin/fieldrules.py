@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from connections.admin.filters import IntegrationFilter
 from connections.defaults import is_delivered
 from connections.models import FieldRule
 from ctms.audit.admin.base import AuditedModelAdmin
@@ -24,7 +25,7 @@ class FieldRuleAdmin(AuditedModelAdmin):
     list_display_links = ("source", "target")
     list_filter = (
         "rule__integration__connection",
-        "rule__integration__kind",
+        ("rule__integration__kind", IntegrationFilter),
         ("kind", ChoicesDropdownFilter),
         "is_required",
         "status",

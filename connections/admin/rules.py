@@ -12,6 +12,7 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
+from connections.admin.filters import IntegrationFilter
 from connections.admin.marks import show_trouble
 from connections.choices import FieldRuleKind, IntegrationKind
 from connections.filterforms import FilterForm
@@ -36,7 +37,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
     """Which object goes where. Its page is its own; the form of the rule itself is behind *Edit rule*."""
 
     list_display = ("name", "integration", "connection_name", "status", "show_filter", "show_trouble")
-    list_filter = ("integration__connection", "integration__kind", "status")
+    list_filter = ("integration__connection", ("integration__kind", IntegrationFilter), "status")
     list_select_related = ("integration__connection",)
     search_fields = ("name", "vault_object", "crm_object", "integration__connection__name")
     readonly_fields = ("integration", "connection_name")

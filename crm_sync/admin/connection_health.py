@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 
 from crm_sync.choices import HealthState
 from crm_sync.health import list_connection_health
@@ -17,6 +15,7 @@ from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.theme import display
 from ctms.audit.admin.writing import get_user
 from ctms.core.clock import format_time
+from exceptions_log.admin import shown as shown_items
 from exceptions_log.models import ExceptionItem
 
 if TYPE_CHECKING:
@@ -76,5 +75,6 @@ class HealthyAdmin(AuditedModelAdmin):
 
 def build_items_url(connection_id: int, *, shown: str = "") -> str:
     """Address of the list of a connection's exception items: those that fail now or, with `all`, all of them."""
-    query = {"message__connection__id__exact": connection_id} | ({"shown": shown} if shown else {})
-    return f"{reverse('admin:exceptions_log_exceptionitem_changelist')}?{urlencode(query)}"
+    return shown_items.build_items_url(
+        message__connection__id__exact=connection_id, **({"shown": shown} if shown else {})
+    )

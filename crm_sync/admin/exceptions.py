@@ -88,18 +88,19 @@ class RetryingAdmin(ReadOnlyModelAdmin):
         request: HttpRequest,
         *,
         title: str,
-        subtitle: str,
         form: forms.Form,
         submit_label: str,
         explanation: str,
         cancel_url: str,
+        record: Model | None = None,
     ) -> HttpResponse:
-        """The page of an action: what it does, its form, and the way back."""
+        """The page of an action: what it does, its form, and the way back. `record` is the one that it is for."""
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": title,
-            "subtitle": subtitle,
+            "subtitle": str(record or ""),
+            "original": record,
             "opts": self.opts,
             "form": form,
             "explanation": explanation,
@@ -144,7 +145,7 @@ class RetryableItemAdmin(RetryingAdmin, ExceptionItemAdmin):
         return self.show_question(
             request,
             title="Retry now",
-            subtitle=str(item),
+            record=item,
             form=forms.Form(),
             submit_label="Retry now",
             explanation=_WHAT_RETRY_DOES.format(scope=item.message.connection or item.message.job) + undone,
@@ -167,7 +168,7 @@ class RetryableItemAdmin(RetryingAdmin, ExceptionItemAdmin):
         return self.show_question(
             request,
             title="Dismiss",
-            subtitle=str(item),
+            record=item,
             form=form,
             submit_label="Dismiss",
             explanation=_WHAT_DISMISSING_DOES,
@@ -200,7 +201,6 @@ class RetryableItemAdmin(RetryingAdmin, ExceptionItemAdmin):
         return self.show_question(
             request,
             title=f"Dismiss {len(keys):,} items",
-            subtitle="",
             form=form,
             submit_label="Dismiss",
             explanation=_WHAT_DISMISSING_DOES,
@@ -239,7 +239,7 @@ class RetryableMessageAdmin(RetryingAdmin, ExceptionMessageAdmin):
         return self.show_question(
             request,
             title="Retry all now",
-            subtitle=str(message),
+            record=message,
             form=forms.Form(),
             submit_label="Retry all now",
             explanation=_WHAT_RETRY_DOES.format(scope=message.connection or message.job),

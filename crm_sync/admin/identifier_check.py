@@ -84,7 +84,8 @@ def _list_visible_persons(user: User) -> QuerySet[Person] | None:
 
 
 def _build_statistics(statistics: IdentifierStatistics) -> dict[str, Any]:
-    share = round(100 * statistics.with_value / statistics.persons) if statistics.persons else 0
+    # Rounded down: while one is missing, it is not all of them.
+    share = 100 * statistics.with_value // statistics.persons if statistics.persons else 0
     return {
         "field": statistics.field,
         "facts": [

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from connections.admin.filters import IntegrationFilter
 from crm_sync.admin.identifier_check import IdentifierCheckAdmin
 from crm_sync.choices import IntegrationRunState
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
@@ -45,7 +46,11 @@ class IntegrationRunAdmin(ReadOnlyModelAdmin):
         "blocked",
         "api_calls",
     )
-    list_filter = ("integration__connection", "integration__kind", ("state", ChoicesDropdownFilter))
+    list_filter = (
+        "integration__connection",
+        ("integration__kind", IntegrationFilter),
+        ("state", ChoicesDropdownFilter),
+    )
     list_select_related = ("integration__connection", "run__definition")
 
     @admin.display(description="connection", ordering="integration__connection")
@@ -63,7 +68,12 @@ class TransferLinkAdmin(ReadOnlyModelAdmin):
 
     view_permission = _READ_INTEGRATIONS
     list_display = ("record_uid", "crm_id", "connection_name", "integration", "state", "pending", "version")
-    list_filter = ("integration__connection", "integration__kind", ("state", ChoicesDropdownFilter), "pending")
+    list_filter = (
+        "integration__connection",
+        ("integration__kind", IntegrationFilter),
+        ("state", ChoicesDropdownFilter),
+        "pending",
+    )
     list_select_related = ("integration__connection",)
     search_fields = ("crm_id__exact",)
     search_help_text = "A whole CRM id or UID"

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
+from connections.admin.filters import IntegrationFilter
 from ctms.accounts.policies import has_permission
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.theme import display
@@ -40,13 +41,12 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
         "show_item_data",
         "show_state",
         "show_connection",
-        "attempts",
         "last_failed_at",
     )
     list_filter = (
         ShownFilter,
         ("message__connection", RelatedDropdownFilter),
-        ("message__integration__kind", ChoicesDropdownFilter),
+        ("message__integration__kind", IntegrationFilter),
         ("error_type", ChoicesDropdownFilter),
         AgeFilter,
     )

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 
+from connections.admin.filters import IntegrationFilter
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin, ReadOnlyTabularInline
 from ctms.audit.admin.theme import display
 from ctms.configuration.registry import get_object
@@ -57,7 +58,7 @@ class ExceptionMessageAdmin(ReadOnlyModelAdmin):
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("connection", RelatedDropdownFilter),
-        ("integration__kind", ChoicesDropdownFilter),
+        ("integration__kind", IntegrationFilter),
         ("items__error_type", ChoicesDropdownFilter),
         ("created_at", RangeDateTimeFilter),
     )

@@ -124,6 +124,13 @@ def test_the_identifier_mapping_is_a_row_of_the_connection(client: Client) -> No
     assert message.startswith("person (person__sys) has no field 'shoe_size__v'. Its fields: uid__sys, ")
 
 
+def test_integrations_are_listed_in_the_order_of_the_documents(client: Client) -> None:
+    log_in_admin(client)
+    page = client.get(f"/admin/connections/connection/{ConnectionFactory.create().pk}/change/").content.decode()
+    places = [page.index(f">{label}</a>") for label in IntegrationKind.labels]
+    assert places == sorted(places)
+
+
 # -- Credentials ----------------------------------------------------------------------------------
 def test_set_password_stores_it_and_tells_when_and_by_whom(client: Client) -> None:
     user = log_in_admin(client)

@@ -167,6 +167,15 @@ def test_an_item_is_dismissed_with_a_reason_and_not_without(client: Client) -> N
     assert list_offered(client, f"{ITEMS}{item.pk}/change/") == ["Retry now"]
 
 
+@pytest.mark.parametrize("page", ["dismiss", "retry-now"])
+def test_the_question_names_the_item_that_it_is_about(client: Client, page: str) -> None:
+    log_in_admin(client)
+    item = create_exception_item()
+    way = client.get(f"/admin/exceptions_log/exceptionitem/{item.pk}/{page}/").content.decode()
+    assert f'href="/admin/exceptions_log/exceptionitem/{item.pk}/change/"' in way.replace("\n", "")
+    assert item.name in way
+
+
 def test_a_reason_that_is_too_long_is_kept_in_the_form(client: Client) -> None:
     log_in_admin(client)
     item = create_item()

@@ -1,0 +1,15 @@
+"""Filters of lists about integrations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+
+class IntegrationFilter(ChoicesDropdownFilter):
+    """By the kind of an integration, whichever connection it is of; called what people call it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "integration"
