@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from ctms.accounts.views import enter_admin
+from ctms.accounts.views import VaultLoginView, enter_admin
 from ctms.audit.views import ChangePasswordView
 from ctms.core.views import show_health
 
@@ -16,7 +16,7 @@ admin.site.index_title = "Admin"
 urlpatterns = [
     path("", include("ctms.records.urls")),
     path("api/v1/", include("ctms.records.api.urls")),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", VaultLoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", ChangePasswordView.as_view(), name="change_password"),
     path("healthz", show_health, name="health"),

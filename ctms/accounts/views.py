@@ -1,13 +1,66 @@
-"""Logging in to the admin console, which has no log-in page of its own."""
+"""Logging in, to the admin console too, which has no log-in page of its own; and requests that might be forged."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
-from django.contrib.auth.views import redirect_to_login
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import requires_csrf_token
+
+from ctms.accounts.resending import SENT, carries_sent, is_form_sent, pack_sent, show_log_in, show_resend
+
+
+class VaultLoginView(LoginView):
+    """The log-in page; what was sent when nobody was logged in is carried through it."""
+
+    redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated and SENT in request.POST:
+            return self._resend()
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        return self._resend() if SENT in self.request.POST else response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {SENT: self.request.POST.get(SENT)}
+
+    def _resend(self) -> HttpResponse:
+        return show_resend(self.request, url=self.get_success_url(), sent=self.request.POST[SENT])
+
+
+@requires_csrf_token
+def show_csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001  Django's signature
+    """What a form leads to that was opened before the last log-in; what was typed can be sent again.
+
+    That is offered only where the browser says that the form is a page of the Vault's own.
+    """
+    if request.headers.get("Sec-Fetch-Site") == "same-origin" and is_form_sent(request):
+        if carries_sent(request):
+            show = show_resend if request.user.is_authenticated else show_log_in
+            return show(request, url=request.get_full_path(), sent=pack_sent(request))
+        if request.resolver_match and request.resolver_match.url_name == "login":
+            return _log_in_again(request)
+    return render(request, "403_csrf.html", status=403)
+
+
+def _log_in_again(request: HttpRequest) -> HttpResponse:
+    """The log-in page was opened before somebody logged in or out in another tab; what it carried is carried on."""
+    view = VaultLoginView()
+    view.setup(request)
+    url, sent = view.get_success_url(), request.POST.get(SENT)
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(url) if sent is None else show_resend(request, url=url, sent=sent)
+    return show_log_in(request, url=url, sent=sent)
 
 
 @never_cache

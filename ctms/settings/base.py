@@ -162,6 +162,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "ctms.accounts.views.show_csrf_failure"
 
 # -- REST API -------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {

@@ -438,19 +438,21 @@
   async function saveInDialog(form, submitter) {
     const holder = form.closest(".dialog-form");
     const dialog = form.closest("dialog");
-    const body = new FormData(form, submitter);
+    const headers = { Accept: "application/json" };
+    const send = () => fetch(form.action, { method: "POST", body: new FormData(form, submitter), headers });
     form.dataset.submitting = "";
     try {
-      const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+      let response = await send();
+      if (response.status === 403 && (await window.vault.renewTokens())) response = await send();
       const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
       if (response.ok && isJson) {
         const saved = await response.json();
+        delete form.dataset.dirty;
         document.dispatchEvent(new CustomEvent("vault:saved", { detail: saved }));
         if (dialog.dataset.inPlace !== undefined) return dialog.dispatchEvent(new CustomEvent("saved", { detail: saved }));
         toast(saved.message);
         if (!saved.next) return dialog.close();
-        const next = await fetch(saved.next);
-        return showForm(dialog, holder, await next.text());
+        return await showNext(dialog, holder, saved.next);
       }
       if (!response.redirected && response.ok) return showForm(dialog, holder, await response.text());
       if (response.redirected) return showProblem(form, "You were logged out. Log in in another tab, then save again.");
@@ -461,6 +463,17 @@
       delete form.dataset.submitting;
     }
     return null;
+  }
+
+  /** What was saved is saved, even if there is no form for the next. */
+  async function showNext(dialog, holder, url) {
+    try {
+      const response = await fetch(url);
+      if (response.ok && !response.redirected) return showForm(dialog, holder, await response.text());
+    } catch {
+      // As without an answer.
+    }
+    return dialog.close();
   }
 
   function showForm(dialog, holder, text) {

@@ -72,12 +72,19 @@
     showProblem(elt, "You were logged out; nothing was saved. Log in in another tab, then try again here.");
   });
 
-  document.addEventListener("htmx:responseError", ({ detail }) => {
+  document.addEventListener("htmx:responseError", async ({ detail }) => {
+    const form = detail.elt.closest("form");
+    const isFirst = form && form.dataset.tried === undefined;
+    if (detail.xhr.status === 403 && isFirst && (await window.vault.renewTokens().catch(() => false))) {
+      form.dataset.tried = "";
+      return form.requestSubmit();
+    }
     const texts = {
       403: "Nothing was saved: you may not change this, or were logged out meanwhile. Reload the page.",
       404: "Nothing was saved: the record was deleted, or is no longer visible to you.",
     };
     showProblem(detail.elt, texts[detail.xhr.status] ?? `Nothing was saved: the server answered ${detail.xhr.status}. Try again.`);
+    return null;
   });
 
   document.addEventListener("htmx:sendError", ({ detail }) => {

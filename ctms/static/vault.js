@@ -100,11 +100,39 @@
     }
   });
 
+  // -- Tokens ----------------------------------------------------------------------------------------------------
+
+  /** After a log-in in another tab the tokens of this page are good no more: takes new ones. False: logged out. */
+  async function renewTokens() {
+    const response = await fetch(document.getElementById("palette").dataset.searchUrl);
+    if (!response.ok || response.redirected) return false;
+    const headers = new DOMParser().parseFromString(await response.text(), "text/html").body.getAttribute("hx-headers");
+    document.body.setAttribute("hx-headers", headers);
+    const token = JSON.parse(headers)["X-CSRFToken"];
+    for (const input of document.querySelectorAll("input[name=csrfmiddlewaretoken]")) input.value = token;
+    return true;
+  }
+
+  window.vault = { renewTokens };
+
   // -- Dialogs ---------------------------------------------------------------------------------------------------
 
+  /** What was typed into a dialog is not thrown away by a slip of the finger. */
+  const mayClose = (dialog) => !dialog.querySelector("form[data-dirty]") || window.confirm("Discard what you typed?");
+
   document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-close-dialog]")) event.target.closest("dialog")?.close();
+    const dialog = event.target.closest("[data-close-dialog]")?.closest("dialog");
+    if (dialog && mayClose(dialog)) dialog.close();
   });
+  // Neither of these bubbles.
+  document.addEventListener("cancel", (event) => event.target.matches("dialog") && !mayClose(event.target) && event.preventDefault(), true);
+  document.addEventListener(
+    "close",
+    ({ target }) => {
+      for (const form of target.querySelectorAll("form[data-dirty]")) delete form.dataset.dirty;
+    },
+    true,
+  );
 
   /** Opens quick log over the page; where that cannot be, goes to its page. */
   async function openQuickLog(url) {

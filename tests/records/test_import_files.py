@@ -115,7 +115,9 @@ def test_too_much_is_refused_with_the_limit(client: Client, monkeypatch: pytest.
     response = send_file(client, STUDY, "Study number\nA\nB\nC\n", key="none")
     assert read_refusal(response) == ["The file has 3 rows; at most 2 can be imported at once. Split it."]
     response = send_file(client, STUDY, b"Study number\n" + b"x" * files.MOST_BYTES, key="none")
-    assert read_refusal(response) == ["The file has 10.0 MB; at most 10 MB can be imported at once. Split it."]
+    assert read_refusal(response) == [
+        "The file has more than 10 MB, which is the most that can be imported at once. Split it."
+    ]
 
 
 def test_columns_that_are_not_imported_are_named(client: Client) -> None:

@@ -44,8 +44,8 @@ def decode_file(content: bytes) -> FileText:
     """The text of an uploaded file. Raises UnreadableFileError."""
     if len(content) > MOST_BYTES:
         raise UnreadableFileError(
-            f"The file has {len(content) / 1024 / 1024:.1f} MB; at most {MOST_BYTES // 1024 // 1024} MB can be "
-            "imported at once. Split it."
+            f"The file has more than {MOST_BYTES // 1024 // 1024} MB, which is the most that can be imported at once. "
+            "Split it."
         )
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise UnreadableFileError("This is a workbook, not a CSV file. Save it as “CSV UTF-8” and upload that.")

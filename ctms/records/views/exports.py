@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
 from django.http import (
     FileResponse,
     Http404,
@@ -17,6 +16,7 @@ from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
+from ctms.accounts.resending import login_required
 from ctms.records.columns import choose_columns, get_preference
 from ctms.records.exports import Export, note_export, open_export, stream_csv, write_workbook
 from ctms.records.listing import InvalidListError, read_list

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from ctms.accounts.resending import login_required
 from ctms.records.favourites import switch_favourite
 from ctms.records.requests import get_record_or_404, get_user, open_object_or_404
 from ctms.records.values import get_record_url

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from ctms.accounts.resending import login_required
 from ctms.records.home import build_home_panels
 from ctms.records.requests import get_user
 

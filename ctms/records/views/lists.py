@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from ctms.accounts.resending import login_required
 from ctms.records.access import ObjectAccess
 from ctms.records.columns import NAME, PAGE_SIZES, get_preference, move_column, save_preference
 from ctms.records.filterforms import FilterForm, list_own_parameters, look_up_references

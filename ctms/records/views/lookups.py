@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from ctms.accounts.resending import login_required
 from ctms.records.lookups import clean_query
 from ctms.records.lookups import find_choices as find_choices_of
 from ctms.records.referencefields import read_uid

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -15,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from ctms.accounts.models import User
+from ctms.accounts.resending import login_required
 from ctms.configuration.registry import VaultObject, get_object
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.imports.files import write_line

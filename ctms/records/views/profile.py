@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ctms.accounts.models import User
+from ctms.accounts.resending import login_required
 from ctms.audit.users import save_user
 from ctms.core.clock import get_now
 from ctms.records.profileforms import ProfileForm, TokenForm

@@ -5,13 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from ctms.accounts.resending import login_required
 from ctms.records.access import ObjectAccess
 from ctms.records.columns import choose_columns, get_preference
 from ctms.records.listing import VIEW, change_parameters, drop_blanks, read_list
