@@ -91,6 +91,7 @@ def register_activity_objects() -> None:
             ),
             default_sort="-date__v",
             search_fields=("name__v", "subject__v", "person__v.name__v"),
+            caption_field="subject__v",
             filters=(
                 "study__v",
                 "site__v",

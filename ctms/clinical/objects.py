@@ -64,6 +64,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         list_columns=("name__v", "study_name__v", "study_phase__v", "state__v", "sponsor__v", "status__v"),
         default_sort="name__v",
         search_fields=("name__v", "study_name__v", "sponsor__v"),
+        caption_field="study_name__v",
         filters=("study_phase__v", "state__v", "status__v"),
         header_fields=("study_name__v", "study_phase__v", "state__v"),
         layouts=(
@@ -156,6 +157,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         ),
         default_sort="name__v",
         search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
+        caption_field="site_name__v",
         filters=("study__v", "study_country__v", "state__v", "status__v"),
         header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v"),
         layouts=(

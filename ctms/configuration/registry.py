@@ -110,6 +110,7 @@ class VaultObject:
     # Tones: complete, planned, overdue, failure, neutral, quiet.
     chips: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
     icons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # beside a value: field → value → icon
+    caption_field: str = ""  # what people know a record by, where the name is a number: shown after the name
     tab_label: str = ""  # where the plural is too long for a tab
     tab: int | None = None  # position among the tabs; none: reached from other records
     icon: str = "record"
@@ -274,6 +275,7 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the filter", vault_object.filters),
         ("the header field", vault_object.header_fields),
         ("the quick field", vault_object.quick_fields),
+        ("the caption field", tuple(filter(None, (vault_object.caption_field,)))),
         ("the generated field", tuple(vault_object.generated_fields)),
         ("the unassigned field", tuple(vault_object.unassigned_fields)),
         ("the field with an offer", tuple(vault_object.offers)),

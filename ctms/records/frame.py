@@ -13,8 +13,12 @@ from ctms.accounts.policies import list_permitted_types
 from ctms.configuration.registry import VaultObject, list_record_objects
 from ctms.configuration.snapshot import Configuration, load_configuration
 from ctms.records.access import ObjectAccess
+from ctms.records.choices import OperationState
 from ctms.records.favourites import list_favourites, list_recent
+from ctms.records.home import describe_age
 from ctms.records.links import RecordLink
+from ctms.records.models import BulkOperation
+from ctms.records.operations import list_unseen_operations
 
 _SHOWN = 8
 
@@ -28,6 +32,17 @@ class FrameLink:
     icon: str = ""
     object_label: str = ""
     is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """Something that happened, or waits, while the user did something else."""
+
+    label: str
+    text: str
+    url: str
+    age: str
+    is_warning: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +107,20 @@ class Frame:
         return links
 
     @property
+    def notifications(self) -> list[Notification]:
+        """What became of the user's imports and bulk edits, until the user looks at it."""
+        if "notifications" not in self._kept:
+            known = {each.api_name: each for each in list_record_objects()}
+            unseen = list_unseen_operations(user=self.user, limit=_SHOWN)
+            self._kept["notifications"] = [
+                _build_notification(operation=each, vault_object=known[each.of_object])
+                for each in unseen
+                if each.of_object in known
+            ]
+        found: list[Notification] = self._kept["notifications"]
+        return found
+
+    @property
     def theme(self) -> str:
         """What the user chose; empty: as the system has it."""
         return self.user.theme
@@ -132,6 +161,18 @@ class Frame:
     def _may(self, vault_object: VaultObject, django_action: str) -> bool:
         permitted = list_permitted_types(user=self.user, object_name=vault_object.api_name, django_action=django_action)
         return permitted is None or bool(permitted)
+
+
+def _build_notification(*, operation: BulkOperation, vault_object: VaultObject) -> Notification:
+    file_name = operation.plan.get("file_name", "")
+    is_waiting = operation.state == OperationState.DRAFT
+    return Notification(
+        label=f"{operation.get_kind_display()} of {vault_object.plural_label}{file_name and f': {file_name}'}",
+        text="It was checked. Look at what it would do, and confirm it." if is_waiting else operation.message,
+        url=reverse("operation", args=(operation.uid,)),
+        age=describe_age(operation.finished_at or operation.created_at),
+        is_warning=operation.state == OperationState.FAILED or operation.failed > 0,
+    )
 
 
 def add_frame(request: HttpRequest) -> dict[str, Any]:

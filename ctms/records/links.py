@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Value
+from django.db.models import CharField, F, Value
 from django.urls import reverse
 
 from ctms.accounts.models import User
 from ctms.configuration.registry import UnknownObjectError, VaultObject
 from ctms.configuration.snapshot import Configuration, load_configuration
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
+from ctms.records.references import join_caption
 from ctms.records.values import get_record_url
 
 
@@ -55,7 +56,9 @@ def find_links(
         except (UnknownObjectError, AccessRefusedError):
             continue  # not the study teams' (any more), or not this user's
         named = access.list_records().order_by().filter(uid__in=wanted).annotate(place=Value(len(objects)))
-        statements.append(named.values_list("uid", "name", "place"))
+        caption = access.vault_object.caption_field
+        shown = F(access.vault_object.fields[caption]) if caption else Value("", output_field=CharField())
+        statements.append(named.annotate(caption=shown).values_list("uid", "name", "place", "caption"))
         objects.append(access.vault_object)
     if not statements:
         return {}
@@ -63,10 +66,10 @@ def find_links(
     found = first.union(*others, all=True) if others else first
     return {
         uid: RecordLink(
-            label=name,
+            label=join_caption(name=name, caption=caption),
             object_label=objects[place].title,
             url=reverse("record", args=(objects[place].api_name, uid)),
             icon=objects[place].icon,
         )
-        for uid, name, place in found
+        for uid, name, place, caption in found
     }

@@ -111,6 +111,8 @@ class BulkOperation(models.Model):
     message = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # When its user looked at what it waits for, or how it ended; until then it is told of.
+    seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)

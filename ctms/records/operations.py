@@ -26,6 +26,9 @@ from ctms.records.models import BulkOperation, OperationProblem
 JOB_KEY = "records.bulk"
 # Waiting for a worker, or at work.
 UNFINISHED = (OperationState.CHECKING, OperationState.QUEUED, OperationState.RUNNING)
+# Waiting for its user, or ended.
+_WORTH_A_LOOK = (OperationState.DRAFT, OperationState.DONE, OperationState.FAILED)
+_TOLD_FOR = timedelta(days=7)
 _DRAFTS_ARE_KEPT = timedelta(days=1)
 _CHECK = "check:"
 
@@ -86,6 +89,18 @@ def list_recent_operations(*, user: User, object_name: str, limit: int = 5) -> l
     return list(own.exclude(state__in=(OperationState.DRAFT, OperationState.CHECKING))[:limit])
 
 
+def list_unseen_operations(*, user: User, limit: int) -> list[BulkOperation]:
+    """The user's operations of the last week that wait for the user or ended, and were not looked at since."""
+    own = BulkOperation.objects.defer("content").filter(user=user, seen_at=None, state__in=_WORTH_A_LOOK)
+    return list(own.filter(created_at__gt=get_now() - _TOLD_FOR)[:limit])
+
+
+def note_seen(*, operation: BulkOperation, user: User) -> None:
+    """The user looked at an operation in the state that it has; if it is the user's own, it is not told of any more."""
+    if operation.user_id == user.pk and operation.seen_at is None and operation.state in _WORTH_A_LOOK:
+        BulkOperation.objects.filter(pk=operation.pk, state=operation.state).update(seen_at=get_now())
+
+
 def queue_check(operation: BulkOperation) -> None:
     """Let a job check the operation."""
     _queue(operation=operation, user=operation.user)
@@ -99,7 +114,12 @@ def confirm_operation(*, operation: BulkOperation, user: User, plan: Mapping[str
     """
     with transaction.atomic():
         confirmed = BulkOperation.objects.filter(pk=operation.pk, state=OperationState.DRAFT).update(
-            state=OperationState.QUEUED, plan=operation.plan | dict(plan or {}), done=0, failed=0, counts={}
+            state=OperationState.QUEUED,
+            plan=operation.plan | dict(plan or {}),
+            done=0,
+            failed=0,
+            counts={},
+            seen_at=None,
         )
         if not confirmed:
             raise OperationTakenError("This was started already, or is still being checked.")

@@ -163,12 +163,19 @@ def select_narrowing(*, records: QuerySet[Any], shape: ObjectShape, field: Objec
 
 
 def describe_choice(record: Any) -> str:
-    """A record as it is offered: people with their e-mail, sites with their name, all others by name."""
+    """A record as it is offered: people with their e-mail, all others by name and by what their object adds to it."""
     contact = getattr(record, "display_contact", "")
     if contact:
         return str(contact)
-    more = getattr(record, "site_name", "") or getattr(record, "study_name", "")
-    return f"{record} · {more}" if more else str(record)
+    vault_object = get_object_of_model(type(record))
+    if vault_object is None or not vault_object.caption_field:
+        return str(record)
+    return join_caption(name=str(record), caption=getattr(record, vault_object.fields[vault_object.caption_field]))
+
+
+def join_caption(*, name: str, caption: str) -> str:
+    """The name of a record with what people know it by."""
+    return f"{name} · {caption}" if caption else name
 
 
 def describe_reference(*, access: ObjectAccess, record: Any) -> str:

@@ -25,6 +25,7 @@ from ctms.records.favourites import (
 from ctms.records.links import find_links
 from ctms.records.models import Favourite, RecentView
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyAssignmentFactory, StudyFactory, StudySiteFactory
 
@@ -89,7 +90,7 @@ def test_opening_a_record_is_noted_and_the_menu_shows_what_else_was_opened(clien
     assert [(link.label, link.object_label) for link in response.context["frame"].recent] == [("Petra Post", "Person")]
     links = list_recent(user=user, limit=8)
     assert [(link.label, link.url) for link in links] == [
-        ("A-1", get_address(first)),
+        ("A-1 · Study A-1", get_address(first)),
         ("Petra Post", get_address(second)),
     ]
 
@@ -117,11 +118,12 @@ def test_noting_a_view_takes_two_statements(user: User) -> None:
 
 # -- Links ----------------------------------------------------------------------------------------
 def test_links_of_several_objects_take_one_statement_beside_the_configuration(user: User) -> None:
-    records = [StudyFactory.create(), PersonFactory.create(), StudySiteFactory.create()]
+    records = study, person, site = StudyFactory.create(), PersonFactory.create(), StudySiteFactory.create()
+    labels = [f"{study.name} · {study.study_name}", person.name, f"{site.name} · {site.site_name}"]
     with CaptureQueriesContext(connection) as queries:
         links = find_links(user=user, references=[(each.object_name, each.uid) for each in records])
     assert ({uid: link.label for uid, link in links.items()}, len(queries)) == (
-        {each.uid: each.name for each in records},
+        {each.uid: label for each, label in zip(records, labels, strict=True)},
         2,
     )
 
@@ -135,11 +137,11 @@ def test_what_is_deleted_hidden_or_no_object_any_more_has_no_link() -> None:
         switch_favourite(user=user, record=record)
     Favourite.objects.create(user=user, of_object="no_such_object__v", record_uid=uuid.uuid4())
     delete_record(record=gone, actor=build_admin_actor())
-    assert [link.label for link in list_favourites(user=user, limit=8)] == [mine.name]
+    assert [link.label for link in list_favourites(user=user, limit=8)] == [f"{mine.name} · {mine.study_name}"]
 
 
 def test_a_link_has_the_name_of_today(user: User) -> None:
-    study = StudyFactory.create(name="OLD")
+    study = StudyFactory.create(name="OLD", study_name="")
     switch_favourite(user=user, record=study)
     study.name = "NEW"
     save_record(record=study, actor=build_admin_actor())
@@ -150,3 +152,14 @@ def test_nothing_marked_takes_no_statement_for_names(user: User) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert list_favourites(user=user, limit=8) == []
     assert len(queries) == 1
+
+
+def test_a_number_is_shown_with_what_people_know_the_record_by(client: Client, user: User) -> None:
+    site = StudySiteFactory.create(name="0142", site_name="Charité Berlin")
+    activity = ActivityFactory.create(name="ACT-7", subject="Screening log", created_by=user)
+    for record in (site, activity):
+        client.get(f"/records/{record.object_name}/{record.uid}/")
+    assert [link.label for link in list_recent(user=user, limit=8)] == [
+        f"{activity.name} · Screening log",
+        "0142 · Charité Berlin",
+    ]

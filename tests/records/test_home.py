@@ -45,8 +45,8 @@ def test_recent_records_are_the_users_own_latest_first_and_still_there(client: C
         (record.link.label, record.link.url, record.action, record.age)
         for record in list_panels(client)["Recent records"]["records"]
     ] == [
-        ("A-1", f"/records/study__v/{first.uid}/", "Changed", "just now"),
-        ("B-2", f"/records/study__v/{second.uid}/", "Created", "just now"),
+        ("A-1 · Study A-1", f"/records/study__v/{first.uid}/", "Changed", "just now"),
+        ("B-2 · Study B-2", f"/records/study__v/{second.uid}/", "Created", "just now"),
     ]
 
 
@@ -54,7 +54,7 @@ def test_favourites_have_a_panel_once_there_are_any(client: Client, user: User) 
     assert list(list_panels(client)) == ["Recent records"]
     study = StudyFactory.create(name="A-1")
     switch_favourite(user=user, record=study)
-    assert [link.label for link in list_panels(client)["Favourites"]["records"]] == ["A-1"]
+    assert [link.label for link in list_panels(client)["Favourites"]["records"]] == ["A-1 · Study A-1"]
 
 
 def test_nothing_leads_to_the_console(client: Client, user: User) -> None:

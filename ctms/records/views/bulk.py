@@ -28,7 +28,7 @@ from ctms.records.bulk import (
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.listing import InvalidListError, read_list
 from ctms.records.models import BulkOperation
-from ctms.records.operations import OperationTakenError, confirm_operation, create_operation
+from ctms.records.operations import OperationTakenError, confirm_operation, create_operation, note_seen
 from ctms.records.previews import PreviewRow, build_figures, build_preview
 from ctms.records.requests import get_user, open_object_or_404
 from ctms.records.runs import check_soon, open_work
@@ -94,6 +94,7 @@ def preview_edit(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespo
         except OperationTakenError as error:
             messages.warning(request, str(error))
         return redirect("operation", uid=uid)
+    note_seen(operation=operation, user=get_user(request))
     return render(request, "records/bulk_preview.html", _build_preview_context(access=access, operation=operation))
 
 

@@ -27,6 +27,7 @@ from ctms.records.operations import (
     confirm_operation,
     create_operation,
     list_recent_operations,
+    note_seen,
 )
 from ctms.records.previews import build_figures, build_preview
 from ctms.records.requests import get_user, open_object_or_404
@@ -104,6 +105,7 @@ def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
         except OperationTakenError as error:
             messages.warning(request, str(error))
         return redirect("operation", uid=uid)
+    note_seen(operation=operation, user=get_user(request))
     return render(request, "records/import_preview.html", _build_preview_context(access=access, operation=operation))
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ctms.accounts.models import User
 from ctms.accounts.resending import login_required
-from ctms.configuration.registry import VaultObject, get_object
+from ctms.configuration.registry import VaultObject, get_object, list_record_objects
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.imports.files import write_line
 from ctms.records.models import BulkOperation
@@ -27,6 +27,7 @@ from ctms.records.operations import (
     is_open_to,
     list_operations,
     list_problems,
+    note_seen,
 )
 from ctms.records.previews import build_figures
 from ctms.records.requests import get_user
@@ -48,6 +49,7 @@ def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
         if request.headers.get("HX-Request"):
             return HttpResponse(headers={"HX-Redirect": preview_url})
         return redirect(preview_url)
+    note_seen(operation=operation, user=user)
     is_fragment = bool(request.headers.get("HX-Request"))
     is_import = operation.kind == OperationKind.IMPORT
     context = {
@@ -102,7 +104,7 @@ def discard_draft(request: HttpRequest, uid: UUID) -> HttpResponse:
 def get_operation_or_404(request: HttpRequest, uid: UUID) -> BulkOperation:
     """The operation, if it is the user's own or the user manages jobs."""
     operation = list_operations(get_user(request)).filter(uid=uid).first()
-    if operation is None:
+    if operation is None or operation.of_object not in {each.api_name for each in list_record_objects()}:
         raise Http404("There is no operation of this address, or it is not yours.")
     return operation
 
