@@ -22,7 +22,7 @@ from ctms.clinical.models import (
 )
 from ctms.clinical.offers import offer_study_people
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
-from ctms.configuration.registry import ObjectType, VaultObject, register_object
+from ctms.configuration.registry import ObjectType, PartEntry, VaultObject, register_object
 
 _PLANNED_AND_ACTUAL = {
     "planned_start_date__v": "planned_start",
@@ -339,6 +339,14 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
+        part_entries=(
+            PartEntry(
+                name="participants",
+                part="monitoring_event_participant__ctms",
+                parent="monitoring_event__v",
+                reference="person__v",
+            ),
+        ),
         tab=4,
         tab_label="Monitoring Events",
         icon="event",
@@ -409,6 +417,15 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyCommunicationContact, "communication"),),
+        part_entries=(
+            PartEntry(
+                name="contacts",
+                part="study_communication_contact__ctms",
+                parent="study_communication__v",
+                reference="person__v",
+            ),
+        ),
+        repeated_by="site__v",
         tab=5,
         tab_label="Communications",
         icon="message",

@@ -27,6 +27,7 @@ __all__ = [
     "ObjectField",
     "ObjectType",
     "Offer",
+    "PartEntry",
     "RelatedSection",
     "VaultObject",
 ]
@@ -65,6 +66,20 @@ class Offer:
     build: Callable[[Any], models.Q]
     build_first: Callable[[Any], models.Q]
     remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartEntry:
+    """Parts of a record that its form takes along: one for each record that is chosen in one entry, named `name`.
+
+    `part` is the API name of the parts' object, `parent` its reference to the record, `reference` the one that is
+    chosen. It shows where the page layout holds these parts as related records and does not prevent their creation.
+    """
+
+    name: str
+    part: str
+    parent: str
+    reference: str
 
 
 def _see_all(queryset: models.QuerySet[Any], _user: User) -> models.QuerySet[Any]:
@@ -106,6 +121,9 @@ class VaultObject:
     offers: Mapping[str, Offer] = field(default_factory=dict)  # reference → what it offers
     # Rows that go with a record that is deleted: their model, and its attribute that refers here. All others keep it.
     parts: tuple[tuple[type[models.Model], str], ...] = ()
+    part_entries: tuple[PartEntry, ...] = ()  # parts that are chosen on the record's own form
+    # A reference of which the form of a new record takes several: a record is saved for each of them.
+    repeated_by: str = ""
     # How a value stands out in lists and headers: field → what makes (tone, text) of a record.
     # Tones: complete, planned, overdue, failure, neutral, quiet.
     chips: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
@@ -276,6 +294,7 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the header field", vault_object.header_fields),
         ("the quick field", vault_object.quick_fields),
         ("the caption field", tuple(filter(None, (vault_object.caption_field,)))),
+        ("the repeated field", tuple(filter(None, (vault_object.repeated_by,)))),
         ("the generated field", tuple(vault_object.generated_fields)),
         ("the unassigned field", tuple(vault_object.unassigned_fields)),
         ("the field with an offer", tuple(vault_object.offers)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
+from ctms.records.partentries import PartPlan, plan_parts
 from ctms.records.values import read_value
 
 OBJECT_TYPE = "object_type__v"
@@ -15,10 +16,11 @@ _ALSO_NEEDED = "Also needed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormPlan:
-    """Which fields a form has, by section; `writable` are those that can be typed."""
+    """Which fields a form has, by section; `writable` are those that can be typed, `parts` entries after them."""
 
     sections: list[tuple[str, list[ObjectField]]]
     writable: list[ObjectField] = field(default_factory=list)
+    parts: list[PartPlan] = field(default_factory=list)
 
 
 def plan_page(*, access: ObjectAccess, record: Any, object_type: str) -> FormPlan:
@@ -30,7 +32,8 @@ def plan_page(*, access: ObjectAccess, record: Any, object_type: str) -> FormPla
         for section in shape.get_layout(object_type).sections
         if section.related is None
     ]
-    return _complete_plan(access=access, record=record, object_type=object_type, sections=sections)
+    plan = _complete_plan(access=access, record=record, object_type=object_type, sections=sections)
+    return replace(plan, parts=plan_parts(access=access, object_type=object_type))
 
 
 def plan_quick(*, access: ObjectAccess, record: Any, object_type: str) -> FormPlan:

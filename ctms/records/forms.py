@@ -17,9 +17,9 @@ from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.formfields import PicklistField, SegmentedInput, build_form_field
 from ctms.records.formplans import OBJECT_TYPE, FormPlan
-from ctms.records.referencefields import ReferenceField, read_uid
-from ctms.records.references import list_filled, list_narrowings
-from ctms.records.services import write_values
+from ctms.records.partentries import PartChange, write_each, write_with_parts
+from ctms.records.referencefields import ReferenceField
+from ctms.records.severalfields import PartsField, SeveralField
 from ctms.records.values import ShownValue, ValueReader, read_value
 
 _MOST_SEGMENTS = 6
@@ -35,6 +35,7 @@ class FormItem:
     bound: forms.BoundField | None = None
     shown: ShownValue | None = None
     is_wide: bool = False
+    has_title: bool = False  # of its section, so that its own is only spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,8 @@ class RecordForm(forms.Form):
     """The entries of one record, named by the API names of its fields.
 
     `initial` is put over the values of the record; with `data` the form is bound. A field that came to the layout after
-    somebody opened the form is not in the data: it stays as it is.
+    somebody opened the form is not in the data: it stays as it is. With `takes_several` the reference by which a new
+    record is repeated takes several: one record is saved for each, and `saved` are all of them.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class RecordForm(forms.Form):
         data: QueryDict | None = None,
         initial: Mapping[str, Any] | None = None,
         auto_id: str = "id_%s",
+        takes_several: bool = False,
     ) -> None:
         self.access, self.record, self.object_type, self.plan = access, record, object_type, plan
         self.is_new = record._state.adding  # noqa: SLF001  Django's documented API
@@ -70,10 +73,21 @@ class RecordForm(forms.Form):
         super().__init__(data=data, initial=values | dict(initial or {}), auto_id=auto_id, label_suffix="")
         for each in plan.writable:
             present = None if self.is_new else read_value(record=record, field=each)
-            made = build_form_field(access=access, field=each, object_type=object_type, present=present)
+            made = self._build_field(each, present=present, takes_several=takes_several)
             if isinstance(made, PicklistField) and made.required and self.initial.get(each.api_name):
                 made.choices = made.list_choices()  # there is no way back to nothing
             self.fields[each.api_name] = made
+        for part in plan.parts:
+            parts = PartsField(
+                plan=part,
+                access=access,
+                object_type=object_type,
+                record=record,
+                repeated_by=access.shape.fields[self._repeated] if takes_several and self._repeated else None,
+            )
+            self.fields[part.entry.name] = parts
+            self.initial.setdefault(part.entry.name, parts.earlier)
+        self.saved: list[Any] = []
         if OBJECT_TYPE in self.fields:
             self.fields[OBJECT_TYPE].required = True
             self.fields[OBJECT_TYPE].widget.attrs["data-reload"] = ""
@@ -98,16 +112,32 @@ class RecordForm(forms.Form):
         if not self.is_valid():
             return False
         written = list(self.cleaned_data) if self.is_new else self.changed_data
-        values = {name: self.cleaned_data[name] for name in written if not self._is_omitted(self.data, name)}
+        values = {
+            name: self.cleaned_data[name]
+            for name in written
+            if not self._is_omitted(self.data, name) and not isinstance(self.fields[name], PartsField)
+        }
         try:
-            write_values(
-                access=self.access,
-                record=self.record,
-                values=values,
-                actor=actor,
-                expected_version=expected_version,
-                references_are_checked=True,
-            )
+            if self.is_new:
+                repeated = values.pop(self._repeated, []) if self._repeated else []
+                self.saved = write_each(
+                    access=self.access,
+                    record=self.record,
+                    values=values,
+                    repeated=repeated,
+                    parts=self._list_part_changes(),
+                    actor=actor,
+                )
+                self.record = self.saved[0]
+            else:
+                write_with_parts(
+                    access=self.access,
+                    record=self.record,
+                    values=values,
+                    parts=self._list_part_changes(),
+                    actor=actor,
+                    expected_version=expected_version,
+                )
         except ValidationError as error:
             self._add_refusals(error)
             return False
@@ -116,17 +146,16 @@ class RecordForm(forms.Form):
     def fill(self, parameters: Mapping[str, str]) -> list[str]:
         """Begin with what an address gives, and with what follows from it; returns what could not be understood."""
         problems = []
-        given = {name: text for name, text in parameters.items() if name in self.fields and text}
+        given = {name: text for name, text in parameters.items() if name in self.access.shape.fields and text}
+        given = {name: text for name, text in given.items() if name in self.fields}
         for name, text in given.items():
             try:
                 self.initial[name] = self.fields[name].clean(text)
             except ValidationError as error:
                 problems.append(f"{self.fields[name].label}: {' '.join(error.messages)}")
                 continue
-            if isinstance(self.fields[name], ReferenceField):
-                filled = list_filled(
-                    shape=self.access.shape, field=self.access.shape.fields[name], record=self.initial[name]
-                )
+            if isinstance(made := self.fields[name], ReferenceField):
+                filled = made.list_filled(self.initial[name])
                 self.initial.update({wider: value for wider, value in filled.items() if wider not in given})
         return problems
 
@@ -134,6 +163,8 @@ class RecordForm(forms.Form):
         """Begin with what was typed into another form, be it right or wrong."""
         for name, form_field in self.fields.items():
             if not self._is_omitted(data, name):
+                if isinstance(form_field, PartsField):
+                    form_field.recall(data, name)
                 self.initial[name] = form_field.widget.value_from_datadict(data, {}, name)
 
     @property
@@ -182,7 +213,34 @@ class RecordForm(forms.Form):
             placed |= {each.api_name for each in fields}
             if items:
                 sections.append(FormSection(key=f"form-section-{number}", title=title, items=items))
+        for part in self.plan.parts:
+            item = FormItem(label=part.title, bound=self[part.entry.name], is_wide=True, has_title=True)
+            sections.append(FormSection(key=f"form-{part.entry.name}", title=part.title, items=[item]))
         return sections
+
+    def _build_field(self, field: ObjectField, *, present: Any, takes_several: bool) -> forms.Field:
+        if takes_several and field.api_name == self._repeated:
+            several = SeveralField(access=self.access, field=field, label=field.label, required=field.is_required)
+            several.help_text = f"Several can be chosen: one {self.access.vault_object.label} is saved for each."
+            value = self.initial.get(field.api_name)
+            self.initial[field.api_name] = [] if value is None else [value]
+            return several
+        return build_form_field(access=self.access, field=field, object_type=self.object_type, present=present)
+
+    @property
+    def _repeated(self) -> str:
+        return self.access.vault_object.repeated_by
+
+    def _list_part_changes(self) -> list[PartChange]:
+        changes = []
+        for part in self.plan.parts:
+            name, made = part.entry.name, self.fields[part.entry.name]
+            if isinstance(made, PartsField) and not self._is_omitted(self.data, name):
+                chosen, earlier = self.cleaned_data[name], made.earlier
+                added = [each for each in chosen if each not in earlier]
+                removed = [each for each in earlier if each not in chosen]
+                changes.append(PartChange(plan=part, added=added, removed=removed if part.can_remove else []))
+        return changes
 
     def _build_item(self, *, field: ObjectField, reader: ValueReader) -> FormItem | None:
         is_wide = field.kind == FieldKind.LONG_TEXT
@@ -193,7 +251,11 @@ class RecordForm(forms.Form):
 
     def _complete(self, data: QueryDict) -> QueryDict:
         """The data with the record's own values of those fields that the form did not hold."""
-        omitted = [name for name in self.fields if self._is_omitted(data, name)]
+        omitted = [
+            name
+            for name, each in self.fields.items()
+            if self._is_omitted(data, name) and not isinstance(each, PartsField)
+        ]
         if not omitted:
             return data
         completed = data.copy()
@@ -210,35 +272,33 @@ class RecordForm(forms.Form):
     def _narrow(self, data: QueryDict) -> None:
         """Let each reference be one that fits the others, those named in words included: the widest are read first."""
         references = {name: each for name, each in self.fields.items() if isinstance(each, ReferenceField)}
-        chosen: dict[str, Any] = {}
-        words: dict[str, str] = {}
+        parts = {name: references.pop(name) for name in [*references] if isinstance(references[name], PartsField)}
+        chosen: dict[str, list[Any]] = {}
+        words: dict[str, list[str]] = {}
         for name, each in references.items():
-            value = each.widget.value_from_datadict(data, {}, name)
-            uid = read_uid(value)
-            if uid is not None:
-                chosen[name] = uid
-            elif value:
-                words[name] = value
-        for name in sorted(words, key=lambda name: len(self._list_wider(name))):
-            references[name].narrow(chosen)
-            try:
-                chosen[name] = references[name].to_python(words[name]).uid
-            except ValidationError:
-                continue  # said when the form is validated
+            chosen[name], words[name] = each.split_chosen(each.widget.value_from_datadict(data, {}, name))
+        for name in sorted(words, key=lambda name: len(references[name].list_wider())):
+            if words[name]:
+                references[name].narrow(_list_single(chosen))
+            for text in words[name]:
+                try:
+                    chosen[name].append(references[name].find(text).uid)
+                except ValidationError:
+                    continue  # said when the form is validated
         for each in references.values():
-            each.narrow(chosen)
+            each.narrow(_list_single(chosen))
+        for name, each in parts.items():
+            if isinstance(each, PartsField):
+                each.recall(data, name)
+                if each.widget.value_from_datadict(data, {}, name):
+                    each.limit(chosen)
 
     def _is_filled(self, name: str) -> bool:
-        given = ((self.access.shape.fields[other], value) for other, value in self.cleaned_data.items())
         return any(
-            name in list_filled(shape=self.access.shape, field=other, record=value)
-            for other, value in given
-            if other.reference is not None and value is not None
+            name in each.list_filled(self.cleaned_data.get(other))
+            for other, each in self.fields.items()
+            if isinstance(each, ReferenceField) and other in self.access.shape.fields
         )
-
-    def _list_wider(self, name: str) -> list[str]:
-        narrowings = list_narrowings(shape=self.access.shape, field=self.access.shape.fields[name])
-        return [each.wider.api_name for each in narrowings]
 
     def _add_refusals(self, error: ValidationError) -> None:
         errors = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
@@ -256,6 +316,11 @@ def list_parents(*, access: ObjectAccess, parameters: Mapping[str, Any]) -> dict
     """The references among the parameters of an address: what a further record is created with, too."""
     fields = access.shape.fields
     return {name: text for name, text in parameters.items() if name in fields and fields[name].reference is not None}
+
+
+def _list_single(chosen: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Of several nothing can be told that all others must fit."""
+    return {name: uids[0] for name, uids in chosen.items() if len(uids) == 1}
 
 
 def _read_initial(*, record: Any, field: ObjectField) -> Any:

@@ -83,6 +83,7 @@ class ReferenceField(forms.Field):
     """
 
     widget: ReferenceInput
+    input_class: type[ReferenceInput] = ReferenceInput
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class ReferenceField(forms.Field):
         self.narrow(chosen)
         if self.offer:
             kwargs["help_text"] = kwargs.get("help_text") or self.offer.remedy
-        super().__init__(widget=ReferenceInput(self), **kwargs)
+        super().__init__(widget=self.input_class(self), **kwargs)
 
     def __deepcopy__(self, memo: Any) -> ReferenceField:
         copied: ReferenceField = super().__deepcopy__(memo)
@@ -164,9 +165,24 @@ class ReferenceField(forms.Field):
         filled = list_filled(shape=self.access.shape, field=self.object_field, record=record)
         return describe_filled(access=self.access, filled=filled)
 
+    def list_filled(self, value: Any) -> dict[str, Any]:
+        """What a value says about the wider references of the form: API name → record."""
+        if value is None:
+            return {}
+        return list_filled(shape=self.access.shape, field=self.object_field, record=value)
+
+    def split_chosen(self, value: Any) -> tuple[list[UUID], list[str]]:
+        """The uids and the words that a value as it was sent consists of."""
+        uid = read_uid(value)
+        if uid is not None:
+            return [uid], []
+        return [], [value] if value else []
+
     def to_python(self, value: Any) -> Any:
-        if value in self.empty_values:
-            return None
+        return None if value in self.empty_values else self.find(value)
+
+    def find(self, value: Any) -> Any:
+        """The record that a uid or words mean. Raises ValidationError."""
         uid = read_uid(value)
         if uid is not None:
             return self._present_record if uid == self._present_uid else self._choose(uid)

@@ -51,8 +51,8 @@
       this.input = root.querySelector("[role=combobox]");
       this.list = root.querySelector("[role=listbox]");
       this.status = root.querySelector("[role=status]");
-      [this.hidden, this.shown] = root.querySelectorAll("input[type=hidden]");
-      this.fills = JSON.parse(this.hidden.dataset.fills || "{}");
+      [this.hidden, this.shown] = root.querySelectorAll(":scope > input[type=hidden]");
+      this.fills = JSON.parse(this.hidden?.dataset.fills || "{}");
       this.wider = (root.dataset.wider ?? "").split(" ").filter(Boolean);
       this.answer = null; // the request that is under way
       this.timer = 0;
@@ -67,6 +67,11 @@
 
     get uid() {
       return this.hidden.value;
+    }
+
+    /** The uids of all that is chosen. */
+    get uids() {
+      return this.uid ? [this.uid] : [];
     }
 
     get isOpen() {
@@ -92,7 +97,7 @@
       this.answer?.abort();
       this.answer = new AbortController();
       const url = new URL(this.root.dataset.url, window.location.href);
-      for (const box of this.listOthers()) if (box.uid) url.searchParams.set(box.name, box.uid);
+      for (const box of this.listOthers()) for (const uid of box.uids) url.searchParams.append(box.name, uid);
       for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
       const headers = { Accept: "application/json" };
       const response = await fetch(url, { signal: this.answer.signal, headers });
@@ -121,7 +126,7 @@
       this.results = results;
       this.answered = query;
       this.list.replaceChildren(...results.map((result, at) => this.buildOption(result, at, query)));
-      if (!results.length) this.list.append(this.buildNote(query ? `Nothing fits “${query}”` : "There is nothing to choose"));
+      if (!results.length) this.list.append(this.buildNote(query ? `Nothing fits “${query}”` : (this.root.dataset.nothing ?? "There is nothing to choose")));
       if (more) this.list.append(this.buildNote("There are more: type on"));
       if (this.root.dataset.createUrl && !this.root.closest("[data-in-place]")) this.list.append(this.buildCreate(query));
       this.open();
@@ -151,7 +156,7 @@
       const option = this.buildItem(at);
       addMarked(option, result.label, query);
       if (result.detail) addText(option, result.detail, "hint");
-      if (result.uid === this.uid) {
+      if (this.uids.includes(result.uid)) {
         option.setAttribute("aria-selected", "true");
         option.append(drawIcon("check"));
       }
@@ -248,8 +253,7 @@
     choose(result) {
       this.close();
       this.set(result);
-      const others = this.listOthers();
-      const filled = others.filter((box) => result.fills[box.name] && box.uid !== result.fills[box.name].uid);
+      const filled = this.listOthers().filter((box) => this.canFill(box, result));
       for (const box of filled) {
         const known = box.wider.filter((name) => result.fills[name]).map((name) => [name, result.fills[name]]);
         box.set({ ...result.fills[box.name], fills: Object.fromEntries(known) });
@@ -259,15 +263,22 @@
       this.say(`${result.label} chosen${labels ? `. Filled: ${labels}` : ""}`);
     }
 
+    canFill(box, { fills }) {
+      return fills[box.name] !== undefined && box.uid !== fills[box.name].uid;
+    }
+
     /** Choosing a wider reference empties narrower ones that belong to another, and says so. */
     clearContradicting(kept) {
-      for (const box of this.listOthers()) {
-        const expected = box.uid && !kept.includes(box) ? box.fills[this.name] : null;
-        if (!expected || expected.uid === this.uid) continue;
-        const text = `“${box.input.value}” was removed: it belongs to ${expected.label}.`;
-        box.set({ uid: "", label: "", fills: {} });
-        box.notice(text);
-      }
+      for (const box of this.listOthers()) if (!kept.includes(box)) box.leave(this);
+    }
+
+    /** Empty itself if what is chosen belongs to another than what the wider reference names now. */
+    leave(wider) {
+      const expected = this.uid ? this.fills[wider.name] : null;
+      if (!expected || expected.uid === wider.uid) return;
+      const text = `“${this.input.value}” was removed: it belongs to ${expected.label}.`;
+      this.set({ uid: "", label: "", fills: {} });
+      this.notice(text);
     }
 
     notice(text) {
@@ -331,8 +342,68 @@
     }
   }
 
+  /** Several records: each that is chosen is a box to untick, and the text is empty again for the next. */
+  class Several extends Combobox {
+    constructor(root) {
+      super(root);
+      this.chosen = root.querySelector(".chosen");
+    }
+
+    get uid() {
+      return "";
+    }
+
+    get uids() {
+      return this.ticked.map((box) => box.value);
+    }
+
+    get ticked() {
+      return [...this.chosen.querySelectorAll("input[type=checkbox]:checked")];
+    }
+
+    set({ uid, label, fills }) {
+      const known = [...this.chosen.querySelectorAll("input[type=checkbox]")].find(({ value }) => value === uid);
+      const box = known ?? this.add(uid, label, fills);
+      box.checked = true;
+      this.input.value = "";
+      this.notice("");
+      box.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+
+    add(uid, label, fills) {
+      const item = document.createElement("li");
+      const holder = document.createElement("label");
+      const box = document.createElement("input");
+      Object.assign(box, { type: "checkbox", name: this.name, value: uid });
+      box.dataset.fills = JSON.stringify(fills);
+      holder.append(box);
+      addText(holder, label);
+      item.append(holder);
+      this.chosen.append(item);
+      return box;
+    }
+
+    /** Each of several fills the rest itself when it is saved. */
+    canFill(box, result) {
+      return this.root.dataset.filled.split(" ").includes(box.name) && super.canFill(box, result);
+    }
+
+    clearContradicting() {}
+
+    leave(wider) {
+      const leaving = this.ticked.filter(({ dataset }) => {
+        const expected = JSON.parse(dataset.fills || "{}")[wider.name];
+        return expected && wider.uid && expected.uid !== wider.uid;
+      });
+      if (!leaving.length) return;
+      const labels = leaving.map((box) => `“${box.parentElement.textContent.trim()}”`).join(", ");
+      for (const box of leaving) box.closest("li").remove();
+      this.notice(`${labels} removed: ${leaving.length > 1 ? "they belong" : "it belongs"} to another ${getLabel(wider.input)}.`);
+    }
+  }
+
   function getBox(root) {
-    if (!boxes.has(root)) boxes.set(root, new Combobox(root));
+    if (!boxes.has(root)) boxes.set(root, root.dataset.several === undefined ? new Combobox(root) : new Several(root));
     return boxes.get(root);
   }
 

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.resending import login_required
@@ -51,6 +51,7 @@ def create_record(request: HttpRequest, object_name: str) -> HttpResponse:
         record=record,
         plan=plan_page(access=access, record=record, object_type=object_type),
         auto_id="place_%s" if is_place else "id_%s",
+        takes_several=not is_place,
     )
     template = "records/form_in_place.html" if is_place else "records/form.html"
     return _handle_new(request, form=form, template=template, title=f"Create {access.vault_object.label}")
@@ -207,7 +208,15 @@ def _build_or_refuse(*, access: ObjectAccess, object_type: str) -> Any:
         raise PermissionDenied(str(error)) from error
 
 
-def _build_new(request: HttpRequest, *, access: ObjectAccess, record: Any, plan: FormPlan, auto_id: str) -> RecordForm:
+def _build_new(
+    request: HttpRequest,
+    *,
+    access: ObjectAccess,
+    record: Any,
+    plan: FormPlan,
+    auto_id: str,
+    takes_several: bool = False,
+) -> RecordForm:
     object_type = getattr(record, "object_type", "")
     return RecordForm(
         access=access,
@@ -217,6 +226,7 @@ def _build_new(request: HttpRequest, *, access: ObjectAccess, record: Any, plan:
         data=request.POST if _is_saving(request, object_type=object_type) else None,
         initial=access.vault_object.initial_values(access.user),
         auto_id=auto_id,
+        takes_several=takes_several,
     )
 
 
@@ -261,8 +271,19 @@ def _answer_created(request: HttpRequest, *, form: RecordForm) -> HttpResponse:
         message = {"text": text, "label": str(record), "url": url}
         saved = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
         return JsonResponse(saved, status=201)
-    messages.success(request, format_html('{} <a href="{}">{}</a>', text, url, record))
+    links = [(find_page(access=access, record=each), _name_saved(form, each)) for each in form.saved]
+    if len(links) > 1:
+        text = f"{len(links)} {access.vault_object.plural_label} created:"
+    messages.success(request, format_html("{} {}", text, format_html_join(", ", '<a href="{}">{}</a>', links)))
     return redirect(next_url or url)
+
+
+def _name_saved(form: RecordForm, record: Any) -> str:
+    """Of several that are called the same, with what tells them apart."""
+    repeated = form.access.vault_object.repeated_by
+    if len(form.saved) == 1:
+        return str(record)
+    return f"{getattr(record, form.access.shape.fields[repeated].attribute)}: {record}"
 
 
 def _build_next_url(request: HttpRequest, *, form: RecordForm) -> str:
@@ -279,6 +300,8 @@ def _find_back_url(request: HttpRequest, *, form: RecordForm) -> str:
     """The page of the record from which the new one is created, or the list."""
     for name in list_parents(access=form.access, parameters=request.GET.dict()):
         parent = form.initial.get(name)
+        if isinstance(parent, list):
+            parent = next(iter(parent), None)
         if hasattr(parent, "object_name"):
             return get_record_url(parent)
     return reverse("record_list", args=(form.access.shape.api_name,))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
+from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from ctms.accounts.resending import login_required
+from ctms.configuration.fields import ObjectField
+from ctms.records.access import ObjectAccess
 from ctms.records.lookups import clean_query
 from ctms.records.lookups import find_choices as find_choices_of
+from ctms.records.partentries import build_deciders, list_part_choices, plan_parts
 from ctms.records.referencefields import read_uid
 from ctms.records.references import list_choices, list_visible
 from ctms.records.requests import get_user, open_object_or_404
@@ -34,17 +40,46 @@ def find_choices(request: HttpRequest, object_name: str, field_name: str) -> Htt
     `uid=…` asks whether that one record can be chosen. `any=1`, for filters: whatever is visible, inactive or not.
     """
     access = open_object_or_404(request, object_name)
+    if any(entry.name == field_name for entry in access.vault_object.part_entries):
+        return _find_parts(request, access=access, name=field_name)
     field = access.shape.fields.get(field_name)
     if field is None or field.reference is None:
         raise Http404(f"{access.vault_object.title} has no reference {field_name}.")
     if request.GET.get("any"):
         records = list_visible(access=access, field=field)
     else:
-        chosen = {name: uid for name, text in request.GET.items() if (uid := read_uid(text))}
+        chosen = {name: uids[0] for name, uids in _read_chosen(request).items() if len(uids) == 1}
         records = list_choices(access=access, field=field, chosen=chosen)
     if records is None:
         raise Http404(f"{field.label}: these records are not visible to you.")
     if uid := read_uid(request.GET.get("uid")):
         records = records.filter(uid=uid)
+    return _answer(request, access=access, field=field, records=records)
+
+
+def _find_parts(request: HttpRequest, *, access: ObjectAccess, name: str) -> HttpResponse:
+    """What an entry of parts may hold: `type` is the object type of the form, `record` what it changes, if it does."""
+    object_type = request.GET.get("type", "")
+    plans = plan_parts(access=access, object_type=object_type)
+    plan = next((each for each in plans if each.entry.name == name), None)
+    if plan is None:
+        raise Http404(f"{access.vault_object.title} has no entry {name} for you.")
+    uid = read_uid(request.GET.get("record"))
+    record = access.list_records().filter(uid=uid).first() if uid else None
+    deciders = build_deciders(access=access, object_type=object_type, chosen=_read_chosen(request), record=record)
+    records = list_part_choices(plan=plan, deciders=deciders)
+    return _answer(request, access=plan.access, field=plan.reference, records=records)
+
+
+def _read_chosen(request: HttpRequest) -> dict[str, list[UUID]]:
+    """The references of the form, by name."""
+    return {
+        name: [uid for text in texts if (uid := read_uid(text))]
+        for name, texts in request.GET.lists()
+        if name not in ("uid", "record")
+    }
+
+
+def _answer(request: HttpRequest, *, access: ObjectAccess, field: ObjectField, records: QuerySet[Any]) -> HttpResponse:
     choices, has_more = find_choices_of(access=access, field=field, records=records, query=request.GET.get("q", ""))
     return JsonResponse({"results": [asdict(each) for each in choices], "more": has_more})
