@@ -21,6 +21,7 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.configuration.snapshot import load_configuration
+from ctms.core.choices import RecordStatus
 
 UPDATE_REQUIRED = "activity_update_required__v"
 Source = type[MonitoringEvent] | type[StudyCommunicationLog]
@@ -64,7 +65,8 @@ def _follow_sites(changes: Sequence[Change]) -> None:
     sites = [record.pk for record, changed in changes if "principal_investigator" in changed and record.pk]
     types = list_automated_types(MonitoringEvent) if sites else []
     if types:
-        events = MonitoringEvent.objects.filter(site__in=sites, object_type__in=types, participants=None)
+        events = MonitoringEvent.objects.filter(site__in=sites, object_type__in=types)
+        events = events.exclude(participants__status=RecordStatus.ACTIVE)
         raise_flags(MonitoringEvent.objects.filter(pk__in=events.values("pk")))
 
 

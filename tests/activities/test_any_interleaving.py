@@ -13,11 +13,22 @@ from hypothesis import strategies as st
 from activities.models import Activity
 from ctms.audit.services import delete_record, save_record
 from ctms.clinical.choices import MonitoringEventState, VisitMethod
-from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, Person
+from ctms.clinical.models import (
+    MonitoringEvent,
+    MonitoringEventParticipant,
+    Person,
+    StudyCommunicationContact,
+    StudyCommunicationLog,
+)
 from ctms.core.choices import RecordStatus
 from tests.activities.generation import configure_automation, generate, list_generated
 from tests.factories.base import build_admin_actor
-from tests.factories.clinical import MonitoringEventFactory, StudyPersonFactory, StudySiteFactory
+from tests.factories.clinical import (
+    MonitoringEventFactory,
+    StudyCommunicationLogFactory,
+    StudyPersonFactory,
+    StudySiteFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -28,11 +39,15 @@ STEPS = st.lists(
         st.tuples(st.just("method"), st.sampled_from(["", *VisitMethod.values])),
         st.tuples(st.just("state"), st.sampled_from(MonitoringEventState.values)),
         st.tuples(st.just("toggle"), st.integers(0, 2)),
+        st.tuples(st.just("rest"), st.integers(0, 2)),
+        st.tuples(st.just("lead"), st.integers(0, 2)),
+        st.tuples(st.just("contact"), st.integers(0, 2)),
+        st.tuples(st.just("date"), st.sampled_from(DAYS)),
         st.tuples(st.just("edit"), st.integers(0, 5)),
         st.tuples(st.just("delete"), st.integers(0, 5)),
         st.tuples(st.just("run"), st.none()),
     ),
-    max_size=14,
+    max_size=16,
 )
 
 
@@ -43,17 +58,26 @@ def save(record: Any, **values: Any) -> None:
     save_record(record=record, actor=build_admin_actor())
 
 
-def take(event: MonitoringEvent, people: list[Person], step: tuple[str, Any]) -> None:
+def take(event: MonitoringEvent, log: StudyCommunicationLog, people: list[Person], step: tuple[str, Any]) -> None:
     """One step of somebody: a user or the job."""
     what, value = step
-    if what == "move":
-        save(event, planned_start=value)
-    elif what == "method":
-        save(event, visit_method=value)
-    elif what == "state":
-        save(event, lifecycle_state=value)
+    fields = {
+        "move": (event, "planned_start"),
+        "method": (event, "visit_method"),
+        "state": (event, "lifecycle_state"),
+        "date": (log, "date"),
+    }
+    if what in fields:
+        record, name = fields[what]
+        save(record, **{name: value})
     elif what == "toggle":
-        toggle(event, people[value])
+        toggle(MonitoringEventParticipant(monitoring_event=event, person=people[value]))
+    elif what == "contact":
+        toggle(StudyCommunicationContact(communication=log, person=people[value]))
+    elif what == "rest":
+        rest(event, people[value])
+    elif what == "lead":
+        save(event.site, principal_investigator=people[value])
     elif what == "run":
         generate()
     elif generated := list_generated():
@@ -64,13 +88,23 @@ def take(event: MonitoringEvent, people: list[Person], step: tuple[str, Any]) ->
             delete_record(record=activity, actor=build_admin_actor())
 
 
-def toggle(event: MonitoringEvent, person: Person) -> None:
-    present = MonitoringEventParticipant.objects.filter(monitoring_event=event, person=person).first()
+def toggle(part: MonitoringEventParticipant | StudyCommunicationContact) -> None:
+    """Add the person to the source, or take the person off it again."""
+    parent = "monitoring_event" if isinstance(part, MonitoringEventParticipant) else "communication"
+    same = {parent: getattr(part, parent), "person": part.person}
+    present = type(part)._default_manager.filter(**same).first()
     if present is not None:
         delete_record(record=present, actor=build_admin_actor())
     else:
-        added = MonitoringEventParticipant(monitoring_event=event, person=person)
-        save_record(record=added, actor=build_admin_actor())
+        save_record(record=part, actor=build_admin_actor())
+
+
+def rest(event: MonitoringEvent, person: Person) -> None:
+    """A participant is made inactive, or active again."""
+    present = MonitoringEventParticipant.objects.filter(monitoring_event=event, person=person).first()
+    if present is not None:
+        is_active = present.status == RecordStatus.ACTIVE
+        save(present, status=RecordStatus.INACTIVE if is_active else RecordStatus.ACTIVE)
 
 
 def read_state() -> list[tuple[Any, ...]]:
@@ -85,10 +119,12 @@ def test_any_order_of_edits_and_runs_ends_in_what_the_rules_say(steps: list[tupl
         configure_automation()
         site = StudySiteFactory.create()
         event = MonitoringEventFactory.create(site=site, planned_start=DAYS[1], planned_end=None)
+        log = StudyCommunicationLogFactory.create(site=site, study=site.study, date=DAYS[1])
         people = [StudyPersonFactory.create(site=site, study=site.study).person for _ in range(3)]
         for step in steps:
-            take(event, people, step)
+            take(event, log, people, step)
         save(event, planned_start=dt.date(2026, 5, 1), planned_end=dt.date(2026, 5, 2))
+        save(log, date=dt.date(2026, 5, 1))
         generate()
         reached, notes = read_state(), [each.notes for each in list_generated()]
         assert set(notes) <= {"", "Kept"}
@@ -97,6 +133,7 @@ def test_any_order_of_edits_and_runs_ends_in_what_the_rules_say(steps: list[tupl
         for activity in list_generated():
             delete_record(record=activity, actor=build_admin_actor())
         save(event, planned_end=dt.date(2026, 5, 3))
+        save(log, summary="Touched")
         generate()
         assert reached == read_state()
 
