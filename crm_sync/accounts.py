@@ -6,8 +6,10 @@ SOQL may ignore case when it compares, so what it returns is compared again here
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
@@ -17,11 +19,12 @@ from crm_sync.mapping import Problem
 from crm_sync.models import AccountMatch
 from crm_sync.soql import build_select, chunk_values_by_url, is_in
 from ctms.clinical.models import Person
+from ctms.core.clock import get_now
 from ctms.core.uuidtext import UuidText
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from connections.models import Connection
     from crm_sync.context import RunSession
@@ -46,7 +49,9 @@ def build_identifier_expression(identifiers: IdentifierMapping, *, prefix: str =
 class AccountDirectory:
     """Accounts of persons in one organisation: remembered in the database, looked up 200 at a time where they are not.
 
-    In a dry run what is found is kept in memory alone.
+    What is remembered is looked up again after a day, of persons of whom something is to be sent. `on_moved` is told of
+    those whose account is another one then, in the transaction that remembers it. In a dry run what is found is kept in
+    memory alone.
     """
 
     def __init__(
@@ -56,11 +61,13 @@ class AccountDirectory:
         identifiers: IdentifierMapping,
         account_object: str,
         run: RunSession,
+        on_moved: Callable[[Collection[int]], None],
     ) -> None:
         self._connection = connection
         self._identifiers = identifiers
         self._account_object = account_object
         self._run = run
+        self._on_moved = on_moved
         self._problems: dict[int, Problem] = {}
         self._found: dict[int, str] = {}
         self._doubles: dict[str, int] | None = None
@@ -70,8 +77,11 @@ class AccountDirectory:
         return AccountMatch.objects.filter(connection=self._connection, identifier=self._identifiers.key)
 
     def look_up(self, person_ids: Collection[int]) -> None:
-        """Find the accounts of those persons whose match is not remembered, or whose identifier has changed since."""
-        remembered = self._remembered_matches().filter(person=OuterRef("pk"), value=OuterRef("identifier"))
+        """Find the accounts of those persons whose match is not remembered, old, or of another identifier."""
+        oldest = get_now() - timedelta(seconds=settings.CRM_ACCOUNT_RECHECK_SECONDS)
+        remembered = self._remembered_matches().filter(
+            person=OuterRef("pk"), value=OuterRef("identifier"), checked_at__gt=oldest
+        )
         persons = (
             Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
             .exclude(Exists(remembered))
@@ -133,6 +143,7 @@ class AccountDirectory:
                         identifier=self._identifiers.key,
                         value=value,
                         account_id=outcome,
+                        checked_at=get_now(),
                     )
                 )
         self._remember(matches)
@@ -141,14 +152,19 @@ class AccountDirectory:
         if self._run.dry_run:
             self._found.update({match.person_id: match.account_id for match in matches})
         elif matches:
+            found = {match.person_id: match.account_id for match in matches}
             with transaction.atomic():
                 self._run.renew_lease()
+                known = AccountMatch.objects.filter(connection=self._connection, person__in=found)
+                moved = [pk for pk, account in known.values_list("person", "account_id") if account != found[pk]]
                 AccountMatch.objects.bulk_create(
                     matches,
                     update_conflicts=True,
                     unique_fields=["connection", "person"],
-                    update_fields=["identifier", "value", "account_id"],
+                    update_fields=["identifier", "value", "account_id", "checked_at"],
                 )
+                if moved:
+                    self._on_moved(moved)
 
     def _find_doubles(self) -> dict[str, int]:
         """How many persons share each value, where more than one does: asked once a run, the answer is short."""

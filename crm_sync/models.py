@@ -50,7 +50,7 @@ class TransferLink(models.Model):
 
 
 class AccountMatch(models.Model):
-    """The account of a person in one CRM organisation, as found by the identifier `value`."""
+    """The account of a person in one CRM organisation, as found by the identifier `value` at `checked_at`."""
 
     # No index of its own: the unique one below begins with it.
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="account_matches", db_index=False)
@@ -58,6 +58,7 @@ class AccountMatch(models.Model):
     identifier = models.CharField(max_length=170, help_text="person field = account field")
     value = models.CharField(max_length=255)
     account_id = models.CharField(max_length=18)
+    checked_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name_plural = "account matches"

@@ -25,7 +25,7 @@ from crm_sync.recovery import adopt_unconfirmed
 from crm_sync.sending import Batch, Item, call_crm, describe_refusal, fail_item, find_gone, write_links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
     from crm_sync.context import IntegrationSession
@@ -209,7 +209,18 @@ class OutboundRun:
             identifiers=self._plan.identifiers,
             account_object=person.reference_object,
             run=self._run,
+            on_moved=self._send_again_later,
         )
+
+    def _send_again_later(self, person_ids: Collection[int]) -> None:
+        """What the CRM has of persons whose account is another one now: the next run moves it."""
+        person = self._plan.person_field
+        if person is None or person.end is None:
+            return
+        model: Any = self._plan.vault_object.model
+        records = model._base_manager.filter(**{f"{person.end.attribute}__in": person_ids})
+        links = TransferLink.objects.filter(integration=self._session.integration, state=LinkState.LIVE)
+        links.exclude(crm_id="").filter(record_uid__in=records.values("uid")).update(pending=True)
 
 
 def _mark_pending(link: TransferLink, record: Any) -> None:

@@ -236,6 +236,8 @@ CRM_MAX_ATTEMPTS = 6
 CRM_RETRY_BUDGET_SECONDS = 10 * 60  # of waiting, in one run over one connection
 CRM_BACKOFF_BASE_SECONDS = 1.0
 CRM_TRANSFER_OVERLAP_SECONDS = 10 * 60
+# An identifier may move to another account of the CRM: then a remembered match says nothing of it.
+CRM_ACCOUNT_RECHECK_SECONDS = 24 * 60 * 60
 # No transaction may outlast this, or a record committed late could slip behind the watermark.
 DATABASE_TRANSACTION_SECONDS = 5 * 60
 

@@ -79,6 +79,23 @@ def test_an_identifier_that_changes_while_a_run_is_at_work_never_leaves_the_old_
     assert [row["Account_vod__c"] for row in world.list_interactions()] == [new]
 
 
+def test_an_identifier_that_moves_to_another_account_takes_the_activities_along(world: World, settings: Any) -> None:
+    person = PersonFactory.create()
+    wrong, right = world.add_accounts([person, PersonFactory.build(external_id="unused")])
+    ActivityFactory.create(person=person, subject="Old")
+    world.transfer()
+    world.change_in_crm("Account", wrong, External_ID_vod__c=None)
+    world.change_in_crm("Account", right, External_ID_vod__c=person.external_id)
+    ActivityFactory.create(person=person, subject="New")
+
+    settings.CRM_ACCOUNT_RECHECK_SECONDS = 0  # a day later
+    world.transfer()
+    world.transfer()
+
+    shown = {row["Subject_vod__c"]: row["Account_vod__c"] for row in world.list_interactions()}
+    assert shown == {"Old": right, "New": right}
+
+
 def test_a_second_address_of_the_same_organisation_brings_no_call_twice(world: World) -> None:
     alias = build_world(crm=world.crm, name="ALIAS")
     world.add_calls(world.add_accounts([PersonFactory.create()]))
