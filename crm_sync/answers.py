@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import requests
 
@@ -99,10 +99,15 @@ def read_answer(response: requests.Response) -> Answer:
             raise AnswerTooLargeError
     is_json, payload = True, None
     try:
-        payload = json.loads(body)
+        payload = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         is_json = False
     return Answer(status=response.status_code, headers=response.headers, is_json=is_json, payload=payload)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """NaN and Infinity, which only Python takes for JSON and no database stores as such."""
+    raise ValueError(name)
 
 
 def _read_chunks(response: requests.Response) -> Iterator[bytes]:

@@ -256,11 +256,12 @@ def test_a_lasting_refusal_is_raised_at_once_in_its_own_family(
     "reply",
     [
         Reply(body=b'{"done":true,"records":[' + b'{"a":' * 450 + b"1" + b"}" * 450 + b"]}"),
+        Reply(body=b'{"done":true,"records":[{"Name":NaN}]}'),
         Reply(LIMITS, status=503, headers={"Date": "Fri, 31 Dec 9999 23:59:59 -1400"}),
         Reply(LIMITS, status=503, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 -1400"}),
         Reply(LIMITS, status=503, headers={"Sforce-Limit-Info": f"api-usage={'9' * 5000}/15000"}),
     ],
-    ids=["deep", "date", "retry-after", "usage"],
+    ids=["deep", "nan", "date", "retry-after", "usage"],
 )
 def test_an_absurd_answer_is_a_setback_like_any_other(
     scripted: ScriptedServer, make_client: MakeClient, reply: Reply
