@@ -84,6 +84,15 @@ def _check_credentials() -> StepState:
     ]
     if lacking:
         return StepState.to_do(f"Not entered yet: {'; '.join(lacking)}.")
+    inactive = {
+        connection.authorization.name
+        for connection in active
+        if connection.authorization is not None and connection.authorization.status != RecordStatus.ACTIVE
+    }
+    if inactive:
+        return StepState.broken(
+            f"Inactive, so that nobody logs in with it: {', '.join(sorted(inactive))}. Make it Active."
+        )
     return StepState.done(f"Entered for {_name(active)}.")
 
 
@@ -130,11 +139,10 @@ def _check_identifiers() -> StepState:
     if is_global:
         return StepState.done(f"For every connection without a mapping of its own: {pair}.")
     active = list(_list_active())
-    own = set(
-        Connection.objects.filter(identifier_mapping__isnull=False)
-        .exclude(identifier_mapping__crm_account_identifier="")
-        .values_list("pk", flat=True)
-    )
+    mapped = Connection.objects.exclude(identifier_mapping=None)
+    if not (settings.enable_global_crm_mapping and settings.clinical_person_identifier):
+        mapped = mapped.exclude(identifier_mapping__clinical_person_identifier="")
+    own = set(mapped.values_list("pk", flat=True))
     lacking = [connection for connection in active if connection.pk not in own]
     if active and not lacking:
         return StepState.done("Every active connection has a mapping of its own.")

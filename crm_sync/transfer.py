@@ -254,6 +254,11 @@ def build_client(*, connection: Connection, on_wait: Callable[[], None] | None =
         raise ConfigurationError(
             f"{connection.name} has no Authorization.", remedy="Choose or create one on the connection."
         )
+    if authorization.status != RecordStatus.ACTIVE:
+        raise ConfigurationError(
+            f"The Authorization {authorization.name} of {connection.name} is Inactive.",
+            remedy="Make it Active, or choose another one on the connection.",
+        )
     if not authorization.consumer_key or not authorization.consumer_secret:
         raise ConfigurationError(
             f"The Authorization {authorization.name} of {connection.name} has no connected app details.",

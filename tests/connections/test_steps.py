@@ -85,6 +85,13 @@ def test_credentials_are_asked_for_by_the_names_of_their_actions() -> None:
     assert read("credentials") == ("done", "Entered for NA.")
 
 
+def test_an_inactive_authorization_is_named() -> None:
+    authorization = AuthorizationFactory.create(name="Integration user", status=RecordStatus.INACTIVE)
+    ConnectionFactory.create(authorization=authorization)
+    state = get_step("credentials").read_state()
+    assert state == StepState.broken("Inactive, so that nobody logs in with it: Integration user. Make it Active.")
+
+
 def test_identifiers_are_global_or_each_connections_own() -> None:
     assert read("identifiers") == ("to_do", "No global identifier mapping is enabled.")
     connection = ConnectionFactory.create(name="NA")
@@ -94,6 +101,23 @@ def test_identifiers_are_global_or_each_connections_own() -> None:
     )
     save_record(record=mapping, actor=build_admin_actor())
     assert read("identifiers") == ("done", "Every active connection has a mapping of its own.")
+
+
+def test_an_account_identifier_alone_is_no_mapping() -> None:
+    connection = ConnectionFactory.create(name="Europe")
+    mapping = CrmConnectionIdentifierMapping(connection=connection, crm_account_identifier="NPI_vod__c")
+    save_record(record=mapping, actor=build_admin_actor())
+    step = get_step("identifiers")
+    assert step.read_state() == StepState.to_do(
+        "Europe: neither a mapping of its own nor a global one. Its transfers fail."
+    )
+    set_application_settings(
+        clinical_person_identifier="npi__v",
+        crm_account_identifier="",
+        enable_global_crm_mapping=True,
+        actor=build_admin_actor(),
+    )
+    assert step.read_state().status == StepStatus.DONE
 
 
 def test_recommended_identifiers_fill_what_is_missing_and_change_nothing_else() -> None:

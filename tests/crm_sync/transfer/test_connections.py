@@ -11,6 +11,7 @@ from connections.choices import GrantFlow, IntegrationKind
 from connections.services import enter_connected_app_details, set_password
 from crm_sync.sandbox.running import RunningSandbox
 from ctms.audit.services import delete_record, save_record
+from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
@@ -42,6 +43,23 @@ def test_a_wrong_password_gives_one_exception_and_leaves_the_other_organisation_
     assert item.error_type == "authentication__v"
     assert second_world.list_exceptions() == []
     assert (len(world.list_interactions()), len(second_world.list_interactions())) == (0, 1)
+
+
+def test_an_inactive_authorization_is_not_used(world: World) -> None:
+    log_one_activity(world)
+    authorization = world.connection.authorization
+    assert authorization is not None
+    authorization.status = RecordStatus.INACTIVE
+    save_record(record=authorization, actor=build_admin_actor())
+
+    assert world.transfer().state == RunState.FAILED
+
+    (item,) = world.list_exceptions()
+    assert (item.error_type, f"{authorization.name} of NA is Inactive." in item.error_message) == (
+        "configuration__v",
+        True,
+    )
+    assert world.list_interactions() == []
 
 
 def test_a_connection_failure_repeats_as_one_item_with_its_attempts_and_goes_when_it_is_mended(world: World) -> None:
