@@ -26,6 +26,10 @@ REPORT_JOB_KEY = "user_exception_report"
 # Of each message; more is for the console, to which the e-mail leads.
 _ITEMS_SHOWN = 50
 _DAY, _HOUR = timedelta(days=1), 6
+NOBODY = (
+    "Nobody gets the report: give this job an owner with an e-mail address who may read User Exception Items, or such "
+    "a user Manage Integrations."
+)
 _PART = "report"  # of the run's result
 
 
@@ -61,8 +65,7 @@ def send_report(context: RunContext) -> RunOutcome:
     if not recipients:
         return RunOutcome(
             state=RunState.FAILED,
-            message="Nobody gets the report: give this job an owner with an e-mail address who may read User Exception "
-            "Items, or such a user Manage Integrations.",
+            message=NOBODY,
             result={},
         )
     # Whoever has taken over meanwhile sends it instead.

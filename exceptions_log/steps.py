@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ctms.configuration.layouts import RelatedSection
 from ctms.configuration.step_kinds import StepText, build_related_section_step
-from ctms.configuration.steps import register_step
+from ctms.configuration.steps import StepState, StepStatus, register_step
+from ctms.jobs.models import JobDefinition
 from ctms.jobs.steps import build_job_step
 from exceptions_log.models import ExceptionItem, ExceptionMessage
-from exceptions_log.report import REPORT_JOB_KEY
+from exceptions_log.report import NOBODY, REPORT_JOB_KEY, list_recipients
 
 
 def register_exception_steps() -> None:
@@ -33,16 +36,30 @@ def register_exception_steps() -> None:
             is_exact=True,
         )
     )
-    register_step(
-        build_job_step(
-            text=StepText(
-                key="user_exception_report",
-                title="User Exception Report, sent daily",
-                why="One e-mail a day says what fails, to whoever looks after the transfer; none where nothing does.",
-                section="Connection setup: enablement",
-                position=510,
-                is_optional=True,
-            ),
-            job_key=REPORT_JOB_KEY,
-        )
+    _register_report_step()
+
+
+def _register_report_step() -> None:
+    """Done once the job is Active, and somebody gets what it sends."""
+    step = build_job_step(
+        text=StepText(
+            key="user_exception_report",
+            title="User Exception Report, sent daily",
+            why="One e-mail a day says what fails, to whoever looks after the transfer; none where nothing does.",
+            section="Connection setup: enablement",
+            position=510,
+            is_optional=True,
+        ),
+        job_key=REPORT_JOB_KEY,
     )
+
+    def check() -> StepState:
+        state = step.check()
+        if state.status != StepStatus.DONE:
+            return state
+        recipients = list_recipients(JobDefinition.objects.get(key=REPORT_JOB_KEY))
+        if not recipients:
+            return StepState.broken(f"{state.reason} {NOBODY}")
+        return StepState.done(f"{state.reason} It goes to {', '.join(recipients)}.")
+
+    register_step(replace(step, check=check))

@@ -8,7 +8,7 @@ import pytest
 from django.core import mail
 
 from ctms.audit.services import save_record
-from ctms.configuration.steps import apply_step, get_step
+from ctms.configuration.steps import StepState, StepStatus, apply_step, get_step
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.jobs.choices import Frequency, RunState
@@ -108,9 +108,20 @@ def test_a_long_report_leads_to_the_console(monkeypatch: pytest.MonkeyPatch) -> 
     assert "… and 2 more." in mail.outbox[0].body
 
 
+@pytest.mark.usefixtures("_reader")
 def test_it_is_delivered_daily_and_inactive_and_its_step_activates_it() -> None:
     definition = JobDefinition.objects.get(key=REPORT_JOB_KEY)
     assert (definition.frequency, definition.hour, definition.status) == (Frequency.DAILY, 6, RecordStatus.INACTIVE)
-    apply_step(step=get_step("user_exception_report"), actor=build_admin_actor())
+    step = get_step("user_exception_report")
+    assert step.read_state().status == StepStatus.TO_DO
+    apply_step(step=step, actor=build_admin_actor())
     definition.refresh_from_db()
     assert definition.status == RecordStatus.ACTIVE
+    assert step.read_state() == StepState.done("User Exception Report is Active. It goes to it@example.org.")
+
+
+def test_its_step_is_broken_while_nobody_gets_it() -> None:
+    step = get_step("user_exception_report")
+    apply_step(step=step, actor=build_admin_actor())
+    state = step.read_state()
+    assert (state.status, "Nobody gets the report" in state.reason) == (StepStatus.BROKEN, True)
