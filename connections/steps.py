@@ -119,7 +119,8 @@ _CONNECTION = ConfigurationStep(
 _CREDENTIALS = ConfigurationStep(
     key="credentials",
     title="Password and connected app",
-    why="The Vault logs in to the CRM as its integration user, through the CRM's connected app.",
+    why="The Vault logs in to the CRM as its integration user, through the CRM's connected app; its key and secret "
+    "are there under Setup > App Setup > Create > Apps > Remote API Access.",
     section=ENABLEMENT,
     position=420,
     check=_check_credentials,
