@@ -31,6 +31,7 @@ def register_transfer_job() -> None:
             execute=run_transfer,
             about="Runs every Active connection: sends studies, sites and Clinical Activities to its CRM, and receives "
             "its calls as Medical Activities. What cannot go is a user exception, and is tried again by the next run.",
+            idle="no connection is Active",
             part_labels=dict(IntegrationKind.choices),
         )
     )

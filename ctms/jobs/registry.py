@@ -52,8 +52,8 @@ class JobHandler:
 
     `execute` calls `context.lease.stop_if_cancelled()` between its batches. `abandon` is told, by key and with the
     reason, of a unit whose run was cancelled while nobody was at work on it. The job is delivered with `frequency` and
-    `hour` (UTC). For the console, `about` says what it does, and `part_labels` names the parts of its results, in the
-    order in which they are shown; objects have their own names.
+    `hour` (UTC). For the console, `about` says what it does, `idle` why it has no units, and `part_labels` names the
+    parts of its results, in the order in which they are shown; objects have their own names.
     """
 
     key: str
@@ -64,6 +64,7 @@ class JobHandler:
     frequency: Frequency = Frequency.HOURLY
     hour: int = 0
     about: str = ""
+    idle: str = "nothing waits for it"
     part_labels: Mapping[str, str] = field(default_factory=dict)
 
 

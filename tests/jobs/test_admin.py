@@ -122,6 +122,13 @@ def test_start_now_without_a_connection_says_what_is_missing(client: Client, tra
     ]
 
 
+def test_start_now_of_a_job_for_which_nothing_waits_says_so(client: Client) -> None:
+    log_in_admin(client)
+    bulk = JobDefinition.objects.get(key="records.bulk")
+    response = client.post(job_url(bulk, "start-now"), follow=True)
+    assert list_messages(response) == ["Bulk Edits and Imports has nothing to work on: nothing waits for it."]
+
+
 def test_who_may_not_manage_jobs_starts_none(client: Client, transfer: JobDefinition) -> None:
     ConnectionFactory.create()
     profile = SecurityProfileFactory.create(permissions=["connection__sys:edit"])

@@ -25,7 +25,7 @@ from ctms.jobs.admin.mail import show_test_mail
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.cron import CronError
 from ctms.jobs.models import JobDefinition, JobRun
-from ctms.jobs.registry import find_about
+from ctms.jobs.registry import find_about, get_handler
 from ctms.jobs.schedules import describe_schedule, list_next_runs
 from ctms.jobs.selectors import list_overdue_jobs
 from ctms.jobs.services import JobAlreadyRunningError, reset_clock, start_now
@@ -185,7 +185,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
             return HttpResponseRedirect(self.get_change_url(definition))
         if not runs:
             self.message_user(
-                request, f"{definition} has nothing to work on: no connection is Active.", messages.WARNING
+                request, f"{definition} has nothing to work on: {get_handler(definition.key).idle}.", messages.WARNING
             )
             return HttpResponseRedirect(self.get_change_url(definition))
         count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
