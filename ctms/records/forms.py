@@ -19,7 +19,7 @@ from ctms.records.formfields import PicklistField, SegmentedInput, build_form_fi
 from ctms.records.formplans import OBJECT_TYPE, FormPlan
 from ctms.records.partentries import PartChange, write_each, write_with_parts
 from ctms.records.referencefields import ReferenceField
-from ctms.records.severalfields import PartsField, SeveralField
+from ctms.records.severalfields import PartsField, SeveralField, narrow_fields
 from ctms.records.values import ShownValue, ValueReader, read_value
 
 _MOST_SEGMENTS = 6
@@ -93,7 +93,7 @@ class RecordForm(forms.Form):
             self.fields[OBJECT_TYPE].widget.attrs["data-reload"] = ""
         if data is not None:
             self.data = data if self.is_new else self._complete(data)
-            self._narrow(self.data)
+            narrow_fields(fields=self.fields, data=self.data)
 
     def clean(self) -> dict[str, Any]:
         """References that are required may be left to another that fills them, but to none that is left empty too."""
@@ -119,7 +119,8 @@ class RecordForm(forms.Form):
         }
         try:
             if self.is_new:
-                repeated = values.pop(self._repeated, []) if self._repeated else []
+                is_repeated = isinstance(self.fields.get(self._repeated), SeveralField)
+                repeated = values.pop(self._repeated, []) if is_repeated else []
                 self.saved = write_each(
                     access=self.access,
                     record=self.record,
@@ -220,7 +221,8 @@ class RecordForm(forms.Form):
 
     def _build_field(self, field: ObjectField, *, present: Any, takes_several: bool) -> forms.Field:
         if takes_several and field.api_name == self._repeated:
-            several = SeveralField(access=self.access, field=field, label=field.label, required=field.is_required)
+            required = field.is_required or field.api_name in self.access.shape.get_type(self.object_type).required
+            several = SeveralField(access=self.access, field=field, label=field.label, required=required)
             several.help_text = f"Several can be chosen: one {self.access.vault_object.label} is saved for each."
             value = self.initial.get(field.api_name)
             self.initial[field.api_name] = [] if value is None else [value]
@@ -232,15 +234,11 @@ class RecordForm(forms.Form):
         return self.access.vault_object.repeated_by
 
     def _list_part_changes(self) -> list[PartChange]:
-        changes = []
-        for part in self.plan.parts:
-            name, made = part.entry.name, self.fields[part.entry.name]
-            if isinstance(made, PartsField) and not self._is_omitted(self.data, name):
-                chosen, earlier = self.cleaned_data[name], made.earlier
-                added = [each for each in chosen if each not in earlier]
-                removed = [each for each in earlier if each not in chosen]
-                changes.append(PartChange(plan=part, added=added, removed=removed if part.can_remove else []))
-        return changes
+        return [
+            each.read_change(self.cleaned_data[name])
+            for name, each in self.fields.items()
+            if isinstance(each, PartsField) and not self._is_omitted(self.data, name)
+        ]
 
     def _build_item(self, *, field: ObjectField, reader: ValueReader) -> FormItem | None:
         is_wide = field.kind == FieldKind.LONG_TEXT
@@ -269,30 +267,6 @@ class RecordForm(forms.Form):
             return SHOWN_FIELDS in data and name not in data and name not in data[SHOWN_FIELDS].split()
         return bool(self.fields[name].widget.value_omitted_from_data(data, {}, name))
 
-    def _narrow(self, data: QueryDict) -> None:
-        """Let each reference be one that fits the others, those named in words included: the widest are read first."""
-        references = {name: each for name, each in self.fields.items() if isinstance(each, ReferenceField)}
-        parts = {name: references.pop(name) for name in [*references] if isinstance(references[name], PartsField)}
-        chosen: dict[str, list[Any]] = {}
-        words: dict[str, list[str]] = {}
-        for name, each in references.items():
-            chosen[name], words[name] = each.split_chosen(each.widget.value_from_datadict(data, {}, name))
-        for name in sorted(words, key=lambda name: len(references[name].list_wider())):
-            if words[name]:
-                references[name].narrow(_list_single(chosen))
-            for text in words[name]:
-                try:
-                    chosen[name].append(references[name].find(text).uid)
-                except ValidationError:
-                    continue  # said when the form is validated
-        for each in references.values():
-            each.narrow(_list_single(chosen))
-        for name, each in parts.items():
-            if isinstance(each, PartsField):
-                each.recall(data, name)
-                if each.widget.value_from_datadict(data, {}, name):
-                    each.limit(chosen)
-
     def _is_filled(self, name: str) -> bool:
         return any(
             name in each.list_filled(self.cleaned_data.get(other))
@@ -316,11 +290,6 @@ def list_parents(*, access: ObjectAccess, parameters: Mapping[str, Any]) -> dict
     """The references among the parameters of an address: what a further record is created with, too."""
     fields = access.shape.fields
     return {name: text for name, text in parameters.items() if name in fields and fields[name].reference is not None}
-
-
-def _list_single(chosen: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """Of several nothing can be told that all others must fit."""
-    return {name: uids[0] for name, uids in chosen.items() if len(uids) == 1}
 
 
 def _read_initial(*, record: Any, field: ObjectField) -> Any:

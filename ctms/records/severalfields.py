@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
-from ctms.records.partentries import PartPlan, build_deciders, list_part_choices
+from ctms.records.partentries import PartChange, PartPlan, build_deciders, list_part_choices
 from ctms.records.referencefields import ReferenceField, ReferenceInput, read_uid
 from ctms.records.references import describe_reference
 
@@ -96,7 +96,7 @@ class SeveralField(ReferenceField):
             filled |= super().list_filled(each)
         return {name: each for name, each in filled.items() if name in self.list_filling()}
 
-    def split_chosen(self, value: Any) -> tuple[list[Any], list[str]]:
+    def split_chosen(self, value: Any) -> tuple[list[UUID], list[str]]:
         uids = [(each, read_uid(each)) for each in value or []]
         return [uid for _, uid in uids if uid], [str(each) for each, uid in uids if not uid]
 
@@ -177,6 +177,8 @@ class PartsField(SeveralField):
 
     def recall(self, data: Any, name: str) -> None:
         """Know those alone that whoever sent the form was shown: what others added or removed meanwhile stays so."""
+        if self.record._state.adding:  # noqa: SLF001  the record of an earlier form may be gone, and is made anew
+            return
         shown = {uid for text in data.getlist(f"{name}__earlier") if (uid := read_uid(text))}
         self.gone = shown - {each.uid for each in self.earlier}
         self.earlier = [each for each in self.earlier if each.uid in shown]
@@ -185,6 +187,44 @@ class PartsField(SeveralField):
         """To what fits the record as the form has it: `chosen` are the uids of its references."""
         deciders = build_deciders(access=self.of, object_type=self.object_type, chosen=chosen, record=self.record)
         self.choices = list_part_choices(plan=self.plan, deciders=deciders)
+
+    def read_change(self, chosen: Sequence[Any]) -> PartChange:
+        """What was ticked and unticked since the form was opened."""
+        removed = [each for each in self.earlier if each not in chosen] if self.can_remove else []
+        return PartChange(plan=self.plan, added=[each for each in chosen if each not in self.earlier], removed=removed)
+
+
+def narrow_fields(*, fields: Mapping[str, forms.Field], data: Any) -> None:
+    """Let each reference be one that fits the others, those named in words included: the widest are read first."""
+    references = {
+        name: each
+        for name, each in fields.items()
+        if isinstance(each, ReferenceField) and not isinstance(each, PartsField)
+    }
+    chosen: dict[str, list[UUID]] = {}
+    words: dict[str, list[str]] = {}
+    for name, each in references.items():
+        chosen[name], words[name] = each.split_chosen(each.widget.value_from_datadict(data, {}, name))
+    for name in sorted(words, key=lambda name: len(references[name].list_wider())):
+        if words[name]:
+            references[name].narrow(_list_single(chosen))
+        for text in words[name]:
+            try:
+                chosen[name].append(references[name].find(text).uid)
+            except ValidationError:
+                continue  # said when the form is validated
+    for each in references.values():
+        each.narrow(_list_single(chosen))
+    for name, parts in fields.items():
+        if isinstance(parts, PartsField):
+            parts.recall(data, name)
+            if parts.widget.value_from_datadict(data, {}, name):
+                parts.limit(chosen)
+
+
+def _list_single(chosen: Mapping[str, list[UUID]]) -> dict[str, Any]:
+    """Of several nothing can be told that all others must fit."""
+    return {name: uids[0] for name, uids in chosen.items() if len(uids) == 1}
 
 
 def _join_labels(labels: list[str]) -> str:

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
-from ctms.audit.services import save_record
+from ctms.audit.services import delete_record, save_record
 from ctms.clinical.choices import CommunicationType, MonitoringEventType
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -273,6 +273,20 @@ def test_a_layout_that_prevents_their_creation_has_no_entry(admin: Client, site:
     assert admin.get(reverse("record_lookup", args=(EVENT, "participants"))).status_code == 404
 
 
+def test_who_was_ticked_for_a_visit_that_is_gone_is_ticked_for_a_new_one(admin: Client, site: StudySite) -> None:
+    event = MonitoringEventFactory.create(site=site)
+    zoe = MonitoringEventParticipantFactory.create(monitoring_event=event, person=person("Zoe"))
+    values = fill(read_form(admin.get(edit_url(event)), form_id=FORM), typed={})
+    for record in (zoe, event):
+        delete_record(record=record, actor=build_admin_actor())
+    lost = admin.post(edit_url(event), {**values, "participants": uids("Zoe", "Anna")})
+    kept = read_form(lost, form_id=FORM)
+    assert kept["participants"] == uids("Zoe", "Anna")
+    url = create_url(EVENT, MonitoringEventType.INTERIM_MONITORING_VISIT)
+    assert admin.post(url, fill(kept, typed={})).status_code == 302
+    assert list_participants(MonitoringEvent.objects.get()) == ["Zoe", "Anna"]
+
+
 # -- A communication with several persons, of several sites ----------------------------------------
 def test_a_communication_is_logged_for_several_persons(admin: Client, site: StudySite) -> None:
     answer = log_email(admin, site__v=[site.uid], contacts=uids("Zoe", "Anna", "Mona"))
@@ -361,6 +375,25 @@ def test_a_communication_that_exists_has_one_site(admin: Client, site: StudySite
     )
     assert answer.status_code == 302
     assert list_contacts() == {"0102": ["Olga"]}
+
+
+def test_a_clone_has_one_site(admin: Client, site: StudySite) -> None:
+    log = StudyCommunicationLogFactory.create(site=site)
+    url = reverse("record_clone", args=(LOG, log.uid))
+    assert submit(admin, url, {"contacts": uids("Zoe")}).status_code == 302
+    assert [(each.site, each.contacts.count()) for each in StudyCommunicationLog.objects.order_by("pk")] == [
+        (site, 0),
+        (site, 1),
+    ]
+
+
+def test_a_communication_that_is_created_in_place_has_one_site(admin: Client, site: StudySite) -> None:
+    url = f"{create_url(LOG, CommunicationType.EMAIL)}&in_place=1"
+    values = read_form(admin.get(url), form_id="place-form")
+    typed = {"site__v": site.uid, "site__v__text": "0101", "site__v__shown": "0101", "contacts": uids("Zoe")}
+    answer = admin.post(url, {**fill(values, typed={}), **typed}, headers={"Accept": "application/json"})
+    assert answer.status_code == 201
+    assert list_contacts() == {"0101": ["Zoe"]}
 
 
 # -- Every object -----------------------------------------------------------------------------------
