@@ -34,6 +34,7 @@ from tests.factories.clinical import (
     MonitoringEventFactory,
     MonitoringEventParticipantFactory,
     PersonFactory,
+    StudyAssignmentFactory,
     StudyCommunicationLogFactory,
     StudyPersonFactory,
     StudySiteFactory,
@@ -191,6 +192,26 @@ def test_people_of_the_site_are_offered_before_those_of_the_study(admin: Client,
     assert offer() == []
     event = MonitoringEventFactory.create(site=site)
     assert offer(record=event.uid, q="mon") == ["Mona"]
+
+
+def test_what_the_user_does_not_see_tells_nothing_of_its_people(client: Client, site: StudySite) -> None:
+    event = MonitoringEventFactory.create(site=site)
+    part = MonitoringEventParticipant.object_name
+    permissions = [
+        f"{EVENT}:read",
+        f"{part}:read",
+        f"{part}:create",
+        "person__sys:read",
+        "study__v:read",
+        "site__v:read",
+    ]
+    user = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=permissions))
+    client.force_login(user)
+    url = reverse("record_lookup", args=(EVENT, "participants"))
+    asked = [{"record": event.uid}, {"study__v": site.study.uid}, {"site__v": site.uid}, {"site__v": "nothing"}]
+    assert [client.get(url, each).json()["results"] for each in asked] == [[]] * 4
+    StudyAssignmentFactory.create(user=user, study=site.study)
+    assert [len(client.get(url, each).json()["results"]) for each in asked] == [4, 3, 4, 0]
 
 
 def test_a_form_that_is_opened_for_a_visit_ticks_who_takes_part(admin: Client, site: StudySite) -> None:
