@@ -208,7 +208,12 @@ def test_what_the_user_does_not_see_tells_nothing_of_its_people(client: Client, 
     user = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=permissions))
     client.force_login(user)
     url = reverse("record_lookup", args=(EVENT, "participants"))
-    asked = [{"record": event.uid}, {"study__v": site.study.uid}, {"site__v": site.uid}, {"site__v": "nothing"}]
+    asked: list[dict[str, str]] = [
+        {"record": str(event.uid)},
+        {"study__v": str(site.study.uid)},
+        {"site__v": str(site.uid)},
+        {"site__v": "nothing"},
+    ]
     assert [client.get(url, each).json()["results"] for each in asked] == [[]] * 4
     StudyAssignmentFactory.create(user=user, study=site.study)
     assert [len(client.get(url, each).json()["results"]) for each in asked] == [4, 3, 4, 0]
