@@ -14,6 +14,8 @@ from django.utils.text import capfirst
 
 from ctms.configuration.registry import list_referring_fields
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.expressions import name_value
+from ctms.records.references import list_custom_references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,11 @@ def list_dependants(*, access: ObjectAccess, record: Any, counts: Mapping[str, i
     links: dict[str, list[DependantLink]] = {}
     visible: dict[str, list[QuerySet[Any]]] = {}
     limited: defaultdict[str, bool] = defaultdict(bool)
-    for other, field in list_referring_fields(access.vault_object):
+    referring = [
+        *list_referring_fields(access.vault_object),
+        *list_custom_references(configuration=access.configuration, model=type(record)),
+    ]
+    for other, field in referring:
         if other.plural_label not in counts:
             continue
         opened = open_related(access=access, object_name=other.api_name)
@@ -56,7 +62,9 @@ def list_dependants(*, access: ObjectAccess, record: Any, counts: Mapping[str, i
         links.setdefault(other.plural_label, []).append(DependantLink(label=field.label, url=url))
         records = opened.list_records()
         limited[other.plural_label] |= bool(records.query.where)
-        visible.setdefault(other.plural_label, []).append(records.filter(**{field.attribute: record}))
+        named, name = name_value(records=records, field=field)
+        value = str(record.uid) if field.is_custom else record
+        visible.setdefault(other.plural_label, []).append(named.filter(**{name: value}))
     return [
         Dependants(
             label=str(capfirst(label)),

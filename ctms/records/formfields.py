@@ -20,6 +20,11 @@ from ctms.records.checks import BEYOND, MOST_DIGITS
 from ctms.records.referencefields import ReferenceField
 from ctms.records.values import EARLIEST, LATEST, format_value, to_zone
 
+# What to type instead; a browser with a picker of its own seldom lets it come to that.
+_NO_DATE = {"invalid": "This is no date. Write it as 2026-03-31 or 31 Mar 2026."}
+_NO_TIME = {"invalid": "This is no time. Write it as 2026-03-31 14:05."}
+_NO_NUMBER = {"invalid": "This is no number. Write it as 1234.5."}
+_NO_WHOLE_NUMBER = {"invalid": "This is no whole number. Write it as 1234."}
 _YES, _NO = ("yes", "y", "true", "1", "on"), ("no", "n", "false", "0", "off")
 
 
@@ -170,7 +175,7 @@ def build_form_field(
         return _build_number_field(field=field, common=common)
     if field.kind == FieldKind.DATETIME:
         entry = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-        return MomentField(present=present, widget=entry, **common)
+        return MomentField(present=present, widget=entry, error_messages=_NO_TIME, **common)
     if field.kind in _PLAIN:
         return _PLAIN[field.kind](common)
     widget = forms.Textarea(attrs={"rows": 5}) if field.kind == FieldKind.LONG_TEXT else forms.TextInput()
@@ -180,16 +185,17 @@ def build_form_field(
 _PLAIN: Mapping[FieldKind, Callable[[dict[str, Any]], forms.Field]] = {
     FieldKind.YES_NO: lambda common: YesNoField(**common | {"required": False}),
     FieldKind.DATE: lambda common: forms.DateField(
-        widget=TypedDateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **common
+        widget=TypedDateInput(attrs={"type": "date"}, format="%Y-%m-%d"), error_messages=_NO_DATE, **common
     ),
 }
 
 
 def _build_number_field(*, field: ObjectField, common: dict[str, Any]) -> forms.Field:
     if field.is_whole:
-        return forms.IntegerField(**common)
+        return forms.IntegerField(error_messages=_NO_WHOLE_NUMBER, **common)
     widget = forms.NumberInput(attrs={"step": "any"})
-    return forms.DecimalField(max_digits=MOST_DIGITS if field.is_custom else None, widget=widget, **common)
+    most_digits = MOST_DIGITS if field.is_custom else None
+    return forms.DecimalField(max_digits=most_digits, widget=widget, error_messages=_NO_NUMBER, **common)
 
 
 def _list_picklist(*, access: ObjectAccess, field: ObjectField, present: Any) -> list[tuple[str, str]]:

@@ -15,10 +15,11 @@ from django.db import models
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from ctms.configuration.fields import ObjectField
-from ctms.configuration.registry import Offer, VaultObject, get_object_of_model
-from ctms.configuration.snapshot import ObjectShape
+from ctms.configuration.registry import Offer, VaultObject, get_object_of_model, list_record_objects
+from ctms.configuration.snapshot import Configuration, ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.expressions import name_value
 
 # Stands for the name of a record that the user may not read.
 HIDDEN = "(not visible to you)"
@@ -160,6 +161,33 @@ def select_narrowing(*, records: QuerySet[Any], shape: ObjectShape, field: Objec
     """Load with the records what `list_filled` says of each."""
     attributes = [each.attribute for each in list_narrowings(shape=shape, field=field)]
     return records.select_related(*attributes) if attributes else records
+
+
+def list_custom_references(
+    *, configuration: Configuration, model: type[models.Model]
+) -> list[tuple[VaultObject, ObjectField]]:
+    """Objects of the study teams with each of their custom fields that refers to records of the model."""
+    return [
+        (other, field)
+        for other in list_record_objects()
+        for field in configuration.get(other.api_name).fields.values()
+        if field.is_custom and field.reference is model
+    ]
+
+
+def count_custom_references(*, configuration: Configuration, record: Any) -> list[tuple[VaultObject, int]]:
+    """How many records of which objects name this one in custom fields, which no database keeps in order.
+
+    One statement a field.
+    """
+    counts: dict[str, tuple[VaultObject, int]] = {}
+    for other, field in list_custom_references(configuration=configuration, model=type(record)):
+        records, name = name_value(records=other.model._base_manager.all(), field=field)
+        naming = records.filter(**{name: str(record.uid)})
+        number = (naming.exclude(pk=record.pk) if other.model is type(record) else naming).count()
+        if number:
+            counts[other.api_name] = (other, counts.get(other.api_name, (other, 0))[1] + number)
+    return list(counts.values())
 
 
 def describe_choice(record: Any) -> str:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 
 from ctms.audit.actors import Actor
 from ctms.audit.selectors import list_dependants
-from ctms.audit.services import delete_record, save_record
+from ctms.audit.services import RecordInUseError, delete_record, save_record
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import StaleRecordError
@@ -28,7 +28,7 @@ from ctms.records.checks import (
     list_changed,
     require_object_type,
 )
-from ctms.records.references import list_choices
+from ctms.records.references import count_custom_references, list_choices
 from ctms.records.values import assign_value, read_value
 
 _NOT_CLONED = ("external_id__v", "status__v", "object_type__v")
@@ -146,6 +146,8 @@ def plan_deletion(*, access: ObjectAccess, record: Any) -> DeletionPlan:
     parts = _list_parts(record)
     going_along = Counter(str(part._meta.verbose_name_plural) for part in parts)
     kept = Counter(dependants.protecting)
+    named = count_custom_references(configuration=access.configuration, record=record)
+    kept.update({other.plural_label: number for other, number in named})
     kept.subtract(going_along)
     return DeletionPlan(
         refusal=_explain_deletion(access=access, record=record, parts=parts),
@@ -185,9 +187,20 @@ def delete_with_parts(
                 f"What goes with {record} is not what you were shown; nothing was deleted. Look at it again, then "
                 "delete it."
             )
+        _refuse_named(access=access, record=record)
         for part in parts:
             delete_record(record=part, actor=actor, reason=reason)
         delete_record(record=record, actor=actor, reason=reason, expected_version=expected_version)
+
+
+def _refuse_named(*, access: ObjectAccess, record: Any) -> None:
+    """Raises RecordInUseError if custom fields name the record."""
+    named = count_custom_references(configuration=access.configuration, record=record)
+    if named:
+        listed = sorted(f"{n} {other.label if n == 1 else other.plural_label}" for other, n in named)
+        raise RecordInUseError(
+            f"{record} cannot be deleted: it is referred to by {', '.join(listed)}. Delete or change those first."
+        )
 
 
 def build_clone(*, access: ObjectAccess, record: Any) -> Any:

@@ -122,3 +122,15 @@ def test_the_console_is_in_utc_whatever_the_time_zone_of_its_user(client: Client
         client.force_login(UserFactory.create(is_superuser=True, is_staff=True, time_zone="Asia/Tokyo"))
         page = client.get(reverse("admin:audit_auditentry_changelist")).content.decode()
     assert "2 Mar 2026, 20:20" in page
+
+
+def test_an_error_of_the_vault_has_a_page_in_its_look(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(_user: User) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("ctms.records.views.home.build_home_panels", break_down)
+    client.force_login(UserFactory.create())
+    client.raise_request_exception = False
+    response = client.get("/")
+    page = response.content.decode()
+    assert (response.status_code, "Something went wrong" in page, "vault.css" in page) == (500, True, True)

@@ -271,7 +271,8 @@ def test_the_star_and_the_recent_menu(page: Page, site: StudySite) -> None:
     expect(star).to_be_focused()
     page.goto(f"/records/study__v/{site.study.uid}/")
     page.locator(".recent-menu summary").click()
-    expect(page.locator(".recent-menu a")).to_have_text(["0142 Study site", "0142 Study site"])
+    shown = "0142 · Charité – Universitätsmedizin Berlin, Campus Mitte Study site"
+    expect(page.locator(".recent-menu a")).to_have_text([shown, shown])
     page.goto("/")
     expect(page.get_by_role("region", name="Favourites").get_by_role("link", name="0142")).to_be_visible()
     take_pictures(page, "home")

@@ -158,7 +158,7 @@ def test_mistakes_are_named_and_nothing_typed_is_lost(client: Client) -> None:
     }
     response = client.post(f"/records/{ACTIVITY}/bulk/", data)
     form = response.context["form"]
-    assert form.errors["date__v"] == ["Enter a valid date."]
+    assert form.errors["date__v"] == ["This is no date. Write it as 2026-03-31 or 31 Mar 2026."]
     assert form.errors["subject__v"] == ["Say what to set, or tick “clear”."]
     assert form.errors["study__v"][0].startswith("There is no active study “Nowhere”")
     page = response.content.decode()

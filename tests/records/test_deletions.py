@@ -14,6 +14,7 @@ from ctms.audit.models import AuditEntry
 from ctms.audit.selectors import list_deleted_uids
 from ctms.audit.services import save_record
 from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, Person, Study
+from ctms.configuration.models import CustomField
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor
@@ -153,6 +154,26 @@ def test_what_keeps_a_record_is_shown_with_the_lists_to_see_it_in(client: Client
         ],
     )
     assert '<button class="button danger"' not in response.content.decode()
+
+
+def test_a_person_whom_a_custom_field_names_is_kept(client: Client) -> None:
+    mentor = CustomField(of_object="study__v", label="Mentor", api_name="mentor__c", kind="person")
+    save_record(record=mentor, actor=build_admin_actor())
+    person = PersonFactory.create()
+    study = StudyFactory.create(custom_fields={"mentor__c": str(person.uid)})
+    response = client.get(get_address(person))
+    assert (response.context["is_possible"], list_shown(response, "protecting")) == (
+        False,
+        [("Studies", 1, [f"/records/study__v/?mentor__c={person.uid}"])],
+    )
+    refused = client.delete(f"/api/v1/person__sys/{person.uid}/", headers={"If-Match": f'"{person.version}"'})
+    assert (refused.status_code, Person.objects.filter(pk=person.pk).exists()) == (409, True)
+    assert refused.json()["detail"].endswith("it is referred to by 1 study. Delete or change those first.")
+
+    study.custom_fields = {}
+    save_record(record=study, actor=build_admin_actor())
+    delete(client, person)
+    assert not Person.objects.filter(pk=person.pk).exists()
 
 
 def test_what_the_user_may_not_read_is_counted_without_a_link(client: Client) -> None:

@@ -89,7 +89,7 @@ def test_what_is_typed_is_read(name: str, typed: Any, value: Any) -> None:
         ("subject__v", "a\x00b", ["Null characters are not allowed."]),
         ("channel__v", "smoke", ["“smoke” is none of the choices: In person, Video, Phone, Chat/Text, Email, Other."]),
         ("channel__v", "", ["This field is required."]),
-        ("date__v", "31/02/2026", ["Enter a valid date."]),
+        ("date__v", "31/02/2026", ["This is no date. Write it as 2026-03-31 or 31 Mar 2026."]),
         ("date__v", "", ["This field is required."]),
         ("complete__v", "perhaps", ["“perhaps” is neither Yes nor No."]),
     ],
@@ -101,7 +101,11 @@ def test_what_cannot_be_read_is_explained(name: str, typed: Any, messages: list[
 def test_numbers_are_whole_where_the_model_says_so() -> None:
     field = build("hours__v", of=TRAINING)
 
-    assert (field.clean("8"), field.clean(""), explain(field, "1.5")) == (8, None, ["Enter a whole number."])
+    assert (field.clean("8"), field.clean(""), explain(field, "1.5")) == (
+        8,
+        None,
+        ["This is no whole number. Write it as 1234."],
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,10 +133,10 @@ def test_custom_fields_of_every_kind_are_read(kind: str, typed: str, value: Any)
     ("kind", "typed", "messages"),
     [
         ("text", "x" * 256, ["Ensure this value has at most 255 characters (it has 256)."]),
-        ("number", "seven", ["Enter a number."]),
+        ("number", "seven", ["This is no number. Write it as 1234.5."]),
         ("number", "12345678901234567", ["Ensure that there are no more than 15 digits in total."]),
-        ("date", "soon", ["Enter a valid date."]),
-        ("datetime", "soon", ["Enter a valid date/time."]),
+        ("date", "soon", ["This is no date. Write it as 2026-03-31 or 31 Mar 2026."]),
+        ("datetime", "soon", ["This is no time. Write it as 2026-03-31 14:05."]),
         ("picklist", "green", ["“green” is none of the choices: red, blue."]),
     ],
 )

@@ -214,7 +214,7 @@ def test_what_of_the_address_cannot_be_filled_in_is_said(client: Client, user: U
 
     assert answer.context["problems"] == [
         f"Site: {DOES_NOT_FIT}",
-        "Date: Enter a valid date.",
+        "Date: This is no date. Write it as 2026-03-31 or 31 Mar 2026.",
     ]
 
 
@@ -265,7 +265,7 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
 
     assert list_errors(answer) == {
         "person__v": [NOBODY],
-        "date__v": ["Enter a valid date."],
+        "date__v": ["This is no date. Write it as 2026-03-31 or 31 Mar 2026."],
         "channel__v": ["This field is required."],
     }
     values = read_form(answer, form_id=FORM)
@@ -699,7 +699,7 @@ def test_forms_take_a_bounded_number_of_statements(
     activity = ActivityFactory.create(site=event.site, monitoring_event=event)
     client.get(CREATE)
 
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get(CREATE)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         client.get(address(activity, "edit/"))

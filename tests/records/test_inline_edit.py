@@ -235,7 +235,10 @@ def test_saving_the_same_writes_nothing(client: Client) -> None:
 def test_errors_stand_beside_the_field_with_what_was_typed(client: Client) -> None:
     activity = ActivityFactory.create()
     response = save(client, activity, "date__v", "31 February")
-    assert (response.status_code, read_errors(response)) == (200, ["Enter a valid date."])
+    assert (response.status_code, read_errors(response)) == (
+        200,
+        ["This is no date. Write it as 2026-03-31 or 31 Mar 2026."],
+    )
     content = response.content.decode()
     assert ('value="31 February"' in content, 'aria-invalid="true"' in content) == (True, True)
     assert save(client, activity, "date__v", "31 February", htmx=False).status_code == 200
