@@ -255,7 +255,9 @@ def test_what_is_found_is_grouped_by_object_in_the_order_of_the_tabs(admin: Clie
     assert search(admin, "berlin") == {
         "Study": [("<mark>BERLIN</mark>-1 · Heart", "ACME · Phase III · Active", "")],
         "Study site": [("0142 · Charité", f"<mark>Berlin</mark> · <mark>BERLIN</mark>-1 · Germany · {leader}", "")],
-        "Activity": [(activity.name, f"Shipment to <mark>Berlin</mark> · {leader} · 2 Mar 2026 · Phone", "Complete")],
+        "Activity": [
+            (f"{activity.name} · Shipment to <mark>Berlin</mark>", f"{leader} · 2 Mar 2026 · Phone", "Complete")
+        ],
         "Study country": [("Germany", "<mark>BERLIN</mark>-1", "")],
     }
 
