@@ -78,6 +78,15 @@ def test_values_gaps_and_duplicates_are_counted_with_examples() -> None:
     assert list_values(found.but_for_case.examples) == [["A-1", "A-1", "a-1"], ["D-4", "d-4"]]
 
 
+def test_all_but_one_are_not_a_hundred_percent(client: Client) -> None:
+    for number in range(299):
+        PersonFactory.create(external_id=f"P-{number}")
+    PersonFactory.create(external_id="")
+    map_identifiers()
+    log_in_admin(client)
+    assert "299 (99%)" in client.get(reverse("admin:identifier_check")).content.decode()
+
+
 def test_a_custom_field_is_counted_in_the_same_way() -> None:
     field = CustomField(of_object="person__sys", api_name="veeva_id__c", label="Veeva ID")
     save_record(record=field, actor=build_admin_actor())

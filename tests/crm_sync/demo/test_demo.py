@@ -20,6 +20,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from crm_sync.demo.processes import is_port_free
+from crm_sync.management.commands.demo import Ports, build_environment
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -141,3 +142,7 @@ def test_the_demonstration_refuses_settings_without_a_sandbox(settings: Settings
     settings.CRM_SANDBOX_ORIGINS = {}
     with pytest.raises(CommandError, match=r"it needs ctms\.settings\.embedded\.$"):
         call_command("demo")
+
+
+def test_links_in_e_mails_and_in_the_crm_lead_to_the_port_that_was_chosen() -> None:
+    assert build_environment(ports=Ports(web=8123, crm=8201))["VAULT_BASE_URL"] == "http://127.0.0.1:8123"
