@@ -148,7 +148,7 @@ def run_job(page: Page, name: str) -> JobRun:
     page.get_by_role("link", name=name).click()
     page.get_by_role("link", name="Start Now").click()
     page.get_by_role("button", name="Start Now").click()
-    expect(page.get_by_text(f"{name} was started: 1 run(s) queued.")).to_be_visible()
+    expect(page.get_by_text(f"{name} was started: 1 run queued.")).to_be_visible()
     [queued] = JobRun.objects.filter(state=RunState.QUEUED)
     execute_run(queued.pk)
     queued.refresh_from_db()

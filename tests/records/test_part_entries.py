@@ -443,5 +443,5 @@ def test_the_form_takes_as_many_statements_for_many_participants(
             monitoring_event=event, person=add_member(f"N{number}", study=site.study, site=site)
         )
     admin.get(edit_url(event))
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         admin.get(edit_url(event))
