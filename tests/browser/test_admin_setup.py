@@ -181,15 +181,16 @@ def add_activity_sections(page: Page) -> None:
         save_layout(page)
 
 
-def assign_fields(page: Page, object_title: str, object_type: str, *fields: str) -> None:
+def assign_fields(page: Page, object_title: str, object_types: list[str], *fields: str) -> None:
     open_from_landing_page(page, "Objects")
     page.get_by_role("link", name=object_title, exact=True).click()
     page.get_by_role("navigation").get_by_role("link", name="Object Types", exact=True).click()
-    page.get_by_role("link", name=f"Object type fields of {object_type}", exact=True).click()
-    for field in fields:
-        page.get_by_label(f"{field}: assigned", exact=True).check()
-    save(page)
-    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    for object_type in object_types:
+        page.get_by_role("link", name=f"Object type fields of {object_type}", exact=True).click()
+        for field in fields:
+            page.get_by_label(f"{field}: assigned", exact=True).check()
+        save(page)
+        expect(page.get_by_text("was changed successfully").filter(has_text=object_type)).to_be_visible()
 
 
 def find_section(page: Page, title: str) -> Locator:
@@ -208,20 +209,20 @@ def remove_field(page: Page, field: str) -> None:
 
 
 def configure_automation(page: Page) -> None:
-    assign_fields(page, "Activity", "Clinical Activity", "Monitoring event", "Study communication")
+    assign_fields(page, "Activity", ["Clinical Activity"], "Monitoring event", "Study communication")
     open_step(page, "Source fields on the Activity page")
     for field in ("Monitoring event", "Study communication"):
         add_field(page, "Study Details", field)
     save_layout(page)
-    for event_type in ("Pre-Study Visit", "Site Initiation Visit", "Interim Monitoring Visit", "Close Out Visit"):
-        assign_fields(page, "Monitoring event", event_type, "Activity update required", "Monitoring visit method")
+    event_types = ["Pre-Study Visit", "Site Initiation Visit", "Interim Monitoring Visit", "Close Out Visit"]
+    assign_fields(page, "Monitoring event", event_types, "Activity update required", "Monitoring visit method")
     open_step(page, "Monitoring Event page")
     remove_field(page, "Activity update required")
     remove_field(page, "Monitoring visit method")
     add_field(page, "Monitoring Event Details", "Monitoring visit method")
     save_layout(page)
-    for log_type in ("Email", "Phone Call", "Video Call", "In-person Meeting", "Message", "Other"):
-        assign_fields(page, "Study communication log", log_type, "Activity update required")
+    log_types = ["Email", "Phone Call", "Video Call", "In-person Meeting", "Message", "Other"]
+    assign_fields(page, "Study communication log", log_types, "Activity update required")
     open_step(page, "Study Communication page")
     remove_field(page, "Activity update required")
     save_layout(page)
