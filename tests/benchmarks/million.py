@@ -31,7 +31,7 @@ _INSERT = """
 INSERT INTO activities_activity (
     uid, version, created_at, created_by_id, modified_at, modified_by_id, name, status, object_type, external_id,
     custom_fields, person_id, date, channel, complete, from_text, subject, notes, study_id, study_country_id, site_id,
-    connection_id, crm_id
+    connection_id, crm_id, is_generated
 )
 SELECT
     gen_random_uuid(), 1, now(), %(user)s, now() - n * interval '1 second', %(user)s,
@@ -44,7 +44,7 @@ SELECT
             [1 + pg_temp.draw(n, 5, 7)]
         || CASE WHEN pg_temp.draw(n, 6, 12) = 0 THEN ' amendment' ELSE '' END
         || CASE WHEN n BETWEEN 101 AND 105 THEN ' zoledronate' ELSE '' END || ' ' || n,
-    '', place.study_id, place.study_country_id, place.id, NULL, ''
+    '', place.study_id, place.study_country_id, place.id, NULL, '', FALSE
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
 JOIN place ON place.at = CASE WHEN n <= %(few)s THEN %(sites)s - 1 ELSE pg_temp.draw(n, 7, %(sites)s - %(of_one)s) END
 JOIN contact ON contact.at = pg_temp.draw(n, 8, %(people)s)
