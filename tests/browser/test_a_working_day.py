@@ -252,7 +252,7 @@ def test_what_belongs_to_others_is_not_found(page: Page, world: World, page_prob
     page_problems.clear()
 
 
-def test_the_pages_follow_what_the_admin_configured(page: Page, world: World) -> None:
+def test_a_page_has_the_sections_of_its_layout_in_their_order(page: Page, world: World) -> None:
     layout = PageLayout.objects.get(of_object="person__sys", object_type=PersonType.INVESTIGATOR)
     titles = list(layout.sections.order_by("position").values_list("title", flat=True))
     log_in(page)
