@@ -1,5 +1,6 @@
-# One image for web, worker, beat and sandbox; docker-compose.yml says which runs what.
-FROM python:3.11-slim
+# Two images: `vault`, the default, for web, worker and beat; and `sandbox`, which has the CRM sandbox and the demonstration
+# besides. docker-compose.yml says which runs what.
+FROM python:3.11-slim AS base
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -11,23 +12,43 @@ WORKDIR /app
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps -r requirements.txt
 
-# Named one by one, so that nothing else of the folder (var/ holds secrets) can get into the image.
-COPY manage.py ./
-COPY ctms ctms
-COPY connections connections
-COPY exceptions_log exceptions_log
-COPY activities activities
-COPY crm_sync crm_sync
-COPY templates templates
-
-# The settings ask for values that collecting static files does not use; these are gone with this line.
 RUN useradd --system --uid 10001 --home-dir /app --no-create-home vault \
     && mkdir var /data \
-    && SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
-       FIELD_ENCRYPTION_KEYS="$(python manage.py create_encryption_key --settings ctms.settings.base)" \
-       ALLOWED_HOSTS=unused VAULT_BASE_URL=https://unused DATABASE_URL=postgres://unused/unused REDIS_URL=redis://unused \
-       python manage.py collectstatic --noinput --verbosity 0 \
     && chown vault var /data
+
+
+# Named one by one, so that nothing else of the folder (var/ holds secrets) can get into the images.
+FROM scratch AS sources
+COPY manage.py /
+COPY ctms /ctms
+COPY connections /connections
+COPY exceptions_log /exceptions_log
+COPY activities /activities
+COPY crm_sync /crm_sync
+COPY templates /templates
+
+
+FROM base AS sandbox
+COPY .ci/requirements-demo.txt .ci/
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps -r .ci/requirements-demo.txt
+COPY --from=sources / ./
+
+USER vault
+
+
+FROM base AS production-sources
+COPY --from=sources / /sources/
+RUN cd /sources && rm -r crm_sync/sandbox crm_sync/demo templates/crm_sandbox
+
+
+FROM base AS vault
+COPY --from=production-sources /sources ./
+
+# The settings ask for values that collecting static files does not use; these are gone with this line.
+RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
+    FIELD_ENCRYPTION_KEYS="$(python manage.py create_encryption_key --settings ctms.settings.base)" \
+    ALLOWED_HOSTS=unused VAULT_BASE_URL=https://unused DATABASE_URL=postgres://unused/unused REDIS_URL=redis://unused \
+    python manage.py collectstatic --noinput --verbosity 0
 
 USER vault
 EXPOSE 8000

@@ -2,12 +2,11 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench shell lock clean browser
+.PHONY: help demo test check changed test-sqlite test-postgresql test-browser test-reliability coverage soak lint lint-types lint-all-else format bench shell lock clean browser
 
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 RUN := .venv/bin/python
-APPS := activities connections crm_sync ctms exceptions_log
 # Without dependencies: the lock file names them all, and pip, asked for `coverage[toml]`, would take a newer one that it
 # has no hash of. Twice quiet: what is wrong with a package is said, what may be odd about pip's configuration is not.
 INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps
@@ -16,19 +15,65 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python .venv/bin/python -
 	--generate-hashes --no-header pyproject.toml
 
 help: ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.runtime ## Show it all on this machine: Vault, CRM sandbox, worker and beat, with demonstration data
+demo: .venv/.demo ## Show it all on this machine: Vault, CRM sandbox, worker and beat, with demonstration data
 	@exec $(RUN) manage.py demo $(DEMO)
 
-test: .venv/.development browser ## Run every test: the Vault on SQLite, then what touches its database again on PostgreSQL
-	$(RUN) -m pytest --numprocesses 2
-	$(RUN) -m tests.servers $(RUN) -m pytest --numprocesses 2
+test: test-sqlite test-postgresql test-browser test-reliability ## Run every test; docs/development/testing.md says what runs where
 
-lint: .venv/.development ## Check style, types, templates, floors, migrations and docker-compose.yml
+# Three for two processors, because tests wait; two where a test's processes keep them busy. Each begins with tests that
+# lie together: what a module makes once is made once.
+PROCESSES ?= 3
+PYTEST := $(RUN) -m pytest --dist worksteal --numprocesses
+ON_POSTGRESQL := $(RUN) -m tests.servers
+
+test-sqlite: .venv/.development ## Run the unit and integration tests with the Vault on SQLite
+	$(PYTEST) $(PROCESSES) -m "unit or integration"
+
+test-postgresql: .venv/.development ## Run those of them that prove something about SQL with the Vault on PostgreSQL
+	$(ON_POSTGRESQL) $(PYTEST) $(PROCESSES) -m "unit or integration"
+
+test-browser: .venv/.development browser ## Run the browser tests
+	$(PYTEST) 2 -m browser
+
+test-reliability: .venv/.development ## Run the reliability tests, with the Vault on SQLite and on PostgreSQL
+	$(PYTEST) 2 -m reliability
+	$(ON_POSTGRESQL) $(PYTEST) 2 -m reliability
+
+check: .venv/.development ## Check what a change needs beforehand: style, types, floors, unit and integration tests on SQLite
+	.venv/bin/ruff format --check --quiet .
+	.venv/bin/ruff check --quiet .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTEST) $(PROCESSES) -m "unit or integration"
+
+# What differs from the commit SINCE, by imports and by folder; see tests/changed.py.
+SINCE ?= HEAD
+changed: .venv/.development ## Run the unit and integration tests that a change touches, on SQLite (SINCE=<commit>, or HEAD)
+	@tests=$$($(RUN) -m tests.changed $(SINCE)); \
+	if [ -n "$$tests" ]; then $(PYTEST) $(PROCESSES) -m "unit or integration" $$tests || [ $$? = 5 ]; \
+	else echo "No test is touched by what changed since $(SINCE)"; fi
+
+SOAK_MINUTES ?= 30
+soak: .venv/.development ## Let both sides do anything in any order, again and again for SOAK_MINUTES (30) minutes
+	@rm -f .pytest_cache/soak-steps; mkdir -p .pytest_cache; end=$$(( $$(date +%s) + 60 * $(SOAK_MINUTES) )); \
+	while [ $$(date +%s) -lt $$end ]; do \
+		SOAK_EXAMPLES=50 SOAK_STEPS=.pytest_cache/soak-steps $(RUN) -m pytest -q -n 0 tests/reliability/test_any_order.py || exit 1; \
+	done; awk '{ steps += $$1 } END { print NR " stories with " steps " steps" }' .pytest_cache/soak-steps
+
+coverage: .venv/.development ## Measure how much of the code the unit and integration tests on SQLite run
+	$(PYTEST) $(PROCESSES) -m "unit or integration" --cov --cov-report=term
+
+lint: .venv/.development ## Check style, types, templates, floors, migrations, docker-compose.yml, and packages for vulnerabilities
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-types lint-all-else
+
+lint-types:
+	.venv/bin/mypy
+
+lint-all-else:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy
 	.venv/bin/djlint --quiet --check --lint templates
 	.venv/bin/lint-imports --no-cache
 	DJANGO_SETTINGS_MODULE=ctms.settings.test $(RUN) manage.py makemigrations --check --dry-run
@@ -37,6 +82,7 @@ lint: .venv/.development ## Check style, types, templates, floors, migrations an
 	else \
 		echo "docker compose is not installed: docker-compose.yml is checked by tests/test_deployment.py alone"; \
 	fi
+	@$(RUN) .ci/audit.py
 
 format: .venv/.development ## Rewrite Python files and templates in the project's style
 	.venv/bin/ruff format .
@@ -49,12 +95,13 @@ bench: .venv/.development ## Measure the ratios of the performance table
 shell: .venv/.runtime ## Open a Python shell in which every model is at hand
 	@$(RUN) manage.py shell
 
-lock: .venv/.development ## Write requirements.txt and .ci/requirements-dev.txt again after a change of pyproject.toml
+lock: .venv/.development ## Write the lock files again after a change of pyproject.toml
 	$(LOCK) --output-file requirements.txt >/dev/null
-	$(LOCK) --output-file .ci/requirements-dev.txt --constraint requirements.txt --group dev >/dev/null
+	$(LOCK) --output-file .ci/requirements-demo.txt --constraint requirements.txt --extra demo >/dev/null
+	$(LOCK) --output-file .ci/requirements-dev.txt --constraint .ci/requirements-demo.txt --extra demo --group dev >/dev/null
 
 clean: ## Remove the virtual environment, the demonstration data (var/) and all caches
-	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov test-results
+	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps lie inside .venv, so that they go when it goes; each is as old as the lock file that was installed.
@@ -64,11 +111,17 @@ clean: ## Remove the virtual environment, the demonstration data (var/) and all 
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
+.venv/.demo: .ci/requirements-demo.txt
+	@$(call create_venv)
+	@echo "Installing into .venv from .ci/requirements-demo.txt"
+	@$(INSTALL) -r .ci/requirements-demo.txt
+	@touch $@ .venv/.runtime
+
 .venv/.development: .ci/requirements-dev.txt
 	@$(call create_venv)
 	@echo "Installing into .venv from .ci/requirements-dev.txt"
 	@$(INSTALL) -r .ci/requirements-dev.txt
-	@touch $@ .venv/.runtime
+	@touch $@ .venv/.demo .venv/.runtime
 
 define create_venv
 	if [ -z "$(PYTHON)" ]; then \
@@ -82,13 +135,15 @@ define create_venv
 	"$(PYTHON)" -m venv .venv
 endef
 
-# The browser of the tests: the system's Chromium, else Debian's package, else the build that Playwright brings.
+# The browser of the tests: Debian's Chromium without windows, which takes half the processor time of the one with; else the
+# system's Chromium, else the build that Playwright brings.
 browser: .venv/.development
-	@if command -v chromium >/dev/null; then exit 0; fi; \
+	@if command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "Installing Debian's Chromium for the browser tests"; \
 		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
-	else \
+		install="apt-get -qq install -y --no-install-recommends"; apt-get -qq update; \
+		$$install chromium-headless-shell >/dev/null || $$install chromium >/dev/null; \
+	elif ! command -v chromium >/dev/null; then \
 		$(RUN) -m playwright install chromium; \
 	fi

@@ -6,16 +6,18 @@ class ActivitiesConfig(AppConfig):
     verbose_name = "Activities"
 
     def ready(self) -> None:
+        from activities.declined import register_declined_listeners
         from activities.home import register_activity_panel
         from activities.jobs import register_generate_job
         from activities.notices import register_activity_notices
         from activities.objects import register_activity_objects
-        from activities.sources import register_source_followers
+        from activities.sources import register_source_listeners
         from activities.steps import register_activity_steps
 
         register_activity_objects()
         register_activity_notices()
         register_activity_panel()
         register_activity_steps()
-        register_source_followers()
+        register_source_listeners()
+        register_declined_listeners()
         register_generate_job()

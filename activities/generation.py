@@ -1,7 +1,7 @@
-"""Clinical Activities that follow Monitoring Events and Study Communications: the rules, free of any database.
+"""Rules that generate Clinical Activities from Monitoring Events and Study Communications, without database access.
 
-A source asks for one activity of each of its people. What the rules say of an activity comes from the source whenever
-the source changes; notes and whatever else users add is theirs.
+A source has one activity for each of its people. When the source changes, the fields that the rules fill are updated;
+notes and other fields that users fill are kept.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CHANNEL_OF_TYPE: Mapping[str, Channel] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePerson:
-    """A person of a source. `is_of_study`: one of the study's people, or the site's principal investigator."""
+    """A person of a source; `is_of_study` if a Study Person of its study or principal investigator of its site."""
 
     pk: int
     name: str
@@ -44,18 +44,19 @@ class SourcePerson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationProblem:
-    """Why an activity could not be written, and what to do; `person` is None where it is the source's own fault."""
+    """Why an activity cannot be written, and what to do; `person` is None if the source itself lacks something."""
 
     error_type: ErrorType
     message: str
     person: SourcePerson | None = None
+    cause: str = ""  # the message without the names of this person; the message itself if empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a source asks for: the values that its activities share, of whom there is one, and what is in the way.
+class GenerationPlan:
+    """The activities of a source: their common values, one activity for each of `people`, and problems.
 
-    `kept` are people of the source whose activities stay as they are until a fault is corrected.
+    `kept` are people of the source whose activities stay as they are until a problem is corrected.
     """
 
     values: dict[str, Any]
@@ -64,8 +65,11 @@ class Plan:
     problems: tuple[GenerationProblem, ...] = ()
 
 
-def plan_event(event: MonitoringEvent, *, people: Iterable[SourcePerson]) -> Plan:
-    """Date: actual start, else planned start. Complete: the visit has ended, or is Final."""
+def plan_event(event: MonitoringEvent, *, people: Iterable[SourcePerson]) -> GenerationPlan:
+    """Plan the activities of a Monitoring Event.
+
+    Their date is the actual start, else the planned start. They are complete if the visit has ended or is Final.
+    """
     date = event.actual_start or event.planned_start
     return _plan(
         event,
@@ -83,8 +87,8 @@ def plan_event(event: MonitoringEvent, *, people: Iterable[SourcePerson]) -> Pla
     )
 
 
-def plan_communication(log: StudyCommunicationLog, *, people: Iterable[SourcePerson], today: dt.date) -> Plan:
-    """Complete: it is dated today or earlier."""
+def plan_communication(log: StudyCommunicationLog, *, people: Iterable[SourcePerson], today: dt.date) -> GenerationPlan:
+    """Plan the activities of a Study Communication; they are complete if it is dated today or earlier."""
     return _plan(
         log,
         people=people,
@@ -110,7 +114,7 @@ def _plan(
     no_date: str,
     no_person: str,
     values: dict[str, Any],
-) -> Plan:
+) -> GenerationPlan:
     shared = {
         **values,
         "date": date,
@@ -119,15 +123,15 @@ def _plan(
         "site_id": source.site_id,
         "status": RecordStatus.ACTIVE,
     }
-    if not is_wanted:  # a cancelled visit, or an inactive record: what was generated goes, nothing is missing
-        return Plan(values=shared)
+    if not is_wanted:  # cancelled or inactive: generated activities are made inactive, without problems
+        return GenerationPlan(values=shared)
     named = tuple(people)
     if not named:
-        return Plan(values=shared, problems=(_refuse(no_person),))
+        return GenerationPlan(values=shared, problems=(_refuse(no_person),))
     if date is None:
-        return Plan(values=shared, kept=named, problems=(_refuse(no_date),))
+        return GenerationPlan(values=shared, kept=named, problems=(_refuse(no_date),))
     strangers = tuple(person for person in named if not person.is_of_study)
-    return Plan(
+    return GenerationPlan(
         values=shared,
         people=tuple(person for person in named if person.is_of_study),
         kept=strangers,
@@ -136,18 +140,19 @@ def _plan(
                 f"{person.name} is none of the study’s people. Add {person.name} to the study as a Study Person, or "
                 "choose somebody else.",
                 person=person,
+                cause="A person is none of the study’s people.",
             )
             for person in strangers
         ),
     )
 
 
-def _refuse(message: str, person: SourcePerson | None = None) -> GenerationProblem:
-    return GenerationProblem(error_type=ErrorType.MAPPING, message=message, person=person)
+def _refuse(message: str, *, person: SourcePerson | None = None, cause: str = "") -> GenerationProblem:
+    return GenerationProblem(error_type=ErrorType.MAPPING, message=message, person=person, cause=cause)
 
 
 def _name_subject(labels: Mapping[Any, Any], source: Any) -> str:
-    """Type and name of the source; once, where the name begins with the type."""
+    """Return type and name of the source, or the name alone if it begins with the type."""
     label = str(labels.get(source.object_type, source.object_type))
     subject = source.name if source.name.startswith(label) else f"{label}: {source.name}"
     return subject[:_LONGEST_SUBJECT]

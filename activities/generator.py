@@ -1,7 +1,7 @@
-"""The job Generate Clinical Activities: takes what is flagged, batch by batch, and writes what the rules say.
+"""The job Generate Clinical Activities: write the activities of flagged sources, batch by batch.
 
-A batch is one transaction that locks its sources: whoever changes one of them waits, and flags it again. So a flag goes
-down only with the activities that answer to what the source holds, and a run that dies leaves whole batches behind.
+A batch is one transaction that locks its sources: a user who changes one of them waits, and then flags it again. So a
+flag is cleared in the transaction that writes the matching activities, and a run that dies leaves only whole batches.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from activities.choices import ActivityType
-from activities.generation import GenerationProblem, Plan, SourcePerson, plan_communication, plan_event
-from activities.models import Activity
+from activities.generation import GenerationPlan, GenerationProblem, SourcePerson, plan_communication, plan_event
+from activities.models import Activity, DeclinedActivity
 from activities.sources import Source, list_automated_types, raise_flags
 from ctms.audit.actors import build_system_actor
 from ctms.audit.services import create_records, mark_records, update_records
@@ -32,8 +32,8 @@ from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState
 from ctms.jobs.registry import RunContext, RunOutcome
 from exceptions_log.choices import ErrorType
-from exceptions_log.models import INTEGRATION_KEY
-from exceptions_log.services import ExceptionRecorder, Failure
+from exceptions_log.models import INTEGRATION_KEY, Failure
+from exceptions_log.services import ExceptionRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,20 +41,23 @@ if TYPE_CHECKING:
     from ctms.audit.actors import Actor
 
 BATCH = 500
-# Fields of an activity that its source decides.
+# Fields of an activity that follow its source.
 _FOLLOWED = ("date", "channel", "complete", "subject", "study_id", "study_country_id", "site_id", "status")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceKind:
-    """How the activities of one kind of source are found and planned."""
+    """A kind of source: how its people are found and its activities planned."""
 
     model: Source
     label: str
     reference: str  # field of Activity
 
     def list_people(self, sources: Sequence[Any]) -> dict[int, list[tuple[int, str]]]:
-        """Key of a source → key and name of each of its people, in the order in which they were added."""
+        """Return by key of a source the key and name of each of its people, in the order in which they were added.
+
+        An event without participants has its site's principal investigator.
+        """
         people: dict[int, list[tuple[int, str]]] = defaultdict(list)
         rows: Any
         if self.model is MonitoringEvent:
@@ -74,7 +77,7 @@ class SourceKind:
                     people[event.pk].append((investigator.pk, investigator.name))
         return people
 
-    def plan(self, source: Any, *, people: list[SourcePerson], today: dt.date) -> Plan:
+    def plan(self, source: Any, *, people: list[SourcePerson], today: dt.date) -> GenerationPlan:
         if isinstance(source, MonitoringEvent):
             return plan_event(source, people=people)
         return plan_communication(source, people=people, today=today)
@@ -88,7 +91,7 @@ KINDS = (
 
 @dataclass(slots=True, kw_only=True)
 class _Batch:
-    """What a batch writes."""
+    """Activities to write and problems of one batch."""
 
     new: list[Activity] = field(default_factory=list)
     changed: list[Activity] = field(default_factory=list)
@@ -96,7 +99,7 @@ class _Batch:
 
 
 def generate_activities(context: RunContext) -> RunOutcome:
-    """One run. Raises what leases raise."""
+    """Run the job. Raises the errors of its lease."""
     generator = _Generator(context)
     if not is_object_type_active(object_name=Activity.object_name, object_type=ActivityType.CLINICAL):
         return generator.refuse(
@@ -120,7 +123,7 @@ class _Generator:
         self._counts: dict[str, Counter[str]] = {kind.label: Counter() for kind in KINDS}
 
     def work_off(self, kind: SourceKind) -> None:
-        """Every flagged source of a kind, in the order of their keys; those flagged behind it wait for the next run."""
+        """Process all flagged sources of a kind by ascending key; those flagged behind it wait for the next run."""
         types = list_automated_types(kind.model)
         if not types:
             return
@@ -134,7 +137,7 @@ class _Generator:
             last = done
 
     def refuse(self, message: str) -> RunOutcome:
-        """Nothing can be generated at all: one item says so for all sources."""
+        """End the run as failed because nothing can be generated, with one exception item for all sources."""
         self._recorder.add(
             Failure(
                 key=f"{INTEGRATION_KEY}{self._job.key}",
@@ -168,7 +171,7 @@ class _Generator:
         return RunOutcome(state=RunState.SUCCEEDED, message=message, result=result)
 
     def _flag_what_came_due(self, kind: SourceKind, types: list[str]) -> None:
-        """A communication that was planned for today is complete today, though nobody changed it."""
+        """Flag communications whose day has come: their activities become complete although nobody changed them."""
         if kind.model is not StudyCommunicationLog:
             return
         due = Activity.objects.filter(
@@ -183,7 +186,7 @@ class _Generator:
             )
 
     def _work_off_batch(self, kind: SourceKind, *, types: list[str], after: int) -> int | None:
-        """The key of the last source, or None if there was none."""
+        """Process the next batch of sources after the key `after`; return the last key, or None if there was none."""
         counts = self._counts[kind.label]
         with transaction.atomic():
             self._lease.renew(progress={label: dict(each) for label, each in self._counts.items()})
@@ -193,7 +196,7 @@ class _Generator:
                 if kind.model is MonitoringEvent
                 else ("created_by", "site")
             )
-            # Without their keys: who adds a person to a source, or logs an activity for it, waits only to flag it.
+            # With `no_key`, adding a person to a source, or an activity for it, waits only when it flags the source.
             locked = flagged.select_related(*related).select_for_update(of=("self",), no_key=True)
             sources: list[Any] = list(locked.order_by("pk")[:BATCH])
             if not sources:
@@ -211,7 +214,7 @@ class _Generator:
         return int(sources[-1].pk)
 
     def _report(self, failures: list[Failure]) -> None:
-        """What a person dismissed, and is as it was, stays dismissed."""
+        """Record failures, and keep the dismissals of those that are unchanged."""
         dismissed = self._recorder.find_dismissed(failures) if failures else {}
         self._recorder.keep_dismissed(item.pk for item in dismissed.values())
         for failure in failures:
@@ -225,6 +228,12 @@ class _Generator:
         found = Activity.objects.filter(is_generated=True, **{f"{kind.reference}__in": sources})
         for activity in found.select_for_update().order_by("pk"):
             existing[getattr(activity, f"{kind.reference}_id")][activity.person_id] = activity
+        # Read after the activities: a deletion that was waited for has been noted by now.
+        declined = set(
+            DeclinedActivity.objects.filter(**{f"{kind.reference}__in": sources}).values_list(
+                f"{kind.reference}_id", "person_id"
+            )
+        )
         batch = _Batch()
         for source in sources:
             plan = kind.plan(
@@ -236,13 +245,25 @@ class _Generator:
                 today=self._today,
             )
             batch.problems += [(source, problem) for problem in plan.problems]
-            _write_plan(kind=kind, plan=plan, source=source, existing=existing[source.pk], batch=batch)
+            unwanted = {person for pk, person in declined if pk == source.pk}
+            _write_plan(
+                kind=kind, plan=plan, source=source, existing=existing[source.pk], unwanted=unwanted, batch=batch
+            )
         return batch
 
 
-def _write_plan(*, kind: SourceKind, plan: Plan, source: Any, existing: dict[int, Activity], batch: _Batch) -> None:
+def _write_plan(
+    *,
+    kind: SourceKind,
+    plan: GenerationPlan,
+    source: Any,
+    existing: dict[int, Activity],
+    unwanted: set[int],
+    batch: _Batch,
+) -> None:
+    """Add what the plan brings about to the batch; people whose activity a user deleted (`unwanted`) get no new one."""
     wanted, kept = {person.pk for person in plan.people}, {person.pk for person in plan.kept}
-    for person in wanted - existing.keys():
+    for person in wanted - existing.keys() - unwanted:
         batch.new.append(
             Activity(
                 object_type=ActivityType.CLINICAL,
@@ -254,7 +275,7 @@ def _write_plan(*, kind: SourceKind, plan: Plan, source: Any, existing: dict[int
         )
         setattr(batch.new[-1], kind.reference, source)
     for person, activity in existing.items():
-        # At hand, or each activity of a whole study would read its source again for the references that it lacks.
+        # Set, so that saving does not read the source again for each activity whose references are filled from it.
         setattr(activity, kind.reference, source)
         if person in wanted:
             changes = {name: plan.values[name] for name in _FOLLOWED}
@@ -267,7 +288,7 @@ def _write_plan(*, kind: SourceKind, plan: Plan, source: Any, existing: dict[int
 
 
 def list_study_people(sources: list[Any], people: set[int]) -> set[tuple[int, int]]:
-    """Pairs of study and person."""
+    """Return the pairs of study and person (primary keys) for which there is a Study Person."""
     found = StudyPerson.objects.filter(study__in={source.study_id for source in sources}, person__in=people)
     return set(found.values_list("study", "person"))
 
@@ -283,6 +304,7 @@ def _describe(source: Any, problem: GenerationProblem) -> Failure:
         name=str(source),
         error_type=problem.error_type,
         error_message=problem.message,
+        cause=problem.cause,
         item=str(source),
         item_data={"person": problem.person.name} if problem.person else {},
         record_object=source.object_name,

@@ -17,21 +17,21 @@ from ctms.clinical.models import StudyAssignment
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
-from ctms.records.home import HomePanel, register_home_panel
-from ctms.records.paging import COUNT_CAP, count_capped
-from ctms.records.values import ShownValue, ValueReader, get_record_url, select_references
+from ctms.records.fields.values import ShownValue, ValueReader, get_record_url, select_references
+from ctms.records.lists.keyset_pagination import COUNT_CAP, count_capped
+from ctms.records.pages.home import HomePanel, register_home_panel
 
 OVERDUE_SHOWN = 10
 WEEK_SHOWN = 25
 _FIELDS = ("complete__v", "person__v", "channel__v", "study__v", "site__v")
-# Where the rest is: the list of all that the user sees, of which the user's own are a part.
+# Filters of the list that "more" links to; it shows all activities that the user may read.
 _OVERDUE = {"complete__v": "false", "date__v__within": "past"}
 _WEEK = {"date__v__within": "this_week"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeekRow:
-    """An activity of the panel; `values` by API name."""
+    """An activity of the panel with its shown values by API name."""
 
     activity: Activity
     url: str
@@ -41,29 +41,29 @@ class WeekRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class More:
-    """How many are not shown, and the list in which they are; `count` is words, because it is capped."""
+    """How many activities are not shown, and their list; `count` is text, because counting stops at a limit."""
 
     count: str
     url: str
 
 
 def get_local_date(user: User) -> dt.date:
-    """Today where the user is."""
+    """Return today's date in the user's time zone."""
     return get_now().astimezone(ZoneInfo(user.time_zone)).date()
 
 
 def list_my_activities(access: ObjectAccess) -> QuerySet[Activity]:
-    """Active activities that the user created or that are of the user's studies, as far as the user may read them."""
+    """Return the Active activities that the user created or of the user's studies, if the user may read them."""
     user = access.user
-    # By number, so that a database knows how few or many activities they have before it looks for them.
+    # As keys instead of a subquery, so that the database can estimate the number of activities.
     assigned = list(StudyAssignment.objects.filter(user=user).values_list("study_id", flat=True))
     return access.list_records().filter(Q(created_by=user) | Q(study__in=assigned), status=RecordStatus.ACTIVE)
 
 
 def build_my_week(user: User) -> dict[str, Any] | None:
-    """Planned activities that are overdue, longest first, then all of this week (Monday to Sunday) in order.
+    """Return the panel's context: overdue activities, oldest first, then all of this week (Monday to Sunday) by date.
 
-    None for users who may read no activities.
+    None if the user may read no activities.
     """
     try:
         access = open_object(user=user, object_name=Activity.object_name)
@@ -112,7 +112,7 @@ def _count_more(*, activities: QuerySet[Activity], shown: int, filters: dict[str
 
 
 def register_activity_panel() -> None:
-    """Called once, when the app is ready."""
+    """Register the panel; called once, when the app is ready."""
     register_home_panel(
         HomePanel(title="My activities: overdue and of this week", template="home/my_week.html", build=build_my_week)
     )

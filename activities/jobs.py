@@ -1,4 +1,4 @@
-"""Generate Clinical Activities as a job: one unit, because its two kinds of source share their activities' people."""
+"""Register the job Generate Clinical Activities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ _UNIT = JobUnit(key="all", label="")
 
 
 def register_generate_job() -> None:
-    """Called once, when the app is ready."""
+    """Register the job; called once, when the app is ready.
+
+    It has one unit, because both kinds of source generate activities of the same people.
+    """
     register_job(
         JobHandler(
             key=GENERATE_JOB_KEY,

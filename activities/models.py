@@ -1,4 +1,4 @@
-"""An interaction with a person of a trial: logged by a study team, or received from a Medical CRM."""
+"""Activities: interactions with a person of a trial, logged by a study team or received from a Medical CRM."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from activities.choices import ActivityType, Channel
 from connections.models import Connection
-from ctms.clinical.consistency import check_same_study, fill_wider_references
+from ctms.clinical.consistency import check_same_study, fill_parent_references
 from ctms.clinical.models import (
     MonitoringEvent,
     Person,
@@ -24,7 +24,7 @@ from ctms.core.models import VaultRecord
 
 
 class Activity(VaultRecord):
-    """A Clinical Activity goes to the CRM; a Medical Activity came from there and is never edited here."""
+    """A Clinical Activity, which is sent to the CRM, or a Medical Activity, received from it and never edited here."""
 
     object_name = "crm_activity__v"
 
@@ -53,7 +53,7 @@ class Activity(VaultRecord):
     study_communication = models.ForeignKey(
         StudyCommunicationLog, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
     )
-    # Written by the job Generate Clinical Activities: one of a source and a person, which follows the source.
+    # Written by the job Generate Clinical Activities, one per source and person, and updated with the source.
     is_generated = models.BooleanField("generated", default=False, editable=False)
     connection = models.ForeignKey(
         Connection, on_delete=models.PROTECT, null=True, blank=True, related_name="activities", editable=False
@@ -101,7 +101,7 @@ class Activity(VaultRecord):
         ]
         indexes: ClassVar = [
             models.Index(fields=("-date", "-id"), name="activity_by_date"),
-            # Instead of one on the reference alone: what belongs to a record is listed by date, newest first.
+            # These replace indexes on the references alone: a record's activities are listed by date, newest first.
             models.Index(fields=("person", "-date", "-id"), name="activity_of_person"),
             models.Index(fields=("study", "-date", "-id"), name="activity_of_study"),
             models.Index(fields=("study_country", "-date", "-id"), name="activity_of_study_country"),
@@ -112,13 +112,40 @@ class Activity(VaultRecord):
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or ActivityType.CLINICAL
-        fill_wider_references(self)
+        fill_parent_references(self)
         super().prepare_for_save()
 
     def build_name(self) -> str:
-        # Made from the record's own random uid: numbers need no counter that all writers would queue for.
+        # Made from the record's random UID, because all writers would have to wait for a common counter.
         return "ACT-" + base64.b32encode(self.uid.bytes)[:8].decode()
 
     def clean(self) -> None:
         super().clean()
         check_same_study(self)
+
+
+class DeclinedActivity(models.Model):
+    """A generated activity that a user deleted, so that the next change of its source does not bring it back."""
+
+    monitoring_event = models.ForeignKey(MonitoringEvent, on_delete=models.CASCADE, null=True, related_name="+")
+    study_communication = models.ForeignKey(
+        StudyCommunicationLog, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "declined activities"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("monitoring_event", "person"), name="declined_once_per_event_and_person"),
+            models.UniqueConstraint(
+                fields=("study_communication", "person"), name="declined_once_per_communication_and_person"
+            ),
+            models.CheckConstraint(
+                condition=Q(monitoring_event__isnull=False, study_communication__isnull=True)
+                | Q(monitoring_event__isnull=True, study_communication__isnull=False),
+                name="declined_activity_has_one_source",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.monitoring_event or self.study_communication}: {self.person}"

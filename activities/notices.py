@@ -1,7 +1,7 @@
-"""What record pages say of generated activities: those of a source, before and after they are written, and their own.
+"""Notices on record pages about generated activities: on a source, and on the activity itself.
 
-A source's notice asks the same rules as the job, so that a fault shows, and goes, before the next run. Each page takes
-a fixed number of statements, however many people a source has.
+The notice of a source uses the rules of the job, so that a problem appears, and disappears, before the next run. Each
+page takes a fixed number of statements, whatever the number of people.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from activities.choices import ActivityType
-from activities.generation import GenerationProblem, Plan, SourcePerson
+from activities.generation import GenerationPlan, GenerationProblem, SourcePerson
 from activities.generator import KINDS, SourceKind, is_of_study, list_study_people
 from activities.jobs import GENERATE_JOB_KEY
 from activities.models import Activity
@@ -23,10 +23,10 @@ from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time, get_now
 from ctms.jobs.models import JobDefinition
 from ctms.records.access import ObjectAccess, open_related
-from ctms.records.links import find_links
-from ctms.records.notices import NoticePart, RecordNotice, register_record_notice
-from ctms.records.references import HIDDEN, can_name_record
-from ctms.records.values import get_record_url
+from ctms.records.fields.record_links import find_links
+from ctms.records.fields.references import HIDDEN, can_name_record
+from ctms.records.fields.values import get_record_url
+from ctms.records.pages.notices import NoticePart, RecordNotice, register_record_notice
 from exceptions_log.selectors import list_dismissed_items
 
 MOST_NAMED = 5
@@ -36,22 +36,22 @@ _ICON = "activity"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """A source as its page knows it: what the rules ask for, and whose activities there are, active or not."""
+    """A source with the plan of its activities, and the people who have an activity, active or not."""
 
     record: Any
-    plan: Plan
-    names: dict[int, str]  # of people; empty where the user may not know it
+    plan: GenerationPlan
+    names: dict[int, str]  # name by key of a person; empty if the user may not see it
     written: dict[int, bool]  # person → whether the activity is active
 
 
 def register_activity_notices() -> None:
-    """Called once, when the app is ready."""
+    """Register the notices; called once, when the app is ready."""
     for kind in KINDS:
         register_record_notice(kind.model.object_name, _explain_source)
     register_record_notice(Activity.object_name, _explain_activity)
 
 
-# -- A Monitoring Event, a Study Communication ----------------------------------------------------
+# -- Notices of sources ---------------------------------------------------------------------------
 def _explain_source(access: ObjectAccess, record: Any) -> list[RecordNotice]:
     if UPDATE_REQUIRED not in access.shape.get_type(record.object_type).fields:
         return []
@@ -88,7 +88,7 @@ def _read_source(*, access: ObjectAccess, kind: SourceKind, record: Any) -> _Sou
 
 
 def _list_problems(source: _Source) -> list[str]:
-    """Sentences of what is in the way, but for what somebody dismissed of the record as it is."""
+    """Return a sentence for each problem of the plan, without those dismissed in the record's present version."""
     if not source.plan.problems:
         return []
     dismissed = dict(
@@ -108,14 +108,14 @@ def _describe_problem(problem: GenerationProblem) -> str:
 
 
 def _is_dismissed(source: _Source, problem: GenerationProblem, dismissed: dict[str, str]) -> bool:
-    # Of a person there is one problem alone; the source's own are told apart by what they say.
+    # A person has at most one problem; problems of the source itself are compared by their message.
     if problem.person is not None:
         return f"{source.record.uid}:{problem.person.pk}" in dismissed
     return dismissed.get(f"{source.record.uid}:") == problem.message
 
 
 def _describe_coming(source: _Source) -> str:
-    """What the next run does; empty if nothing."""
+    """Describe what the next run will do; empty if it does nothing."""
     wanted = [person.pk for person in source.plan.people]
     kept = {person.pk for person in source.plan.kept}
     new = [pk for pk in wanted if pk not in source.written]
@@ -139,7 +139,7 @@ def _join_names(source: _Source, keys: Sequence[int]) -> str:
 
 
 def _describe_next_run(access: ObjectAccess) -> str:
-    """The end of a sentence: when the job runs next, or what keeps it from writing anything."""
+    """Return the end of a sentence: when the job runs next, or why it writes nothing."""
     activity_type = access.configuration.get(Activity.object_name).get_type(ActivityType.CLINICAL)
     if not activity_type.is_active:
         return f"once the object type {ActivityType.CLINICAL.label} is Active; it is Inactive now. Ask an admin."
@@ -155,7 +155,7 @@ def _describe_next_run(access: ObjectAccess) -> str:
 
 
 def _link_activities(*, access: ObjectAccess, kind: SourceKind, record: Any) -> list[NoticePart]:
-    """The active ones, as far as the user sees them."""
+    """Return links to the active generated activities of a source that the user may see."""
     activities = open_related(access=access, object_name=Activity.object_name)
     if activities is None:
         return []
@@ -170,7 +170,7 @@ def _link_activities(*, access: ObjectAccess, kind: SourceKind, record: Any) -> 
     return [NoticePart(text="Activities: "), *_separate(parts), NoticePart(text=end)]
 
 
-# -- An activity ----------------------------------------------------------------------------------
+# -- Notices of activities ------------------------------------------------------------------------
 def _explain_activity(access: ObjectAccess, record: Activity) -> list[RecordNotice]:
     source: Any = record.monitoring_event or record.study_communication if record.is_generated else None
     if source is None:

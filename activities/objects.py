@@ -1,4 +1,4 @@
-"""Registration of the activity."""
+"""Register the object Activity."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SOURCES = ("monitoring_event__v", "study_communication__v")
 
 
 def fill_from(activity: Any, user: User) -> None:
-    """From is who logs the activity: `First Last (email)`."""
+    """Set From to the user who logs the activity, as `First Last (email)`."""
     activity.from_text = user.display_contact
 
 
 def describe_completion(activity: Any) -> tuple[str, str]:
-    """Complete, planned, or planned for a day that has passed where the user is."""
+    """Return key and label of the badge: complete, planned, or overdue by the user's time zone."""
     if activity.complete:
         return "complete", "Complete"
     if activity.date is not None and activity.date < timezone.localdate():
@@ -39,12 +39,12 @@ def describe_completion(activity: Any) -> tuple[str, str]:
 
 
 def suggest_today(_user: User) -> dict[str, Any]:
-    """Most activities are logged on their day, which is that of the user's time zone."""
+    """Suggest today, by the user's time zone, as the date of a new activity."""
     return {"date__v": timezone.localdate()}
 
 
 def register_activity_objects() -> None:
-    """Called once, when the app is ready."""
+    """Register the object; called once, when the app is ready."""
     register_object(
         VaultObject(
             model=Activity,
@@ -130,7 +130,7 @@ def register_activity_objects() -> None:
                     ),
                 ),
             ),
-            chips={"complete__v": describe_completion},
+            badges={"complete__v": describe_completion},
             icons={"channel__v": CHANNEL_ICONS},
             tab=6,
             icon="activity",

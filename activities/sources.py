@@ -1,7 +1,7 @@
-"""What Clinical Activities are generated from, and the flag that asks for it: *Activity Update Required*.
+"""Sources of generated Clinical Activities, and their flag *Activity Update Required*.
 
-The flag goes up in the transaction of the change that asks for it, whoever made the change, and only on records whose
-object type carries the field. The job Generate Clinical Activities takes it down.
+The flag is set in the transaction of a change that affects the activities, whoever makes the change, on records whose
+object type has the field. The job Generate Clinical Activities clears it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from ctms.audit.followers import Change, register_follower
+from ctms.audit.change_listeners import Change, register_change_listener
 from ctms.audit.services import mark_records
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -28,18 +28,18 @@ Source = type[MonitoringEvent] | type[StudyCommunicationLog]
 
 
 def list_automated_types(model: Source) -> list[str]:
-    """Object types that carry the flag: admins assign it to those that shall be automated."""
+    """Return the object types that have the flag; admins assign it to types whose activities are generated."""
     types = load_configuration().get(model.object_name).types.values()
     return [each.api_name for each in types if UPDATE_REQUIRED in each.fields]
 
 
-def register_source_followers() -> None:
-    """Called once, when the app is ready."""
-    register_follower(MonitoringEvent, _follow_events)
-    register_follower(StudyCommunicationLog, _follow_communications)
-    register_follower(MonitoringEventParticipant, _follow_participants)
-    register_follower(StudyCommunicationContact, _follow_contacts)
-    register_follower(StudySite, _follow_sites)
+def register_source_listeners() -> None:
+    """Register the change listeners; called once, when the app is ready."""
+    register_change_listener(MonitoringEvent, _follow_events)
+    register_change_listener(StudyCommunicationLog, _follow_communications)
+    register_change_listener(MonitoringEventParticipant, _follow_participants)
+    register_change_listener(StudyCommunicationContact, _follow_contacts)
+    register_change_listener(StudySite, _follow_sites)
 
 
 def _follow_events(changes: Sequence[Change]) -> None:
@@ -61,7 +61,7 @@ def _follow_contacts(changes: Sequence[Change]) -> None:
 
 
 def _follow_sites(changes: Sequence[Change]) -> None:
-    """Of an event without participants the activity is the principal investigator's."""
+    """Flag the events without participants of a site whose principal investigator changed."""
     sites = [record.pk for record, changed in changes if "principal_investigator" in changed and record.pk]
     types = list_automated_types(MonitoringEvent) if sites else []
     if types:
@@ -71,13 +71,13 @@ def _follow_sites(changes: Sequence[Change]) -> None:
 
 
 def _list_parents(changes: Sequence[Change], field: str) -> set[int]:
-    """The records to which the changed ones belong, and belonged before."""
+    """Return the keys of the records to which the changed records belong now, or belonged before."""
     parents = {getattr(record, f"{field}_id") for record, _ in changes}
     return parents | {pk for _, changed in changes for pk in changed.get(field, ()) if isinstance(pk, int)}
 
 
 def raise_flags(sources: QuerySet[Any]) -> None:
-    """In the caller's transaction. Locked in the order of their keys, as by the job: neither ends in a deadlock."""
+    """Set the flag in the caller's transaction, locking by ascending key as the job does, to avoid deadlocks."""
     locked = sources.select_for_update(no_key=True).order_by("pk")
     if keys := list(locked.values_list("pk", flat=True)):
         mark_records(sources.model.objects.filter(pk__in=keys), activity_update_required=True)
@@ -94,7 +94,7 @@ def _flag(model: Source, keys: Collection[int]) -> None:
 
 
 def _show(model: Source, changes: Sequence[Change]) -> None:
-    """The records at hand tell what the database holds, or their next save would take the flag down."""
+    """Set the flag on the changed instances too, because their next save would clear it otherwise."""
     types = list_automated_types(model)
     for record, _ in changes:
         record.activity_update_required = record.activity_update_required or record.object_type in types

@@ -1,4 +1,4 @@
-"""The configuration steps of Activity tracking, in the order and the words of the documents that prescribe them."""
+"""Register the configuration steps of Activity tracking, in order and words of the requirement documents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from activities.choices import ActivityType
 from activities.jobs import GENERATE_JOB_KEY
 from activities.models import Activity
 from activities.objects import SOURCES
+from activities.sources import UPDATE_REQUIRED
 from ctms.clinical.choices import PersonType
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -49,10 +50,9 @@ _ACTIVITIES = RelatedSection(
     related_field="",
     columns=("name__v", "object_type__v", "date__v", "person__v", "channel__v", "complete__v", "subject__v"),
 )
-_UPDATE_REQUIRED = "activity_update_required__v"
 _VISIT_METHOD = "monitoring_visit_method__v"
 _STUDY_DETAILS, _EVENT_DETAILS, _EVENT_ACTIVITY = "Study Details", "Monitoring Event Details", "Activity"
-# Object, its type, the field of Activity that refers to it, and what people call its layout.
+# Object, its type, the field of Activity that refers to it, and the name of its layout.
 _LAYOUTS = (
     (Person.object_name, PersonType.INVESTIGATOR.value, "person__v", "Investigator"),
     (Study.object_name, "", "study__v", "Study"),
@@ -63,7 +63,7 @@ _LAYOUTS = (
 
 
 def register_activity_steps() -> None:
-    """Called once, when the app is ready."""
+    """Register the steps; called once, when the app is ready."""
     for object_name, object_type, related_field, label in _LAYOUTS:
         article = "an" if label[0] in "AEIOU" else "a"
         also = " Medical Activities, which the Medical CRM sends, show there as well." if object_type else ""
@@ -131,7 +131,7 @@ def _register_automation_steps() -> None:
                 why="The job takes the events whose type has Activity Update Required; their method gives the channel.",
             ),
             object_name=MonitoringEvent.object_name,
-            field_names=(_UPDATE_REQUIRED, _VISIT_METHOD),
+            field_names=(UPDATE_REQUIRED, _VISIT_METHOD),
         )
     )
     register_step(
@@ -155,7 +155,7 @@ def _register_automation_steps() -> None:
                 why="The job takes the communications whose type has Activity Update Required.",
             ),
             object_name=StudyCommunicationLog.object_name,
-            field_names=(_UPDATE_REQUIRED,),
+            field_names=(UPDATE_REQUIRED,),
         )
     )
     register_step(
@@ -187,7 +187,7 @@ def _automate(*, key: str, title: str, why: str) -> StepText:
     return StepText(key=f"automation.{key}", title=title, why=why, section=_AUTOMATION, position=200, is_optional=True)
 
 
-# -- What the layouts should be -------------------------------------------------------------------
+# -- Expected layouts -----------------------------------------------------------------------------
 def _find_missing_sources(sections: Sections) -> str:
     labels = {"monitoring_event__v": "Monitoring event", "study_communication__v": "Study communication"}
     missing = [label for name, label in labels.items() if name not in list_fields(sections)]
@@ -215,13 +215,13 @@ def _arrange_event(sections: Sections) -> Sections:
 
 
 def _find_update_required(sections: Sections) -> str:
-    holder = find_field(sections, _UPDATE_REQUIRED)
+    holder = find_field(sections, UPDATE_REQUIRED)
     return f"Activity update required is still in {holder.title}." if holder else ""
 
 
 def _remove_update_required(sections: Sections) -> Sections:
-    while (holder := find_field(sections, _UPDATE_REQUIRED)) is not None:
-        sections = remove_item(sections, holder.key, _UPDATE_REQUIRED)
+    while (holder := find_field(sections, UPDATE_REQUIRED)) is not None:
+        sections = remove_item(sections, holder.key, UPDATE_REQUIRED)
     return sections
 
 

@@ -26,7 +26,7 @@ class FieldRuleKind(TextChoices):
 
 
 class DeletionMode(TextChoices):
-    """What the CRM record shows when its Vault record is gone."""
+    """How a deletion is shown on the other side: outbound in a CRM field, inbound on the Vault record."""
 
     APPEND = "append", "Append text to a field"
     SET = "set", "Set a field"
@@ -34,7 +34,7 @@ class DeletionMode(TextChoices):
 
 
 class FilterOperator(TextChoices):
-    """What a condition of an integration rule's filter asks of a field."""
+    """Operators of the conditions in an integration rule's filter."""
 
     IN = "in", "is one of"
     NOT_IN = "not_in", "is not one of"

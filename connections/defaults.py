@@ -1,4 +1,4 @@
-"""The integrations and rules that every new connection is delivered with. Names in the CRM are data for admins."""
+"""The integrations and rules of every new connection. Names in the CRM are data that admins can change."""
 
 from __future__ import annotations
 
@@ -221,7 +221,11 @@ CALL_INBOUND = IntegrationDefault(
 INTEGRATION_DEFAULTS = (CALL_INBOUND, CALL_OUTBOUND, STUDY_OUTBOUND, SITE_OUTBOUND)
 
 
+def list_delivered(integration_kind: str) -> tuple[FieldRuleDefault, ...]:
+    """Return the field rules that an integration of this kind is delivered with, in their order."""
+    return next(each.field_rules for each in INTEGRATION_DEFAULTS if each.kind == integration_kind)
+
+
 def is_delivered(*, integration_kind: str, target: str) -> bool:
-    """Whether every connection is delivered with a field rule that fills this field."""
-    defaults = (each for each in INTEGRATION_DEFAULTS if each.kind == integration_kind)
-    return any(rule.target == target for each in defaults for rule in each.field_rules)
+    """Whether every new connection has a field rule that fills this field."""
+    return any(rule.target == target for rule in list_delivered(integration_kind))

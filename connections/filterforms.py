@@ -1,6 +1,6 @@
-"""The form of an integration rule's filter: one small form for each condition, and a picker for one more.
+"""The form of an integration rule's filter: one form per condition, and a picker that adds a condition.
 
-Works without scripts: what a condition is about is chosen first, and its row then offers what can be asked of it.
+It works without JavaScript: a condition's field is chosen first, and its row then offers the operators of this field.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from connections.filters import (
     list_operators,
     list_subjects,
 )
-from connections.filtervalues import list_choices, takes_values
+from connections.filtervalues import takes_values
 from connections.models import IntegrationRule
 from connections.tables import name_records
 from ctms.accounts.models import User
@@ -41,7 +41,7 @@ _HINTS = {
 
 
 class ConditionForm(forms.Form):
-    """One condition. A field that is gone can only be removed."""
+    """One condition. If its field does not exist any more (`subject` is None), it can only be removed."""
 
     remove = forms.BooleanField(required=False, label="Remove", label_suffix="")
 
@@ -52,7 +52,7 @@ class ConditionForm(forms.Form):
         self.path, self.subject, self._user, self._posted = path, subject, user, data
         self.suggestions: list[str] = []
         self.hint = ""
-        self.problem = ""  # of what is stored, in a form that was not posted
+        self.problem = ""  # of the stored condition; set by FilterForm if nothing was posted
         if subject is None:
             return
         self.fields["operator"] = forms.ChoiceField(
@@ -88,7 +88,7 @@ class ConditionForm(forms.Form):
         return bool(self.is_bound and self.data.get(self.add_prefix("remove")))
 
     def read(self) -> dict[str, Any]:
-        """The condition as it is stored, of a valid form."""
+        """Return the condition of a valid form as it is stored."""
         given = self.cleaned_data
         values = list(given.get("values") or [])
         if (text := str(given.get("text") or "").strip()) and self.subject is not None:
@@ -110,8 +110,8 @@ class ConditionForm(forms.Form):
         field = subject.field
         self.hint = _HINTS.get(field.kind, "")
         if field.kind == FieldKind.PICKLIST:
-            choices = list_choices(shape=subject.shape, field=field)
-            # A value that the picklist lost is shown, so that it can be taken away.
+            choices = subject.shape.list_choices(field)
+            # A value that is not in the picklist any more is shown, so that it can be removed.
             gone = [(value, f"{value} (not in the picklist)") for value in values if value not in dict(choices)]
             self._add_ticks(label="values", choices=[*choices, *gone], ticked=values)
         elif field.kind == FieldKind.REFERENCE:
@@ -145,7 +145,7 @@ class ConditionForm(forms.Form):
         )
 
     def suggest(self, subject: Subject) -> list[str]:
-        """The names of the records that may be meant, if there are few."""
+        """Return the names of all visible records, or none if there are more than `_MOST_SUGGESTIONS`."""
         visible = _list_visible(subject=subject, user=self._user)
         if visible is None:
             return []
@@ -163,7 +163,7 @@ class ConditionForm(forms.Form):
             parts = [whole]
         for part in parts:
             if visible is None:
-                found.append(part)  # a uid, or refused as none
+                found.append(part)  # compile_conditions refuses what is no UID
                 continue
             matching = visible.filter(uid=part) if _is_uid(part) else visible.filter(name__iexact=part)
             uids = [str(uid) for uid in matching.values_list("uid", flat=True)[:2]]
@@ -177,7 +177,7 @@ class ConditionForm(forms.Form):
 
 
 class FilterForm:
-    """All conditions of a filter, from the rule or as posted."""
+    """The conditions of a filter: those posted if there are `data`, else those of the rule."""
 
     def __init__(
         self, data: QueryDict | None = None, *, rule: IntegrationRule, configuration: Configuration, user: User
@@ -197,7 +197,7 @@ class FilterForm:
             self._mark_problems()
 
     def add_row(self, path: str) -> None:
-        """One more condition, about the field that was chosen."""
+        """Add a condition on the chosen field; set `error` if there is none or the filter is full."""
         if find_subject(configuration=self._configuration, object_name=self._rule.vault_object, path=path) is None:
             self.error = "Choose the field that the condition is about, then Add condition."
         elif len(self.rows) >= MOST_CONDITIONS:
@@ -206,7 +206,7 @@ class FilterForm:
             self.rows.append(self._build_row(data=None, path=path, stored={}, number=len(self.rows)))
 
     def is_valid(self) -> bool:
-        """Whether every condition that is not to be removed can be asked; else the rows say what is wrong."""
+        """Whether every condition that is not removed is valid; if not, the rows hold the errors."""
         kept = [row for row in self.rows if not row.is_removed]
         valid = [row.is_valid() for row in kept]
         for row in kept:
@@ -219,11 +219,11 @@ class FilterForm:
         return all(valid)
 
     def read(self) -> list[dict[str, Any]]:
-        """The conditions as they are stored, of a valid form."""
+        """Return the conditions of a valid form as they are stored."""
         return [row.read() for row in self.rows if not row.is_removed]
 
     def list_pickable(self) -> list[tuple[str, list[Subject]]]:
-        """What a condition may be about, in groups: the record's own fields, then those of what it refers to."""
+        """Return the fields for conditions in groups: the record's own, then those of each record referred to."""
         groups: dict[str, list[Subject]] = {}
         subjects = list_subjects(
             configuration=self._configuration,

@@ -1,7 +1,8 @@
-"""The filter of an integration rule: conditions on a record's fields, or on those of what it refers to.
+"""The filter of an integration rule: conditions on fields of a record, or of records that it refers to.
 
-All must hold. They are kept as JSON and compiled before each run, so that what they name is known to be there. What has
-become wrong is never left out: a filter with one condition fewer would let more out than it was set up for.
+A record passes if it fulfils all conditions. They are stored as JSON and compiled before each run, which checks the
+names in them. A condition that has become invalid is an error and is never skipped, because the filter would then let
+more records through.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from django.utils import timezone
 from connections.choices import FilterOperator
 from connections.filtervalues import LISTED, SPAN, clean_values
 from ctms.configuration.choices import FieldKind
-from ctms.configuration.fields import ObjectField
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import VaultObject, get_object_of_model
 from ctms.configuration.snapshot import Configuration, ObjectShape
 from ctms.core.errors import VaultError
-from ctms.records.conditions import (
+from ctms.records.fields.conditions import (
     TEXTS,
     compare,
     exclude_values,
@@ -32,7 +33,7 @@ from ctms.records.conditions import (
 )
 
 MOST_CONDITIONS = 20
-# What an inactive record means to the CRM, the transfer knows; a uid is looked up as the record it belongs to.
+# The transfer treats inactive records itself; a record is chosen by a reference, not by its UID.
 _NOT_OFFERED = frozenset({"uid__sys", "status__v"})
 _EMPTINESS = (FilterOperator.EMPTY, FilterOperator.NOT_EMPTY)
 _OPERATORS: dict[FieldKind, tuple[FilterOperator, ...]] = {
@@ -48,18 +49,18 @@ _OPERATORS: dict[FieldKind, tuple[FilterOperator, ...]] = {
 
 
 class FilterError(VaultError):
-    """The filter asks what cannot be answered; the message names the field and the remedy."""
+    """A condition of the filter is not valid; the message names the field and the remedy."""
 
     def __init__(self, message: str, *, index: int = 0) -> None:
         super().__init__(message)
-        self.index = index  # of the condition
+        self.index = index  # of the condition, from 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a condition is about: a field of the record, or of a record that it refers to by `reference`."""
+    """The field of a condition: one of the record, or one of the record that `reference` leads to."""
 
-    shape: ObjectShape  # that has the field
+    shape: ObjectShape  # the object that has the field
     field: ObjectField
     reference: ObjectField | None = None
 
@@ -74,22 +75,22 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition, checked against the configuration in force."""
+    """One condition, checked against the present configuration."""
 
     subject: Subject
     operator: FilterOperator
     values: tuple[str, ...] = ()
 
     def as_stored(self) -> dict[str, Any]:
-        """As the rule keeps it."""
+        """Return the condition as the rule stores it."""
         return {"field": self.subject.path, "operator": str(self.operator), "values": list(self.values)}
 
 
 def list_subjects(*, configuration: Configuration, object_name: str, object_type: str = "") -> list[Subject]:
-    """What a filter of records of the type may ask about: their own fields, then those of what they refer to."""
+    """Return the fields that a filter may compare: those of the object type, then those of records referred to."""
     shape = configuration.get(object_name)
     own = shape.list_type_fields(object_type) if object_type in shape.types else list(shape.fields.values())
-    fixed = {"object_type__v"} if object_type else set()
+    fixed = {OBJECT_TYPE} if object_type else set()
     found = [Subject(shape=shape, field=each) for each in _sort(own) if each.api_name not in fixed and _may_ask(each)]
     for reference in _sort(own):
         target = _find_target(reference)
@@ -104,7 +105,7 @@ def list_subjects(*, configuration: Configuration, object_name: str, object_type
 
 
 def find_subject(*, configuration: Configuration, object_name: str, path: str) -> Subject | None:
-    """What a path is about; None if a field on it is not there (any more), or holds nothing that can be asked for."""
+    """Return the field at a path; None if a field on the path does not exist (any more) or cannot be compared."""
     shape = configuration.get(object_name)
     step, _, name = path.rpartition(".")
     reference = shape.fields.get(step) if step else None
@@ -118,7 +119,7 @@ def find_subject(*, configuration: Configuration, object_name: str, path: str) -
 
 
 def list_operators(field: ObjectField) -> list[FilterOperator]:
-    """What may be asked of a field; nothing of one that refers to users, who are no records of an object."""
+    """Return the operators for a field; none for a reference to users, who are no records of an object."""
     if field.is_computed or (field.kind == FieldKind.REFERENCE and _find_target(field) is None):
         return []
     can_be_empty = field.may_be_empty or field.is_custom or field.kind in TEXTS
@@ -128,7 +129,7 @@ def list_operators(field: ObjectField) -> list[FilterOperator]:
 def compile_conditions(
     *, configuration: Configuration, object_name: str, stored: Sequence[Any]
 ) -> tuple[Condition, ...]:
-    """The conditions of a rule, checked. Raises FilterError naming the field of the first that cannot be answered."""
+    """Check and return the conditions of a rule. Raises FilterError that names the field of the first invalid one."""
     return tuple(
         _compile(configuration=configuration, object_name=object_name, each=each, index=index)
         for index, each in enumerate(stored)
@@ -136,7 +137,7 @@ def compile_conditions(
 
 
 def limit_records(*, records: QuerySet[Any], conditions: Sequence[Condition]) -> QuerySet[Any]:
-    """The records that fulfil all conditions. Days are those of UTC, whoever asks."""
+    """Return the records that fulfil all conditions. Days are those of UTC, whatever the user's time zone."""
     with timezone.override(dt.UTC):
         for condition in conditions:
             records = _limit(records=records, condition=condition)
@@ -213,7 +214,7 @@ def _limit_own(*, records: QuerySet[Any], condition: Condition) -> QuerySet[Any]
         return limit_number(records=records, field=field, first=low, last=high)
     values: Any = list(condition.values)
     if field.reference is not None and not field.is_custom:
-        # A record that is gone is nobody's value any more: that its uid stays in the filter does no harm.
+        # The UID of a deleted record may stay in the filter, because no record refers to it any more.
         values = field.reference._base_manager.filter(uid__in=values).values("pk")
     if operator == FilterOperator.NOT_IN:
         return exclude_values(records=records, field=field, values=values)

@@ -1,4 +1,4 @@
-"""The values of a filter's conditions, in the form in which they are kept and compared."""
+"""Clean the values of a filter's conditions for storing and comparing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connections.choices import FilterOperator
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.conditions import FIRST_DAY, LARGEST, LAST_DAY
+from ctms.records.fields.conditions import FIRST_DAY, LARGEST, LAST_DAY
 
 LISTED = (FilterOperator.IN, FilterOperator.NOT_IN)
 SPAN = (FilterOperator.FROM, FilterOperator.TO)
@@ -19,21 +19,14 @@ LONGEST_VALUE = 255
 
 
 def takes_values(operator: str) -> bool:
-    """Whether the operator compares with values that are to be entered."""
+    """Whether the operator compares with values that the user enters."""
     return operator in (*LISTED, *SPAN, FilterOperator.EQUALS)
-
-
-def list_choices(*, shape: ObjectShape, field: ObjectField) -> list[tuple[str, str]]:
-    """Values and labels of a picklist; object types by the labels that admins gave them."""
-    if field.api_name == "object_type__v":
-        return [(each.api_name, each.label) for each in shape.types.values()]
-    return list(field.choices)
 
 
 def clean_values(
     *, shape: ObjectShape, field: ObjectField, operator: FilterOperator, values: list[str]
 ) -> tuple[str, ...]:
-    """The values in their normal form. Raises ValueError in words."""
+    """Return the values in their normal form. Raises ValueError with a message for the user."""
     if not takes_values(operator):
         return ()
     found = list(dict.fromkeys(value.strip() for value in values if value.strip()))
@@ -44,7 +37,7 @@ def clean_values(
     if len(found) > MOST_VALUES:
         raise ValueError(f"Enter at most {MOST_VALUES} values.")
     if field.kind == FieldKind.PICKLIST:
-        known = dict(list_choices(shape=shape, field=field))
+        known = dict(shape.list_choices(field))
         if unknown := [value for value in found if value not in known]:
             raise ValueError(f"The picklist has no value {unknown[0]!r} (any more). Choose among those it has.")
         return tuple(found)

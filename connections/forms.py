@@ -15,13 +15,13 @@ from ctms.configuration.forms import PersonIdentifierForm
 
 
 def _build_secret_field(label: str) -> forms.CharField:
-    # Never rendered back, whatever is refused; not stripped, for a password may end in a space.
+    # Never rendered again, even after an error; not stripped, because a password may end in a space.
     widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
     return forms.CharField(label=label, strip=False, max_length=1000, widget=widget)
 
 
 class SetPasswordForm(forms.Form):
-    """The CRM user's password, typed twice."""
+    """The CRM user's password, entered twice."""
 
     password = _build_secret_field("Password")
     confirm_password = _build_secret_field("Confirm Password")
@@ -37,7 +37,7 @@ class SetPasswordForm(forms.Form):
 
 
 class ConnectedAppForm(forms.Form):
-    """Key and secret of the connected app, and the flow by which the Vault logs in with them."""
+    """Key and secret of the connected app, and the flow that the Vault uses to log in."""
 
     consumer_key = _build_secret_field("Connected App Consumer Key")
     consumer_secret = _build_secret_field("Connected App Consumer Secret")
@@ -53,7 +53,7 @@ class ConnectedAppForm(forms.Form):
 class ConnectionForm(AuditedModelForm):
     """A connection to one CRM organisation."""
 
-    # Whose rules a new connection takes over.
+    # The connection whose rules a new connection copies.
     copy_source: ClassVar[Connection | None] = None
 
     class Meta:
@@ -66,7 +66,7 @@ class ConnectionForm(AuditedModelForm):
 
 
 class IdentifierMappingForm(PersonIdentifierForm):
-    """How persons and accounts are matched on one connection."""
+    """The identifier mapping of one connection."""
 
     class Meta:
         model = CrmConnectionIdentifierMapping

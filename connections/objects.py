@@ -1,4 +1,4 @@
-"""Registration of the connection objects."""
+"""Register the objects of connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENTER_CONNECTED_APP_DETAILS = "enter_connected_app_details__sys"
 
 
 def register_connection_objects() -> None:
-    """Called once, when the app is ready."""
+    """Register the objects; called once, when the app is ready."""
     register_object(
         VaultObject(
             model=ConnectionAuthorization,

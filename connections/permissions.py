@@ -1,4 +1,4 @@
-"""What *Manage Connections* and *Manage Integrations* allow: all that the tasks take which need them."""
+"""Further permissions that *Manage Connections* and *Manage Integrations* grant."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _RULES = (Integration, IntegrationRule, FieldRule)
 
 
 def register_connection_grants() -> None:
-    """Called once, when the app is ready.
+    """Register what the two permissions grant; called once, when the app is ready.
 
-    The requirement documents ask for *Manage Connections* alone for every task of setting a connection up, and these
-    tasks lead through Objects, Application Settings and Job Definitions.
+    The requirement documents name *Manage Connections* alone for all tasks of setting up a connection. These tasks
+    include changes of Objects, Application Settings and Job Definitions.
     """
     rules = [f"{model.object_name}:{action}" for model in _RULES for action in _ALL]
     register_grants(permission=MANAGE_INTEGRATIONS, brings=rules)

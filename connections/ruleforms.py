@@ -1,4 +1,4 @@
-"""Forms of field rules that admins add."""
+"""The form that adds a field rule."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from connections.choices import FieldRuleKind
 from connections.models import IntegrationRule
 from connections.models.integrations import validate_crm_name
 from ctms.configuration.choices import FieldKind
-from ctms.configuration.fields import ObjectField
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import Configuration, ObjectShape
 
 _Choices = list[tuple[str, Any]]
-_UNFILLED = frozenset({"uid__sys", "object_type__v", "status__v"})
+_UNFILLED = frozenset({"uid__sys", OBJECT_TYPE, "status__v"})
 
 
 class AddFieldRuleForm(forms.Form):
-    """Source and target of a new field rule: fields of the Vault are chosen, those of the CRM are typed."""
+    """Source and target of a new field rule: Vault fields are chosen from a list, CRM fields are typed."""
 
     def __init__(
         self, data: Any = None, *, rule: IntegrationRule, kind: FieldRuleKind, configuration: Configuration
@@ -55,18 +55,18 @@ class AddFieldRuleForm(forms.Form):
         )
 
     def read_rule(self) -> dict[str, Any]:
-        """What the valid form says of the new rule."""
+        """Return the values of a valid form as arguments of `add_field_rule`."""
         return {"kind": self._kind, **self.cleaned_data}
 
     def show_refusal(self, refusal: forms.ValidationError) -> None:
-        """Put what the writer refused beside its field, or on top."""
+        """Show the errors of the service beside their fields, or at the top."""
         by_field = refusal.error_dict if hasattr(refusal, "error_dict") else {"": refusal.error_list}
         for name, errors in by_field.items():
             self.add_error(name if name in self.fields else None, forms.ValidationError(errors))
 
 
 def list_source_choices(*, shape: ObjectShape, object_type: str, configuration: Configuration) -> _Choices:
-    """What may be copied out of a record: its stored values, and the names of the records that it refers to."""
+    """Return the choices for a source: the record's stored fields, and the names of records that it refers to."""
     standard: _Choices = []
     custom: _Choices = []
     named: _Choices = []
@@ -84,7 +84,7 @@ def list_source_choices(*, shape: ObjectShape, object_type: str, configuration: 
 
 
 def list_target_choices(*, shape: ObjectShape, object_type: str) -> _Choices:
-    """What may be filled from a CRM: standard fields that hold a value of their own."""
+    """Return the choices for a target that the CRM fills: standard fields except references."""
     choices = [
         _build_choice(each)
         for each in _list_fields(shape=shape, object_type=object_type)

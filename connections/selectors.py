@@ -1,4 +1,4 @@
-"""Reading integrations and their rules."""
+"""Read integrations and their rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INACTIVE_REQUIRED = FieldRule.objects.filter(is_required=True, status=RecordSta
 
 
 def mark_integrations(integrations: QuerySet[Any]) -> QuerySet[Any]:
-    """With `lacks_required`: a required field rule is inactive, so that the integration fails and sends nothing."""
+    """Annotate integrations with `lacks_required`: a required field rule is inactive, so the integration fails."""
     marked: QuerySet[Any] = integrations.annotate(
         lacks_required=Exists(_INACTIVE_REQUIRED.filter(rule__integration=OuterRef("pk")))
     )
@@ -22,20 +22,20 @@ def mark_integrations(integrations: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def order_integrations(integrations: QuerySet[Any]) -> QuerySet[Any]:
-    """In the order in which their kinds are listed, which is not that of the alphabet."""
+    """Order integrations by connection, then by kind in the order of `IntegrationKind`."""
     places = [When(kind=kind, then=Value(place)) for place, kind in enumerate(IntegrationKind.values)]
     ordered: QuerySet[Any] = integrations.order_by("connection", Case(*places, output_field=IntegerField()))
     return ordered
 
 
 def mark_rules(rules: QuerySet[Any]) -> QuerySet[Any]:
-    """The same for integration rules."""
+    """Annotate integration rules with `lacks_required`: one of their required field rules is inactive."""
     marked: QuerySet[Any] = rules.annotate(lacks_required=Exists(_INACTIVE_REQUIRED.filter(rule=OuterRef("pk"))))
     return marked
 
 
 def find_switched(*, rule: IntegrationRule, what: str, key: str) -> Integration | IntegrationRule | FieldRule | None:
-    """What a switch on the page of a rule means: its integration, itself, or one of its field rules by key."""
+    """Return the record of a switch on a rule's page: its integration, the rule, or a field rule; None if unknown."""
     if what == "integration":
         return rule.integration
     if what == "rule":

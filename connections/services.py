@@ -1,4 +1,4 @@
-"""Writing connections and their credentials."""
+"""Write connections and their credentials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from connections.models import (
     IntegrationProgress,
     IntegrationRule,
 )
-from ctms.audit.services import save_record
+from ctms.audit.services import create_records, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 
@@ -37,8 +37,8 @@ _SLOT_RACE_TRIES = MAX_CONNECTIONS + 1
 def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Connection | None = None) -> Connection:
     """Save a new connection, Active, with its four integrations and their rules.
 
-    The rules are the delivered ones, or those of another connection with their active flags. Raises ValidationError for
-    bad fields and for an eleventh connection, also when ten are reached by somebody else at the same moment.
+    The rules are the delivered ones, or copies of another connection's with their status. Raises ValidationError for
+    bad fields, and for an eleventh connection, even if somebody else creates the tenth at the same moment.
     """
     for _ in range(_SLOT_RACE_TRIES):
         free = sorted(set(range(1, MAX_CONNECTIONS + 1)) - set(Connection.objects.values_list("slot", flat=True)))
@@ -57,22 +57,22 @@ def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Co
             if set(getattr(error, "error_dict", ())) != {"slot"}:
                 raise
         except IntegrityError:
-            pass  # what else may be taken meanwhile, the next try's validation says by field
+            pass  # if another unique field was taken, the validation of the next try names it
         else:
             return connection
-        # Somebody took the slot between the look and the write; look again.
+        # Somebody took the slot in the meantime; try again.
         connection.pk, connection._state.adding = None, True  # noqa: SLF001  Django's documented API
     raise ValidationError(NO_ROOM)
 
 
 def set_connection_status(*, connection: Connection, status: RecordStatus, actor: Actor) -> bool:
-    """Activate or deactivate a connection; False if it was so already. Runs at work come to their end."""
+    """Activate or deactivate a connection; return False if nothing changed. Running transfers are not stopped."""
     connection.status = status
     return save_record(record=connection, actor=actor)
 
 
 def copy_identifier_mapping(*, source: Connection, target: Connection, actor: Actor) -> None:
-    """Give `target` the identifier mapping of `source`, if that has one of its own."""
+    """Copy the identifier mapping of `source` to `target`, if it has one."""
     mapping = CrmConnectionIdentifierMapping.objects.filter(connection=source).first()
     if mapping is not None:
         copied = CrmConnectionIdentifierMapping(
@@ -98,7 +98,7 @@ def enter_connected_app_details(
     grant_flow: GrantFlow,
     actor: Actor,
 ) -> None:
-    """Store the connected app's key and secret, encrypted, and by which flow to log in."""
+    """Store the connected app's key and secret, encrypted, and the log-in flow."""
     authorization.consumer_key = consumer_key
     authorization.consumer_secret = consumer_secret
     authorization.grant_flow = grant_flow
@@ -124,21 +124,22 @@ def _deliver_integration(*, connection: Connection, default: IntegrationDefault,
         deletion_value=default.deletion_value,
     )
     save_record(record=rule, actor=actor)
-    for position, field_rule in enumerate(default.field_rules, start=1):
-        save_record(
-            record=FieldRule(
-                rule=rule,
-                position=position,
-                kind=field_rule.kind,
-                source=field_rule.source,
-                target=field_rule.target,
-                is_required=field_rule.is_required,
-                picklist_map=dict(field_rule.picklist_map),
-                reference_object=field_rule.reference_object,
-                reference_field=field_rule.reference_field,
-            ),
-            actor=actor,
+    field_rules = [
+        FieldRule(
+            rule=rule,
+            position=position,
+            kind=field_rule.kind,
+            source=field_rule.source,
+            target=field_rule.target,
+            is_required=field_rule.is_required,
+            picklist_map=dict(field_rule.picklist_map),
+            reference_object=field_rule.reference_object,
+            reference_field=field_rule.reference_field,
         )
+        for position, field_rule in enumerate(default.field_rules, start=1)
+    ]
+    # Not validated one by one: a test does that with what is delivered.
+    create_records(records=field_rules, actor=actor)
 
 
 _COPIED_RULE_FIELDS = (
@@ -155,6 +156,7 @@ _COPIED_RULE_FIELDS = (
     "deletion_field",
     "deletion_value",
     "deletion_max_length",
+    "allow_duplicates",
 )
 _COPIED_FIELD_RULE_FIELDS = (
     "name",
@@ -172,8 +174,8 @@ _COPIED_FIELD_RULE_FIELDS = (
 
 
 def _copy_integrations(*, source: Connection, target: Connection, actor: Actor) -> None:
-    """Copy what admins configured: neither how far the source has come nor what it transferred."""
-    # Locked, so that it is not deleted half-way, and looked for, for it may have been deleted before.
+    """Copy integrations and rules as configured, without their progress and links."""
+    # Locked, so that it is not deleted meanwhile; checked, because it may have been deleted before.
     if not Connection.objects.select_for_update().filter(pk=source.pk).exists():
         raise ValidationError(f"{source} was deleted meanwhile, so that its rules cannot be copied. Copy another one.")
     for integration in source.integrations.select_related("rule"):

@@ -1,4 +1,4 @@
-"""The configuration steps of connections, in the order of the documents that prescribe them."""
+"""Register the configuration steps of connections, in the order of the requirement documents."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ctms.audit.actors import Actor
 
 ENABLEMENT = "Connection setup: enablement"
-# What most organisations keep alike on both sides.
+# The fields that hold the same value on both sides in most organisations.
 _PERSON_IDENTIFIER, _ACCOUNT_IDENTIFIER = "external_id__v", "External_ID_vod__c"
 
 
 def register_connection_steps() -> None:
-    """Called once, when the app is ready."""
+    """Register the steps; called once, when the app is ready."""
     register_step(
         build_action_step(
             text=StepText(
@@ -56,7 +56,7 @@ def _name(connections: list[Connection]) -> str:
     return ", ".join(connection.name for connection in connections)
 
 
-# -- A connection and whom it logs in as ----------------------------------------------------------
+# -- A connection and its credentials -------------------------------------------------------------
 def _check_connection() -> StepState:
     active = list(_list_active())
     if not active:
@@ -130,7 +130,7 @@ _CREDENTIALS = ConfigurationStep(
 )
 
 
-# -- Which person is which account ----------------------------------------------------------------
+# -- Identifiers ----------------------------------------------------------------------------------
 def _check_identifiers() -> StepState:
     settings = get_application_settings()
     pair = f"{settings.clinical_person_identifier} = {settings.crm_account_identifier}"
@@ -153,7 +153,7 @@ def _check_identifiers() -> StepState:
 
 
 def _apply_identifiers(*, actor: Actor) -> None:
-    """What is entered stays; what is missing is filled."""
+    """Enable the global mapping; fill the identifiers that are empty."""
     settings = get_application_settings()
     set_application_settings(
         clinical_person_identifier=settings.clinical_person_identifier or _PERSON_IDENTIFIER,

@@ -1,4 +1,4 @@
-"""What the page of an integration rule shows: its field rules and its filter, in words."""
+"""Rows and facts for the page of an integration rule: its field rules and its filter, in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from connections.choices import DeletionMode, FieldRuleKind, FilterOperator
 from connections.defaults import is_delivered
 from connections.filters import Condition, FilterError, compile_conditions
-from connections.filtervalues import list_choices, takes_values
+from connections.filtervalues import takes_values
 from connections.models import FieldRule, IntegrationRule
 from ctms.accounts.models import User
 from ctms.configuration.choices import FieldKind
@@ -17,14 +17,14 @@ from ctms.configuration.registry import UnknownObjectError, get_object_of_model
 from ctms.configuration.snapshot import Configuration
 from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, open_object
-from ctms.records.references import describe_choice
+from ctms.records.fields.references import describe_choice
 
 _SHOWN_VALUES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What is read or filled: a field with its label where it is the Vault's, or words for what is no field."""
+    """Source or target of a field rule: a field, with its label if it is one of the Vault, or a text."""
 
     api_name: str = ""
     label: str = ""
@@ -33,7 +33,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRuleRow:
-    """A field rule as the table shows it."""
+    """A row of the table of field rules."""
 
     record: FieldRule
     source: Side
@@ -60,7 +60,7 @@ class ConditionRow:
 
 
 def list_field_rule_rows(*, rule: IntegrationRule, configuration: Configuration) -> list[FieldRuleRow]:
-    """The field rules in their order, in one statement."""
+    """Return the rows of the field rules in their order; takes one statement."""
     inbound = rule.integration.is_inbound
     rows = []
     for each in rule.field_rules.all():
@@ -86,7 +86,7 @@ def list_field_rule_rows(*, rule: IntegrationRule, configuration: Configuration)
 
 
 def list_condition_rows(*, rule: IntegrationRule, configuration: Configuration, user: User) -> list[ConditionRow]:
-    """The conditions of a filter; records that the user may not see by their uid."""
+    """Return the conditions of a filter in words; a record that the user may not see is shown by its UID."""
     rows = []
     for stored in rule.conditions:
         try:
@@ -110,7 +110,7 @@ def list_condition_rows(*, rule: IntegrationRule, configuration: Configuration, 
 
 
 def list_facts(*, rule: IntegrationRule, configuration: Configuration) -> list[tuple[str, str]]:
-    """What the rule itself says, beside what goes where."""
+    """Return labels and texts for the rule's own fields: external id, filter fields and deletion."""
     facts = []
     if rule.crm_external_id_field:
         facts.append(("CRM external id field", rule.crm_external_id_field))
@@ -124,7 +124,7 @@ def list_facts(*, rule: IntegrationRule, configuration: Configuration) -> list[t
 
 
 def describe_object(*, rule: IntegrationRule, configuration: Configuration) -> str:
-    """The Vault object, with its type where the rule is about one."""
+    """Return the label of the rule's object type, or the title of its object if it has no type."""
     try:
         shape = configuration.get(rule.vault_object)
     except UnknownObjectError:
@@ -133,7 +133,7 @@ def describe_object(*, rule: IntegrationRule, configuration: Configuration) -> s
 
 
 def name_records(*, field: ObjectField, uids: list[str], user: User) -> Mapping[str, str]:
-    """Uid → label of the records referred to that are there and that the user sees, in two statements."""
+    """Return UID → label of those records that the user may see; takes two statements."""
     target = get_object_of_model(field.reference) if field.reference else None
     if target is None:
         return {}
@@ -150,7 +150,7 @@ def _name_values(*, condition: Condition, user: User) -> list[str]:
         return []
     labels: Mapping[str, str] = {}
     if field.kind == FieldKind.PICKLIST:
-        labels = dict(list_choices(shape=condition.subject.shape, field=field))
+        labels = dict(condition.subject.shape.list_choices(field))
     elif field.kind == FieldKind.REFERENCE:
         labels = name_records(field=field, uids=values, user=user)
     return [labels.get(value, value) for value in values]
@@ -165,7 +165,7 @@ def _describe_source(field_rule: FieldRule) -> Side:
 
 
 def _describe_field(*, configuration: Configuration, object_name: str, path: str) -> Side:
-    """A path of API names with the labels of what it passes."""
+    """Describe a path of API names by the labels of its fields."""
     labels: list[str] = []
     name: str | None = object_name
     for step in path.split("."):

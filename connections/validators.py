@@ -1,4 +1,4 @@
-"""What a connection's URL may be."""
+"""Check and normalise the URL of a connection."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LONGEST_HOST = 253
 
 
 def clean_connection_url(url: str) -> str:
-    """The URL in its normal form `https://host`.
+    """Return the URL in its normal form `https://host`.
 
-    Raises ValidationError for anything but https on the standard port to a named, allowed host, with nothing after it.
+    Raises ValidationError unless it is https on the standard port, with an allowed host name and nothing after it.
     """
     parts = _split(url.strip())
     if parts.scheme != "https":
@@ -37,7 +37,7 @@ def clean_connection_url(url: str) -> str:
 
 
 def is_host_allowed(host: str) -> bool:
-    """Whether the host ends in an allowed suffix, on a whole label, or is served by the CRM sandbox."""
+    """Whether whole labels at the end of the host are an allowed suffix, or the CRM sandbox serves it."""
     if host in settings.CRM_SANDBOX_ORIGINS:
         return True
     suffixes = (suffix.strip(" .").lower() for suffix in settings.CRM_ALLOWED_HOST_SUFFIXES)
@@ -45,7 +45,7 @@ def is_host_allowed(host: str) -> bool:
 
 
 def validate_connection_url(url: str) -> None:
-    """As a model validator."""
+    """Raise ValidationError for a URL that `clean_connection_url` refuses; validator of the model field."""
     clean_connection_url(url)
 
 
@@ -54,10 +54,10 @@ def _split(text: str) -> SplitResult:
         raise ValidationError(f"The URL contains a space or a character that URLs do not have. {_EXAMPLE}")
     try:
         parts = urlsplit(text)
-        parts.port  # noqa: B018  reading it is what checks it
+        parts.port  # noqa: B018  reading the port checks it
     except ValueError:
         raise ValidationError(f"This is not a valid URL. {_EXAMPLE}") from None
-    if text.endswith(("?", "#")):  # an empty query or fragment, of which `parts` knows nothing
+    if text.endswith(("?", "#")):  # an empty query or fragment, which `parts` does not show
         raise ValidationError("Enter the host alone: remove what follows it (path, query or fragment).")
     return parts
 

@@ -7,9 +7,13 @@ class CrmSyncConfig(AppConfig):
 
     def ready(self) -> None:
         from crm_sync.console import register_transfer_panels
-        from crm_sync.jobs import register_transfer_job
+        from crm_sync.history import register_history_panel
+        from crm_sync.jobs import register_jobs
+        from crm_sync.retention import register_retention_job
         from crm_sync.steps import register_transfer_steps
 
-        register_transfer_job()
+        register_jobs()
+        register_retention_job()
         register_transfer_steps()
         register_transfer_panels()
+        register_history_panel()

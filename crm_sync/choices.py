@@ -7,6 +7,15 @@ class LinkState(TextChoices):
     DELETED_IN_CRM = "deleted_in_crm", "Deleted in the CRM"
 
 
+class AttemptOutcome(TextChoices):
+    """What became of an attempt to transfer a record, on the side that was to be written."""
+
+    CREATED = "created", "Created"
+    UPDATED = "updated", "Updated"
+    DELETED = "deleted", "Shown as deleted"
+    REFUSED = "refused", "Refused"
+
+
 class IntegrationRunState(TextChoices):
     RUNNING = "running", "Running"
     SUCCEEDED = "succeeded", "Succeeded"
@@ -16,8 +25,37 @@ class IntegrationRunState(TextChoices):
     INTERRUPTED = "interrupted", "Interrupted"
 
 
+class RecordWord(TextChoices):
+    """What a reconciliation says of a record in one organisation."""
+
+    EQUAL = "equal", "Equal"
+    PENDING = "pending", "Pending"
+    FAILED = "failed", "Failed"
+    FILTERED_OUT = "filtered_out", "Filtered out"
+    UNMATCHED = "unmatched", "Unmatched"
+    INACTIVE_HERE = "inactive_here", "Inactive here"
+    MISSING_THERE = "missing_there", "Missing there"
+    MISSING_HERE = "missing_here", "Missing here"
+    DIFFERS = "differs", "Differs"
+    ORPHANED = "orphaned", "Orphaned"
+    DELETED_ON_ONE_SIDE = "deleted_on_one_side", "Deleted on one side"
+
+
+class PreviewOutcome(TextChoices):
+    """What the next transfer would do with a record, or why it would do nothing."""
+
+    CREATE = "create", "Create"
+    UPDATE = "update", "Update"
+    DELETE = "delete", "Show deletion"
+    RECEIVE = "receive", "Receive new"
+    CHANGE = "change", "Receive change"
+    DEACTIVATE = "deactivate", "Make Inactive"
+    FAIL = "fail", "Fail"
+    WAIT = "wait", "Wait"
+
+
 class HealthState(TextChoices):
-    """Failing: the last run, or an integration in it, came to no good end. Single records that fail do not tell."""
+    """Health of a connection; Failing if its last run, or an integration in it, failed, but not for single records."""
 
     OK = "ok", "OK"
     FAILING = "failing", "Failing"

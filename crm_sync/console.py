@@ -1,4 +1,4 @@
-"""Panels of the console's landing page: how connections fare, and what the last transfers did."""
+"""Panels of the console's landing page: the health of connections, and a chart of the last transfers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import Sum
 from django.urls import reverse
 
 from connections.models import Connection
-from crm_sync.health import list_connection_health
+from crm_sync.diagnostics.health import list_connection_health
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from ctms.accounts.policies import has_permission
 from ctms.configuration.console import ConsolePanel, register_console_panel
@@ -27,7 +27,7 @@ _CHART_HEIGHT, _BAR_STEP = 96, 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBar:
-    """A run as a bar of the chart: what was transferred, and on top of it what failed; lengths in pixels."""
+    """A run as a bar of the chart: records transferred, above them those failed or blocked; lengths in pixels."""
 
     label: str
     at: datetime
@@ -42,7 +42,7 @@ class RunBar:
 
 
 def register_transfer_panels() -> None:
-    """Called once, when the app is ready."""
+    """Register the panels; called once, when the app is ready."""
     register_console_panel(
         ConsolePanel(
             title="Connections",
@@ -91,7 +91,7 @@ def _build_runs(user: User) -> dict[str, Any] | None:
 
 
 def build_bars(runs: list[Any]) -> list[RunBar]:
-    """The runs, oldest first, as bars whose longest takes the whole height; what is not nothing is seen."""
+    """Build bars for runs, the longest as high as the chart; a count above 0 gives at least 2 pixels."""
     figures = [(run, run.transferred or 0, run.failed or 0) for run in runs]
     longest = max((transferred + failed for _, transferred, failed in figures), default=0) or 1
     bars = []

@@ -1,4 +1,4 @@
-"""Forms of what can be done to a connection."""
+"""Form on the page that deletes a connection."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ KEEP, FORGET = "keep", "forget"
 
 
 class RemoveConnectionForm(forms.Form):
-    """What becomes of the links is the question on which a deletion turns, so it has no answer until one is given."""
+    """Asks whether the links are to be kept; nothing is chosen beforehand, because forgetting them cannot be undone."""
 
     fate_of_links = forms.ChoiceField(widget=UnfoldAdminRadioSelectWidget)
     read_version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, may_keep: bool, **kwargs: Any) -> None:
-        """`may_keep`: whether making the connection Inactive instead is a choice that the user has."""
+        """Offer to make the connection Inactive instead if `may_keep` is true."""
         super().__init__(*args, **kwargs)
-        # Short, for the theme cuts what does not fit in one line of a phone.
+        # Short, because the theme cuts labels that are longer than a line on a phone.
         forget, keep = (FORGET, "Forget them: delete the connection"), (KEEP, "Keep them: make it Inactive instead")
         field: Any = self.fields["fate_of_links"]
         field.label = "What becomes of them?"

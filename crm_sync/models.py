@@ -1,35 +1,66 @@
-"""What the transfer remembers: which record is which in each CRM organisation, and what each run did."""
+"""What the transfer stores: links between records, matches of persons and accounts, and counts of its runs.
+
+And what the reconciliation and the preview store: their counts, and a row for each difference or each change foreseen.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 
 from connections.models import Connection, Integration
-from crm_sync.choices import IntegrationRunState, LinkState
+from crm_sync.choices import AttemptOutcome, IntegrationRunState, LinkState, PreviewOutcome, RecordWord
 from ctms.clinical.models import Person
+from ctms.core.clock import get_now
+from ctms.core.errors import UnauditedWriteError
 from ctms.jobs.models import JobRun
 
 
-class TransferLink(models.Model):
-    """A record of the Vault and a record of the CRM that stand for each other in one integration.
+class OrganisationProgress(models.Model):
+    """The CRM organisation of a connection, and how far changes of identifiers on both sides were followed there.
 
-    `version` and `dependency_version` (the sum of versions of the records whose values the payload shows) tell what the
-    CRM has; `digest` is that of the payload. `pending`: the record failed or waits, and the next run takes it again.
+    An organisation belongs to one connection, because two would receive every call twice.
     """
 
-    # No index of its own: the unique ones below begin with it, and a second way in misleads a planner that has no
-    # statistics yet.
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="organisation_progress")
+    organisation_id = models.CharField(max_length=15, null=True, unique=True)  # noqa: DJ001  unique where it is known
+    accounts_watermark = models.DateTimeField(null=True, help_text="greatest SystemModstamp of the accounts read")
+    accounts_read_at = models.DateTimeField(null=True, help_text="the CRM's clock when changed accounts were last read")
+    accounts_compared_at = models.DateTimeField(null=True, help_text="when all known accounts were last compared")
+    persons_bookmark = models.TextField(
+        blank=True, default="", editable=False, help_text="place in the audit trail up to which persons were compared"
+    )
+
+    class Meta:
+        verbose_name_plural = "organisation progress"
+
+    def __str__(self) -> str:
+        return f"{self.connection}: {self.organisation_id or 'no organisation yet'}"
+
+
+class TransferLink(models.Model):
+    """The link between a Vault record and a CRM record in one integration.
+
+    `version` and `dependency_version` (from the versions of related records on which the payload depends) and `digest`
+    (of the payload) describe the state that the CRM has. The next run takes a `pending` record again: it failed, waits
+    for a parent, or has to be sent again.
+    """
+
+    # No index of its own: the unique indexes below begin with it, and a further index misleads a query planner that has
+    # no statistics yet.
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="links", db_index=False)
     record_uid = models.UUIDField(null=True)
     crm_id = models.CharField("CRM id", max_length=18, blank=True, default="")
     version = models.PositiveIntegerField(default=0)
     dependency_version = models.PositiveBigIntegerField(default=0)
     digest = models.CharField(max_length=64, blank=True, default="")
-    # Value sent last for the field that shows a deletion: the text that "Deleted" will be appended to.
+    # Text last sent to the field that marks a deletion; the deletion value is appended to it.
     deletion_base = models.TextField(blank=True, default="")
+    # The account of a received call, by which its person was found.
+    account_id = models.CharField(max_length=18, blank=True, default="")
     crm_modstamp = models.DateTimeField(null=True)
     state = models.CharField(max_length=20, choices=LinkState.choices, default=LinkState.LIVE)
     pending = models.BooleanField(default=False)
@@ -43,16 +74,53 @@ class TransferLink(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=("integration",), condition=Q(pending=True), name="link_pending"),
+            models.Index(fields=("account_id", "integration"), condition=~Q(account_id=""), name="link_account"),
         ]
 
     def __str__(self) -> str:
         return f"{self.record_uid} ↔ {self.crm_id or '–'}"
 
 
-class AccountMatch(models.Model):
-    """The account of a person in one CRM organisation, as found by the identifier `value` at `checked_at`."""
+class AttemptQuerySet(models.QuerySet["TransferAttempt"]):
+    """A query set that adds and reads; old attempts are removed by `crm_sync.history` alone, as configured."""
 
-    # No index of its own: the unique one below begins with it.
+    def update(self, **kwargs: Any) -> int:  # noqa: ARG002  Django's signature
+        raise UnauditedWriteError("Attempts of the transfer are never changed.")
+
+
+class TransferAttempt(models.Model):
+    """One attempt to transfer one record, written in the transaction of its batch and never changed.
+
+    `values` are those that were sent, by field of the CRM, or received, by field of the Vault.
+    """
+
+    at = models.DateTimeField(default=get_now)
+    run = models.ForeignKey(JobRun, on_delete=models.PROTECT, related_name="attempts")
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="attempts")
+    record_uid = models.UUIDField(null=True)
+    crm_id = models.CharField("CRM id", max_length=18, blank=True, default="")
+    outcome = models.CharField(max_length=10, choices=AttemptOutcome.choices)
+    error_code = models.CharField(max_length=80, blank=True, default="")
+    values = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+
+    objects = AttemptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [
+            models.Index(fields=("record_uid", "-id"), name="attempt_record"),
+            models.Index(fields=("crm_id", "-id"), name="attempt_crm_id"),
+            models.Index(fields=("at",), name="attempt_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} {self.crm_id or self.record_uid}"
+
+
+class AccountMatch(models.Model):
+    """The account of a person in one CRM organisation, found by the identifier `value` at `checked_at`."""
+
+    # No index of its own: the unique index below begins with it.
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="account_matches", db_index=False)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="account_matches")
     identifier = models.CharField(max_length=170, help_text="person field = account field")
@@ -71,7 +139,7 @@ class AccountMatch(models.Model):
 
 
 class IntegrationRun(models.Model):
-    """What one run did in one integration. Every selected record is in exactly one of the columns."""
+    """Counts of one integration in one run; every selected record is counted exactly once."""
 
     run = models.ForeignKey(JobRun, on_delete=models.PROTECT, related_name="integration_runs")
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="runs")
@@ -105,3 +173,109 @@ class IntegrationRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.integration}: {self.get_state_display()}"
+
+
+class Reconciliation(models.Model):
+    """One comparison of all records of a connection with the rows of its CRM.
+
+    `counts` are numbers of records as `{integration kind: {word: number}}`; `errors` says by integration kind why an
+    integration could not be compared. `unexplained` is the number of differences. Until it is finished it is not shown.
+    """
+
+    # No index of its own: the index below begins with it.
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="reconciliations", db_index=False)
+    run = models.ForeignKey(JobRun, on_delete=models.PROTECT, related_name="reconciliations")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)
+    errors = models.JSONField(default=dict)
+    unexplained = models.PositiveIntegerField(default=0)
+    api_calls = models.PositiveIntegerField("API calls", default=0)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [models.Index(fields=("connection", "-id"), name="reconciliation_by_connection")]
+
+    def __str__(self) -> str:
+        return f"{self.connection}: {self.unexplained} unexplained"
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether every integration was compared and nothing is unexplained."""
+        return self.finished_at is not None and not self.unexplained and not self.errors
+
+
+class Difference(models.Model):
+    """A record that a reconciliation could not explain; `fields` are `{field: [value here, value there]}`.
+
+    The differences of a connection are replaced by those of its next reconciliation.
+    """
+
+    reconciliation = models.ForeignKey(Reconciliation, on_delete=models.CASCADE, related_name="differences")
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="differences")
+    record_uid = models.UUIDField(null=True)
+    crm_id = models.CharField("CRM id", max_length=18, blank=True, default="")
+    name = models.CharField(max_length=255)
+    word = models.CharField(max_length=20, choices=RecordWord.choices)
+    fields = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    # It was repaired since: the next transfer sends or reads the record again.
+    is_repaired = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("id",)
+        indexes: ClassVar = [models.Index(fields=("reconciliation", "word", "id"), name="difference_by_word")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.get_word_display()}"
+
+
+class TransferPreview(models.Model):
+    """What the next transfer of a connection would do, as foreseen by a dry run; only the newest is kept.
+
+    `counts` are numbers of records as `{integration kind: {column of IntegrationRun: number}}`; `errors` says by
+    integration kind why an integration would fail, under the empty kind why the connection would. Until it is finished
+    it is not shown.
+    """
+
+    # No index of its own: the index below begins with it.
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="previews", db_index=False)
+    run = models.ForeignKey(JobRun, on_delete=models.PROTECT, related_name="previews")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)
+    errors = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [models.Index(fields=("connection", "-id"), name="preview_by_connection")]
+
+    def __str__(self) -> str:
+        return f"{self.connection}: preview of {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class PreviewRow(models.Model):
+    """A record that the next transfer would not leave unchanged.
+
+    `fields` are `{field: [value now, value then]}` of the side that would be written; `reason` says why a record would
+    fail or wait.
+    """
+
+    # No index of its own: the indexes below begin with it.
+    preview = models.ForeignKey(TransferPreview, on_delete=models.CASCADE, related_name="rows", db_index=False)
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="preview_rows")
+    outcome = models.CharField(max_length=10, choices=PreviewOutcome.choices)
+    record_uid = models.UUIDField(null=True)
+    crm_id = models.CharField("CRM id", max_length=18, blank=True, default="")
+    name = models.CharField(max_length=255)
+    reason = models.TextField(blank=True, default="")
+    fields = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+
+    class Meta:
+        ordering = ("id",)
+        indexes: ClassVar = [
+            models.Index(fields=("preview", "id"), name="preview_row"),
+            models.Index(fields=("preview", "integration", "outcome", "id"), name="preview_row_by_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.get_outcome_display()}"

@@ -1,4 +1,4 @@
-"""The last steps of the setup: the job that transfers, and a transfer to see that everything fits."""
+"""Register the last steps of the setup: enabling the transfer job, and a test transfer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRANSFER_JOB_STEP = "transfer_job"
 
 
 def register_transfer_steps() -> None:
-    """Called once, when the app is ready."""
+    """Register the steps; called once, when the app is ready."""
     register_step(
         build_job_step(
             text=StepText(
@@ -43,7 +43,7 @@ def register_transfer_steps() -> None:
 
 # -- The test transfer ----------------------------------------------------------------------------
 def _check_test_transfer() -> StepState:
-    """As each active connection's last run says."""
+    """Return the state from the last run of each active connection."""
     connections = {
         str(uid): name for uid, name in Connection.objects.filter(status=RecordStatus.ACTIVE).values_list("uid", "name")
     }

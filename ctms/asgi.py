@@ -1,4 +1,4 @@
-"""For ASGI servers (uvicorn)."""
+"""For ASGI servers."""
 
 import os
 

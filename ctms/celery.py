@@ -1,4 +1,4 @@
-"""The Celery application: beat sends one message a minute, workers do the rest."""
+"""The Celery application. Beat sends `jobs.dispatch_due` every minute; workers run it and the jobs that it queues."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Where each address leads. Objects need no address of their own."""
+"""All URLs of the site. A new object needs none: the URLs of `ctms.records` take the object's name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", ChangePasswordView.as_view(), name="change_password"),
     path("healthz", show_health, name="health"),
-    # The admin console is entered and left by the same doors as everything else.
+    # The admin console uses the Vault's own log-in, log-out and password pages.
     path("admin/login/", enter_admin),
     path("admin/logout/", LogoutView.as_view()),
     path("admin/password_change/", RedirectView.as_view(pattern_name="change_password")),

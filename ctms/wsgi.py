@@ -1,4 +1,4 @@
-"""For WSGI servers (gunicorn)."""
+"""The WSGI application that servers such as gunicorn run."""
 
 import os
 

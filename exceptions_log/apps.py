@@ -10,6 +10,7 @@ class ExceptionsLogConfig(AppConfig):
         from exceptions_log.notices import register_exception_notices
         from exceptions_log.objects import register_exception_objects
         from exceptions_log.report import register_report_job
+        from exceptions_log.retention import register_retention_job
         from exceptions_log.steps import register_exception_steps
 
         register_exception_objects()
@@ -17,3 +18,4 @@ class ExceptionsLogConfig(AppConfig):
         register_exception_panel()
         register_exception_notices()
         register_report_job()
+        register_retention_job()

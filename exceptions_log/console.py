@@ -1,4 +1,4 @@
-"""A panel of the console's landing page: what could not be transferred, by kind of error."""
+"""A panel of the console's landing page: open exception items by type of error."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from django.urls import reverse
 
 from ctms.accounts.policies import has_permission
 from ctms.configuration.console import ConsolePanel, register_console_panel
-from ctms.core.choices import RecordStatus
 from exceptions_log.choices import ErrorType
 from exceptions_log.models import ExceptionItem
+from exceptions_log.selectors import list_open_items
 
 if TYPE_CHECKING:
     from ctms.accounts.models import User
 
 
 def register_exception_panel() -> None:
-    """Called once, when the app is ready."""
+    """Register the panel; called once, when the app is ready."""
     register_console_panel(
         ConsolePanel(
             title="Open exceptions", template="admin/exceptions_log/open_panel.html", build=_build_open, position=400
@@ -29,13 +29,7 @@ def register_exception_panel() -> None:
 def _build_open(user: User) -> dict[str, Any] | None:
     if not has_permission(user=user, permission=f"{ExceptionItem.object_name}:read"):
         return None
-    counts = (
-        ExceptionItem.objects.filter(message__status=RecordStatus.ACTIVE, message__is_draft=False, dismissed_at=None)
-        .order_by()
-        .values("error_type")
-        .annotate(count=Count("pk"))
-        .order_by("-count")
-    )
+    counts = list_open_items().order_by().values("error_type").annotate(count=Count("pk")).order_by("-count")
     url = reverse("admin:exceptions_log_exceptionitem_changelist")
     rows = [
         {

@@ -1,4 +1,4 @@
-"""Dismissing items, and taking it back: which failures a person has decided to leave as they are."""
+"""Dismiss exception items, so that their records are left alone, and undo dismissals."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from ctms.audit.choices import AuditAction
-from ctms.audit.services import record_event
+from ctms.audit.services import record_events
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
-from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.models import OPEN, ExceptionItem, ExceptionMessage, FailureFields
+from exceptions_log.problems import list_items_of_problem
 from exceptions_log.scopes import lock_scopes
 
 if TYPE_CHECKING:
@@ -21,55 +22,83 @@ if TYPE_CHECKING:
     from ctms.audit.actors import Actor
 
 
+_BATCH = 1000
+
+
 class DismissalRefusedError(VaultError):
     """The item cannot be dismissed; the message says why, and what to do instead."""
 
 
 def dismiss_items(*, keys: Collection[int], reason: str, actor: Actor) -> list[ExceptionItem]:
-    """Dismiss all of these items (primary keys), or none: their records are left alone until they change.
+    """Dismiss all of these items (primary keys), or none; their records are left alone until they change.
 
-    A message in which nothing else is open becomes Inactive. Raises DismissalRefusedError for an empty reason, and
-    naming the first item that cannot be dismissed.
+    A message without other open items becomes Inactive. Raises DismissalRefusedError for an empty reason, or for the
+    first item that cannot be dismissed.
     """
-    reason = reason.strip()
-    if not reason:
-        raise DismissalRefusedError("Dismissal reason: say why this item needs no correction.")
+    reason = _read_reason(reason)
     with transaction.atomic():
         items = _lock_items(keys)
         for item in items:
             _refuse_undismissible(item)
-        now = get_now()
-        ExceptionItem.objects.filter(pk__in=[item.pk for item in items]).update(
-            dismissed_at=now, dismissed_by=actor.user, dismissal_reason=reason, dismissal_lapsed_at=None
-        )
-        for item in items:
-            _record(item=item, actor=actor, before="", after=reason, reason=reason)
-        _close_settled_messages({item.message_id for item in items})
+        _dismiss(items, reason=reason, actor=actor)
     return items
 
 
+def dismiss_problem(*, item: ExceptionItem, reason: str, actor: Actor) -> int:
+    """Dismiss all open items of the problem of which this item is one; return how many there were.
+
+    Raises DismissalRefusedError for an empty reason, if nothing of it is open any more, or if it concerns a whole
+    integration.
+    """
+    reason = _read_reason(reason)
+    with transaction.atomic():
+        lock_scopes(integrations={item.integration_id}, jobs={item.job_id})
+        items = list(list_items_of_problem(item).defer("item_data", "error_message").order_by("pk"))
+        if not items:
+            raise DismissalRefusedError("Nothing of this problem is open any more, so there is nothing to dismiss.")
+        for each in items:
+            _refuse_undismissible(each)
+        for start in range(0, len(items), _BATCH):
+            _dismiss(items[start : start + _BATCH], reason=reason, actor=actor)
+    return len(items)
+
+
 def undo_dismissals(*, keys: Collection[int], actor: Actor) -> list[ExceptionItem]:
-    """Take back the dismissals that are in force among these items; the next run takes their records again."""
+    """Undo the dismissals in force of these items (primary keys); the next run retries their records."""
     with transaction.atomic():
         items = [item for item in _lock_items(keys) if item.is_dismissed]
         for item in items:
             reason = item.dismissal_reason
             item.dismissed_at, item.dismissed_by, item.dismissal_reason = None, None, ""
-            _reopen(item)
+            item.message = _reopen_message(item)
             item.save()
-            _record(item=item, actor=actor, before=reason, after="", reason="Dismissal undone by Retry")
+            _record(items=[item], actor=actor, before=reason, after="", reason="Dismissal undone by Retry")
     return items
 
 
-def is_same_state(item: ExceptionItem, other: ExceptionItem) -> bool:
-    """Whether the record of both was the same when it failed: by its versions or, if it is one of the CRM, its data."""
+def is_same_state(item: FailureFields, other: FailureFields) -> bool:
+    """Whether a record failed in the same state both times: same versions, and same data if it is a CRM record."""
     versions = (item.record_version, item.dependency_version) == (other.record_version, other.dependency_version)
     return versions and (item.record_uid is not None or item.item_data == other.item_data)
 
 
+def _read_reason(reason: str) -> str:
+    if not reason.strip():
+        raise DismissalRefusedError("Dismissal reason: say why this item needs no correction.")
+    return reason.strip()
+
+
+def _dismiss(items: list[ExceptionItem], *, reason: str, actor: Actor) -> None:
+    ExceptionItem.objects.filter(pk__in=[item.pk for item in items]).update(
+        dismissed_at=get_now(), dismissed_by=actor.user, dismissal_reason=reason
+    )
+    _record(items=items, actor=actor, before="", after=reason, reason=reason)
+    close_settled_messages({item.message_id for item in items})
+
+
 def _lock_items(keys: Collection[int]) -> list[ExceptionItem]:
-    """The items as they are now; no run publishes its message for their integrations meanwhile."""
-    scopes = ExceptionItem.objects.filter(pk__in=keys).values_list("message__integration", "message__job")
+    """Lock the scopes of the items, so that no run publishes a message meanwhile, and return the items."""
+    scopes = ExceptionItem.objects.filter(pk__in=keys).order_by().values_list("integration", "job").distinct()
     lock_scopes(integrations={each for each, _ in scopes}, jobs={each for _, each in scopes})
     items = ExceptionItem.objects.filter(pk__in=keys).select_related("message__integration__connection", "message__job")
     return list(items.order_by("pk"))
@@ -86,38 +115,34 @@ def _refuse_undismissible(item: ExceptionItem) -> None:
             f"{item} was dismissed already, by {item.dismissed_by}. Use Retry now to take that back."
         )
     if not item.is_open:
-        raise DismissalRefusedError(
-            f"{item} is of an earlier run, so there is nothing to dismiss: what still fails is in the Active message "
-            "of the integration."
-        )
+        raise DismissalRefusedError(f"{item} was resolved by a later run, so there is nothing to dismiss.")
 
 
-def _close_settled_messages(keys: Iterable[int]) -> None:
-    still_open = ExceptionItem.objects.filter(message=OuterRef("pk"), dismissed_at=None)
+def close_settled_messages(keys: Iterable[int]) -> None:
+    """Make messages (primary keys) Inactive if none of their items is open."""
+    still_open = ExceptionItem.objects.filter(OPEN, message=OuterRef("pk"))
     settled = ExceptionMessage.objects.filter(pk__in=list(keys), status=RecordStatus.ACTIVE)
     settled.exclude(Exists(still_open)).update(status=RecordStatus.INACTIVE)
 
 
-def _reopen(item: ExceptionItem) -> None:
-    """Put the item where what still fails is seen: into the Active message or, if there is none, by opening its own."""
+def _reopen_message(item: ExceptionItem) -> ExceptionMessage:
+    """Return the Active message of an item's scope; if there is none, make the item's own message Active."""
     active = ExceptionMessage.objects.filter(
-        integration=item.message.integration_id, job=item.message.job_id, status=RecordStatus.ACTIVE
+        integration=item.integration_id, job=item.job_id, status=RecordStatus.ACTIVE
     ).first()
-    if active is None:
-        # Other items that are open in it would come back with it, although a later run has settled them.
-        if not item.message.items.filter(dismissed_at=None).exists():
-            item.message.status = RecordStatus.ACTIVE
-            item.message.save(update_fields=["status"])
-    elif active.pk != item.message_id and not active.items.filter(key=item.key).exists():
-        item.message = active
+    if active is not None:
+        return active
+    item.message.status = RecordStatus.ACTIVE
+    item.message.save(update_fields=["status"])
+    return item.message
 
 
-def _record(*, item: ExceptionItem, actor: Actor, before: str, after: str, reason: str) -> None:
-    record_event(
+def _record(*, items: list[ExceptionItem], actor: Actor, before: str, after: str, reason: str) -> None:
+    record_events(
         actor=actor,
         action=AuditAction.EVENT,
         object_name=ExceptionItem.object_name,
-        record=item,
+        records=items,
         changes={"dismissal_reason": [before, after]},
         reason=reason,
     )

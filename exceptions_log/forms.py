@@ -1,4 +1,4 @@
-"""Forms of user exceptions."""
+"""Forms that dismiss exception items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_REASON = ExceptionItem._meta.get_field("dismissal_reason").max_length
 
 
 class DismissalForm(forms.Form):
-    """Why an item needs no correction."""
+    """Asks why an item needs no correction."""
 
     reason = forms.CharField(
         label="Reason",
@@ -29,7 +29,7 @@ class DismissalForm(forms.Form):
 
 
 class DismissSelectedForm(DismissalForm):
-    """The reason for several items, sent to the list once more together with what was selected there."""
+    """Asks for a reason for several items; posted to their list again, with the action and the selection."""
 
     action = forms.CharField(widget=forms.HiddenInput)
 

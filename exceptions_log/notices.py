@@ -1,6 +1,6 @@
-"""What the page of a record says of its user exceptions, and the way to them.
+"""Notices on a record's page about its user exceptions of transfers, with links to them.
 
-Those of a job that transfers nothing are told by the app whose job it is, which knows how the record stands now.
+For a job that transfers nothing, the app of the job adds the notices, because it knows the record's present state.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from ctms.accounts.policies import has_permission
-from ctms.records.notices import NoticePart, RecordNotice, register_record_notice
+from ctms.records.pages.notices import NoticePart, RecordNotice, register_record_notice
 from exceptions_log.models import ExceptionItem
-from exceptions_log.selectors import list_items_in_force
+from exceptions_log.selectors import list_unresolved_items
 
 if TYPE_CHECKING:
     from ctms.records.access import ObjectAccess
@@ -22,16 +22,16 @@ MOST_TOLD = 5
 
 
 def register_exception_notices() -> None:
-    """Called once, when the app is ready."""
+    """Register the notices of all objects; called once, when the app is ready."""
     register_record_notice(None, _tell_exceptions)
 
 
 def _tell_exceptions(access: ObjectAccess, record: Any) -> list[RecordNotice]:
-    """What fails, and what was dismissed of the record as it is, to those who may read user exceptions."""
+    """Return notices of open and dismissed items; none if the user may not read user exceptions."""
     if not has_permission(user=access.user, permission=f"{ExceptionItem.object_name}:read"):
         return []
     items = list(
-        list_items_in_force()
+        list_unresolved_items()
         .filter(record_uid=record.uid, message__connection__isnull=False)
         .select_related("message__connection", "dismissed_by")
         .order_by("pk")

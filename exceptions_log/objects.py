@@ -1,4 +1,4 @@
-"""Registration of the exception objects. Users read them; only the transfer writes them."""
+"""Register the objects of user exceptions. Users read them; only jobs write them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from exceptions_log.models import ExceptionItem, ExceptionMessage
 
 
 def register_exception_objects() -> None:
-    """Called once, when the app is ready."""
+    """Register the objects; called once, when the app is ready."""
     register_object(
         VaultObject(
             model=ExceptionMessage,
@@ -42,8 +42,10 @@ def register_exception_objects() -> None:
                 "last_failed__sys": "last_failed_at",
                 "dismissed_date__sys": "dismissed_at",
                 "dismissal_reason__sys": "dismissal_reason",
+                "problem__sys": "cause",
+                "resolved_date__sys": "resolved_at",
             },
-            # The order that the requirement documents prescribe.
+            # In the order of the requirement documents.
             list_columns=("name__v", "error_type__sys", "error_message__sys", "item__sys", "item_data__sys"),
             is_setup=True,
         )

@@ -1,4 +1,4 @@
-"""What to do about a failure, in plain words, by the type of its error."""
+"""Remedies for failures, by type of error."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _REMEDIES = {
 }
 _AGAIN = "The next run tries the record again by itself; Retry now does not wait for it."
 _LEFT = "The record is left alone until it changes. If what was lacking was put right elsewhere, use Retry now."
-_OVER = "This item is of an earlier run: what still fails is in the Active message of the integration."
+_OVER = "Nothing: a later run resolved it. What fails again is a new item."
 
 
 def describe_remedy(item: ExceptionItem) -> str:
-    """What to do, and what happens by itself."""
+    """Return what the user can do about an item, and what the next run does by itself."""
     if item.is_dismissed:
         return _LEFT
     if not item.is_open:

@@ -1,4 +1,4 @@
-"""The daily report of user exceptions: one e-mail, and none on a day on which nothing fails."""
+"""The job that sends a daily report of user exceptions by e-mail, and nothing if there are none."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.mail import MailError, send_mail
 from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome, register_job
 from exceptions_log.models import ExceptionItem
+from exceptions_log.problems import Problem, list_problems
 from exceptions_log.selectors import list_open_items
 
 if TYPE_CHECKING:
     from ctms.jobs.models import JobDefinition
 
 REPORT_JOB_KEY = "user_exception_report"
-# Of each message; more is for the console, to which the e-mail leads.
-_ITEMS_SHOWN = 50
+# Problems listed per message, those with most items first; the e-mail links to the console for the others.
+_PROBLEMS_SHOWN = 50
 _DAY, _HOUR = timedelta(days=1), 6
 NOBODY = (
     "Nobody gets the report: give this job an owner with an e-mail address who may read User Exception Items, or such "
     "a user Manage Integrations."
 )
-_PART = "report"  # of the run's result
+_PART = "report"  # key in the run's result
 
 
 def register_report_job() -> None:
-    """Called once, when the app is ready."""
+    """Register the job; called once, when the app is ready."""
     register_job(
         JobHandler(
             key=REPORT_JOB_KEY,
@@ -43,23 +44,20 @@ def register_report_job() -> None:
             execute=send_report,
             frequency=Frequency.DAILY,
             hour=_HOUR,
-            about="Sends what fails in the messages of the last day as one e-mail, and none where nothing fails: to "
-            "its owner or, if it has none, to all who hold Manage Integrations. Each must have an e-mail address, and "
-            "User Exception Item: Read.",
+            about="Sends what fails in the messages of the last day as one e-mail, equal causes as one problem with "
+            "its number of items, and none where nothing fails: to its owner or, if it has none, to all who hold "
+            "Manage Integrations. Each must have an e-mail address, and User Exception Item: Read.",
             part_labels={_PART: "User Exception Items"},
         )
     )
 
 
 def send_report(context: RunContext) -> RunOutcome:
-    """What fails in the messages of the last day, by message. Sends nothing where there is nothing."""
-    items = list(
-        list_open_items()
-        .filter(message__created_at__gte=get_now() - _DAY)
-        .select_related("message")
-        .order_by("message__name", "pk")
-    )
-    if not items:
+    """Send the problems of messages created in the last day, with their numbers of items; nothing if there are none."""
+    items = list_open_items().filter(message__created_at__gte=get_now() - _DAY)
+    problems = list_problems(items)
+    count = sum(problem.count for problem in problems)
+    if not problems:
         return RunOutcome(state=RunState.SUCCEEDED, message="Nothing fails: no e-mail was sent.", result={})
     recipients = list_recipients(context.run.definition)
     if not recipients:
@@ -68,22 +66,25 @@ def send_report(context: RunContext) -> RunOutcome:
             message=NOBODY,
             result={},
         )
-    # Whoever has taken over meanwhile sends it instead.
+    # Raises if another worker has taken over, which then sends the report.
     context.lease.renew()
     try:
-        send_mail(subject=f"User exceptions: {len(items):,} open", text=_write_text(items), to=recipients)
+        send_mail(subject=f"User exceptions: {count:,} open", text=_write_text(problems), to=recipients)
     except MailError as error:
         return RunOutcome(state=RunState.FAILED, message=str(error), result={})
     return RunOutcome(
         state=RunState.SUCCEEDED,
-        message=f"{_count(len(items), 'open item')} {'was' if len(items) == 1 else 'were'} sent to "
+        message=f"{_count(count, 'open item')} {'was' if count == 1 else 'were'} sent to "
         f"{_count(len(recipients), 'recipient')}.",
-        result={_PART: {"selected": len(items), "sent": len(items), "recipients": len(recipients)}},
+        result={_PART: {"selected": count, "sent": count, "recipients": len(recipients)}},
     )
 
 
 def list_recipients(definition: JobDefinition) -> list[str]:
-    """The job's owner or, if it has none, whoever manages integrations; each may read what is sent."""
+    """Return the e-mail addresses of the owner or, without one, of all who have Manage Integrations.
+
+    Users who may not read User Exception Items are left out.
+    """
     users = User.objects.filter(is_active=True).exclude(email="").select_related("security_profile").order_by("pk")
     chosen = (
         [user for user in users if user.pk == definition.owner_id]
@@ -100,21 +101,29 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _write_text(items: list[ExceptionItem]) -> str:
+def _write_text(problems: list[Problem]) -> str:
+    examples = ExceptionItem.objects.in_bulk([problem.item_id for problem in problems])
     lines: list[str] = []
     base = settings.VAULT_BASE_URL.rstrip("/")
-    for message, found in groupby(items, key=lambda item: item.message):
-        group = list(found)
-        lines += [f"{message} ({len(group):,})", ""]
-        for item in group[:_ITEMS_SHOWN]:
-            lines += [
-                f"- {item.get_error_type_display()}: {item.item}",
-                f"  {item.error_message}",
-                f"  {base}{reverse('admin:exceptions_log_exceptionitem_change', args=(item.pk,))}",
-            ]
-        if len(group) > _ITEMS_SHOWN:
-            lines.append(f"… and {len(group) - _ITEMS_SHOWN:,} more.")
-        lines.append("")
     page = reverse("admin:exceptions_log_exceptionitem_changelist")
+    ordered = sorted(problems, key=lambda problem: problem.scope)
+    for scope, found in groupby(ordered, key=lambda problem: problem.scope):
+        group = list(found)
+        lines += [f"{scope} ({_count(sum(problem.count for problem in group), 'item')})", ""]
+        for problem in group[:_PROBLEMS_SHOWN]:
+            example = examples[problem.item_id]
+            if problem.count == 1:
+                address = reverse("admin:exceptions_log_exceptionitem_change", args=(example.pk,))
+                lines.append(f"- {problem.error_type.label}: {example.item}")
+            else:
+                address = f"{page}?problem={problem.item_id}"
+                lines += [
+                    f"- {problem.error_type.label}, {_count(problem.count, 'item')}: {problem.cause}",
+                    f"  For example {example.item}:",
+                ]
+            lines += [f"  {example.error_message}", f"  {base}{address}"]
+        if len(group) > _PROBLEMS_SHOWN:
+            lines.append(f"… and {_count(len(group) - _PROBLEMS_SHOWN, 'problem')} more.")
+        lines.append("")
     lines += [f"All of them, with what to do: {base}{page}", ""]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The configuration steps of user exceptions."""
+"""Register the configuration steps of user exceptions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ctms.jobs.models import JobDefinition
 from ctms.jobs.steps import build_job_step
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 from exceptions_log.report import NOBODY, REPORT_JOB_KEY, list_recipients
+from exceptions_log.retention import RETENTION_JOB_KEY
 
 
 def register_exception_steps() -> None:
-    """Called once, when the app is ready."""
+    """Register the steps; called once, when the app is ready."""
     register_step(
         build_related_section_step(
             text=StepText(
@@ -29,7 +30,7 @@ def register_exception_steps() -> None:
                 title="User Exception Items",
                 related_object=ExceptionItem.object_name,
                 related_field="exception_message__sys",
-                # The order that the requirement documents prescribe.
+                # In the order of the requirement documents.
                 columns=("name__v", "error_type__sys", "error_message__sys", "item__sys", "item_data__sys"),
                 prevent_creation=True,
             ),
@@ -37,10 +38,23 @@ def register_exception_steps() -> None:
         )
     )
     _register_report_step()
+    register_step(
+        build_job_step(
+            text=StepText(
+                key="user_exception_retention",
+                title="Resolved user exceptions deleted daily",
+                why="They hold data of people, so they are kept for as long as the operator decided, and no longer.",
+                section="Connection setup: enablement",
+                position=520,
+                is_optional=True,
+            ),
+            job_key=RETENTION_JOB_KEY,
+        )
+    )
 
 
 def _register_report_step() -> None:
-    """Done once the job is Active, and somebody gets what it sends."""
+    """Register the step of the report, which is done once the job is Active and has recipients."""
     step = build_job_step(
         text=StepText(
             key="user_exception_report",

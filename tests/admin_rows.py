@@ -10,7 +10,8 @@ from typing import Any
 from django.db import models
 
 from connections.models import Integration, IntegrationRule
-from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
+from crm_sync.choices import AttemptOutcome
+from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout
@@ -77,17 +78,16 @@ def create_job_run(**values: Any) -> JobRun:
 
 
 def create_exception_message(**values: Any) -> ExceptionMessage:
-    """A message with one item: Active, unless it is a draft."""
+    """A message with one item, which is open if the message is Active."""
     integration = _create_integration()
-    status = RecordStatus.INACTIVE if values.get("is_draft") else RecordStatus.ACTIVE
     message = ExceptionMessage.objects.create(
         **{
             "name": f"{integration.name} of {integration.connection}",
             "connection": integration.connection,
             "integration": integration,
             "run": create_job_run(),
-            "is_draft": False,
-            "status": status,
+            "status": RecordStatus.ACTIVE,
+            "failed_count": 1,
             "created_at": get_now(),
             **values,
         }
@@ -106,9 +106,13 @@ def get_integration(message: ExceptionMessage) -> Integration:
 def create_exception_item(**values: Any) -> ExceptionItem:
     """An activity that was not matched."""
     activity = ActivityFactory.create()
+    message = values.pop("message", None) or create_exception_message()
     return ExceptionItem.objects.create(
         **{
-            "message": values.pop("message", None) or create_exception_message(),
+            "message": message,
+            "integration": message.integration,
+            "job": message.job,
+            "resolved_at": None if message.status == RecordStatus.ACTIVE else get_now(),
             "key": str(activity.uid),
             "name": f"EXC-{next(_numbers):06}",
             "error_type": ErrorType.MATCHING,
@@ -132,8 +136,24 @@ def _create_integration_run() -> IntegrationRun:
     )
 
 
+def _create_reconciliation() -> Reconciliation:
+    return Reconciliation.objects.create(
+        connection=ConnectionFactory.create(),
+        run=create_job_run(),
+        started_at=get_now(),
+        finished_at=get_now(),
+        counts={"crm_call_outbound__v": {"equal": 7}},
+    )
+
+
 def _create_link() -> TransferLink:
     return TransferLink.objects.create(integration=_create_integration(), record_uid=uuid.uuid4(), crm_id="a0X")
+
+
+def _create_attempt() -> TransferAttempt:
+    return TransferAttempt.objects.create(
+        run=create_job_run(), integration=_create_integration(), record_uid=uuid.uuid4(), outcome=AttemptOutcome.CREATED
+    )
 
 
 def _create_match() -> AccountMatch:
@@ -147,7 +167,7 @@ def _create_match() -> AccountMatch:
 
 
 def _create_lease() -> Lease:
-    return Lease.objects.create(key=f"lease-{next(_numbers)}", run=create_job_run(), expires_at=get_now())
+    return Lease.objects.create(key=f"lease-{next(_numbers)}", run=create_job_run(), is_held=True)
 
 
 def _create_custom_field() -> AuditedModel:
@@ -210,6 +230,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "connections.IntegrationRule": _create_rule,
     "crm_sync.AccountMatch": _create_match,
     "crm_sync.IntegrationRun": _create_integration_run,
+    "crm_sync.Reconciliation": _create_reconciliation,
+    "crm_sync.TransferAttempt": _create_attempt,
     "crm_sync.TransferLink": _create_link,
     "exceptions_log.ExceptionItem": create_exception_item,
     "exceptions_log.ExceptionMessage": create_exception_message,

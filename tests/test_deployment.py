@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,9 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 from django.core.management import get_commands
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+pytestmark = pytest.mark.integration
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLE_VALUES = {
@@ -24,7 +28,7 @@ SAMPLE_VALUES = {
     "VAULT_BASE_URL": "https://vault.example.org",
     "POSTGRES_PASSWORD": "abc123",
 }
-LOCK_FILES = ["requirements.txt", ".ci/requirements-dev.txt"]
+LOCK_FILES = ["requirements.txt", ".ci/requirements-demo.txt", ".ci/requirements-dev.txt"]
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 
 
@@ -57,7 +61,9 @@ def test_the_sandbox_alone_waits_for_its_profile(services: dict[str, Any]) -> No
         "redis": None,
         "migrate": None,
         "web": None,
+        "ticks": None,
         "worker": None,
+        "transfers": None,
         "beat": None,
         "sandbox": ["sandbox"],
     }
@@ -81,7 +87,7 @@ def test_services_wait_for_what_can_fulfil_their_condition(services: dict[str, A
 
 
 def test_services_of_the_vault_run_without_privileges(services: dict[str, Any]) -> None:
-    for name in ("migrate", "web", "worker", "beat", "sandbox"):
+    for name in ("migrate", "web", "ticks", "worker", "transfers", "beat", "sandbox"):
         service = services[name]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -104,7 +110,7 @@ def test_commands_of_manage_py_exist(services: dict[str, Any]) -> None:
     assert {command[2] for command in commands} <= get_commands().keys()
 
 
-@pytest.mark.parametrize("name", ["migrate", "web", "worker", "beat"])
+@pytest.mark.parametrize("name", ["migrate", "web", "ticks", "worker", "transfers", "beat"])
 def test_the_environment_of_each_service_passes_the_deployment_check(services: dict[str, Any], name: str) -> None:
     environment = services[name]["environment"] | {"DJANGO_SETTINGS_MODULE": "ctms.settings.production"}
     result = subprocess.run(
@@ -118,30 +124,66 @@ def test_the_environment_of_each_service_passes_the_deployment_check(services: d
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_each_queue_has_a_worker_of_its_own(services: dict[str, Any]) -> None:
+    commands = [" ".join(service.get("command", ())).replace("=", " ") for service in services.values()]
+    served = [found for command in commands for found in re.findall(r" worker .*--queues (\S+)", command)]
+    assert sorted(served) == sorted(queue.name for queue in settings.CELERY_TASK_QUEUES)
+
+
 # -- Dockerfile -----------------------------------------------------------------------------------
-def list_instructions() -> list[tuple[str, str]]:
+def list_instructions() -> dict[str, list[tuple[str, str]]]:
+    """The instructions of each stage of the Dockerfile."""
     text = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", read("Dockerfile"), flags=re.MULTILINE))
-    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in text.splitlines() if line.strip()]
+    stages: dict[str, list[tuple[str, str]]] = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, value = line.split(maxsplit=1)
+        if name == "FROM":
+            stages[value.split(" AS ")[1]] = []
+        else:
+            stages[list(stages)[-1]].append((name, value))
+    return stages
 
 
-def test_the_image_runs_as_an_unprivileged_user() -> None:
-    users = [value for name, value in list_instructions() if name == "USER"]
-    assert users == ["vault"]
-    assert "useradd --system --uid 10001" in read("Dockerfile")
+def test_every_service_is_built_from_a_stage_and_the_default_is_production(services: dict[str, Any]) -> None:
+    built = {name: service for name, service in services.items() if "build" in service}
+    assert {name: service["build"]["target"] for name, service in built.items()} == {
+        "migrate": "vault",
+        "web": "vault",
+        "ticks": "vault",
+        "worker": "vault",
+        "transfers": "vault",
+        "beat": "vault",
+        "sandbox": "sandbox",
+    }
+    images = {(service["build"]["target"], service["image"]) for service in built.values()}
+    assert images == {("vault", "ctms-vault"), ("sandbox", "ctms-vault-sandbox")}
+    assert list(list_instructions())[-1] == "vault"
+
+
+@pytest.mark.parametrize("stage", ["vault", "sandbox"])
+def test_the_image_runs_as_an_unprivileged_user(stage: str) -> None:
+    stages = list_instructions()
+    assert [value for name, value in stages[stage] if name == "USER"] == ["vault"]
+    assert any("useradd --system --uid 10001" in value for name, value in stages["base"] if name == "RUN")
 
 
 def test_the_image_holds_no_secret_and_no_file_that_is_not_named() -> None:
-    names = [value for name, value in list_instructions() if name in ("ENV", "ARG")]
+    instructions = [each for stage in list_instructions().values() for each in stage]
+    names = [value for name, value in instructions if name in ("ENV", "ARG")]
     assert re.findall(r"(\w+)=", " ".join(names)) == [
         "PYTHONUNBUFFERED",
         "PYTHONDONTWRITEBYTECODE",
         "DJANGO_SETTINGS_MODULE",
     ]
-    sources = [
-        source for name, value in list_instructions() if name in ("COPY", "ADD") for source in value.split()[:-1]
-    ]
-    assert sources == [
+    sources = {
+        source
+        for name, value in instructions
+        if name in ("COPY", "ADD") and "--from=" not in value
+        for source in value.split()[:-1]
+    }
+    assert sources == {
         "requirements.txt",
+        ".ci/requirements-demo.txt",
         "manage.py",
         "ctms",
         "connections",
@@ -149,13 +191,17 @@ def test_the_image_holds_no_secret_and_no_file_that_is_not_named() -> None:
         "activities",
         "crm_sync",
         "templates",
-    ]
+    }
 
 
-def test_the_image_installs_nothing_but_what_the_lock_file_pins() -> None:
-    installs = [value for name, value in list_instructions() if name == "RUN" and "install" in value]
-    assert len(installs) == 1
-    assert "--require-hashes --no-deps -r requirements.txt" in installs[0]
+def test_each_image_installs_nothing_but_what_its_lock_file_pins() -> None:
+    installs = {
+        stage: re.findall(r"pip install .*?--require-hashes --no-deps -r (\S+)$", value)
+        for stage, instructions in list_instructions().items()
+        for name, value in instructions
+        if name == "RUN" and "install" in value
+    }
+    assert installs == {"base": ["requirements.txt"], "sandbox": [".ci/requirements-demo.txt"]}
 
 
 # -- Lock files -----------------------------------------------------------------------------------
@@ -174,14 +220,17 @@ def test_lock_files_hold_pins_and_hashes_and_no_address(path: str) -> None:
         assert all(re.fullmatch(r"    (--hash=sha256:[0-9a-f]{64}( \\)?|#( .*)?)", line) for line in rest), first
 
 
-def test_development_installs_the_versions_of_production() -> None:
-    runtime, development = (read_pins(path) for path in LOCK_FILES)
-    assert {name: development.get(name) for name in runtime} == runtime
+def test_development_installs_the_versions_of_production_and_of_the_demonstration() -> None:
+    runtime, demonstration, development = (read_pins(path) for path in LOCK_FILES)
+    assert runtime.items() < demonstration.items() < development.items()
 
 
 def test_make_installs_what_is_locked_and_asks_nobody_what_else_there_is() -> None:
     """A newer release of what a package asks for, of which no hash is known, would end the installation."""
-    assert re.search(r"^INSTALL := .* --require-hashes --no-deps$", read("Makefile"), flags=re.MULTILINE)
+    stamps = (".venv/.runtime", ".venv/.demo", ".venv/.development")
+    installs = re.findall(r"^.*pip install .*$", run_make("--dry-run", "--always-make", *stamps).stdout, re.MULTILINE)
+    assert [command.split()[-1] for command in installs] == LOCK_FILES
+    assert all({"--require-hashes", "--no-deps"} <= set(command.split()) for command in installs)
 
 
 def test_what_is_locked_is_all_that_is_needed() -> None:
@@ -191,8 +240,9 @@ def test_what_is_locked_is_all_that_is_needed() -> None:
 
 def test_lock_files_fulfil_what_the_project_asks_for() -> None:
     project = tomllib.loads(read("pyproject.toml"))
-    runtime, development = (read_pins(path) for path in LOCK_FILES)
+    runtime, demonstration, development = (read_pins(path) for path in LOCK_FILES)
     asked = [(runtime, text) for text in project["project"]["dependencies"]]
+    asked += [(demonstration, text) for text in project["project"]["optional-dependencies"]["sandbox"]]
     asked += [(development, text) for text in project["dependency-groups"]["dev"]]
     unfulfilled = [
         text
@@ -202,20 +252,76 @@ def test_lock_files_fulfil_what_the_project_asks_for() -> None:
     assert unfulfilled == []
 
 
-# -- CI and README --------------------------------------------------------------------------------
-def test_continuous_integration_lints_and_tests_and_hides_nothing() -> None:
-    assert os.access(REPOSITORY / ".ci/run", os.X_OK)
-    lines = [line for line in read(".ci/run").splitlines() if line and not line.startswith("#")]
-    assert lines == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', "make lint", "make test"]
+# -- CI and documents -----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("failing", "expected"),
+    [("", (0, ["lint", "test"])), ("lint", (3, ["lint"])), ("test", (3, ["lint", "test"]))],
+)
+def test_continuous_integration_lints_and_tests_and_ends_with_the_first_failure(
+    failing: str, expected: tuple[int, list[str]], tmp_path: Path
+) -> None:
+    make = tmp_path / "make"
+    make.write_text(f'#!/bin/sh\necho "$@"\ntest "$*" != "{failing}" || exit 3\n', encoding="utf-8")
+    make.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [REPOSITORY / ".ci/run"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()) == expected
 
 
-def test_the_readme_begins_with_the_two_commands() -> None:
-    assert read("README.md").splitlines()[:4] == [
-        "```sh",
-        "make demo    # see it run",
-        "make test    # see it proven",
-        "```",
-    ]
+def test_jobs_of_the_workflow_and_commands_of_documents_are_targets_of_make() -> None:
+    jobs = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"].values()
+    commands = [step["run"].split() for job in jobs for step in job["steps"] if "run" in step]
+    assert {command[0] for command in commands} == {"make"}
+    named = {command[1] for command in commands}
+    for path in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")):
+        named |= set(re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert {"lint", "demo", "test"} < named
+    done = run_make("--dry-run", *sorted(named))
+    assert done.returncode == 0, done.stderr
+
+
+def run_make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def build_audit_report(*packages: dict[str, Any]) -> str:
+    return f"print({json.dumps(json.dumps({'dependencies': packages}))})"
+
+
+FINE = {"name": "celery", "version": "5.7.0", "vulns": []}
+SKIPPED = {"name": "redis", "skip_reason": "Dependency not found"}
+VULNERABLE = {"name": "django", "version": "5.2.0", "vulns": [{"id": "CVE-2026-1", "fix_versions": ["5.2.99"]}]}
+
+
+@pytest.mark.parametrize(
+    ("audit", "code", "said"),
+    [
+        (build_audit_report(FINE), 0, ""),
+        (build_audit_report(FINE, VULNERABLE), 1, "django 5.2.0: CVE-2026-1, fixed in 5.2.99\n"),
+        (build_audit_report(FINE, SKIPPED), 0, "not audited as far as these are concerned: redis.\n"),
+        (build_audit_report(SKIPPED), 0, "cannot be reached from here: the locked packages are not audited.\n"),
+        ("raise SystemExit('requests.exceptions.ConnectionError: no route')", 0, "cannot be reached from here"),
+        ("raise SystemExit('the lock file is not understood')", 1, "the lock file is not understood"),
+    ],
+)
+def test_a_package_with_a_known_vulnerability_fails_and_unreachable_data_are_told(
+    audit: str, code: int, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pip_audit.py").write_text(audit, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, ".ci/audit.py"],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == code
+    assert said in output
+    assert bool(said) == bool(output)
 
 
 def test_the_readme_explains_every_variable_that_production_reads() -> None:

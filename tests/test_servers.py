@@ -16,6 +16,8 @@ import redis
 
 from tests import servers
 
+pytestmark = pytest.mark.integration
+
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 

@@ -1,4 +1,4 @@
-"""Connections in the admin."""
+"""Connections, authorizations, integrations and their rules in the admin."""
 
 from connections.admin.authorizations import ConnectionAuthorizationAdmin
 from connections.admin.connections import ConnectionAdmin

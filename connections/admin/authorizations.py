@@ -1,4 +1,4 @@
-"""Connection Authorizations: secrets go in by actions and never come out again."""
+"""Connection Authorizations in the admin; secrets are entered by actions and never shown."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def may_enter_connected_app_details() -> bool:
 
 @admin.register(ConnectionAuthorization)
 class ConnectionAuthorizationAdmin(AuditedModelAdmin):
-    """Name and username are a form; password and connected app are actions."""
+    """A form for name and username, and actions for the password and the connected app."""
 
     list_display = ("name", "username", "show_password_state", "show_connected_app_state", "status")
     list_filter = ("status",)
@@ -98,7 +98,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
     @action(description="Set Password", url_path="set-password", permissions=["change"], icon="password")
     @method_decorator(sensitive_post_parameters())
     def set_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Password and confirmation of the CRM user."""
+        """Ask for the CRM user's password, twice, and store it."""
         authorization = self._get_editable(request, object_id)
         form = SetPasswordForm(request.POST or None)
 
@@ -127,7 +127,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
     )
     @method_decorator(sensitive_post_parameters())
     def enter_connected_app_details(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Consumer key, consumer secret and flow; only while the action is assigned to the object type."""
+        """Ask for key, secret and flow and store them, if the action is assigned to the object type."""
         authorization = self._get_editable(request, object_id)
         if not may_enter_connected_app_details():
             raise PermissionDenied(_NOT_ASSIGNED)

@@ -1,4 +1,4 @@
-"""Connections: the form of an organisation, its identifier mapping and its integrations."""
+"""Connections in the admin: form, identifier mapping and integrations."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from connections.selectors import mark_integrations, order_integrations
 from connections.services import create_connection
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import AuditedTabularInline
+from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import ReadOnlyTabularInline
 from ctms.audit.admin.writing import get_expected_version
 from ctms.audit.services import save_record
@@ -33,7 +34,7 @@ class IdentifierMappingInline(AuditedTabularInline):
 
 
 class IntegrationInline(ReadOnlyTabularInline):
-    """The four integrations, each with the way to its rules."""
+    """The four integrations, each with a link to its rule."""
 
     model = Integration
     fields = ("show_name", "show_rule", "status", "show_trouble", "last_successful_run")
@@ -80,9 +81,9 @@ _ADVANCED = (
 )
 
 
-@admin.register(Connection)
+@register_page(Connection)
 class ConnectionAdmin(CopyToNewAdmin, SwitchableAdmin):
-    """At most ten. Creating one brings its integrations and their rules, and makes it Active."""
+    """At most ten connections; creating one also creates its integrations and rules, and makes it Active."""
 
     form = ConnectionForm
     list_display: Any = ("name", "url", "authorization", "status", "modified_at")
@@ -90,9 +91,8 @@ class ConnectionAdmin(CopyToNewAdmin, SwitchableAdmin):
     list_select_related = ("authorization",)
     search_fields = ("name", "url", "api_name")
     autocomplete_fields = ("authorization", "authorized_connection_user")
-    readonly_fields = ("status",)  # changed by Activate and Deactivate, which say what follows
+    readonly_fields = ("status",)  # changed by Activate and Deactivate, which explain the consequences
     stay_after_add = True
-    # An action of a higher floor is one more name here, and a method of that name.
     actions_detail: Any = ("copy_to_new", "activate", "deactivate")
     fieldsets = (
         (None, {"fields": (*_GENERAL, "status")}),

@@ -1,4 +1,4 @@
-"""*Copy to New*: a new connection with the rules of another, filled in but for the URL."""
+"""*Copy to New*: the form of a new connection, filled from another one except for the URL."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _COPIED_REFERENCES = ("authorization", "authorized_connection_user")
 
 
 class CopyToNewAdmin(AuditedModelAdmin):
-    """The form of a new connection, also as a copy of the one that the address names."""
+    """Adds *Copy to New*; the form of a new connection is filled from the connection that `copy_of` names."""
 
     add_fieldsets: Any = ()
 
     @action(description="Copy to New", url_path="copy-to-new", permissions=["copy"], icon="content_copy")
     def copy_to_new(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The form of a new connection, filled from this one; nothing is written before it is saved."""
+        """Redirect to the form of a new connection, filled from this one; nothing is written before it is saved."""
         source = self._get_source(request, object_id)
         if isinstance(source, HttpResponse):
             return source
@@ -47,7 +47,7 @@ class CopyToNewAdmin(AuditedModelAdmin):
         return HttpResponseRedirect(f"{reverse('admin:connections_connection_add')}?{COPY_OF}={source.pk}")
 
     def has_copy_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002  Unfold's signature
-        """Who may add connections, and read the one that is copied."""
+        """Whether the user may add connections and read the one that is copied."""
         return self.has_add_permission(request) and self.has_view_permission(request)
 
     def changeform_view(
@@ -57,7 +57,7 @@ class CopyToNewAdmin(AuditedModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """As ever; where ten are there already, the reason instead of a form that could not be saved."""
+        """Show the form as usual; if there are ten connections already, redirect to the list and say so."""
         if object_id is not None or not self.has_add_permission(request):
             return super().changeform_view(request, object_id, form_url, extra_context)
         context = dict(extra_context or {})
@@ -83,7 +83,7 @@ class CopyToNewAdmin(AuditedModelAdmin):
         }
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
-        """The copied mapping is shown as typed, so that it is saved as it stands or as it is changed."""
+        """Fill the copied mapping in as initial values, so that it is saved with the new connection."""
         values: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
         if inline.model is CrmConnectionIdentifierMapping and request.method != "POST":
             mapping = get_copied_mapping(request)
@@ -98,7 +98,7 @@ class CopyToNewAdmin(AuditedModelAdmin):
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """A new connection has its own, with the source named where there is one."""
+        """Return the fieldsets; those of a new connection differ, and name the source if it is a copy."""
         if obj is not None:
             return super().get_fieldsets(request, obj)
         source = get_copy_source(request)
@@ -110,12 +110,12 @@ class CopyToNewAdmin(AuditedModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         super().save_related(request, form, formsets, change)
         source = get_copy_source(request)
-        # Whoever may not edit mappings was shown none, and gets the connection as it is all the same.
+        # A user who may not edit mappings saw none in the form, so it is copied here.
         if source is not None and not any(f.model is CrmConnectionIdentifierMapping for f in formsets):
             copy_identifier_mapping(source=source, target=form.instance, actor=build_actor(request))
 
     def _get_source(self, request: HttpRequest, object_id: str) -> Connection | HttpResponse:
-        """The connection to copy, or the way back from one that is gone. Raises PermissionDenied."""
+        """Return the connection to copy, or a redirect if it does not exist. Raises PermissionDenied."""
         source = self.get_object(request, unquote(object_id))
         if not self.has_copy_permission(request) or not self.has_view_permission(request, source):
             raise PermissionDenied("You need the permission to add connections, and to read the one that you copy.")
@@ -126,12 +126,12 @@ class CopyToNewAdmin(AuditedModelAdmin):
 
 
 def get_copy_source(request: HttpRequest) -> Connection | None:
-    """The connection that this request copies, once `changeform_view` has found it and asked the policies."""
+    """Return the connection that this request copies, which `changeform_view` has found and checked; else None."""
     return getattr(request, "copy_source", None)
 
 
 def get_copied_mapping(request: HttpRequest) -> CrmConnectionIdentifierMapping | None:
-    """The identifier mapping of the connection that this request copies, if that has one of its own."""
+    """Return the identifier mapping of the connection that this request copies, if it has one."""
     source = get_copy_source(request)
     return None if source is None else CrmConnectionIdentifierMapping.objects.filter(connection=source).first()
 

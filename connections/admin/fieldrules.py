@@ -1,4 +1,4 @@
-"""Field rules, each with all its details. They are added and switched on the page of their integration rule."""
+"""Field rules in the admin: list and details. They are added and switched on the page of their rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ctms.audit.admin.base import AuditedModelAdmin
 
 @admin.register(FieldRule)
 class FieldRuleAdmin(AuditedModelAdmin):
-    """One field rule with all its details."""
+    """Lists field rules and shows all details of one."""
 
     list_display = ("source", "target", "kind", "is_required", "status", "rule", "connection_name")
     list_display_links = ("source", "target")
@@ -57,7 +57,7 @@ class FieldRuleAdmin(AuditedModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What every connection is delivered with can be switched off, not made to have never been."""
+        """Whether the rule can be deleted: delivered and required ones cannot, only switched off."""
         if isinstance(obj, FieldRule):
             delivered = is_delivered(integration_kind=obj.rule.integration.kind, target=obj.target)
             if obj.is_required or delivered:

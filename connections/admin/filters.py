@@ -8,7 +8,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 
 class IntegrationFilter(ChoicesDropdownFilter):
-    """By the kind of an integration, whichever connection it is of; called what people call it."""
+    """Filters by the kind of an integration; titled "integration", as users call it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Integrations of the connections, and how far each has come."""
+"""Integrations and their progress in the admin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ctms.core.clock import format_time
 
 @admin.register(Integration)
 class IntegrationAdmin(AuditedModelAdmin):
-    """Delivered with their connection: they can be switched off, not added or deleted."""
+    """Integrations, which are created with their connection: they can be switched off, not added or deleted."""
 
     list_display = ("name", "connection", "show_rule", "status", "show_trouble", "show_last_successful_run")
     list_filter = ("connection", ("kind", ChoicesDropdownFilter), "status")
@@ -59,7 +59,7 @@ class IntegrationAdmin(AuditedModelAdmin):
 
 @admin.register(IntegrationProgress)
 class IntegrationProgressAdmin(ReadOnlyModelAdmin):
-    """How far each integration has come."""
+    """Lists how far each integration has come."""
 
     view_permission = "integration__sys:read"
     list_display = ("integration", "connection_name", "last_successful_run_at", "watermark", "outcome_unknown")

@@ -1,4 +1,4 @@
-"""How lists mark what will fail."""
+"""The badge for integrations and rules that will fail."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from django.utils.html import format_html
 
 
 def show_trouble(*, lacks_required: bool) -> str:
-    """A badge for an integration, or its rule, of which a required field rule is inactive."""
+    """Return a badge for an integration or rule that has an inactive required field rule, else a dash."""
     return format_html("<span class='vault-badge warn'>{}</span>", "Required rule inactive") if lacks_required else "–"

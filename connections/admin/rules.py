@@ -1,10 +1,11 @@
-"""The page of an integration rule: what goes where, what is let through, and what is switched off."""
+"""The page of an integration rule: its field rules, its filter and its switches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -15,10 +16,18 @@ from django.urls import URLPattern, path, reverse
 from connections.admin.filters import IntegrationFilter
 from connections.admin.marks import show_trouble
 from connections.choices import FieldRuleKind, IntegrationKind
+from connections.defaults import list_delivered
 from connections.filterforms import FilterForm
 from connections.models import FieldRule, Integration, IntegrationRule
 from connections.ruleforms import AddFieldRuleForm
-from connections.ruleservices import add_field_rule, count_matching, set_filter, switch
+from connections.ruleservices import (
+    RESTORED,
+    add_field_rule,
+    count_matching,
+    restore_standard_rules,
+    set_filter,
+    switch,
+)
 from connections.selectors import find_switched, mark_rules
 from connections.tables import describe_object, list_condition_rows, list_facts, list_field_rule_rows
 from ctms.audit.admin.base import AuditedModelAdmin
@@ -34,7 +43,7 @@ _ADDED_KINDS = {"copy": FieldRuleKind.COPY, "constant": FieldRuleKind.CONSTANT}
 
 @admin.register(IntegrationRule)
 class IntegrationRuleAdmin(AuditedModelAdmin):
-    """Which object goes where. Its page is its own; the form of the rule itself is behind *Edit rule*."""
+    """Integration rules; each has a page of its own, and *Edit rule* opens Django's form."""
 
     list_display = ("name", "integration", "connection_name", "status", "show_filter", "show_trouble")
     list_filter = ("integration__connection", ("integration__kind", IntegrationFilter), "status")
@@ -45,7 +54,13 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
         (None, {"fields": (("connection_name", "integration"), "name")}),
         (
             "Objects",
-            {"fields": (("vault_object", "vault_object_type"), ("crm_object", "crm_external_id_field"))},
+            {
+                "fields": (
+                    ("vault_object", "vault_object_type"),
+                    ("crm_object", "crm_external_id_field"),
+                    "allow_duplicates",
+                )
+            },
         ),
         (
             "Selection and deletion",
@@ -66,6 +81,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
             "switch": self.switch_view,
             "add-field-rule": self.add_field_rule_view,
             "filter": self.filter_view,
+            "restore": self.restore_view,
         }
         own = [
             path(
@@ -136,7 +152,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
         )
 
     def edit_view(self, request: HttpRequest, object_id: str) -> Any:
-        """Names, objects and what happens on deletion: Django's form."""
+        """Show Django's form of the rule: names, objects, selection and deletion."""
         self._get_rule(request, object_id)
         return self.changeform_view(request, object_id)
 
@@ -145,7 +161,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
 
     # -- Switches -----------------------------------------------------------------------------------
     def switch_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Switch a field rule, the rule or its integration; a required field rule only once that is confirmed."""
+        """Switch a field rule, the rule or its integration; ask before a required field rule is switched off."""
         rule = self._get_rule(request, object_id)
         if request.method != "POST":
             return HttpResponseRedirect(self.get_change_url(rule))
@@ -196,7 +212,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
 
     # -- Adding field rules -------------------------------------------------------------------------
     def add_field_rule_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """A field of the Vault, or a constant, for one more field of the receiving side."""
+        """Add a field rule that copies a field or sets a constant."""
         rule = self._get_rule(request, object_id)
         kind = _ADDED_KINDS.get(request.GET.get("kind", "copy"))
         if kind is None:
@@ -228,9 +244,38 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
             ),
         )
 
+    # -- The delivered field rules ------------------------------------------------------------------
+    def restore_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then make the delivered field rules what they were when delivered."""
+        rule = self._get_rule(request, object_id)
+        if not (self._may(request, FieldRule) and self._may(request, FieldRule, "add")):
+            raise PermissionDenied
+        form = forms.Form(request.POST or None)
+        if request.method == "POST":
+            counts: list[int] = []
+            refusal = try_write(lambda: counts.append(restore_standard_rules(rule=rule, actor=build_actor(request))))
+            if refusal is None:
+                number = f"{counts[0]} field rule{'' if counts[0] == 1 else 's'}"
+                self.message_user(request, f"Standard rules restored: {number} changed.", messages.SUCCESS)
+                return HttpResponseRedirect(self.get_change_url(rule))
+            form.add_error(None, refusal)
+        return self.show_action(
+            request,
+            record=rule,
+            title=RESTORED,
+            form=form,
+            submit_label=RESTORED,
+            explanation=(
+                f"The {len(list_delivered(rule.integration.kind))} field rules that the Vault delivers for "
+                f"{rule.integration.name} become Active, with their sources, targets and picklist maps as delivered; "
+                "those that are missing are added. Field rules that admins added stay as they are, and so do objects, "
+                "external id, filter and deletion. All records are looked at again in the next run."
+            ),
+        )
+
     # -- The filter ---------------------------------------------------------------------------------
     def filter_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Conditions that a record must fulfil to be transferred; only of what goes out."""
+        """Edit the filter of an outbound rule."""
         rule = self._get_rule(request, object_id)
         if rule.integration.is_inbound:
             raise Http404
@@ -286,7 +331,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
     ) -> HttpResponse:
         addresses = {
             name: reverse(f"admin:connections_integrationrule_{name}", args=(rule.pk,))
-            for name in ("change", "edit", "switch", "add_field_rule", "filter")
+            for name in ("change", "edit", "switch", "add_field_rule", "filter", "restore")
         }
         frame = {"original": rule, "rule": rule, "integration": rule.integration, "addresses": addresses}
         return render_page(

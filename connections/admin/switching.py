@@ -1,4 +1,4 @@
-"""*Activate* and *Deactivate*: the status of a connection, with what follows from it said before."""
+"""*Activate* and *Deactivate*: change the status of a connection after explaining the consequences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ACTIVATE, _DEACTIVATE = "activate", "deactivate"
 
 
 class SwitchableAdmin(AuditedModelAdmin):
-    """A connection that is switched on and off by actions; only the one that changes something is offered."""
+    """Adds the actions that switch a connection on and off; only the one that changes the status is offered."""
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         offered = super().get_actions_detail(request, object_id)
@@ -32,7 +32,7 @@ class SwitchableAdmin(AuditedModelAdmin):
 
     @action(description="Activate", url_path=_ACTIVATE, permissions=["change"], icon="play_circle")
     def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, then let the connection transfer again."""
+        """Ask, then make the connection Active."""
         return self._switch(
             request,
             object_id,
@@ -47,7 +47,7 @@ class SwitchableAdmin(AuditedModelAdmin):
 
     @action(description="Deactivate", url_path=_DEACTIVATE, permissions=["change"], icon="pause_circle")
     def deactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, then let the connection transfer nothing."""
+        """Ask, then make the connection Inactive."""
         return self._switch(
             request,
             object_id,
@@ -87,7 +87,7 @@ class SwitchableAdmin(AuditedModelAdmin):
         )
 
     def warn_about_missing_parts(self, request: HttpRequest, connection: Connection) -> None:
-        """Tell what keeps an Active connection from transferring. Higher floors know more of that."""
+        """Warn if an Active connection has no Authorization. Apps that extend this page may warn of more."""
         if connection.status == RecordStatus.ACTIVE and connection.authorization_id is None:
             self.message_user(
                 request,

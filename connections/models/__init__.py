@@ -1,4 +1,4 @@
-"""Connections to Medical CRM organisations, and the rules by which they exchange records."""
+"""Connections to Medical CRM organisations, their authorizations, integrations and rules."""
 
 from connections.models.authorizations import ConnectionAuthorization
 from connections.models.connections import MAX_CONNECTIONS, Connection, CrmConnectionIdentifierMapping

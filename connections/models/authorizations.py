@@ -16,7 +16,7 @@ BASIC_AUTH = "basic_auth__sys"
 
 
 class ConnectionAuthorization(VaultRecord):
-    """Username and secrets, which *Set Password* and *Enter Connected App Details* write and nothing reads back."""
+    """Username and secrets. *Set Password* and *Enter Connected App Details* write the secrets; no page shows them."""
 
     object_name = "connection_authorization__sys"
 

@@ -23,7 +23,7 @@ validate_api_name = RegexValidator(
 
 
 class Connection(VaultRecord):
-    """One of at most ten connections. `slot` holds the limit in the database: two admins cannot both take the tenth."""
+    """One of at most ten connections; the unique `slot` makes the database enforce this limit."""
 
     object_name = "connection__sys"
 
@@ -74,7 +74,7 @@ class Connection(VaultRecord):
 
     def prepare_for_save(self) -> None:
         super().prepare_for_save()
-        # The normal form, so that one organisation is one URL to the database; what is no URL is left to the validator.
+        # The normal form makes the unique constraint effective; the validator reports what is no URL.
         with contextlib.suppress(ValidationError):
             self.url = clean_connection_url(self.url)
         if not self.api_name:
@@ -83,7 +83,7 @@ class Connection(VaultRecord):
 
 
 class CrmConnectionIdentifierMapping(AuditedModel):
-    """How persons and accounts are matched on one connection; wins over Application Settings, field by field."""
+    """How one connection matches persons and accounts; each field overrides that of Application Settings."""
 
     object_name = "crm_connection_identifier_mapping__v"
 

@@ -1,4 +1,4 @@
-"""Integrations of a connection, with the rules that say what goes where; the transfer knows no other CRM names."""
+"""Integrations of a connection with their rules, from which the transfer takes all names in the CRM."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from connections.choices import DeletionMode, FieldRuleKind, IntegrationKind
+from connections.fieldchecks import find_filling_problem, find_source_problem, find_target_problem
 from connections.models.connections import Connection
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.registry import (
+    UnknownFieldError,
+    UnknownObjectError,
+    get_object,
+    resolve_path,
+)
+from ctms.core.choices import RecordStatus
 from ctms.core.models import VaultRecord
 
 validate_crm_name = RegexValidator(
@@ -19,7 +29,7 @@ validate_crm_name = RegexValidator(
 
 
 class Integration(VaultRecord):
-    """One flow of records over a connection, with how far it has come."""
+    """One direction and kind of records that a connection transfers."""
 
     object_name = "integration__sys"
 
@@ -41,16 +51,21 @@ class Integration(VaultRecord):
 
 
 class IntegrationProgress(models.Model):
-    """How far an integration has come: kept by the transfer itself, so not a change that an admin made."""
+    """How far an integration has come; the transfer writes it, without version and audit trail."""
 
     integration = models.OneToOneField(Integration, on_delete=models.CASCADE, related_name="progress")
     last_successful_run_at = models.DateTimeField("last successful run time", null=True)
-    watermark = models.DateTimeField(null=True, help_text="greatest SystemModstamp received")
-    organisation_id = models.CharField(
-        max_length=15, blank=True, default="", help_text="of the CRM organisation that records are linked to"
+    bookmark = models.TextField(
+        blank=True, default="", editable=False, help_text="place in the audit trail up to which everything was sent"
     )
+    watermark = models.DateTimeField(null=True, help_text="SystemModstamp up to which everything was received")
+    received_until = models.DateTimeField(null=True, help_text="SystemModstamp that an unfinished run came to")
+    deletions_until = models.DateTimeField(null=True, help_text="time up to which deletions were received")
+    # The CRM's clock at the beginning of the last run, and the Vault's at the same moment.
+    crm_clock = models.DateTimeField(null=True)
+    crm_clock_read_at = models.DateTimeField(null=True)
     rules_digest = models.CharField(max_length=64, blank=True, default="")
-    # True from a run's start to its clean end: what was sent by a run that died may or may not have arrived.
+    # True from the start of a run to its success: the CRM may have received records that a failed run sent.
     outcome_unknown = models.BooleanField(default=False)
 
     class Meta:
@@ -61,7 +76,7 @@ class IntegrationProgress(models.Model):
 
 
 class IntegrationRule(VaultRecord):
-    """Which object of the Vault goes to, or comes from, which object of the CRM."""
+    """Which Vault object an integration transfers to or from which CRM object."""
 
     object_name = "integration_rule__sys"
 
@@ -89,15 +104,62 @@ class IntegrationRule(VaultRecord):
     deletion_field = models.CharField(max_length=80, blank=True, default="", validators=[validate_crm_name])
     deletion_value = models.CharField(max_length=80, blank=True, default="")
     deletion_max_length = models.PositiveIntegerField(default=255, help_text="length of the field in the CRM")
+    allow_duplicates = models.BooleanField(
+        default=False,
+        help_text="Save records although a duplicate rule of the CRM that only warns would refuse them.",
+    )
 
     class Meta:
         verbose_name = "integration rule"
         verbose_name_plural = "integration rules"
         ordering = ("integration", "name")
 
+    def clean(self) -> None:
+        super().clean()
+        self._check_vault_side()
+        if self.integration.is_inbound:
+            return
+        for name in ("crm_external_id_field", "deletion_field"):
+            if "." in getattr(self, name):
+                raise ValidationError({name: f"Name a field of {self.crm_object} itself, without a dot."})
+        key = self.crm_external_id_field.lower()
+        if not key or key == "id":
+            raise ValidationError(
+                {"crm_external_id_field": "Name the external id field in which the CRM keeps the Vault's ids."}
+            )
+        if self.deletion_field.lower() == key:
+            raise ValidationError(
+                {"deletion_field": f"The transfer finds its records by {self.deletion_field}: choose another field."}
+            )
+        active = self.field_rules.filter(status=RecordStatus.ACTIVE) if self.pk else FieldRule.objects.none()
+        if taken := active.filter(target__iexact=key).first():
+            raise ValidationError(
+                {"crm_external_id_field": f"The field rule “{taken}” fills it. Change that one, or name another field."}
+            )
+
+    def _check_vault_side(self) -> None:
+        """Raise ValidationError if the Vault has no such object, type or Yes/No field."""
+        try:
+            vault_object = get_object(self.vault_object)
+        except UnknownObjectError as error:
+            raise ValidationError({"vault_object": str(error)}) from None
+        types = [each.api_name for each in vault_object.object_types]
+        if self.vault_object_type and self.vault_object_type not in types:
+            raise ValidationError(
+                {"vault_object_type": f"{vault_object.label.capitalize()} has the types {', '.join(types) or 'none'}."}
+            )
+        if not self.vault_filter_field:
+            return
+        try:
+            field = vault_object.get_field(self.vault_filter_field)
+        except UnknownFieldError as error:
+            raise ValidationError({"vault_filter_field": str(error)}) from None
+        if field.kind != FieldKind.YES_NO:
+            raise ValidationError({"vault_filter_field": f"{field.label} is no Yes/No field. Choose one that is."})
+
 
 class FieldRule(VaultRecord):
-    """How one field is filled. `source` and `target` are API names on the sending and on the receiving side."""
+    """How one field is filled: `source` is its API name on the sending side, `target` on the receiving side."""
 
     object_name = "field_rule__sys"
 
@@ -134,7 +196,8 @@ class FieldRule(VaultRecord):
         ordering = ("rule", "position", "id")
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=("rule", "target"),
+                F("rule"),
+                Lower("target"),
                 name="target_once_per_rule",
                 violation_error_message="Another field rule fills this target field.",
             ),
@@ -147,7 +210,7 @@ class FieldRule(VaultRecord):
         ]
 
     def prepare_for_save(self) -> None:
-        self.name = self.build_name()[:128]  # says what the rule does, also after a change
+        self.name = self.build_name()[:128]  # built again at each save, because a change may alter what it says
         super().prepare_for_save()
 
     def build_name(self) -> str:
@@ -163,3 +226,36 @@ class FieldRule(VaultRecord):
             raise ValidationError({"picklist_map": 'Enter an object of values, e.g. {"phone__v": "Phone_vod"}.'})
         if self.kind == FieldRuleKind.PICKLIST and not self.picklist_map:
             raise ValidationError({"picklist_map": "Map at least one value."})
+        # A bad rule can always be switched off. An unknown kind is reported beside its field.
+        if self.status != RecordStatus.ACTIVE or self.kind not in FieldRuleKind.values:
+            return
+        if self.rule.integration.is_inbound:
+            self._check_inbound()
+        else:
+            self._check_outbound()
+
+    def _check_inbound(self) -> None:
+        """Raise ValidationError if the rule cannot fill its target in the Vault."""
+        try:
+            vault_object = get_object(self.rule.vault_object)
+            field = vault_object.get_field(self.target)
+        except (UnknownFieldError, UnknownObjectError) as error:
+            raise ValidationError({"target": str(error)}) from None
+        if problem := find_filling_problem(self, end=field, model=vault_object.model):
+            raise ValidationError({"target": problem})
+
+    def _check_outbound(self) -> None:
+        """Raise ValidationError if the rule may not fill its target in the CRM, or cannot read its source."""
+        others = self.rule.field_rules.filter(status=RecordStatus.ACTIVE).exclude(pk=self.pk)
+        others = others.exclude(target=self.target)  # refused by the constraint
+        problem = find_target_problem(self, external_id_field=self.rule.crm_external_id_field, others=others)
+        if problem:
+            raise ValidationError({"target": problem})
+        if not self.source:
+            return
+        try:
+            _, end = resolve_path(vault_object=get_object(self.rule.vault_object), path=self.source)
+        except (UnknownFieldError, UnknownObjectError) as error:
+            raise ValidationError({"source": str(error)}) from None
+        if problem := find_source_problem(self, end=end):
+            raise ValidationError({"source": problem})

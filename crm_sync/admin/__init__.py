@@ -1,14 +1,23 @@
-"""The transfer in the admin: what it remembers, and connections and exceptions with what can be done to them."""
+"""The transfer in the admin console: lists of its records, and parts of the pages of connections and exceptions."""
 
-from crm_sync.admin.connections import TransferringConnectionAdmin
-from crm_sync.admin.exceptions import RetryableItemAdmin, RetryableMessageAdmin
-from crm_sync.admin.memory import AccountMatchAdmin, IntegrationRunAdmin, TransferLinkAdmin
+from crm_sync.admin import (
+    connection_health,
+    connection_removal,
+    connection_test,
+    dns_warning,
+    exceptions,
+    preview,
+    reconciliation,
+    transfer_records,
+)
 
 __all__ = [
-    "AccountMatchAdmin",
-    "IntegrationRunAdmin",
-    "RetryableItemAdmin",
-    "RetryableMessageAdmin",
-    "TransferLinkAdmin",
-    "TransferringConnectionAdmin",
+    "connection_health",
+    "connection_removal",
+    "connection_test",
+    "dns_warning",
+    "exceptions",
+    "preview",
+    "reconciliation",
+    "transfer_records",
 ]

@@ -1,4 +1,4 @@
-"""The list of connections, with how each of them fares."""
+"""Columns with the health of connections, in their list."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils.html import format_html
 
+from connections.models import Connection
 from crm_sync.choices import HealthState
-from crm_sync.health import list_connection_health
+from crm_sync.diagnostics.health import list_connection_health
+from crm_sync.reconciliation.selectors import list_latest_reconciliations
 from ctms.accounts.policies import has_permission
 from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import display
 from ctms.audit.admin.writing import get_user
 from ctms.core.clock import format_time
@@ -29,8 +33,9 @@ STATE_LABELS = {
 }
 
 
-class HealthyAdmin(AuditedModelAdmin):
-    """Connections with their health at a glance, asked for the whole page at once."""
+@extend_page(Connection)
+class ConnectionHealth(AuditedModelAdmin):
+    """Adds the health to the list of connections, computed for all connections of a page at once."""
 
     list_display: Any = (
         "name",
@@ -38,18 +43,22 @@ class HealthyAdmin(AuditedModelAdmin):
         "show_last_success",
         "show_open_exceptions",
         "show_unmatched_persons",
+        "show_unexplained",
         "url",
         "authorization",
     )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The page of the list, each connection of which carries its health."""
+        """Return the page of the list, with its health set on each connection."""
         changelist: Any = super().get_changelist_instance(request)
         may_open = has_permission(user=get_user(request), permission=f"{ExceptionItem.object_name}:read")
         if isinstance(changelist.result_list, QuerySet):
             connections = list(changelist.result_list)
+            reconciliations = list_latest_reconciliations(connections)
             for connection, health in zip(connections, list_connection_health(connections), strict=True):
                 connection.health, connection.links_to_exceptions = health, may_open
+                connection.reconciliation = reconciliations.get(connection.pk)
+                connection.links_to_reconciliation = self.has_change_permission(request, connection)
         return changelist
 
     @display(description="health", label=STATE_LABELS)
@@ -72,9 +81,21 @@ class HealthyAdmin(AuditedModelAdmin):
     def show_unmatched_persons(self, connection: Any) -> str:
         return f"{connection.health.unmatched_persons:,}"
 
+    @admin.display(description="unexplained")
+    def show_unexplained(self, connection: Any) -> str:
+        """Return how many records the last reconciliation could not explain, with its page behind the number."""
+        found = connection.reconciliation
+        if found is None:
+            return "Not compared"
+        number = f"{found.unexplained:,}" if not found.errors else f"{found.unexplained:,}, not all compared"
+        if not connection.links_to_reconciliation:
+            return number
+        url = reverse("admin:connections_connection_reconciliation", args=(connection.pk,))
+        return format_html("<a class='vault-link' href='{}'>{}</a>", url, number)
+
 
 def build_items_url(connection_id: int, *, shown: str = "") -> str:
-    """Address of the list of a connection's exception items: those that fail now or, with `all`, all of them."""
+    """Return the address of a connection's exception items: those that fail now, or with `shown="all"` all of them."""
     return shown_items.build_items_url(
         message__connection__id__exact=connection_id, **({"shown": shown} if shown else {})
     )

@@ -1,4 +1,4 @@
-"""Deleting a connection: a page that tells what goes and what stays, and asks what becomes of the links."""
+"""The page that deletes a connection: it says what is deleted, and asks whether the links are to be kept."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from django.urls import reverse
 from connections.models import Connection
 from connections.services import set_connection_status
 from crm_sync.admin.connection_health import build_items_url
+from crm_sync.connection_removal import Traces, count_traces, delete_connection, find_obstacle
 from crm_sync.forms import KEEP, RemoveConnectionForm
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
-from crm_sync.removal import Traces, count_traces, delete_connection, find_obstacle
 from ctms.accounts.policies import has_permission
 from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.writing import build_actor, get_user
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError, VaultError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """A kind of row that the Vault has of a connection. `url` lists them, where the user may see them."""
+    """Number and fate of one kind of rows of a connection; `url` is their list, empty if the user may not see it."""
 
     what: str
     number: int
@@ -40,17 +41,18 @@ class Fact:
 
     @property
     def shown_number(self) -> str:
-        """With commas at the thousands."""
+        """The number with commas between thousands."""
         return f"{self.number:,}"
 
 
-class RemovableAdmin(AuditedModelAdmin):
-    """Connections are deleted one at a time, for each has its own answer."""
+@extend_page(Connection)
+class ConnectionRemoval(AuditedModelAdmin):
+    """Deletes connections on a page of their own, one at a time, because each asks about its links."""
 
     actions: Any = None
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
-        """Tell and ask; with POST, do what was answered."""
+        """Show what will be deleted and ask; with POST, do what was chosen."""
         connection = self.get_object(request, unquote(object_id))
         if not self.has_delete_permission(request, connection):
             raise PermissionDenied("You need the permission to delete connections.")
@@ -71,7 +73,7 @@ class RemovableAdmin(AuditedModelAdmin):
     def _answer(
         self, request: HttpRequest, *, connection: Connection, form: RemoveConnectionForm
     ) -> HttpResponse | None:
-        """The way on after what was answered is done; None if it was refused, which the form says then."""
+        """Do what was chosen and return the redirect; None if it was refused, with the reason in the form."""
         name, actor = connection.name, build_actor(request)
         try:
             if form.cleaned_data["fate_of_links"] == KEEP:

@@ -1,4 +1,4 @@
-"""*Test Connection*: a page that lists what was tested, and tests again when asked to."""
+"""The page *Test Connection*, which runs the test and lists its steps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from connections.models import Connection
-from crm_sync.checkup import CHECKUP_SECONDS, CheckState, CheckStep, check_connection
+from crm_sync.diagnostics.connection_test import CHECKUP_SECONDS, CheckState, CheckStep, check_connection
 from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import action
 from ctms.core.clock import get_now
 
@@ -28,12 +29,15 @@ ICONS = {
 }
 
 
-class TestableAdmin(AuditedModelAdmin):
-    """A connection that can be tested. A test asks the CRM, so it begins with a button, never by a link."""
+@extend_page(Connection)
+class ConnectionTest(AuditedModelAdmin):
+    """Adds the action that tests a connection. A test calls the CRM, so it takes a POST."""
+
+    actions_detail: Any = ("test_connection",)
 
     @action(description="Test Connection", url_path="test-connection", permissions=["change"], icon="network_check")
     def test_connection(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Page of the test; with POST, the test itself."""
+        """Show the page of the test; with POST, run the test."""
         connection = self.get_object(request, unquote(object_id))
         if not isinstance(connection, Connection) or not self.has_change_permission(request, connection):
             raise PermissionDenied("This connection does not exist, or you may not change it.")
@@ -61,7 +65,7 @@ def _build_row(step: CheckStep) -> dict[str, Any]:
 
 
 def _summarise(steps: Sequence[CheckStep]) -> tuple[str, str]:
-    """State and words for the whole test."""
+    """Return state and message for the whole test; both empty before it was run."""
     counts = {state: sum(step.state == state for step in steps) for state in CheckState}
     if not steps:
         return "", ""

@@ -1,4 +1,4 @@
-"""User exceptions with what can be done about them, which takes the transfer: Retry now and Dismiss."""
+"""The actions Retry now and Dismiss of user exceptions, which need the transfer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from connections.permissions import MANAGE_INTEGRATIONS
-from crm_sync.retries import Retry, retry_items
+from crm_sync.retry_now import Retry, retry_items
 from ctms.accounts.policies import has_permission
+from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.theme import action
 from ctms.audit.admin.writing import build_actor, get_user
-from exceptions_log.admin import ExceptionItemAdmin, ExceptionMessageAdmin
-from exceptions_log.dismissals import DismissalRefusedError, dismiss_items
+from exceptions_log.dismissals import DismissalRefusedError, dismiss_items, dismiss_problem
 from exceptions_log.forms import DismissalForm, DismissSelectedForm
 from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.problems import list_items_of_problem
 from exceptions_log.selectors import list_open_items
 
 if TYPE_CHECKING:
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
 ITEMS_PER_ACTION = 1000
+# Actions of all items of a problem, offered in the list of problems.
+_OF_PROBLEMS = ("retry_problem", "dismiss_problem")
 _SEE_JOBS = "admin:jobs"
-_NOTHING = (
-    "Nothing was started: these items are of earlier runs. What still fails is in the Active message of its "
-    "integration."
-)
+_NOTHING = "Nothing was started: these items were resolved by later runs."
 _WHAT_RETRY_DOES = (
     "What fails is taken up by every run. This starts one of {scope} now, which tries all that fails there."
 )
@@ -43,12 +43,14 @@ _WHAT_DISMISSING_DOES = (
     "The record is left alone until it changes, or a record whose values it shows; then it is tried again. The item "
     "stays in the log as dismissed, with your name and reason. Retry now takes the dismissal back."
 )
-
-admin.site.unregister((ExceptionItem, ExceptionMessage))
+_WHAT_DISMISSING_SEVERAL_DOES = (
+    "Each record is left alone until it changes, or a record whose values it shows; then it is tried again. The items "
+    "stay in the log as dismissed, with your name and reason. Retry now takes the dismissals back."
+)
 
 
 class RetryingAdmin(ReadOnlyModelAdmin):
-    """What the pages of items and messages share: who may read them, and holds Manage Integrations, may act on them."""
+    """Common to items and messages: a user who may read them and has Manage Integrations may act on them."""
 
     def has_manage_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_view_permission(request, obj) and has_permission(
@@ -56,14 +58,14 @@ class RetryingAdmin(ReadOnlyModelAdmin):
         )
 
     def find_record(self, request: HttpRequest, object_id: str) -> Any:
-        """The record that an action is for; refused to those who may not act on it."""
+        """Return the record of an action. Raises PermissionDenied if the user may not act on it."""
         record = self.get_object(request, unquote(object_id))
         if record is None or not self.has_manage_permission(request, record):
             raise PermissionDenied("This user exception does not exist, or you may do nothing about it.")
         return record
 
     def retry(self, request: HttpRequest, keys: Collection[int]) -> None:
-        """Take items up again, and say what was started and what was not."""
+        """Retry items (primary keys), and show messages about the runs that were started and those that were not."""
         retries = retry_items(keys=keys, actor=build_actor(request))
         if not retries:
             self.message_user(request, _NOTHING, messages.WARNING)
@@ -94,7 +96,7 @@ class RetryingAdmin(ReadOnlyModelAdmin):
         cancel_url: str,
         record: Model | None = None,
     ) -> HttpResponse:
-        """The page of an action: what it does, its form, and the way back. `record` is the one that it is for."""
+        """Render the page of an action: explanation, form and link to cancel; `record` is None for several items."""
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
@@ -111,23 +113,29 @@ class RetryingAdmin(ReadOnlyModelAdmin):
         return TemplateResponse(request, "admin/action_form.html", context)
 
     def get_record_url(self, record: Model) -> str:
-        """Address of the record's page."""
+        """Return the address of the record's page."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(record.pk,))
 
 
-@admin.register(ExceptionItem)
-class RetryableItemAdmin(RetryingAdmin, ExceptionItemAdmin):
-    """Items that can be retried now, or dismissed with a reason: one, or several of the list."""
+@extend_page(ExceptionItem)
+class RetryableItems(RetryingAdmin):
+    """Adds the actions that retry or dismiss items, one on its page or several in the list."""
 
     list_disable_select_all = False
     actions: Any = ("retry_selected", "dismiss_selected")
-    actions_detail = ("retry_now", "dismiss")
+    actions_detail = ("retry_now", "dismiss", *_OF_PROBLEMS)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the page of the list, with the actions of its problems."""
+        changelist: Any = super().get_changelist_instance(request)
+        changelist.problems.may_act = self.has_manage_permission(request)
+        return changelist
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Those that make sense for the item as it is."""
+        """Return the actions that are possible in the item's present state."""
         offered = list(super().get_actions_detail(request, object_id))
         item = self.get_object(request, unquote(str(object_id)))
-        left_out = set()
+        left_out = set(_OF_PROBLEMS)
         if item is None or not (item.is_open or item.is_dismissed):
             left_out.add("retry_now")
         if item is None or not item.is_open or item.concerns_integration:
@@ -175,9 +183,52 @@ class RetryableItemAdmin(RetryingAdmin, ExceptionItemAdmin):
             cancel_url=self.get_record_url(item),
         )
 
+    @action(description="Retry now", url_path="retry-problem", permissions=["manage"], icon="refresh")
+    def retry_problem(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then start a transfer for all items of the problem of which the item is one."""
+        item = self.find_record(request, object_id)
+        items = list_items_of_problem(item)
+        if request.method == "POST":
+            # One item is enough, because the run retries everything that fails in its connection.
+            self.retry(request, list(items.values_list("pk", flat=True)[:1]))
+            return HttpResponseRedirect(self._get_list_url())
+        return self.show_question(
+            request,
+            title=f"Retry {_count_items(items.count())} now",
+            record=item,
+            form=forms.Form(),
+            submit_label="Retry now",
+            explanation=f"“{item.cause}” {_WHAT_RETRY_DOES.format(scope=item.message.connection or item.job)}",
+            cancel_url=self._get_list_url(),
+        )
+
+    @action(description="Dismiss", url_path="dismiss-problem", permissions=["manage"], icon="do_not_disturb_on")
+    def dismiss_problem(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the reason, then dismiss all items of the problem of which the item is one."""
+        item = self.find_record(request, object_id)
+        form = DismissalForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                count = dismiss_problem(item=item, reason=form.cleaned_data["reason"], actor=build_actor(request))
+            except DismissalRefusedError as error:
+                form.add_error(None, str(error))
+            else:
+                was = "was" if count == 1 else "were"
+                self.message_user(request, f"{_count_items(count)} {was} dismissed.", messages.SUCCESS)
+                return HttpResponseRedirect(self._get_list_url())
+        return self.show_question(
+            request,
+            title=f"Dismiss {_count_items(list_items_of_problem(item).count())}",
+            record=item,
+            form=form,
+            submit_label="Dismiss",
+            explanation=f"“{item.cause}” {_WHAT_DISMISSING_SEVERAL_DOES} What fails later is not dismissed.",
+            cancel_url=self._get_list_url(),
+        )
+
     @admin.action(permissions=["manage"], description="Retry now")
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[ExceptionItem]) -> None:
-        """Start a transfer of each connection that the selected items are of."""
+        """Start a transfer of each connection that has selected items."""
         keys = self._read_keys(request, queryset)
         if keys:
             self.retry(request, keys)
@@ -203,26 +254,33 @@ class RetryableItemAdmin(RetryingAdmin, ExceptionItemAdmin):
             title=f"Dismiss {len(keys):,} items",
             form=form,
             submit_label="Dismiss",
-            explanation=_WHAT_DISMISSING_DOES,
+            explanation=_WHAT_DISMISSING_SEVERAL_DOES,
             cancel_url=request.get_full_path(),
         )
+
+    def _get_list_url(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     def _read_keys(self, request: HttpRequest, queryset: QuerySet[ExceptionItem]) -> list[int]:
         keys = list(queryset.order_by("pk").values_list("pk", flat=True)[: ITEMS_PER_ACTION + 1])
         if len(keys) > ITEMS_PER_ACTION:
-            self.message_user(request, f"Select at most {ITEMS_PER_ACTION:,} items at once.", messages.ERROR)
+            self.message_user(
+                request,
+                f"Select at most {ITEMS_PER_ACTION:,} items at once, or dismiss a whole problem.",
+                messages.ERROR,
+            )
             return []
         return keys
 
 
-@admin.register(ExceptionMessage)
-class RetryableMessageAdmin(RetryingAdmin, ExceptionMessageAdmin):
-    """Messages whose items can be retried now, all at once."""
+@extend_page(ExceptionMessage)
+class RetryableMessages(RetryingAdmin):
+    """Adds the action that retries all items of a message."""
 
     actions_detail = ("retry_all",)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """None for a message of an earlier run."""
+        """Return no actions for a message without open items, such as one of an earlier run."""
         message = self.get_object(request, unquote(str(object_id)))
         if message is None or not _find_open_item(message):
             return []
@@ -233,7 +291,7 @@ class RetryableMessageAdmin(RetryingAdmin, ExceptionMessageAdmin):
         """Ask, then start a transfer of the message's connection."""
         message = self.find_record(request, object_id)
         if request.method == "POST":
-            # One of them is enough: the run that is started tries all that fails in its connection.
+            # One item is enough, because the run retries everything that fails in its connection.
             self.retry(request, _find_open_item(message))
             return HttpResponseRedirect(self.get_record_url(message))
         return self.show_question(
@@ -245,6 +303,10 @@ class RetryableMessageAdmin(RetryingAdmin, ExceptionMessageAdmin):
             explanation=_WHAT_RETRY_DOES.format(scope=message.connection or message.job),
             cancel_url=self.get_record_url(message),
         )
+
+
+def _count_items(count: int) -> str:
+    return f"{count:,} item{'' if count == 1 else 's'}"
 
 
 def _find_open_item(message: ExceptionMessage) -> list[int]:

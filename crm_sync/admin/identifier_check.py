@@ -1,4 +1,4 @@
-"""Check Identifiers: what the identifiers of persons come to in the Vault and in every CRM, on one page."""
+"""The page Check Identifiers: statistics of persons' identifiers, and sample look-ups in every CRM."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from crm_sync.admin.connection_test import ICONS
-from crm_sync.identifier_lookup import LOOK_UP_SECONDS, SAMPLE, LookUp, look_up_samples
-from crm_sync.identifier_stats import (
+from crm_sync.diagnostics.identifier_lookup import LOOK_UP_SECONDS, SAMPLE, LookUp, look_up_samples
+from crm_sync.diagnostics.identifier_stats import (
     ConnectionMapping,
     IdentifierStatistics,
     Sharing,
@@ -34,14 +34,14 @@ SETTINGS = "admin:settings"
 
 
 class IdentifierCheckAdmin(ReadOnlyModelAdmin):
-    """The page, beside the matches that the transfer remembers; Application Settings link to it by name."""
+    """Adds the page to an admin; Application Settings link to it by the name of its URL."""
 
     def get_urls(self) -> list[URLPattern]:
         check = path("identifiers/", self.admin_site.admin_view(self.check_identifiers), name="identifier_check")
         return [check, *super().get_urls()]
 
     def check_identifiers(self, request: HttpRequest) -> HttpResponse:
-        """Counts at once; with POST, a few persons are looked up in every CRM."""
+        """Show the counts; with POST, also look up a few persons in every CRM."""
         user = get_user(request)
         if not has_permission(user=user, permission=SETTINGS):
             raise PermissionDenied("Ask an admin for the permission Admin: Settings: Application Settings.")
@@ -76,7 +76,7 @@ class IdentifierCheckAdmin(ReadOnlyModelAdmin):
 
 
 def _list_visible_persons(user: User) -> QuerySet[Person] | None:
-    """The persons that the user may read; None if that is nobody."""
+    """Return the persons that the user may read; None if the user may read none."""
     types = list_permitted_types(user=user, object_name=Person.object_name)
     if types is None:
         return Person.objects.all()
@@ -84,7 +84,7 @@ def _list_visible_persons(user: User) -> QuerySet[Person] | None:
 
 
 def _build_statistics(statistics: IdentifierStatistics) -> dict[str, Any]:
-    # Rounded down: while one is missing, it is not all of them.
+    # Rounded down, so that 100% means all persons.
     share = 100 * statistics.with_value // statistics.persons if statistics.persons else 0
     return {
         "field": statistics.field,

@@ -1,4 +1,4 @@
-"""The data of the demonstration: a Vault in the middle of its work, and two CRM organisations in the sandbox."""
+"""Loads the data of the demonstration: the records of the Vault, and two CRM organisations in the sandbox."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import transaction
 
 from activities.models import Activity
 from connections.models import Connection
-from crm_sync.demo.crm import (
+from crm_sync.demo.dataset.crm import (
     CALL_TO_DELETE,
     ORGANISATIONS,
     create_organisation,
@@ -19,8 +19,13 @@ from crm_sync.demo.crm import (
     get_data_file,
     read_integration_login,
 )
-from crm_sync.demo.identity import make_uid
-from crm_sync.demo.logbook import DELETED_KEY, EDITED_KEY, Authors, create_activities
+from crm_sync.demo.dataset.identity import make_uid
+from crm_sync.demo.dataset.logbook import DELETED_KEY, EDITED_KEY, Authors, create_activities
+from crm_sync.demo.dataset.people import create_population
+from crm_sync.demo.dataset.subjects import EDITED_SUBJECT_AFTERWARDS
+from crm_sync.demo.dataset.trials import WITHDRAWN_STUDY_NUMBER
+from crm_sync.demo.dataset.vault import create_studies, create_teams
+from crm_sync.demo.dataset.visits import create_communications, create_events
 from crm_sync.demo.logins import (
     ADMIN_USERNAME,
     assign_studies,
@@ -29,12 +34,7 @@ from crm_sync.demo.logins import (
     replace_passwords,
     write_logins,
 )
-from crm_sync.demo.people import create_population
 from crm_sync.demo.setup import activate_transfer, configure_vault, connect_organisation
-from crm_sync.demo.subjects import EDITED_SUBJECT_AFTERWARDS
-from crm_sync.demo.trials import WITHDRAWN_STUDY_NUMBER
-from crm_sync.demo.vault import create_studies, create_teams
-from crm_sync.demo.visits import create_communications, create_events
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import delete_record, save_record
@@ -46,25 +46,25 @@ _SEED = 20_260_401
 
 
 class DemoDataError(VaultError):
-    """The demonstration's data cannot be loaded, or are there in part only."""
+    """The demonstration's data cannot be loaded, or only part of it exists."""
 
 
 def get_sandbox_directory() -> Path:
-    """Where the sandbox of the demonstration keeps its organisations."""
+    """Return the directory of the organisations' data files."""
     return Path(settings.VAR_DIR) / "crm_sandbox"
 
 
 def get_logins_path() -> Path:
-    """The file with everybody's log-ins: a list of `role`, `username`, `password`."""
+    """Return the path of the JSON file with all log-ins: a list of objects with `role`, `username`, `password`."""
     return Path(settings.VAR_DIR) / "demo-logins.json"
 
 
 def load_demo_data() -> None:
-    """Fill an empty, migrated Vault and the sandbox; if they are filled, return at once.
+    """Fill an empty, migrated Vault and the sandbox. If they are filled, only replace a lost file of log-ins.
 
-    The Vault is written in one transaction, and the other files before it ends: a load that is interrupted leaves no
-    record, and the next one replaces the files. The same day gives the same data, passwords and secrets apart.
-    Raises DemoDataError for a Vault that holds other records, and if the sandbox's files are gone.
+    The Vault is written in one transaction, and the files before it ends: an interrupted load leaves no records, and
+    the next one replaces the files. Loads on the same day give the same data, except for passwords and secrets.
+    Raises DemoDataError for a Vault that holds other records, and if the sandbox's files are missing.
     """
     with transaction.atomic():
         if is_demo_data_loaded():
@@ -75,13 +75,13 @@ def load_demo_data() -> None:
 
 
 def is_demo_data_loaded() -> bool:
-    """Whether this Vault has the demonstration's connections, which are written in the same transaction as all else."""
+    """Whether this Vault has the demonstration's connections, written in one transaction with all its data."""
     urls = [plan.url for plan in ORGANISATIONS]
     return Connection.objects.filter(url__in=urls).count() == len(urls)
 
 
 def plant_later_changes() -> bool:
-    """What a day's work changes after the first transfer, for the second one to show; False if it was done before.
+    """Make changes after the first transfer that the second one transfers. Returns False if they were made before.
 
     In the Vault one study and one activity are deleted and one activity is edited; in NA one call is deleted.
     """
@@ -102,7 +102,7 @@ def plant_later_changes() -> bool:
 
 
 def _load(*, now: datetime) -> None:
-    """Write everything; `now` is the midnight (UTC) that all dates and times are counted from."""
+    """Write everything. `now` is the midnight (UTC) from which all dates and times are counted."""
     rng, today = Random(_SEED), now.date()  # noqa: S311  invented names need no secrecy
     users = create_users()
     actor = users.actor
@@ -138,7 +138,7 @@ def _refuse_other_records() -> None:
 
 
 def _check_files() -> None:
-    """Replace lost log-ins; refuse to go on without the organisations, whose records the Vault has links to."""
+    """Replace a lost file of log-ins. Raises DemoDataError without the organisations, to which the Vault has links."""
     for plan in ORGANISATIONS:
         path = get_data_file(plan=plan, directory=get_sandbox_directory())
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Who can log in: users of the Vault with their security profiles, and the file that says how."""
+"""Creates the users of the Vault with their security profiles, and writes the file with their log-ins."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crm_sync.demo.crm import IntegrationLogin, OrganisationPlan
-from crm_sync.demo.names import build_slug
+from crm_sync.demo.dataset.crm import IntegrationLogin, OrganisationPlan
+from crm_sync.demo.dataset.names import build_slug
+from crm_sync.demo.dataset.trials import TRIALS
 from crm_sync.demo.profiles import ADMINISTRATOR, CRA, STUDY_MANAGER, build_profiles
-from crm_sync.demo.trials import TRIALS
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor, build_system_actor
 from ctms.audit.services import create_records, save_record
@@ -53,7 +53,7 @@ _ROLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """One entry of the log-in file; `password` and what is in `details` are secrets."""
+    """One entry of the file of log-ins. `password` and the values of `details` are secrets."""
 
     role: str
     username: str
@@ -63,7 +63,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Users:
-    """The users of the demonstration, and how three of them log in."""
+    """The users of the demonstration, and the log-ins of the three who can log in."""
 
     admin: User
     study_manager: User
@@ -73,7 +73,7 @@ class Users:
 
     @property
     def actor(self) -> Actor:
-        """The administrator, as whom the demonstration is set up."""
+        """The administrator, who is the actor of the demonstration's set-up."""
         return Actor(user=self.admin, source="command", reference="demo")
 
 
@@ -88,7 +88,7 @@ def create_users() -> Users:
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
         user = _build_user(role.username, first_name=role.first_name, last_name=role.last_name, password=password)
         user.is_superuser = role.username == ADMIN_USERNAME
-        user.is_staff = role.profile != CRA  # what did not reach the CRM is seen in the console
+        user.is_staff = role.profile != CRA  # exceptions of the transfer are in the admin console
         user.security_profile = profiles[role.profile]
         made.append(user)
         logins.append(Login(role=role.label, username=role.username, password=password))
@@ -105,7 +105,7 @@ def create_users() -> Users:
 
 
 def assign_studies(*, users: Users, studies: dict[str, Study]) -> dict[str, list[User]]:
-    """Give the CRA four studies and every colleague some; returns who works on a study, by its number."""
+    """Assign four studies to the CRA and some to every colleague. Returns the users of each study, by its number."""
     by_study: dict[str, list[User]] = {}
     count = len(users.colleagues)
     for position, trial in enumerate(trial for trial in TRIALS if trial.countries):
@@ -121,7 +121,7 @@ def assign_studies(*, users: Users, studies: dict[str, Study]) -> dict[str, list
 
 
 def build_integration_login(*, plan: OrganisationPlan, login: IntegrationLogin) -> Login:
-    """The sandbox's log-in, for people who try the CRM's API themselves."""
+    """Return the entry with the integration user's log-in, for people who try the CRM's API themselves."""
     return Login(
         role=f"CRM {plan.label} API",
         username=login.username,
@@ -131,7 +131,7 @@ def build_integration_login(*, plan: OrganisationPlan, login: IntegrationLogin) 
 
 
 def replace_passwords() -> list[Login]:
-    """New passwords for those who log in, when the file with the old ones is lost."""
+    """Set new passwords and return the log-ins with them, for when the file with the old ones is lost."""
     actor = build_system_actor(source="command", reference="demo")
     logins = []
     for role in _ROLES:
@@ -145,7 +145,7 @@ def replace_passwords() -> list[Login]:
 
 
 def write_logins(*, logins: Sequence[Login], path: Path) -> None:
-    """Write the log-ins, all at once, to a file that only its owner can read."""
+    """Replace the file of log-ins in one step by one that only its owner can read."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

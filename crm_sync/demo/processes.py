@@ -1,7 +1,7 @@
-"""Several processes in the foreground of one terminal: started together, their output prefixed, ended together.
+"""Runs several processes in the foreground of one terminal, prefixes their output and ends them together.
 
-Each process leads a session of its own, so that Ctrl-C reaches the supervisor alone, which then ends every process in
-good order, and with each one everything that it started.
+Each process leads a session of its own, so that Ctrl-C reaches the supervisor alone, which then ends every process and
+everything that it started.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from typing import Any, Self, TextIO
 COLOURS = (36, 33, 32, 35, 34)  # ANSI: cyan, yellow, green, magenta, blue
 PREFIX_WIDTH = 11
 READ_BYTES = 64 * 1024
+RESTART_SECONDS = 1
 PRINT_REST_SECONDS = 2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ProcessesError(Exception):
-    """The processes cannot go on together; the message says which one failed and how."""
+    """A process failed, so that all have to end. The message says which one and how."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,10 @@ class RunningProcess:
 
 
 class Supervisor:
-    """Starts processes and ends them; use as an asynchronous context manager, which leaves none behind.
+    """Starts processes and ends them. It is an asynchronous context manager, which ends all of them.
 
-    `environment` replaces that of this process. A process is asked to end by SIGTERM; what still runs of it after
-    `grace_seconds`, and whatever it started and left behind, is ended by SIGKILL.
+    `environment` replaces that of this process. A process gets SIGTERM; after `grace_seconds` it and everything that it
+    started get SIGKILL.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Supervisor:
         self._watches: set[asyncio.Task[None]] = set()
         self._colours = itertools.cycle(COLOURS)
         self.first_end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Fails with ProcessesError as soon as a process given to `start` ends by itself, or its output is refused."""
+        """Fails with ProcessesError when a process given to `start` ends by itself, or output cannot be printed."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,14 +64,20 @@ class Supervisor:
     async def __aexit__(self, *_: object) -> None:
         for watch in self._watches:
             watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
         await asyncio.gather(*(self._end(running) for running in self._running))
         if self.first_end.done():
-            self.first_end.exception()  # asked for, or asyncio reports it as never retrieved
+            self.first_end.exception()  # otherwise asyncio reports that it was never retrieved
 
     async def start(self, *, name: str, command: Sequence[str | Path]) -> None:
-        """Start a process that is to run until everything ends."""
+        """Start a process that runs until the supervisor ends it."""
         running = await self._launch(name=name, command=command)
         self._watches.add(asyncio.create_task(self._watch(running)))
+
+    async def keep(self, *, name: str, command: Sequence[str | Path]) -> None:
+        """Start a process, and start it again whenever it ends by itself: nothing else ends because of it."""
+        running = await self._launch(name=name, command=command)
+        self._watches.add(asyncio.create_task(self._keep(running, command=command)))
 
     async def run(self, *, name: str, command: Sequence[str | Path]) -> int:
         """Run a process to its end and return its exit code (negative: the signal that ended it)."""
@@ -88,7 +95,7 @@ class Supervisor:
         self._output.flush()
 
     async def _launch(self, *, name: str, command: Sequence[str | Path]) -> RunningProcess:
-        # A pipe of our own: with asyncio's, `wait` would wait for everyone who inherited it, not for the process.
+        # A pipe of our own: with asyncio's, `wait` would wait for every process that inherited it, not for this one.
         read_end, write_end = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -128,9 +135,23 @@ class Supervisor:
             transport.close()
 
     async def _watch(self, running: RunningProcess) -> None:
+        self._fail(await self._describe_end(running))
+
+    async def _keep(self, running: RunningProcess, *, command: Sequence[str | Path]) -> None:
+        try:
+            while True:
+                self.say(f"{await self._describe_end(running)}. Starting it again")
+                await self._end(running)
+                await asyncio.sleep(RESTART_SECONDS)
+                running = await self._launch(name=running.name, command=command)
+        except ProcessesError as error:
+            self._fail(str(error))
+
+    async def _describe_end(self, running: RunningProcess) -> str:
+        """Wait for the end of a process and say how it was."""
         returncode = await running.process.wait()
         how = f"with exit code {returncode}" if returncode >= 0 else f"by signal {-returncode}"
-        self._fail(f"{running.name} ended by itself {how}")
+        return f"{running.name} ended by itself {how}"
 
     def _fail(self, message: str) -> None:
         if not self.first_end.done():
@@ -146,16 +167,16 @@ class Supervisor:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        # What is left in the pipe is printed; who moved to yet another session may keep it open.
+        # Print what is left in the pipe, but not for ever: a descendant in another session may keep the pipe open.
         await asyncio.wait({running.printing}, timeout=PRINT_REST_SECONDS)
         running.printing.cancel()
         self._running.remove(running)
 
 
 async def supervise(*, supervisor: Supervisor, story: Callable[[Supervisor], Awaitable[None]], stay: bool) -> None:
-    """Let `story` start processes and, if to `stay`, keep them running until Ctrl-C, SIGTERM or SIGHUP.
+    """Let `story` start processes and, with `stay`, keep them running until Ctrl-C, SIGTERM or SIGHUP.
 
-    However it ends, no process is left. Raises ProcessesError if one ended by itself, and whatever `story` raises.
+    Always ends all processes. Raises ProcessesError if one ended by itself, and whatever `story` raises.
     """
     loop = asyncio.get_running_loop()
     stop_requested = asyncio.Event()
@@ -180,13 +201,13 @@ async def supervise(*, supervisor: Supervisor, story: Callable[[Supervisor], Awa
 
 
 async def wait_until_answering(*, name: str, port: int, seconds: float) -> None:
-    """Return once an HTTP server answers on this port of 127.0.0.1, whatever it answers.
+    """Return when an HTTP server answers on this port of 127.0.0.1, whatever it answers.
 
     Raises ProcessesError if none does within `seconds`.
     """
     try:
         async with asyncio.timeout(seconds):
-            while not await asyncio.to_thread(is_answering, port=port):  # noqa: ASYNC110  no event tells of it
+            while not await asyncio.to_thread(is_answering, port=port):  # noqa: ASYNC110  there is no event to wait for
                 await asyncio.sleep(0.1)
     except TimeoutError as error:
         raise ProcessesError(f"{name} did not answer on port {port} within {seconds:.0f} seconds") from error
@@ -205,11 +226,11 @@ def is_answering(*, port: int) -> bool:
 
 
 def is_port_free(*, port: int) -> bool:
-    """True when a server could listen on this port of 127.0.0.1 now."""
+    """Whether a server can listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as servers do: a connection just closed is no hindrance
+        )  # as servers do, so that a connection just closed does not count
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

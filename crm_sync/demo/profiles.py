@@ -1,4 +1,4 @@
-"""Three security profiles: who administers, who manages studies, who monitors sites."""
+"""The three security profiles of the demonstration: Administrator, Study Manager and CRA."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ADMIN_AREAS = (
     "admin:settings",
 )
 _EXCEPTIONS = (ExceptionMessage.object_name, ExceptionItem.object_name)
-# What happens in a study, and what a study is made of.
+# Objects of what happens in a study, and, in `_STRUCTURE`, of what it consists of.
 _DAILY_WORK = (
     Activity.object_name,
     MonitoringEvent.object_name,
@@ -52,7 +52,7 @@ _STRUCTURE = (
 
 
 def build_profiles() -> list[SecurityProfile]:
-    """The profiles, not yet saved."""
+    """Return the profiles, not yet saved."""
     return [
         SecurityProfile(
             name="Administrator",

@@ -1,12 +1,12 @@
-"""The configuration that the requirement documents describe, step by step, and the two connections."""
+"""Applies the configuration steps of the requirement documents and creates the two connections."""
 
 from __future__ import annotations
 
 from connections.choices import GrantFlow
 from connections.models import Connection, ConnectionAuthorization, CrmConnectionIdentifierMapping
 from connections.services import create_connection, enter_connected_app_details, set_password
-from crm_sync.demo.crm import IntegrationLogin, OrganisationPlan
-from crm_sync.demo.identity import EMEA
+from crm_sync.demo.dataset.crm import IntegrationLogin, OrganisationPlan
+from crm_sync.demo.dataset.identity import EMEA
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from crm_sync.steps import TRANSFER_JOB_STEP
 from ctms.audit.actors import Actor
@@ -15,17 +15,17 @@ from ctms.configuration.steps import apply_steps, list_steps
 from ctms.core.choices import RecordStatus
 from ctms.jobs.services import set_job_status
 
-# EMEA is matched by another pair of fields, see `crm_sync.demo.expectations`; and it logs in by the other flow.
+# EMEA matches by another pair of fields (see `crm_sync.demo.dataset.expectations`) and logs in by another flow than NA.
 _EMEA_PERSON_IDENTIFIER, _EMEA_ACCOUNT_IDENTIFIER = "npi__v", "NPI_vod__c"
 
 
 def configure_vault(*, actor: Actor) -> None:
-    """Everything but the connections and the job's start: every configuration step as recommended."""
+    """Apply every configuration step as recommended, except for the one that activates the transfer job."""
     apply_steps(steps=[step for step in list_steps() if step.key != TRANSFER_JOB_STEP], actor=actor)
 
 
 def connect_organisation(*, plan: OrganisationPlan, login: IntegrationLogin, actor: Actor) -> Connection:
-    """A connection to an organisation of the sandbox, ready to transfer."""
+    """Create and return a connection to an organisation of the sandbox, ready to transfer."""
     authorization = ConnectionAuthorization(name=f"{plan.label} integration user", username=login.username)
     save_record(record=authorization, actor=actor)
     set_password(authorization=authorization, password=login.password, actor=actor)
@@ -53,5 +53,5 @@ def connect_organisation(*, plan: OrganisationPlan, login: IntegrationLogin, act
 
 
 def activate_transfer(*, actor: Actor) -> None:
-    """Let the hourly transfer run."""
+    """Activate the hourly transfer job."""
     set_job_status(key=TRANSFER_JOB_KEY, status=RecordStatus.ACTIVE, actor=actor)

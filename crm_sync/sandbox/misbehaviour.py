@@ -1,27 +1,57 @@
-"""Misbehaviour on request: rules that say which calls go wrong and how, and settings that hold until changed."""
+"""Misbehaviour on request: rules that say which calls fail and how, and settings for all calls."""
 
 import itertools
+import math
 import random
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from crm_sync.sandbox.organisation import Organisation
+from crm_sync.sandbox.data.duplicates import ALIKE_FIELDS
+from crm_sync.sandbox.data.organisation import Organisation
+from crm_sync.sandbox.errors import LOG_IN_REFUSALS
+from crm_sync.sandbox.soql.faults import NextPageFault, RowFault
 
 OBJECT_IN_PATH = re.compile(r"/sobjects/(?:composite/)?([A-Za-z]\w*)")
+OLDEST_VERSION = 31
+Drop = Literal["before", "after"]
+ConcurrencyLimit = Literal["requests", "long-transactions"]
+# What text an effect or a setting may have.
+EFFECT_CHOICES: dict[str, tuple[str, ...]] = {
+    "drop": get_args(Drop),
+    "rows": get_args(RowFault),
+    "next_page": get_args(NextPageFault),
+    "concurrency_limit": get_args(ConcurrencyLimit),
+}
+SETTING_CHOICES = {"refuse_log_in": tuple(LOG_IN_REFUSALS), "duplicate_rule": tuple(ALIKE_FIELDS)}
+# The least and the most that a number may be. The clock is not set further than 10 years away.
+MOST_SECONDS = 10 * 366 * 86_400
+NUMBER_RANGES: dict[str, tuple[float, float]] = {
+    "nth": (1, math.inf),
+    "count": (0, math.inf),
+    "probability": (0, 1),
+    "seed": (-math.inf, math.inf),
+    "status": (200, 599),
+    "retry_after": (0, math.inf),
+    "delay_ms": (0, MOST_SECONDS * 1000),
+    "page_size": (1, math.inf),
+    "step_clock_seconds": (-MOST_SECONDS, MOST_SECONDS),
+    "clock_skew_seconds": (-MOST_SECONDS, MOST_SECONDS),
+    "latency_ms": (0, MOST_SECONDS * 1000),
+}
 OBJECT_IN_QUERY = re.compile(r"\bFROM\s+([A-Za-z]\w*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which calls a rule is about; what is not said matches every call.
+    """Which calls a rule applies to. A field that is None matches every call.
 
-    ``path`` is a regular expression searched in the path. ``object`` is an object's name in path or query. ``nth``:
-    only from the nth matching call on (the first is 1). ``count``: at most so many times (with ``nth`` alone: once).
-    ``probability``: by a die thrown with ``seed``.
+    `path` is a regular expression searched in the path. `object` is an object's name in the path or query. `nth`: the
+    rule applies from the nth matching call on (the first is 1). `count`: it applies at most this often (default: no
+    limit, but once if `nth` is given). `probability`: from 0 to 1, drawn from a generator with the seed `seed`.
     """
 
     method: str | None = None
@@ -35,12 +65,16 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What goes wrong; several may be combined.
+    """What a rule does to a call; effects may be combined.
 
-    ``status`` with ``error_code`` and ``message``: that answer instead of the call. ``retry_after``: seconds in its
-    header. ``row_errors``: error code (or ``{"code", "message"}``) by external id or record id, for rows of a write.
-    ``delay_ms``: wait first. ``drop``: close the connection before the call, or after its commit. ``page_size``: pages
-    of at most so many rows. ``html``: a page instead of JSON. ``truncate``: cut the answer's body in half.
+    `status`, `error_code` and `message`: answer with this error and do not make the call. `retry_after`: seconds in
+    the Retry-After header. `row_errors`: refuse rows of a write, by external id or record id, with an error code or
+    `{"code", "message"}`. `delay_ms`: wait first. `drop`: close the connection before the call, or after its commit.
+    `page_size`: the most rows of a query's page. `rows` and `next_page`: what is wrong with the pages of a query that
+    begins with this call, as in `soql.faults.PageFaults`. `expire_sessions`: end all sessions first.
+    `step_clock_seconds`: set the organisation's clock ahead (or back) first; stamps that are written stay as they are.
+    `limit_exhausted`: answer that no API call is left. `concurrency_limit`: answer that too many run at once. `html`:
+    answer with a page instead of JSON. `truncate`: send half of the answer's body.
     """
 
     status: int | None = None
@@ -49,10 +83,14 @@ class Effect:
     retry_after: int | None = None
     row_errors: Mapping[str, Any] = field(default_factory=dict)
     delay_ms: float = 0.0
-    drop: Literal["before", "after"] | None = None
+    drop: Drop | None = None
     page_size: int | None = None
+    rows: RowFault | None = None
+    next_page: NextPageFault | None = None
     expire_sessions: bool = False
+    step_clock_seconds: float = 0.0
     limit_exhausted: bool = False
+    concurrency_limit: ConcurrencyLimit | None = None
     html: bool = False
     truncate: bool = False
 
@@ -62,7 +100,7 @@ NO_EFFECT = Effect()
 
 @dataclass(slots=True)
 class Rule:
-    """A rule with what it has seen and done so far."""
+    """A rule, with the number of calls that matched it (`seen`) and that it was applied to (`fired`)."""
 
     id: int
     match: Match
@@ -72,7 +110,7 @@ class Rule:
     dice: random.Random = field(default_factory=random.Random, repr=False)
 
     def fires(self, *, method: str, path: str, sobject: str) -> bool:
-        """Whether the rule applies to this call; counts it."""
+        """Whether the rule applies to this call. Counts the call in `seen` and `fired`."""
         match = self.match
         if (
             (match.method is not None and match.method.upper() != method)
@@ -90,7 +128,7 @@ class Rule:
         return True
 
     def as_json(self) -> dict[str, Any]:
-        """Return the rule for the control interface, without what it does not say."""
+        """Return the rule as JSON values for the control interface, without fields that are not set."""
         return {
             "id": self.id,
             "match": {key: value for key, value in asdict(self.match).items() if value not in {None, 0}},
@@ -101,28 +139,36 @@ class Rule:
 
 
 class Misbehaviour:
-    """The rules and settings of one organisation; may be changed from any thread while it is served."""
+    """The rules and settings of one organisation. Any thread may change them while it is served."""
 
     def __init__(self, organisation: Organisation) -> None:
-        """Begin well-behaved."""
+        """Begin without rules."""
         self._organisation = organisation
         self._rules: list[Rule] = []
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        #: Every API call waits so long first; others are served meanwhile.
+        #: Milliseconds that every API call waits first; other calls are served meanwhile.
         self.latency_ms = 0.0
-        #: The password flow is answered as by an organisation that blocks it.
+        #: Whether the password flow is refused, as by an organisation that blocks it.
         self.block_password_flow = False
+        #: Why every log-in is refused: a key of `LOG_IN_REFUSALS`, or empty.
+        self.refuse_log_in = ""
+        #: The object whose new and changed records may not be like others, or empty.
+        self.duplicate_rule = ""
+        #: The oldest version of the API that is not retired.
+        self.oldest_api_version = OLDEST_VERSION
+        #: How many API calls may be answered at once; 0 is any number.
+        self.concurrent_requests = 0
 
     @property
     def rules(self) -> list[Rule]:
-        """The rules, in the order in which they are asked."""
+        """The rules, in the order in which they are tried."""
         with self._lock:
             return list(self._rules)
 
     @property
     def clock_skew_seconds(self) -> float:
-        """How far the organisation's clock is ahead of the machine's."""
+        """How many seconds the organisation's clock is ahead of the machine's."""
         return self._organisation.clock_skew.total_seconds()
 
     @clock_skew_seconds.setter
@@ -148,9 +194,9 @@ class Misbehaviour:
         self._organisation.sessions.idle_seconds = seconds
 
     def add_rule(self, *, match: Mapping[str, Any] | None = None, effect: Mapping[str, Any]) -> Rule:
-        """Add a rule; ``match`` and ``effect`` have the names of :class:`Match` and :class:`Effect`.
+        """Add a rule. The keys of `match` and `effect` are the fields of `Match` and `Effect`.
 
-        Raises ValueError for an unknown name or an unreadable path expression.
+        Raises ValueError for an unknown key, a value of the wrong kind, or an invalid regular expression in `path`.
         """
         match = match or {}
         for given, known in ((match, Match), (effect, Effect)):
@@ -163,6 +209,12 @@ class Misbehaviour:
             re.compile(match.get("path") or "")
         except re.error as error:
             raise ValueError(f"path is no regular expression: {error}") from error
+        for name, value in (*match.items(), *effect.items()):
+            if name in EFFECT_CHOICES:
+                check_choice(name, value or "", EFFECT_CHOICES[name])
+            elif name in NUMBER_RANGES and value is not None:
+                check_number(name, value)
+        check_row_errors(effect.get("row_errors", {}))
         rule = Rule(next(self._numbers), Match(**match), Effect(**effect))
         rule.dice.seed(rule.match.seed)
         with self._lock:
@@ -170,19 +222,27 @@ class Misbehaviour:
         return rule
 
     def remove_rule(self, rule_id: int) -> bool:
-        """Remove a rule; returns whether there was one of that number."""
+        """Remove the rule with this id and return whether there was one."""
         with self._lock:
             before = len(self._rules)
             self._rules = [rule for rule in self._rules if rule.id != rule_id]
             return len(self._rules) < before
 
     def clear(self) -> None:
-        """Behave well again: no rules, no latency, no skew, no blocked flow."""
+        """Remove all rules, and set every setting as it was at first, but for the API limit and the session length."""
         with self._lock:
             self._rules.clear()
         self.latency_ms = 0.0
         self.block_password_flow = False
+        self.refuse_log_in = ""
+        self.duplicate_rule = ""
+        self.oldest_api_version = OLDEST_VERSION
+        self.concurrent_requests = 0
         self.clock_skew_seconds = 0.0
+
+    def step_clock(self, *, seconds: float) -> None:
+        """Set the organisation's clock ahead by so many seconds, or back. Stamps that are written stay as they are."""
+        self.clock_skew_seconds = max(-MOST_SECONDS, min(self.clock_skew_seconds + seconds, MOST_SECONDS))
 
     def choose_effect(self, *, method: str, path: str, query: str = "") -> Effect:
         """Return the effect of the first rule that fires for this call, or no effect."""
@@ -204,6 +264,10 @@ class Misbehaviour:
             "block_password_flow": self.block_password_flow,
             "api_limit": self.api_limit,
             "session_seconds": self.session_seconds,
+            "refuse_log_in": self.refuse_log_in,
+            "duplicate_rule": self.duplicate_rule,
+            "oldest_api_version": self.oldest_api_version,
+            "concurrent_requests": self.concurrent_requests,
         }
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
@@ -212,7 +276,35 @@ class Misbehaviour:
         for name, value in settings.items():
             if name not in known:
                 raise ValueError(f"Unknown setting: {name}. Known: {', '.join(known)}.")
-            if isinstance(known[name], bool) != isinstance(value, bool) or not isinstance(value, bool | int | float):
-                raise ValueError(f"{name} must be {'true or false' if isinstance(known[name], bool) else 'a number'}.")
+            if name in SETTING_CHOICES:
+                check_choice(name, value, SETTING_CHOICES[name])
+            elif isinstance(known[name], bool):
+                if not isinstance(value, bool):
+                    raise ValueError(f"{name} must be true or false.")
+            else:
+                check_number(name, value)
         for name, value in settings.items():
             setattr(self, name, value)
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise ValueError for a value that is neither empty nor one of the choices."""
+    if value not in {"", *choices}:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, or empty.")
+
+
+def check_number(name: str, value: object) -> None:
+    """Raise ValueError for a value that is no number, or not within the range of this name."""
+    least, most = NUMBER_RANGES.get(name, (0, math.inf))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        bounds = f"from {least:g} on" if most == math.inf else f"from {least:g} to {most:g}"
+        raise ValueError(f"{name} must be a number {bounds}.")
+
+
+def check_row_errors(row_errors: object) -> None:
+    """Raise ValueError for row errors that give no error code by id."""
+    if not isinstance(row_errors, Mapping) or not all(
+        isinstance(fault, str) or (isinstance(fault, Mapping) and isinstance(fault.get("code"), str))
+        for fault in row_errors.values()
+    ):
+        raise ValueError('row_errors must give codes by id: {"E1": "CODE"} or {"E1": {"code", "message"}}.')

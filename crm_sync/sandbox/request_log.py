@@ -1,4 +1,4 @@
-"""What was asked of an organisation: method, path, status, milliseconds; no body, no header, no query string."""
+"""The log of an organisation's requests. It holds no bodies, headers or query strings, which may be secret."""
 
 import threading
 from collections import Counter, deque
@@ -11,7 +11,7 @@ MAX_ENTRIES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One request. ``status`` is 0 when the connection was dropped on purpose."""
+    """One request. `status` is 0 when the connection was dropped on purpose."""
 
     at: datetime
     method: str
@@ -21,10 +21,10 @@ class LogEntry:
 
 
 class RequestLog:
-    """The last 100,000 requests, newest last; may be read from any thread."""
+    """The last 100,000 requests, oldest first. Any thread may read it."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Make an empty log."""
         self._entries: deque[LogEntry] = deque(maxlen=MAX_ENTRIES)
         self._lock = threading.Lock()
 
@@ -43,7 +43,7 @@ class RequestLog:
             self._entries.append(entry)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all requests."""
         with self._lock:
             self._entries.clear()
 

@@ -1,20 +1,21 @@
-"""One organisation as a service: a request without HTTP around it, and the table that finds who answers it."""
+"""One organisation as a service: requests and answers without HTTP, and the routes to their handlers."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from crm_sync.sandbox.errors import ApiError, not_found
+from crm_sync.sandbox.data.duplicates import is_duplicate
+from crm_sync.sandbox.data.organisation import Organisation
+from crm_sync.sandbox.data.records import PlannedRow
+from crm_sync.sandbox.data.schema import SObject, find_object
+from crm_sync.sandbox.data.values import RowRejectedError
+from crm_sync.sandbox.errors import ApiError, not_found, unsupported_version
 from crm_sync.sandbox.misbehaviour import NO_EFFECT, Effect, Misbehaviour
-from crm_sync.sandbox.organisation import Organisation
-from crm_sync.sandbox.records import PlannedRow
 from crm_sync.sandbox.request_log import RequestLog
-from crm_sync.sandbox.schema import SObject, find_object
 from crm_sync.sandbox.soql.answers import CursorStore, QueryRunner
-from crm_sync.sandbox.values import RowRejectedError
+from crm_sync.sandbox.soql.faults import PageFaults
 
-OLDEST_VERSION = 31
 NEWEST_VERSION = 66
 FIRST_ERROR_STATUS = 400
 MIN_BATCH_SIZE = 200
@@ -23,7 +24,7 @@ MAX_BATCH_SIZE = 2_000
 
 @dataclass(slots=True)
 class Service:
-    """An organisation with what serving it needs."""
+    """An organisation with its misbehaviour, its open query cursors and its request log."""
 
     organisation: Organisation
     misbehaviour: Misbehaviour = field(init=False)
@@ -35,10 +36,17 @@ class Service:
         self.misbehaviour = Misbehaviour(self.organisation)
         self.cursors = CursorStore(self.organisation)
 
+    def check_version(self, version: int) -> None:
+        """Raise ApiError for a version of the API that is retired (410 GONE) or does not exist yet (404)."""
+        if version < self.misbehaviour.oldest_api_version:
+            raise unsupported_version(version)
+        if version > NEWEST_VERSION:
+            raise not_found()
+
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One call below ``/services/data/vXX.0``. ``path`` begins after the version and has no trailing slash."""
+    """One call below `/services/data/vXX.0`. `path` begins after the version and has no trailing slash."""
 
     service: Service
     method: str
@@ -63,32 +71,48 @@ class ApiRequest:
 
     @property
     def batch_size(self) -> int:
-        """The greatest page the client wants, within what the CRM gives."""
+        """The most rows of a page: what the client asks for, from 200 to 2,000 as in the CRM."""
         match = re.search(r"batchSize\s*=\s*(\d+)", self.headers.get("sforce-query-options", ""), re.IGNORECASE)
         wanted = int(match.group(1)) if match else MAX_BATCH_SIZE
         return min(max(wanted, MIN_BATCH_SIZE), MAX_BATCH_SIZE)
 
     def make_runner(self) -> QueryRunner:
-        """Return what runs queries for this request."""
+        """Return a runner of queries for this request."""
         return QueryRunner(self.organisation, self.service.cursors, self.base_path, self.user_id)
 
     def find_sobject(self, name: str) -> SObject:
-        """Return an object by name in any case. Raises ApiError ``NOT_FOUND``."""
+        """Return the object with this name in any case. Raises ApiError `NOT_FOUND`."""
         sobject = find_object(name)
         if sobject is None:
             raise not_found()
         return sobject
 
     def read_object_body(self) -> dict[str, Any]:
-        """Return the JSON object of the body. Raises ApiError ``JSON_PARSER_ERROR``."""
+        """Return the JSON object of the body. Raises ApiError `JSON_PARSER_ERROR`."""
         if not isinstance(self.body, dict):
             raise ApiError(
                 "JSON_PARSER_ERROR", "The HTTP entity body is required, but this request has no entity body."
             )
         return self.body
 
+    @property
+    def page_faults(self) -> PageFaults:
+        """What is to be wrong with the pages of this request's query."""
+        return PageFaults(self.effect.page_size, self.effect.rows, self.effect.next_page)
+
+    @property
+    def saves_duplicates(self) -> bool:
+        """Whether the client wants records saved that duplicate rules warn of."""
+        header = self.headers.get("sforce-duplicate-rule-header", "")
+        return re.search(r"allowSave\s*=\s*true", header, re.IGNORECASE) is not None
+
+    @property
+    def row_fault(self) -> Callable[[PlannedRow], ApiError | None] | None:
+        """The function that refuses rows on purpose, or None when no rule and no setting does so."""
+        return self.find_row_fault if self.effect.row_errors or self.service.misbehaviour.duplicate_rule else None
+
     def find_row_fault(self, row: PlannedRow) -> ApiError | None:
-        """Return the error that a rule plants in a row, by any of its external ids or its id."""
+        """Return the error that a rule names for one of the row's external ids or its id, or that of a duplicate."""
         faults = self.effect.row_errors
         names = [
             str(row.values[entry.name])
@@ -101,16 +125,22 @@ class ApiRequest:
                 code = fault["code"] if isinstance(fault, dict) else fault
                 message = fault.get("message", "") if isinstance(fault, dict) else ""
                 return RowRejectedError(code, message or f"{code} for {name}", [])
+        if (
+            row.sobject.name == self.service.misbehaviour.duplicate_rule
+            and not self.saves_duplicates
+            and is_duplicate(self.organisation, row)
+        ):
+            return RowRejectedError("DUPLICATES_DETECTED", "Use one of these records?", [])
         return None
 
     def derive(self, *, method: str, path: str, query: Mapping[str, str], body: Any, version: int) -> "ApiRequest":
-        """Return a request inside this one, of the same user."""
+        """Return a request of the same user that is part of this one."""
         return replace(self, method=method, path=path, query=query, body=body, version=version)
 
 
 @dataclass(slots=True)
 class ApiResponse:
-    """An answer: ``body`` None means no body."""
+    """An answer: `body` None means no body."""
 
     body: Any = None
     status: int = 200
@@ -118,7 +148,7 @@ class ApiResponse:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the call did what it was asked for."""
+        """Whether the call succeeded."""
         return self.status < FIRST_ERROR_STATUS
 
 
@@ -126,14 +156,14 @@ Handler = Callable[..., ApiResponse]
 
 
 class Routes:
-    """Paths by regular expression, each with its handlers by method."""
+    """Regular expressions of paths, each with a handler for every HTTP method it takes."""
 
     def __init__(self) -> None:
         """Begin without routes."""
         self._routes: list[tuple[re.Pattern[str], dict[str, Handler]]] = []
 
     def add(self, pattern: str, **handlers: Handler) -> None:
-        """Add a path; named groups become arguments of the handlers, which are given by method."""
+        """Add a path and its handlers by HTTP method. The pattern's named groups become arguments of the handlers."""
         self._routes.append((re.compile(pattern + "/?", re.IGNORECASE), handlers))
 
     def dispatch(self, request: ApiRequest) -> ApiResponse:

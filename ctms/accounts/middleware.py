@@ -1,4 +1,4 @@
-"""What follows from who is logged in, for every page."""
+"""Sets the time zone of each request to the one of the user who is logged in."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class UserTimeZoneMiddleware:
 
 
 def activate_time_zone(user: User) -> None:
-    """The same for whoever is recognised later than by the session; it ends with the request."""
+    """Use the user's time zone until the request ends; for users that the API recognises after the middleware."""
     zone = find_zone(user.time_zone)
     if zone is not None:
         timezone.activate(zone)
 
 
 def find_zone(name: str) -> ZoneInfo | None:
-    """The time zone of that name; None, which means UTC, if there is none."""
+    """Return the time zone of that name; None, which means UTC, if the name is empty or unknown."""
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError):

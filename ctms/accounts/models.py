@@ -1,14 +1,15 @@
-"""Users and what their security profile lets them do."""
+"""Users, what their security profile lets them do, and the API tokens with which programs act as them."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from ctms.accounts.policies import allows_django_module, allows_django_permission
 from ctms.core.choices import RecordStatus
 from ctms.core.models import AuditedModel
 
@@ -47,13 +48,13 @@ class SecurityProfile(AuditedModel):
 
     def clean(self) -> None:
         super().clean()
-        # In a text instead of a list, every part of a permission's name would be one.
+        # With a text instead of a list, `in` would find every part of a permission's name.
         if not isinstance(self.permissions, list) or not all(isinstance(name, str) for name in self.permissions):
             raise ValidationError({"permissions": 'Enter a list of permissions, e.g. ["study__v:read"].'})
 
 
 class User(AbstractUser):
-    """A person who logs in, or the user *System* as whom jobs write."""
+    """A person who logs in, or the user *System*, whom jobs write as."""
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     security_profile = models.ForeignKey(
@@ -73,17 +74,40 @@ class User(AbstractUser):
 
     @property
     def display_contact(self) -> str:
-        """`First Last (email)`, as *From* of an activity shows its author."""
+        """Return `First Last (email)`; an activity shows its author so in *From*."""
         name = self.get_full_name() or self.username
         return f"{name} ({self.email})" if self.email else name
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Django's question (`app.action_model`), answered by the security profile."""
-        from ctms.accounts.policies import allows_django_permission  # noqa: PLC0415  policies ask about users
-
+        """Whether the security profile grants a permission that Django names `app.action_model`."""
         return super().has_perm(perm, obj) or allows_django_permission(user=self, permission=perm)
 
     def has_module_perms(self, app_label: str) -> bool:
-        from ctms.accounts.policies import allows_django_module  # noqa: PLC0415  policies ask about users
-
         return super().has_module_perms(app_label) or allows_django_module(user=self, app_label=app_label)
+
+
+class ApiToken(models.Model):
+    """A token of the REST API. Only its digest is stored; the token itself is shown once, when it is created."""
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("user", "name"),
+                condition=models.Q(revoked_at__isnull=True),
+                name="api_token_named_once",
+                violation_error_message="Name: you have a token of this name. Choose another, or revoke that one.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.name}"

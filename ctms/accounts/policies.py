@@ -1,26 +1,47 @@
-"""Who may do what: the one module that pages, API, admin and jobs ask."""
+"""Decides what a user may do. Pages, API, admin and jobs all ask here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from django.apps import apps
 
-from ctms.accounts.models import User
 from ctms.core.choices import RecordStatus
 
-# Permission → permissions that it brings along, registered by the apps that know what its tasks take.
+# Permission → further permissions that it includes, registered by the apps whose tasks need them.
 _brought_along: dict[str, frozenset[str]] = {}
-_DJANGO_ACTIONS = {"view": "read", "add": "create", "change": "edit", "delete": "delete"}
+# Django's word for an action → the Vault's.
+ACTIONS_BY_DJANGO = {"view": "read", "add": "create", "change": "edit", "delete": "delete"}
+
+
+class Profile(Protocol):
+    """The attributes of a security profile that policies read."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def permissions(self) -> Sequence[str]: ...
+
+
+class Permitted(Protocol):
+    """The attributes of a user that policies read; a protocol, because the model `User` imports this module."""
+
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def is_superuser(self) -> bool: ...
+    @property
+    def security_profile(self) -> Profile | None: ...
 
 
 def register_grants(*, permission: str, brings: Iterable[str]) -> None:
-    """Let `permission` bring others along. Called from `AppConfig.ready()`."""
+    """Let everybody who holds `permission` hold those in `brings`, too. Called from `AppConfig.ready()`."""
     _brought_along[permission] = _brought_along.get(permission, frozenset()) | frozenset(brings)
 
 
-def has_permission(*, user: User, permission: str) -> bool:
-    """Whether the user's active profile holds `permission`, or one that brings it along; superusers hold all."""
+def has_permission(*, user: Permitted, permission: str) -> bool:
+    """Whether the user's active profile holds `permission`, or one that includes it; superusers hold all."""
     if not user.is_active:
         return False
     if user.is_superuser:
@@ -33,14 +54,14 @@ def has_permission(*, user: User, permission: str) -> bool:
     )
 
 
-def allows_django_permission(*, user: User, permission: str) -> bool:
-    """Answer `app_label.action_model` from the profile.
+def allows_django_permission(*, user: Permitted, permission: str) -> bool:
+    """Whether the profile grants what Django names `app_label.action_model`.
 
-    A model's `object_name` is its API name, or `admin:<area>` where the whole area is one permission.
+    A model's `object_name` is its API name, or `admin:<area>` where one permission covers a whole area.
     """
     app_label, _, codename = permission.partition(".")
     action, _, model_name = codename.partition("_")
-    if action not in _DJANGO_ACTIONS:
+    if action not in ACTIONS_BY_DJANGO:
         return False
     try:
         model = apps.get_model(app_label, model_name)
@@ -48,16 +69,15 @@ def allows_django_permission(*, user: User, permission: str) -> bool:
         return False
     object_name = getattr(model, "object_name", "")
     if not isinstance(object_name, str) or not object_name:
-        return False  # the audit trail's `object_name` is a column
-    permitted = list_permitted_types(user=user, object_name=object_name, django_action=action)
+        return False  # for the audit trail, `object_name` is a database column
+    permitted = list_permitted_types(user=user, object_name=object_name, action=ACTIONS_BY_DJANGO[action])
     return permitted is None or bool(permitted)
 
 
-def list_permitted_types(*, user: User, object_name: str, django_action: str = "view") -> list[str] | None:
-    """Object types for which the profile allows the action; None if it allows it for all of the object."""
+def list_permitted_types(*, user: Permitted, object_name: str, action: str = "read") -> list[str] | None:
+    """Return the object types for which the profile allows the action; None if it does for the whole object."""
     if object_name.startswith("admin:"):
         return None if has_permission(user=user, permission=object_name) else []
-    action = _DJANGO_ACTIONS[django_action]
     if has_permission(user=user, permission=f"{object_name}:{action}"):
         return None
     profile = user.security_profile
@@ -71,13 +91,13 @@ def list_permitted_types(*, user: User, object_name: str, django_action: str = "
     ]
 
 
-def allows_object_type(*, user: User, object_name: str, object_type: str, django_action: str) -> bool:
-    """Whether the profile allows the action for records of that object type; empty: of any."""
-    permitted = list_permitted_types(user=user, object_name=object_name, django_action=django_action)
+def allows_object_type(*, user: Permitted, object_name: str, object_type: str, action: str) -> bool:
+    """Whether the profile allows the action for records of that object type, or, if it is empty, of any type."""
+    permitted = list_permitted_types(user=user, object_name=object_name, action=action)
     return permitted is None or (object_type in permitted if object_type else bool(permitted))
 
 
-def allows_django_module(*, user: User, app_label: str) -> bool:
+def allows_django_module(*, user: Permitted, app_label: str) -> bool:
     """Whether any model of the app may be read."""
     return any(
         allows_django_permission(user=user, permission=f"{app_label}.view_{model._meta.model_name}")

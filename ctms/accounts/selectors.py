@@ -1,4 +1,4 @@
-"""Reading users."""
+"""Reads users, and creates the user *System*."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ctms.accounts.models import SYSTEM_USERNAME, User
 
 
 def get_system_user() -> User:
-    """The user *System*, as whom jobs write. It cannot log in; it is made on first need."""
+    """Return the user *System*, whom jobs write as. It cannot log in, and is created on the first call."""
     user, _ = User.objects.get_or_create(
         username=SYSTEM_USERNAME,
         defaults={"first_name": "System", "is_active": False, "password": make_password(None)},

@@ -1,4 +1,4 @@
-"""Logging in, to the admin console too, which has no log-in page of its own; and requests that might be forged."""
+"""The log-in page, which the admin console uses as well, and the page shown when a CSRF check fails."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import requires_csrf_token
 
-from ctms.accounts.resending import SENT, carries_sent, is_form_sent, pack_sent, show_log_in, show_resend
+from ctms.accounts.login_resume import SENT, carries_sent, is_form_sent, pack_sent, show_log_in, show_resend
 
 
 class VaultLoginView(LoginView):
-    """The log-in page; what was sent when nobody was logged in is carried through it."""
+    """The log-in page. It keeps a form that was sent while nobody was logged in (see `login_resume`)."""
 
     redirect_authenticated_user = True
 
@@ -40,9 +40,9 @@ class VaultLoginView(LoginView):
 
 @requires_csrf_token
 def show_csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001  Django's signature
-    """What a form leads to that was opened before the last log-in; what was typed can be sent again.
+    """Answer a form whose CSRF token is from before the last log-in: offer to send it again, else refuse it.
 
-    That is offered only where the browser says that the form is a page of the Vault's own.
+    Sending again is offered only if the browser says that the form is on a page of the Vault's own.
     """
     if request.headers.get("Sec-Fetch-Site") == "same-origin" and is_form_sent(request):
         if carries_sent(request):
@@ -54,7 +54,7 @@ def show_csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  
 
 
 def _log_in_again(request: HttpRequest) -> HttpResponse:
-    """The log-in page was opened before somebody logged in or out in another tab; what it carried is carried on."""
+    """Show the log-in page again after somebody logged in or out in another tab; the form that it kept stays kept."""
     view = VaultLoginView()
     view.setup(request)
     url, sent = view.get_success_url(), request.POST.get(SENT)
@@ -65,7 +65,7 @@ def _log_in_again(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def enter_admin(request: HttpRequest) -> HttpResponseRedirect:
-    """To the Vault's log-in page and back; whoever is logged in already and is no staff is refused."""
+    """Redirect to the Vault's log-in page, or to the console. Raises PermissionDenied for a user who is not staff."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
     if not admin.site.has_permission(request):

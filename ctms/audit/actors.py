@@ -1,4 +1,4 @@
-"""Who writes, and by what way."""
+"""The actor of a change: the user who makes it, and the way it comes in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ctms.accounts.selectors import get_system_user
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """`source` is one of page, admin, api, import, job, command; `reference` names the job run or request."""
+    """Who makes a change. `source` is page, admin, api, import, job or command; `reference` names a run or request."""
 
     user: User
     source: str
@@ -18,5 +18,5 @@ class Actor:
 
 
 def build_system_actor(*, source: str, reference: str = "") -> Actor:
-    """The user *System*, for jobs and commands."""
+    """Return the user *System* as actor, for jobs and commands."""
     return Actor(user=get_system_user(), source=source, reference=reference)

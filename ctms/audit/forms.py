@@ -1,4 +1,4 @@
-"""Forms over records: the audited writer validates and saves, the form shows what it says."""
+"""The form of an audited record: the audited writer validates and saves, and the form shows its errors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ else:
 
 
 class AuditedModelForm(_ModelForm):
-    """A form that carries the version it was filled from, so that saving over somebody else's change is refused.
+    """A form that holds the version it was filled from, so that saving over somebody else's change is refused.
 
-    The record itself is validated once, by the writer, when everything that follows from other fields is filled in.
-    What the writer refused comes back through `refusals`, by form prefix, and is shown beside its field, with all that
-    was typed still there.
+    The record itself is validated once, by the writer, after it has filled the fields that follow from others. The
+    writer's errors come back in `refusals`, by form prefix, and are shown beside their fields; the input is kept.
     """
 
     read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -50,7 +49,7 @@ class AuditedModelForm(_ModelForm):
     def _show_refusal(self, refusal: ValidationError) -> None:
         by_field = refusal.error_dict if hasattr(refusal, "error_dict") else {NON_FIELD_ERRORS: refusal.error_list}
         for name, found in by_field.items():
-            # "Cannot be null" is how a database speaks.
+            # Django's own message, "This field cannot be null", is not one for users.
             errors = [ValidationError("This field is required.") if e.code == "null" else e for e in found]
             if name in self.fields:
                 self.add_error(name, ValidationError(errors))
@@ -62,7 +61,7 @@ class AuditedModelForm(_ModelForm):
 
 
 def get_field_label(*, model: type[models.Model], name: str) -> str:
-    """What users call a field of a model."""
+    """Return the label of a model's field."""
     try:
         field = model._meta.get_field(name)
     except FieldDoesNotExist:

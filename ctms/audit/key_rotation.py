@@ -1,4 +1,4 @@
-"""Replacing the key that secrets are encrypted with. It stands on this floor because writing a record is audited."""
+"""Replaces the key that secrets are encrypted with. It is in this app because it writes records and audit entries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ctms.core.models import AuditedModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationReport:
-    """What became of the secrets of one field, e.g. `connections.ConnectionAuthorization.password`."""
+    """Counts of the secrets of one field; `field` is e.g. `connections.ConnectionAuthorization.password`."""
 
     field: str
     encrypted_anew: int
@@ -26,11 +26,11 @@ class RotationReport:
 
 
 def rotate_encryption_keys(*, actor: Actor) -> list[RotationReport]:
-    """Encrypt every secret of every record with the first key of the ring; those that are already, are left alone.
+    """Encrypt every secret that another key encrypts with the first key of the ring.
 
-    Each record is a transaction of its own, so that the Vault can go on working meanwhile and a rotation that was
-    interrupted can be run again. Raises EncryptionKeyError, before anything is changed, if any secret cannot be read
-    with the keys at hand.
+    Each record is a transaction of its own, so that the Vault keeps working meanwhile and an interrupted rotation can
+    be run again. Raises EncryptionKeyError, before anything is changed, if a secret cannot be read with the present
+    keys.
     """
     models = _list_models()
     for model, names in models.items():
@@ -44,7 +44,7 @@ def rotate_encryption_keys(*, actor: Actor) -> list[RotationReport]:
 
 
 def _list_models() -> dict[type[AuditedModel], list[str]]:
-    """Models that hold secrets, with the names of the fields."""
+    """Return the models that have encrypted fields, with the names of these fields."""
     found: dict[type[AuditedModel], list[str]] = {}
     for model in apps.get_models():
         names = [field.name for field in model._meta.concrete_fields if isinstance(field, EncryptedTextField)]
@@ -70,7 +70,7 @@ def _rotate_model(
         with transaction.atomic():
             record = model._base_manager.select_for_update().filter(pk=pk).first()
             if record is None:
-                continue  # deleted since
+                continue  # deleted since the keys were listed
             for name, secret in _list_secrets(record=record, names=names).items():
                 if secret.key_id == key_id:
                     current[name] += 1

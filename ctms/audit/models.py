@@ -1,4 +1,4 @@
-"""The audit trail: rows are added, never changed and never removed; the database itself refuses both."""
+"""The audit trail. Rows are added, never changed or removed; on PostgreSQL a trigger refuses both, too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NEVER_REMOVED = "Audit entries are never removed."
 
 
 class AuditQuerySet(models.QuerySet["AuditEntry"]):
-    """Adds and reads; refused are the documented methods, and the statements that all of Django's writing comes to."""
+    """A query set that adds and reads. It refuses changes and deletions, and Django's internal methods for them."""
 
     def update(self, **kwargs: Any) -> int:  # noqa: ARG002  Django's signature
         raise UnauditedWriteError(_NEVER_CHANGED)
@@ -36,6 +36,16 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         raise UnauditedWriteError(_NEVER_REMOVED)
 
 
+class TransactionNumber(models.Func):
+    """Number of the database transaction that writes a row, in 64 bits. SQLite has none: 0."""
+
+    output_field = models.BigIntegerField()
+    template = "0"
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="pg_current_xact_id()::text::bigint", **extra)
+
+
 class AuditEntry(models.Model):
     """One change of one record, or one event: who, when (UTC), by what way, and every value before and after."""
 
@@ -52,6 +62,8 @@ class AuditEntry(models.Model):
     record_name = models.CharField(max_length=255, blank=True, default="")
     changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder, help_text="field → [value before, value after]")
     reason = models.CharField(max_length=500, blank=True, default="")
+    # Entries become visible in the order in which their transactions end, not in that of their ids: see bookmarks.py.
+    transaction_number = models.BigIntegerField(db_default=TransactionNumber(), editable=False)
 
     objects = AuditQuerySet.as_manager()
 
@@ -60,7 +72,10 @@ class AuditEntry(models.Model):
         verbose_name_plural = "audit trail"
         ordering = ("-id",)
         base_manager_name = "objects"
-        indexes = (models.Index(fields=("record_uid", "-id"), name="audit_record"),)
+        indexes = (
+            models.Index(fields=("record_uid", "-id"), name="audit_record"),
+            models.Index(fields=("transaction_number",), name="audit_transaction"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} {self.record_name}".strip()

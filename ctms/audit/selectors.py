@@ -1,10 +1,9 @@
-"""Reading the audit trail, and what depends on records."""
+"""Reads the audit trail, and counts the rows that refer to records."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import models
@@ -13,23 +12,20 @@ from ctms.accounts.models import User
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-# How far back the trail is searched for a user's recent records.
+# How many of a user's latest audit entries are searched for recent records.
 _RECENT_ENTRIES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependants:
-    """Other rows that refer to records, counted by what users call them."""
+    """Other rows that refer to records, as counts by the plural name of their model."""
 
-    protecting: dict[str, int] = field(default_factory=dict)  # keep the records from being deleted
-    going_along: dict[str, int] = field(default_factory=dict)  # are deleted with them
+    protecting: dict[str, int] = field(default_factory=dict)  # prevent the deletion of the records
+    going_along: dict[str, int] = field(default_factory=dict)  # are deleted with the records
 
 
 def list_dependants(records: Sequence[models.Model]) -> Dependants:
-    """What refers to records of one model: one count per relation, however many rows there are."""
+    """Count the rows that refer to records of one model, with one statement for each relation."""
     dependants = Dependants()
     if not records:
         return dependants
@@ -46,7 +42,7 @@ def list_dependants(records: Sequence[models.Model]) -> Dependants:
 
 
 def list_recent_records(*, user: User, limit: int) -> list[AuditEntry]:
-    """The user's latest change of each of the records that the user created or changed last, latest first."""
+    """Return the user's latest entry for each record that the user created or changed recently, latest first."""
     entries = AuditEntry.objects.filter(
         actor=user, action__in=(AuditAction.CREATED, AuditAction.CHANGED), record_uid__isnull=False
     ).order_by("-id")[:_RECENT_ENTRIES]
@@ -57,13 +53,22 @@ def list_recent_records(*, user: User, limit: int) -> list[AuditEntry]:
 
 
 def is_uid_known(uid: UUID) -> bool:
-    """Whether a record of this uid is or was there, of whatever object: no other may be given it."""
+    """Whether a record of any object has or had this uid; it must not be given to another one."""
     return AuditEntry.objects.filter(record_uid=uid).exists()
 
 
-def list_deleted_uids(*, object_name: str, since: datetime | None) -> list[UUID]:
-    """Records of an object that were deleted after `since` (ever, if None)."""
-    entries = AuditEntry.objects.filter(object_name=object_name, action=AuditAction.DELETED)
-    if since is not None:
-        entries = entries.filter(at__gt=since)
-    return [uid for uid in entries.order_by().values_list("record_uid", flat=True) if uid is not None]
+def find_deleted_names(uids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the last names of those of these records that were deleted."""
+    deletions = AuditEntry.objects.filter(record_uid__in=uids, action=AuditAction.DELETED).order_by("pk")
+    named = deletions.values_list("record_uid", "record_name")
+    return {uid: name for uid, name in named if uid is not None}
+
+
+def find_deletions(uids: Collection[UUID]) -> dict[UUID, bool]:
+    """Return of those of these uids that a record had whether it was deleted; if not, it is there or was lost."""
+    entries = AuditEntry.objects.filter(record_uid__in=uids).order_by().values_list("record_uid", "action").distinct()
+    found: dict[UUID, bool] = {}
+    for uid, action in entries:
+        if uid is not None:
+            found[uid] = found.get(uid, False) or action == AuditAction.DELETED
+    return found

@@ -1,6 +1,6 @@
-"""The one place that writes records. Every create, change and deletion leaves an audit entry in the same transaction.
+"""The audited writer: the only module that writes records, each time with an audit entry in the same transaction.
 
-A save that changes nothing writes nothing: no version, no modified date, no entry.
+A save that changes nothing writes nothing: the version and the modified date stay, and there is no entry.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.db import models, transaction
 from django.db.models import ProtectedError
 
+from ctms.audit.change_listeners import notify_listeners
 from ctms.audit.choices import AuditAction
-from ctms.audit.followers import tell_followers
 from ctms.audit.models import AuditEntry
 from ctms.audit.values import list_changes, read_values
 from ctms.core.clock import get_now
@@ -40,14 +40,15 @@ def save_record(
 ) -> bool:
     """Create or change one record; True if anything was written.
 
-    Raises ValidationError naming the fields, and StaleRecordError if the record was deleted meanwhile or its stored
-    version is not the one that `record` was read with, or not `expected_version`, the one that a form was filled from.
+    `expected_version` is the one that a form was filled from. Raises ValidationError naming the fields, and
+    StaleRecordError if the record was deleted since, or if its stored version is not that of `record` or the expected.
     """
     with transaction.atomic(), allow_record_writes():
         adding = record._state.adding  # noqa: SLF001  Django's documented API
         before: dict[str, Any] = {}
         if not adding:
-            # Without its key: others may go on referring to it. To wait for each other both ways would be a deadlock.
+            # Does not lock the key: other transactions may add references to the record, and waiting for them while
+            # they wait for this one would be a deadlock.
             found = type(record)._base_manager.select_for_update(no_key=True).filter(pk=record.pk).first()
             before = read_values(_require_current(record=record, found=found, expected_version=expected_version))
         record.prepare_for_save()
@@ -64,12 +65,12 @@ def save_record(
             _write_entries([entry])
         if not adding and "name" in changes:
             _rename_named_after(records=[record], actor=actor, reason=reason)
-        tell_followers([(record, changes)])
+        notify_listeners([(record, changes)])
         return True
 
 
 def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = "") -> list[RecordT]:
-    """Create many records of one model, in statements that grow with batches. They are prepared, not validated."""
+    """Create many records of one model, 1,000 in a statement. `prepare_for_save` is called, `full_clean` is not."""
     if not records:
         return []
     model = _get_model(records)
@@ -89,15 +90,15 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
                 for record, changes in written
             ]
         )
-        tell_followers(written)
+        notify_listeners(written)
     return made
 
 
 def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = "") -> list[RecordT]:
-    """Change many records of one model; returns those in which anything differed from what is stored.
+    """Change many records of one model; return those that differed from what is stored.
 
-    They are prepared, not validated. Raises StaleRecordError if one was changed or deleted since it was read, and
-    ValueError if one is given twice; then nothing is written.
+    `prepare_for_save` is called, `full_clean` is not. Raises StaleRecordError if one was changed or deleted since it
+    was read, and ValueError if one is given twice; then nothing is written.
     """
     if not records:
         return []
@@ -109,7 +110,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
     changed: list[RecordT] = []
     entries: list[AuditEntry] = []
     with transaction.atomic(), allow_record_writes():
-        # Locked in one order everywhere, so that two of these wait for each other instead of blocking each other.
+        # Always locked in the order of the keys, so that two such writes cannot deadlock.
         stored_by_pk = model._base_manager.order_by("pk").select_for_update().in_bulk(sorted(keys))
         for record in records:
             stored = _require_current(record=record, found=stored_by_pk.get(record.pk), expected_version=None)
@@ -122,7 +123,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
                 entries.append(entry)
         if changed:
             with _stamping(records=changed, actor=actor, now=now, adding=False):
-                # Upserting whole rows by key is one statement and many times faster than bulk_update's CASE lists.
+                # One upsert of whole rows is many times faster than the CASE lists of bulk_update.
                 model._base_manager.bulk_create(
                     changed,
                     batch_size=_ROWS_PER_STATEMENT,
@@ -133,15 +134,15 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
                 _write_entries(entries)
             renamed = [record for record, entry in zip(changed, entries, strict=True) if "name" in entry.changes]
             _rename_named_after(records=renamed, actor=actor, reason=reason)
-            tell_followers(list(zip(changed, (entry.changes for entry in entries), strict=True)))
+            notify_listeners(list(zip(changed, (entry.changes for entry in entries), strict=True)))
     return changed
 
 
 def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "", expected_version: int | None = None) -> None:
     """Delete one record; all its values stay in the audit trail.
 
-    Raises RecordInUseError naming what refers to it, and StaleRecordError if it was deleted already, or changed since
-    `expected_version`, the one that was shown when the deletion was asked for.
+    `expected_version` is the one that the user saw when asking for the deletion. Raises RecordInUseError naming what
+    refers to the record, and StaleRecordError if it was deleted already or changed since that version.
     """
     with transaction.atomic(), allow_record_writes():
         stored = type(record)._base_manager.select_for_update().filter(pk=record.pk).first()
@@ -157,11 +158,11 @@ def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "", expec
         except ProtectedError as error:
             raise RecordInUseError(_describe_dependants(record=record, dependants=error.protected_objects)) from error
         _write_entries([entry])
-        tell_followers([(stored, changes)])
+        notify_listeners([(stored, changes)])
 
 
 def mark_records(records: models.QuerySet[Any], **values: Any) -> int:
-    """Write fields that the Vault keeps for itself, which are no change of the records; how many were written.
+    """Write bookkeeping fields, which do not count as a change of the records; return how many rows were written.
 
     Raises ValueError for a field that is not among the model's `bookkeeping_fields`.
     """
@@ -181,11 +182,34 @@ def record_event(
     reason: str = "",
     actor_name: str = "",
 ) -> None:
-    """Write an entry for something that is not a change of a record: a log-in, a dismissal, a job's own rows."""
+    """Write an entry for something that is not a change of a record, e.g. a log-in, a dismissal or a cancelled run."""
+    record_events(
+        actor=actor,
+        action=action,
+        object_name=object_name,
+        records=[record],
+        changes=changes,
+        reason=reason,
+        actor_name=actor_name,
+    )
+
+
+def record_events(
+    *,
+    actor: Actor | None,
+    action: AuditAction,
+    object_name: str,
+    records: Sequence[models.Model | None],
+    changes: dict[str, Any] | None = None,
+    reason: str = "",
+    actor_name: str = "",
+) -> None:
+    """Write the same event for each of several records, in a number of statements that grows with batches."""
+    now = get_now()
     _write_entries(
         [
             AuditEntry(
-                at=get_now(),
+                at=now,
                 actor=actor.user if actor else None,
                 actor_name=(actor_name or (str(actor.user) if actor else ""))[:255],
                 source=actor.source if actor else "page",
@@ -197,12 +221,13 @@ def record_event(
                 changes=changes or {},
                 reason=reason[:500],
             )
+            for record in records
         ]
     )
 
 
 def _rename_named_after(*, records: Sequence[AuditedModel], actor: Actor, reason: str) -> None:
-    """Save what is called by the names of these records again, so that it is called by the new ones."""
+    """Save the records whose names contain the names of these records, so that they get the new names."""
     if records:
         for named in type(records[0]).list_named_after(records):
             update_records(records=list(named), actor=actor, reason=reason)
@@ -230,7 +255,7 @@ def _require_current(*, record: RecordT, found: RecordT | None, expected_version
 
 @contextmanager
 def _stamping(*, records: Sequence[AuditedModel], actor: Actor, now: datetime, adding: bool) -> Iterator[None]:
-    """Note who writes and when. If the write fails, the records keep their version, so that it can be tried again."""
+    """Set who writes and when, and count versions up; if the write fails, set the versions back for another try."""
     for record in records:
         record.modified_at, record.modified_by = now, actor.user
         if adding:

@@ -1,4 +1,4 @@
-"""Events of the framework: log-ins, log-outs, refused log-ins, and new connections to the database."""
+"""Receivers of Django's signals: log-ins, log-outs, failed log-ins, and new database connections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def record_failed_log_in(credentials: dict[str, Any], **_kwargs: Any) -> None:
         actor=None,
         action=AuditAction.LOGIN_FAILED,
         object_name="accounts.user",
-        # Whoever is refused may send anything, also what PostgreSQL does not store.
+        # Anybody may send anything, e.g. a null character, which PostgreSQL does not store.
         actor_name=str(credentials.get("username", "")).replace("\0", ""),
     )
 
@@ -51,9 +51,10 @@ _FIRST_VERSION_WITH_TRANSACTION_TIMEOUT = 170000
 
 @receiver(connection_created)
 def bound_transactions(connection: Any, **_kwargs: Any) -> None:
-    """Let no transaction outlast the overlap of the transfers: what commits later would stay behind their watermark.
+    """Limit transactions on PostgreSQL 17 and later to `DATABASE_TRANSACTION_SECONDS`.
 
-    Older PostgreSQL bounds each statement and each idle time instead (`ctms.settings.production`).
+    A record that is committed later than the overlap of transfers allows would be missed by them. For older versions,
+    `ctms.settings.production` limits each statement and each idle time instead.
     """
     if connection.vendor == "postgresql" and connection.pg_version >= _FIRST_VERSION_WITH_TRANSACTION_TIMEOUT:
         with connection.cursor() as cursor:

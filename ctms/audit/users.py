@@ -1,4 +1,4 @@
-"""Writing users. A user is Django's, not an audited record: its audit entries are written here, in one transaction."""
+"""Writes users. They are not audited records, so their audit entries are written here, in the same transaction."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.audit.values import read_values
 
-# The hash is nobody's business, and log-ins have entries of their own.
+# The hash of the password is never shown, log-ins have entries of their own, and the other two do not change.
 _NOT_IN_THE_TRAIL = frozenset({"password", "last_login", "date_joined", "uid"})
 
 
 def save_user(*, user: User, actor: Actor, fields: Collection[str] | None = None) -> None:
-    """Create or change a user, with an audit entry of every value before and after; none if nothing changed.
+    """Create or change a user, with an audit entry of the values before and after if anything changed.
 
-    Of a user that was read before, `fields` are those to write: what others wrote into the rest meanwhile stays, or who
-    was deactivated would be active again with the next thing that was saved.
+    `fields` are the fields to write of a user that exists. The others keep what is stored now; otherwise saving a user
+    that was read before it was deactivated would make it active again.
     """
     with transaction.atomic():
         adding = user._state.adding  # noqa: SLF001  Django's documented API
@@ -46,7 +46,7 @@ def save_user(*, user: User, actor: Actor, fields: Collection[str] | None = None
 
 
 def record_password_change(*, user: AbstractBaseUser, actor: Actor) -> None:
-    """Note that a user's password was set, and by whom; to be called in the transaction that sets it."""
+    """Write an audit entry that a user's password was set. Call it in the transaction that sets the password."""
     record_event(
         actor=actor,
         action=AuditAction.CHANGED,

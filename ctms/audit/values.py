@@ -1,4 +1,4 @@
-"""A record's values as the audit trail keeps and compares them."""
+"""Values of a record in the form in which the audit trail holds and compares them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EMPTY: tuple[Any, ...] = (None, "", {}, [])
 
 
 def read_values(record: models.Model) -> dict[str, Any]:
-    """Every value of a record by field: as it will be read back, references by id, secrets masked."""
+    """Return a record's values by field as they will be read back: references as ids, secrets masked."""
     bookkeeping = getattr(record, "bookkeeping_fields", frozenset({"id"}))
     return {
         field.name: _read_value(record=record, field=field)
@@ -23,9 +23,9 @@ def read_values(record: models.Model) -> dict[str, Any]:
 
 
 def list_changes(*, before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
-    """Field → [value before, value after], as JSON can hold them, of the fields that differ.
+    """Return field → [value before, value after], as JSON can hold them, for the fields that differ.
 
-    With nothing before or nothing after (a record created or deleted), of the fields that had a value.
+    `before` is empty for a created record and `after` for a deleted one; then these are the fields that have a value.
     """
     changes: dict[str, list[Any]] = {}
     for name in after or before:
@@ -37,7 +37,7 @@ def list_changes(*, before: dict[str, Any], after: dict[str, Any]) -> dict[str, 
 
 
 class _Masked:
-    """Stands for a secret: equal only to the same ciphertext, written into the trail as the word *set*."""
+    """A secret to be compared: equal only to the same ciphertext, and written into the trail as the word *set*."""
 
     def __init__(self, secret: Secret) -> None:
         self.secret = secret
@@ -55,7 +55,7 @@ def _read_value(*, record: models.Model, field: models.Field[Any, Any]) -> Any:
         return _Masked(value)
     if isinstance(field, models.JSONField):
         return json.loads(json.dumps(value, cls=field.encoder), cls=field.decoder) if value else value
-    # What was assigned as text and is stored as a date is no change.
+    # A date that was assigned as text must not look like a change.
     return field.to_python(value)
 
 

@@ -1,4 +1,4 @@
-"""Pages that write to the audit trail."""
+"""The page on which users change their password."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ctms.audit.users import record_password_change
 
 
 class ChangePasswordView(PasswordChangeView):
-    """A user's own password."""
+    """Changes the user's own password, with an audit entry."""
 
     template_name = "registration/change_password.html"
     success_url = reverse_lazy("home")
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
-            # As it is now: it is saved whole, and may have been deactivated since the request began.
+            # Read again, because all fields are saved and the user may have been deactivated since the request began.
             form.user = User.objects.select_for_update().get(pk=form.user.pk)
             response = super().form_valid(form)
             if isinstance(self.request.user, User):

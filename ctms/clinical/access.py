@@ -1,4 +1,4 @@
-"""Whose studies a user sees: the one rule that lists, pages, choices and jobs ask."""
+"""The rule which studies, and which records of studies, a user sees. Lists, pages, choices and jobs use it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _PATHS: dict[type[models.Model], str] = {
 
 
 def sees_all_studies(user: User) -> bool:
-    """Whether every study is visible to the user: to superusers, and to users whose profile says so."""
+    """Whether the user sees every study: superusers do, and users whose profile says so."""
     return user.is_superuser or (user.security_profile is not None and user.security_profile.sees_all_studies)
 
 
 def find_study_path(model: type[models.Model]) -> str:
-    """The look-up that leads from a model to its study; empty for what belongs to no study, such as a person."""
+    """Return the look-up from a model to its study; empty for a model that has none, such as a person."""
     if model in _PATHS:
         return _PATHS[model]
     try:
@@ -43,16 +43,16 @@ def find_study_path(model: type[models.Model]) -> str:
 
 
 def limit_to_visible_studies(*, queryset: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
-    """Leave the records of studies that the user is assigned to.
+    """Filter for records that the user may see: those of studies that the user is assigned to.
 
-    Of those that name no study: what the user created, and what came from elsewhere (a Medical Activity), where nobody
-    here names one. All others were of a study, or may be of one, and emptying a field shows them to nobody new.
+    Of records without a study, these are the user's own and those received from elsewhere (a Medical Activity), whose
+    study nobody here enters. Others may have had a study, and emptying that field must not show them to more users.
     """
     path = find_study_path(queryset.model)
     if not path or sees_all_studies(user):
         return queryset
-    # By number, not by a statement within the statement: how many records these studies have is what a database has to
-    # know before it chooses how to find them, and it knows of numbers alone.
+    # As a list of ids and not as a subquery: only with ids can the database estimate how many records match, on which
+    # the choice of a good query plan depends.
     studies = list(StudyAssignment.objects.filter(user=user).values_list("study_id", flat=True))
     visible = Q(**{f"{path}__in": studies})
     if path == "study" and queryset.model._meta.get_field("study").null:
@@ -67,5 +67,5 @@ def _list_received_types(model: type[models.Model]) -> list[str]:
 
 
 def show_own_studies(queryset: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
-    """The same, as the object registry asks it."""
+    """Call `limit_to_visible_studies` with the arguments that `VaultObject.limit_to_visible` takes."""
     return limit_to_visible_studies(queryset=queryset, user=user)

@@ -1,4 +1,4 @@
-"""Studies in the admin console: who may see which. Study teams work with them in the pages of `ctms.records`."""
+"""The console pages of studies and of users' assignments to them. Study teams use the pages of `ctms.records`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ctms.clinical.models import Study, StudyAssignment
 
 
 class StudyScopeMixin:
-    """Reads and offers only what the user's studies hold."""
+    """Limits the list and the choices of an admin page to the studies that the user may see."""
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         queryset: models.QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
@@ -34,7 +34,7 @@ class StudyScopeMixin:
 
 
 class StudyAssignmentInline(StudyScopeMixin, AuditedTabularInline):
-    """Users who see the study although their profile does not see all."""
+    """Users who may see the study without a profile that sees all studies."""
 
     model = StudyAssignment
     fields = ("user",)

@@ -1,28 +1,38 @@
-"""Consistency of references: what is chosen narrowly fills the wider, and nothing crosses from study to study."""
+"""Keeps references consistent: fills parents from children, and refuses references to other studies."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import models
 
-_WIDER = ("site", "study_country", "study")
+from ctms.core.references import copy_parents
+
+_PARENTS = ("site", "study_country", "study")
 _BELONGING_TO_A_STUDY = ("study_person", "monitoring_event", "study_communication")
 
 
-def fill_wider_references(record: Any) -> None:
-    """Site fills country, country fills study, where the wider one is empty; a role, visit or communication the rest.
+def fill_parent_references(record: Any) -> None:
+    """Fill empty references: the country from the site, the study from the country.
 
-    For records with those references. Reads nothing where nothing is empty, so that many records can be saved at once.
+    A study person, monitoring event or communication that the record refers to fills all three. References that the
+    model does not have are left out. Without empty references nothing is read.
     """
-    for narrower in ("site", "study_country", *_BELONGING_TO_A_STUDY):
-        empty = [wider for wider in _WIDER if getattr(record, f"{wider}_id") is None]
-        if not empty:
-            return
-        if getattr(record, f"{narrower}_id", None) is not None:
-            source = getattr(record, narrower)
-            for wider in empty:
-                setattr(record, f"{wider}_id", getattr(source, f"{wider}_id", None))
+    model: type[models.Model] = type(record)
+    copy_parents(record, pairs=_list_pairs(model))
+
+
+@cache
+def _list_pairs(model: type[models.Model]) -> tuple[tuple[str, str], ...]:
+    referred_to: dict[str, Any] = {each.name: each.related_model for each in model._meta.concrete_fields}
+    return tuple(
+        (name, parent)
+        for name in ("site", "study_country", *_BELONGING_TO_A_STUDY)
+        for parent in _PARENTS
+        if name in referred_to and parent in {each.name for each in referred_to[name]._meta.concrete_fields}
+    )
 
 
 def check_same_study(record: Any) -> None:

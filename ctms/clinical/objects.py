@@ -1,7 +1,7 @@
-"""Registration of the clinical objects: their fields by API name, their types, lists and pages.
+"""Registers the clinical objects: their fields by API name, their types, lists and page layouts.
 
-The layouts are what a Vault is delivered with: without activities, and with the fields of the automation where the
-requirement documents find them before an admin moves them.
+The layouts are those of a new Vault. They have no activities, and the fields for generating activities are where the
+requirement documents expect them before an admin changes the layouts.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ctms.clinical.models import (
     StudyPerson,
     StudySite,
 )
-from ctms.clinical.offers import offer_study_people
+from ctms.clinical.reference_choices import choose_from_study_people
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
-from ctms.configuration.registry import ObjectType, PartEntry, VaultObject, register_object
+from ctms.configuration.registry import ChildPicker, ObjectType, VaultObject, register_object
 
 _PLANNED_AND_ACTUAL = {
     "planned_start_date__v": "planned_start",
@@ -36,7 +36,7 @@ _DATES = FieldSection(title="Dates", fields=tuple(_PLANNED_AND_ACTUAL))
 
 
 def register_clinical_objects() -> None:
-    """Called once, when the app is ready."""
+    """Register the objects. Called once, from `AppConfig.ready()`."""
     for vault_object in (
         *_build_study_objects(),
         *_build_people_objects(),
@@ -339,8 +339,8 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
-        part_entries=(
-            PartEntry(
+        child_pickers=(
+            ChildPicker(
                 name="participants",
                 part="monitoring_event_participant__ctms",
                 parent="monitoring_event__v",
@@ -356,7 +356,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
         model=MonitoringEventParticipant,
         description="A participant is a person who takes part in a monitoring event.",
         fields={"monitoring_event__v": "monitoring_event", "person__v": "person", "role__v": "role"},
-        offers={"person__v": offer_study_people("monitoring_event__v")},
+        reference_choices={"person__v": choose_from_study_people("monitoring_event__v")},
         generated_fields=_NAME,
         list_columns=("name__v", "monitoring_event__v", "role__v"),
         default_sort="name__v",
@@ -417,15 +417,15 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyCommunicationContact, "communication"),),
-        part_entries=(
-            PartEntry(
+        child_pickers=(
+            ChildPicker(
                 name="contacts",
                 part="study_communication_contact__ctms",
                 parent="study_communication__v",
                 reference="person__v",
             ),
         ),
-        repeated_by="site__v",
+        create_one_per="site__v",
         tab=5,
         tab_label="Communications",
         icon="message",
@@ -435,7 +435,7 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         model=StudyCommunicationContact,
         description="A contact is a person with whom a communication was held.",
         fields={"study_communication__v": "communication", "person__v": "person"},
-        offers={"person__v": offer_study_people("study_communication__v")},
+        reference_choices={"person__v": choose_from_study_people("study_communication__v")},
         generated_fields=_NAME,
         list_columns=("name__v", "study_communication__v", "status__v"),
         default_sort="name__v",

@@ -17,7 +17,7 @@ class ConfigurationConfig(AppConfig):
 
 
 def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
-    """A new Vault starts with what is delivered; an upgraded one gets what is new. `flush` names no `apps`."""
+    """Add the object types and page layouts that the Vault lacks. `apps` has a default: `flush` does not pass it."""
     from ctms.accounts.models import User
     from ctms.audit.actors import build_system_actor
     from ctms.audit.models import AuditEntry

@@ -1,4 +1,4 @@
-"""The setup checklist: every configuration step as it stands, by the headings of the documents that prescribe them."""
+"""The setup checklist: all configuration steps with their state, by the headings of the requirement documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecklistRow:
-    """A step as the user sees it."""
+    """A step with its present state and the address of its page."""
 
     step: ConfigurationStep
     state: StepState
@@ -33,13 +33,13 @@ class ChecklistRow:
 
 
 def list_checklist(user: User) -> list[ChecklistRow]:
-    """The steps that the user may do, in order."""
+    """Return the steps that the user may do, in order."""
     steps = [step for step in list_steps() if has_permission(user=user, permission=step.permission)]
     return [ChecklistRow(step=step, state=step.read_state(), url=step.url()) for step in steps]
 
 
 def register_checklist() -> None:
-    """Called once, when the app is ready."""
+    """Register the checklist as a panel of the landing page. Called once, from `AppConfig.ready()`."""
     register_console_panel(
         ConsolePanel(
             title="Setup",

@@ -2,7 +2,7 @@ from django.db.models import TextChoices
 
 
 class FieldKind(TextChoices):
-    """What a field holds, which says how it is shown, typed, filtered and exported."""
+    """What a field holds; how it is shown, entered, filtered and exported depends on it."""
 
     TEXT = "text", "Text"
     LONG_TEXT = "long_text", "Long text"
@@ -15,7 +15,7 @@ class FieldKind(TextChoices):
 
 
 class CustomFieldKind(TextChoices):
-    """What admins may add; a custom field refers to people alone."""
+    """The kinds of custom fields. The only object that one can refer to is Person."""
 
     TEXT = "text", "Text"
     LONG_TEXT = "long_text", "Long text"

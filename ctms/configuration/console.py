@@ -1,4 +1,4 @@
-"""The landing page of the admin console is made of panels. Each app registers its own from `AppConfig.ready()`."""
+"""The panels of the admin console's landing page. Each app registers its own from `AppConfig.ready()`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsolePanel:
-    """A part of the page: `build` gives its template what to show to a user, or None to leave the panel out.
+    """A panel. `build` returns the `content` for its template, or None to leave the panel out for this user.
 
-    `position` orders the panels of several apps; a wide one takes the whole width.
+    Panels are ordered by `position`; a wide one takes the whole width.
     """
 
     title: str
@@ -29,13 +29,13 @@ _panels: list[ConsolePanel] = []
 
 
 def register_console_panel(panel: ConsolePanel) -> None:
-    """Add a panel."""
+    """Add a panel; does nothing if it is registered already."""
     if panel not in _panels:
         _panels.append(panel)
 
 
 def build_console_panels(user: User) -> list[dict[str, Any]]:
-    """Title, template and content of each panel that has something to say to the user, in order."""
+    """Return title, template and content of each panel that has any for the user, in order."""
     built = [(panel, panel.build(user)) for panel in sorted(_panels, key=lambda each: each.position)]
     return [
         {"title": panel.title, "template": panel.template, "is_wide": panel.is_wide, "content": content}

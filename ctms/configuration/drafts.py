@@ -1,6 +1,7 @@
-"""A page layout while it is being changed: sections with their fields or columns, moved about before they are saved.
+"""Changes of a page layout before it is saved: adding, moving and removing sections, fields and columns.
 
-Every function takes sections and gives new ones; nothing is stored here.
+The functions take sections and return new ones; nothing is stored. Those that look for a section by its key raise
+LayoutEditError if it is not there.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from ctms.core.errors import VaultError
 
 
 class LayoutEditError(VaultError):
-    """What was to be moved or removed is not where it was thought to be."""
+    """A section, field or column that was to be changed is not where it was, or may not be moved there."""
 
 
 def make_key() -> str:
-    """A key for a section that is not stored yet."""
+    """Return a key for a section that is not stored yet."""
     return f"new-{uuid.uuid4().hex[:12]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionDraft:
-    """One section. `key` is the UID of the stored section that it changes, or any other text for a new one."""
+    """One section. `key` is the UID of a stored section, or any other text for a new one. `items` are API names."""
 
     title: str
     kind: SectionKind = SectionKind.FIELDS
@@ -45,7 +46,7 @@ Change = Callable[[Sections], Sections]
 
 
 def draft_section(section: FieldSection | RelatedSection, *, key: str = "") -> SectionDraft:
-    """A section as the registry tells it."""
+    """Return a draft of a section; `key` is the UID of the stored one, if there is one."""
     key = key or make_key()
     if isinstance(section, FieldSection):
         return SectionDraft(key=key, title=section.title, items=section.fields)
@@ -61,7 +62,7 @@ def draft_section(section: FieldSection | RelatedSection, *, key: str = "") -> S
 
 
 def read_draft(draft: SectionDraft) -> FieldSection | RelatedSection:
-    """The other way round."""
+    """Return the section that a draft describes; the reverse of `draft_section`."""
     if not draft.is_related:
         return FieldSection(title=draft.title, fields=draft.items)
     return RelatedSection(
@@ -75,7 +76,7 @@ def read_draft(draft: SectionDraft) -> FieldSection | RelatedSection:
 
 # -- Finding --------------------------------------------------------------------------------------
 def find_section(sections: Sections, key: str) -> int:
-    """Where the section stands, counted from 0. Raises LayoutEditError."""
+    """Return the position of the section with this key, counted from 0. Raises LayoutEditError."""
     for position, section in enumerate(sections):
         if section.key == key:
             return position
@@ -83,30 +84,30 @@ def find_section(sections: Sections, key: str) -> int:
 
 
 def find_field(sections: Sections, name: str) -> SectionDraft | None:
-    """The section of fields that holds a field."""
+    """Return the section that has this field; None if the field is not on the layout."""
     return next((section for section in sections if not section.is_related and name in section.items), None)
 
 
 def find_home(sections: Sections, title: str) -> SectionDraft | None:
-    """The section of fields of that title; where an admin renamed it, the first one there is."""
+    """Return the section of fields with this title, or the first one if none has it; None if there is none."""
     candidates = [section for section in sections if not section.is_related]
     return next((section for section in candidates if section.title == title), next(iter(candidates), None))
 
 
 def list_fields(sections: Sections) -> list[str]:
-    """Every field on the layout."""
+    """Return the API names of all fields on the layout."""
     return [name for section in sections if not section.is_related for name in section.items]
 
 
 # -- Sections -------------------------------------------------------------------------------------
 def replace_section(sections: Sections, section: SectionDraft) -> Sections:
-    """The section of the same key, changed."""
+    """Put `section` in the place of the one with the same key."""
     position = find_section(sections, section.key)
     return (*sections[:position], section, *sections[position + 1 :])
 
 
 def add_section(sections: Sections, section: SectionDraft) -> Sections:
-    """A section of fields after the last one of fields, one of related records at the end."""
+    """Add a section: one of fields after the last one of fields, one of related records at the end."""
     if section.is_related:
         return (*sections, section)
     position = max((number for number, each in enumerate(sections, start=1) if not each.is_related), default=0)
@@ -114,13 +115,13 @@ def add_section(sections: Sections, section: SectionDraft) -> Sections:
 
 
 def remove_section(sections: Sections, key: str) -> Sections:
-    """Without the section; what was in it is on the layout no more."""
+    """Remove the section with its fields or columns."""
     position = find_section(sections, key)
     return (*sections[:position], *sections[position + 1 :])
 
 
 def place_section(sections: Sections, key: str, index: int) -> Sections:
-    """The section moved to a position, counted from 0."""
+    """Move the section to the position `index`, counted from 0."""
     moved = sections[find_section(sections, key)]
     rest = remove_section(sections, key)
     index = _limit(index, len(rest))
@@ -128,13 +129,13 @@ def place_section(sections: Sections, key: str, index: int) -> Sections:
 
 
 def step_section(sections: Sections, key: str, by: int) -> Sections:
-    """The section moved up (-1) or down (+1)."""
+    """Move the section one position up (`by` -1) or down (+1)."""
     return place_section(sections, key, max(0, find_section(sections, key) + by))
 
 
 # -- Fields and columns ---------------------------------------------------------------------------
 def remove_item(sections: Sections, key: str, name: str) -> Sections:
-    """Without that field or column. Raises LayoutEditError if it is not in the section."""
+    """Remove a field or column from the section. Raises LayoutEditError if it is not there."""
     section = _get_with_item(sections, key, name)
     return replace_section(sections, replace(section, items=tuple(each for each in section.items if each != name)))
 
@@ -142,10 +143,10 @@ def remove_item(sections: Sections, key: str, name: str) -> Sections:
 def place_item(
     sections: Sections, name: str, *, to: str, index: int | None = None, source: str | None = None
 ) -> Sections:
-    """The field or column put into the section `to`, at a position counted from 0 or at the end.
+    """Put a field or column into the section `to`, at the position `index`, counted from 0, or at the end.
 
-    It is taken out of the section `source` first. A field stands on a layout once, wherever it comes from. Raises
-    LayoutEditError for a column that is to move to another section.
+    `source` is the section that it comes from. A field is removed from any other section, because it may be on a layout
+    only once. Raises LayoutEditError for a column that is to move to another section.
     """
     target = sections[find_section(sections, to)]
     if source not in (None, to) and (target.is_related or sections[find_section(sections, str(source))].is_related):
@@ -162,7 +163,7 @@ def place_item(
 
 
 def step_item(sections: Sections, key: str, name: str, by: int) -> Sections:
-    """The field or column moved up (-1) or down (+1); a field beyond its section's end goes into the next of fields."""
+    """Move a field or column up (`by` -1) or down (+1). From the end of a section, a field goes to the next one."""
     section = _get_with_item(sections, key, name)
     index = section.items.index(name) + by
     if 0 <= index < len(section.items):
@@ -174,7 +175,7 @@ def step_item(sections: Sections, key: str, name: str, by: int) -> Sections:
 
 
 def drop_empty(sections: Sections, *, title: str) -> Sections:
-    """Without a section of fields of that title that has no field left."""
+    """Remove sections of fields that have this title and no fields."""
     return tuple(each for each in sections if each.is_related or each.items or each.title != title)
 
 

@@ -1,4 +1,4 @@
-"""What the buttons of the layout editor do, and how it is said to those who do not see it."""
+"""Carries out what the buttons of the layout editor post, and words what screen readers announce of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ctms.configuration.drafts import (
     SectionDraft,
     Sections,
     add_section,
+    find_field,
     find_section,
     place_item,
     place_section,
@@ -29,20 +30,21 @@ _UP, _DOWN = -1, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """The sections after a change, what to announce, and the button or input that the focus belongs on."""
+    """The sections after a change, what screen readers announce, and the button or input that gets the focus."""
 
     sections: Sections
     announcement: str = ""
     focus: str = ""
+    is_refused: bool = False
 
 
 def build_edit(verb: str, *arguments: object) -> str:
-    """What a button posts: `item-up|<section>|<field>`."""
+    """Return what a button posts, e.g. `item-up|<section>|<field>`."""
     return SEPARATOR.join([verb, *(str(argument) for argument in arguments)])
 
 
 def apply_edit(*, edit: str, typed: Mapping[str, str], sections: Sections, vault_object: VaultObject) -> Edited:
-    """Do what a button says. `typed` is what stands in the page's inputs. Raises LayoutEditError."""
+    """Make the change that a button posted. `typed` are the values of the page's inputs. Raises LayoutEditError."""
     verb, *arguments = edit.split(SEPARATOR)
     editor = _Editor(sections=sections, typed=typed, vault_object=vault_object)
     actions: dict[str, Callable[..., Edited]] = {
@@ -110,7 +112,7 @@ class _Editor:
                 kind=SectionKind.RELATED,
                 related_object=object_name,
                 related_field=field_name,
-                # In every row the same: the record of the page.
+                # Without the reference to the page's record, which is the same in every row.
                 items=tuple(name for name in related.list_columns if name != field_name),
             )
         )
@@ -135,6 +137,7 @@ class _Editor:
 
     # -- Fields and columns -----------------------------------------------------------------------
     def move_item(self, key: str, name: str, verb: str, by: int) -> Edited:
+        key = self._find_holder(key, name)
         return self._tell_item(step_item(self.sections, key, name, by), key, name, verb)
 
     def place_item(self, key: str, name: str, to: str, index: str) -> Edited:
@@ -142,6 +145,7 @@ class _Editor:
         return self._tell_item(moved, to, name, "item-up")
 
     def remove_item(self, key: str, name: str) -> Edited:
+        key = self._find_holder(key, name)
         section = self.sections[find_section(self.sections, key)]
         left = remove_item(self.sections, key, name)
         rest = left[find_section(left, key)].items
@@ -162,6 +166,14 @@ class _Editor:
     def add_item(self, key: str, name: str, index: str = "") -> Edited:
         added = place_item(self.sections, name, to=key, index=int(index) if index else None)
         return self._tell_item(added, key, name, "item-up")
+
+    def _find_holder(self, key: str, name: str) -> str:
+        """The section to look in: the press before this one may have taken a field on into the next section."""
+        section = self.sections[find_section(self.sections, key)]
+        if section.is_related or name in section.items:
+            return key
+        holder = find_field(self.sections, name)
+        return holder.key if holder else key
 
     def _tell_item(self, sections: Sections, key: str, name: str, verb: str) -> Edited:
         section = sections[find_section(sections, key)]
@@ -190,7 +202,7 @@ class _Editor:
 
 
 def list_item_moves(sections: Sections, section: SectionDraft, position: int) -> tuple[bool, bool]:
-    """Whether a field or column can go up, and down; a field goes on into the neighbouring section of fields."""
+    """Return whether a field or column can move up, and down; a field can move into the next section of fields."""
     lists = [section] if section.is_related else [each for each in sections if not each.is_related]
     can_up = position > 0 or lists[0].key != section.key
     can_down = position < len(section.items) - 1 or lists[-1].key != section.key

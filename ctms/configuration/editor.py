@@ -1,4 +1,4 @@
-"""The page of the layout editor: what stands in each section, what could be added, how the record page will look."""
+"""Builds the page of the layout editor: its sections, the fields that can be added, and a preview."""
 
 from __future__ import annotations
 
@@ -35,9 +35,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditorItem:
-    """A field or column in its section, with what its buttons post. `note` says why it will not be seen."""
+    """A field or column in its section, with what its buttons post.
+
+    `place` names it on the page: a field keeps it when it moves into another section. `note` says why it is not
+    shown.
+    """
 
     name: str
+    place: str
     label: str
     kind: str
     note: str
@@ -51,7 +56,7 @@ class EditorItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditorSection:
-    """A section, with what its buttons post. `problem` says why it will not be seen."""
+    """A section, with what its buttons post. `problem` says why it is not shown, if so."""
 
     draft: SectionDraft
     label: str
@@ -79,7 +84,7 @@ class PaletteItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewSection:
-    """A section as the record page will show it: fields with a sample of a value, or the columns of a table."""
+    """A section as the record page will show it: fields with sample values, or the columns of a table."""
 
     title: str
     fields: tuple[tuple[ObjectField, str], ...] = ()
@@ -103,7 +108,7 @@ class EditorPage:
 
 
 def open_sections(layout: PageLayout) -> Sections:
-    """The stored sections as the editor opens them: one that names no columns has those of the object's list."""
+    """Return the stored sections for the editor: one without columns gets those of the related object's list."""
     return tuple(
         replace(section, items=_list_default_columns(section)) if section.is_related and not section.items else section
         for section in read_sections(layout)
@@ -111,7 +116,7 @@ def open_sections(layout: PageLayout) -> Sections:
 
 
 def close_sections(*, sections: Sections, layout: PageLayout) -> Sections:
-    """The other way round: columns that were those of the list, and still are, remain unnamed."""
+    """Return the sections to be stored: one that had no columns keeps none if they are still those of the list."""
     unnamed = {section.key for section in read_sections(layout) if section.is_related and not section.items}
     return tuple(
         replace(section, items=())
@@ -127,7 +132,7 @@ def _list_default_columns(section: SectionDraft) -> tuple[str, ...]:
 
 
 def build_editor_page(*, layout: PageLayout, sections: Sections) -> EditorPage:
-    """The page for a layout with these sections, saved or not. Raises UnknownObjectError."""
+    """Build the page for a layout with these sections, saved or not. Raises UnknownObjectError."""
     configuration = load_configuration()
     shape = configuration.get(layout.of_object)
     types = _list_types(layout=layout, shape=shape)
@@ -154,7 +159,7 @@ def build_editor_page(*, layout: PageLayout, sections: Sections) -> EditorPage:
 
 
 def _list_types(*, layout: PageLayout, shape: ObjectShape) -> list[TypeShape]:
-    """The object types whose records have this layout."""
+    """Return the object types whose records have this layout."""
     if layout.object_type:
         return [shape.get_type(layout.object_type)]
     own = {each.object_type for each in list_layouts(layout.of_object)}
@@ -163,7 +168,7 @@ def _list_types(*, layout: PageLayout, shape: ObjectShape) -> list[TypeShape]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Builder:
-    """`shown` are the fields that any record with this layout has."""
+    """Builds the parts of the page. `shown` are the fields that at least one type with this layout has."""
 
     configuration: Configuration
     shape: ObjectShape
@@ -192,7 +197,7 @@ class _Builder:
         )
 
     def _describe(self, draft: SectionDraft) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-        """What a section shows, why it cannot, and what could be added to it."""
+        """Return what a section shows, why it cannot (or an empty text), and what can be added to it."""
         if not draft.is_related:
             return f"Fields of {self.shape.vault_object.title}", "", self._list_unused()
         problem = find_relation_problem(
@@ -220,6 +225,7 @@ class _Builder:
             note = "On no object type: not shown"
         return EditorItem(
             name=name,
+            place=f"{draft.key}-{name}" if draft.is_related else name,
             label=field.label if field else name,
             kind=describe_kind(field) if field else "",
             note=note,
@@ -253,7 +259,7 @@ class _Builder:
         )
 
     def list_notices(self) -> list[str]:
-        """What an admin should know before saving; none of it forbids to."""
+        """Return what an admin should know before saving; the layout can be saved all the same."""
         used = set(list_fields(self.sections))
         needed = [
             field.label
@@ -294,7 +300,7 @@ class _Builder:
 
 
 def _pick_sample(field: ObjectField) -> str:
-    """A value that says what kind of field it is; empty where any would mislead."""
+    """Return a sample value that shows what kind of field it is; empty for kinds without a typical value."""
     if field.kind == FieldKind.YES_NO:
         return "Yes"
     return field.choices[0][1] if field.choices else ""

@@ -1,4 +1,4 @@
-"""What a field of an object is: told by its model, or by the custom field that an admin added."""
+"""Fields of objects, built from the fields of a model or from custom fields."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from django.utils.text import capfirst
 
 from ctms.configuration.choices import FieldKind
 
-# Fields that every record has, whatever its object ("Every record" of the object model).
+# API name → attribute, for the fields that the records of every object have.
+OBJECT_TYPE = "object_type__v"
 COMMON_FIELDS: Mapping[str, str] = {
     "uid__sys": "uid",
     "name__v": "name",
     "status__v": "status",
-    "object_type__v": "object_type",
+    OBJECT_TYPE: "object_type",
     "external_id__v": "external_id",
     "created_date__v": "created_at",
     "created_by__v": "created_by",
@@ -40,10 +41,10 @@ _KINDS: tuple[tuple[type[models.Field[object, object]], FieldKind], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectField:
-    """One field: its API name, the attribute of the model that holds it, and what may stand in it.
+    """One field: its API name, the attribute of the model that holds it, and which values it takes.
 
     `attribute` is also its look-up; a custom field's is `custom_fields__<API name>`. `choices` are (value, label).
-    A field is `is_computed` where the model has a property and the database nothing to sort or filter by.
+    A field `is_computed` if it is a property of the model, so that the database cannot sort or filter by it.
     """
 
     api_name: str
@@ -56,7 +57,7 @@ class ObjectField:
     is_read_only: bool = False
     is_custom: bool = False
     is_computed: bool = False
-    may_be_empty: bool = True  # in the database; text that is empty is not empty there
+    may_be_empty: bool = True  # whether the column may be NULL; an empty text is not NULL
     max_length: int | None = None
     is_whole: bool = False  # a number without a fraction
     help_text: str = ""
@@ -67,12 +68,12 @@ class ObjectField:
 
     @property
     def choice_labels(self) -> dict[str, str]:
-        """Value → label."""
+        """The labels of the choices, by value."""
         return dict(self.choices)
 
 
 def build_model_field(*, model: type[models.Model], api_name: str, attribute: str) -> ObjectField:
-    """The field that an attribute of a model is; a property is read-only text."""
+    """Return the field for an attribute of a model; a property becomes a read-only text field."""
     try:
         field = model._meta.get_field(attribute)
     except FieldDoesNotExist:
@@ -100,7 +101,7 @@ def build_model_field(*, model: type[models.Model], api_name: str, attribute: st
 def build_custom_field(
     *, api_name: str, label: str, kind: str, picklist_values: list[str], reference: type[models.Model] | None
 ) -> ObjectField:
-    """The field that an admin added; `reference` is the model of the people, for those that refer to one."""
+    """Return the field for a custom field; `reference` is the model of persons, for a field that refers to one."""
     return ObjectField(
         api_name=api_name,
         attribute=f"custom_fields__{api_name}",

@@ -1,4 +1,4 @@
-"""Page layouts as an object is delivered with them; what admins make of them are rows of `configuration.PageLayout`."""
+"""The page layouts with which an object is registered. Those that admins change are rows of `PageLayout`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSection:
-    """A section of fields, by API name, in order."""
+    """A section of fields, given by API name in order."""
 
     title: str
     fields: tuple[str, ...]
@@ -15,7 +15,7 @@ class FieldSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelatedSection:
-    """A section of the records of another object whose field `related_field` refers to the record of the page."""
+    """A section of records of another object that refer to the page's record in their field `related_field`."""
 
     title: str
     related_object: str

@@ -1,4 +1,4 @@
-"""What admins configure: object types, their fields and actions, custom fields, page layouts, application settings."""
+"""What admins configure: object types with fields and actions, custom fields, page layouts, application settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ validate_custom_api_name = RegexValidator(
 
 
 class ObjectType(AuditedModel):
-    """An object type of an object in this Vault. An inactive one takes no new records."""
+    """An object type of an object in this Vault. No new records can have an inactive type."""
 
     object_name = "admin:configuration"
 
@@ -39,7 +39,7 @@ class ObjectType(AuditedModel):
 
 
 class ConfiguredObject(ObjectType):
-    """A registered object as the admin console addresses it: by API name. Never stored."""
+    """A registered object as a model, which Django admin needs for its pages and URLs. It is never stored."""
 
     class Meta:
         proxy = True
@@ -51,9 +51,9 @@ class ConfiguredObject(ObjectType):
 
 
 class ObjectTypeField(AuditedModel):
-    """What an admin decided about a field of an object type: on it or not, required or not.
+    """An admin's decision whether a field is on an object type, and whether it is required there.
 
-    A field without a row is as delivered: on the type, unless its object names it among the unassigned ones.
+    A field without a row is on the type, unless it is among the object's `unassigned_fields`.
     """
 
     object_name = "admin:configuration"
@@ -73,7 +73,7 @@ class ObjectTypeField(AuditedModel):
 
 
 class ObjectTypeAction(AuditedModel):
-    """An action that an admin assigned to an object type; unassigned actions are not offered."""
+    """An action that an admin has assigned to an object type. Actions without a row are not offered."""
 
     object_name = "admin:configuration"
 
@@ -90,7 +90,7 @@ class ObjectTypeAction(AuditedModel):
 
 
 class CustomField(AuditedModel):
-    """A field that an admin added to an object; values live in the record's `custom_fields`."""
+    """A field that an admin has added to an object. Its values are stored in the records' `custom_fields`."""
 
     object_name = "admin:configuration"
 
@@ -122,14 +122,14 @@ class CustomField(AuditedModel):
 
 
 class PageLayout(AuditedModel):
-    """The record page of an object, or of one of its object types."""
+    """The layout of an object's record pages, or of those of one object type."""
 
     object_name = "admin:configuration"
 
     of_object = models.CharField("object", max_length=80, help_text="API name of the object")
     object_type = models.CharField(max_length=80, blank=True, default="", help_text="empty: every object type")
     name = models.CharField(max_length=128)
-    # Its sections are rows of their own: this goes up with every change of them, and with it the version.
+    # Goes up with every change of the sections, which are rows of their own, so that the layout's version goes up, too.
     revision = models.PositiveIntegerField(default=1, editable=False)
 
     class Meta:
@@ -143,7 +143,7 @@ class PageLayout(AuditedModel):
 
 
 class LayoutSection(AuditedModel):
-    """A section of fields, or of the records of a related object. `items` are API names in order."""
+    """A section of fields or of related records. `items` are the API names of its fields or columns, in order."""
 
     object_name = "admin:configuration"
 
@@ -178,7 +178,7 @@ class LayoutSection(AuditedModel):
 
 
 class ApplicationSettings(AuditedModel):
-    """The one row of *Admin > Settings > Application Settings*."""
+    """The application settings (*Admin > Settings > Application Settings*). There is only one row."""
 
     object_name = "admin:settings"
 

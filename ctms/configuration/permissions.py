@@ -1,4 +1,4 @@
-"""Every permission that a security profile can hold, for the page on which admins choose them."""
+"""Lists all permissions that a security profile can have, for the page on which admins choose them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AREAS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermissionRow:
-    """One line of the page: an object, or one object type of it, with the permission of each action."""
+    """One row of the page: an object, or one of its types (`is_narrowed`), with the permission for each action."""
 
     label: str
     is_narrowed: bool
@@ -32,12 +32,12 @@ class PermissionRow:
 
 
 def list_areas() -> list[tuple[str, str]]:
-    """Permissions for whole areas of the admin console, with their labels."""
+    """Return the permissions for areas of the admin console, with their labels."""
     return list(_AREAS.items())
 
 
 def list_permission_rows() -> list[PermissionRow]:
-    """Permissions by object, and by object type where an object has several, in the order of `ACTIONS`."""
+    """Return the permissions by object, and by object type if an object has several, in the order of `ACTIONS`."""
     rows: list[PermissionRow] = []
     for name, label in sorted(_list_object_labels().items(), key=lambda pair: pair[1]):
         rows.append(_build_row(prefix=name, label=label, is_narrowed=False))
@@ -51,7 +51,7 @@ def list_permission_rows() -> list[PermissionRow]:
 
 
 def list_permissions() -> list[str]:
-    """All permissions there are."""
+    """Return the names of all permissions."""
     return [name for name, _ in list_areas()] + [p for row in list_permission_rows() for p in row.permissions]
 
 
@@ -66,7 +66,7 @@ def _list_object_labels() -> dict[str, str]:
     for model in apps.get_models():
         name = getattr(model, "object_name", "")
         if isinstance(name, str) and name and not name.startswith("admin:"):
-            # Several models can be one object (a communication and its contacts): the registered one names it.
+            # Several models may have the same object name; the label is that of the registered one.
             registered = _find_label(name)
             labels.setdefault(name, registered or str(capfirst(str(model._meta.verbose_name))))
     return labels

@@ -1,6 +1,6 @@
-"""The object registry: what an object is, told once by the app that owns it and read by everything else.
+"""The object registry. Each app registers its objects from `AppConfig.ready()`; pages, API, admin and jobs read them.
 
-An app registers from `AppConfig.ready()`. A field path such as `study__v.name__v` follows references between objects.
+A field path such as `study__v.name__v` follows references from object to object.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db import models
 from django.utils.text import capfirst
 
 from ctms.configuration.choices import FieldKind
-from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, ObjectField, build_model_field
+from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.core.errors import VaultError
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMON_FIELDS",
+    "ChildPicker",
     "FieldSection",
     "Layout",
     "ObjectField",
     "ObjectType",
-    "Offer",
-    "PartEntry",
+    "ReferenceChoices",
     "RelatedSection",
     "VaultObject",
 ]
@@ -43,9 +43,9 @@ class UnknownFieldError(VaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectType:
-    """An object type as delivered; whether it is active in this Vault is a row of `configuration.ObjectType`.
+    """An object type as registered; its label and status in this Vault are a row of `configuration.ObjectType`.
 
-    `origin` says where the records of a type come from that users neither create, change nor delete.
+    `origin` is set if users neither create, change nor delete records of the type, and says where these come from.
     """
 
     api_name: str
@@ -55,11 +55,11 @@ class ObjectType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What a reference offers, where the models do not say it: it follows from another reference, named `by`.
+class ReferenceChoices:
+    """Limits the choices of a reference by another reference of the record, `by`: e.g. to the people of its study.
 
-    `build` makes of the record there the condition of what is offered, `build_first` of what of that comes first.
-    `remedy` tells people what to do for others. Pages and their suggestions ask; what is stored already stays.
+    `build` takes the record that `by` refers to and returns the condition for the choices, `build_first` the condition
+    for those that are listed first. `remedy` tells users how to get others. Stored values are not checked again.
     """
 
     by: str
@@ -69,11 +69,12 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartEntry:
-    """Parts of a record that its form takes along: one for each record that is chosen in one entry, named `name`.
+class ChildPicker:
+    """An input of a record's form that makes child records: one for each record chosen, e.g. participants of a visit.
 
-    `part` is the API name of the parts' object, `parent` its reference to the record, `reference` the one that is
-    chosen. It shows where the page layout holds these parts as related records and does not prevent their creation.
+    `name` is the input's name, `part` the API name of the child object, `parent` its reference to the form's record,
+    and `reference` its reference to the chosen record. The form has the input if the page layout has a section of
+    these child records that does not prevent their creation.
     """
 
     name: str
@@ -91,51 +92,52 @@ def _suggest_nothing(_user: User) -> Mapping[str, Any]:
 
 
 def _fill_nothing(_record: Any, _user: User) -> None:
-    """Most records hold nothing of who creates them but `created_by`."""
+    """Fill no fields; the default of `complete_new`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultObject:
-    """An object of the Vault. Only `model` is needed; all else has a default that works.
+    """An object of the Vault. Only `model` is needed; everything else has a default.
 
-    `fields` maps API names to attributes, beyond those that every record has.
+    `fields` maps API names to attributes of the model, for the fields beyond those that every record has.
     """
 
     model: type[models.Model]
-    description: str = ""  # what a record is, in a sentence or two, for those who see none of them yet
+    description: str = ""  # what a record is, in a sentence or two, for an empty list
     fields: Mapping[str, str] = field(default_factory=dict)
     object_types: tuple[ObjectType, ...] = ()
     actions: Mapping[str, str] = field(default_factory=dict)  # API name of an action → its label
-    labels: Mapping[str, str] = field(default_factory=dict)  # of fields whose model calls them something else
-    # Made by the Vault where they are empty, or always: never asked for.
+    labels: Mapping[str, str] = field(default_factory=dict)  # field → label, if it is not that of the model's field
+    # Fields that the Vault fills, so that users are not asked for them.
     generated_fields: frozenset[str] = frozenset()
-    # Not on the object types as delivered: an admin assigns them.
+    # Fields that are on no object type until an admin assigns them.
     unassigned_fields: frozenset[str] = frozenset()
     list_columns: tuple[str, ...] = ("name__v", "status__v", "modified_date__v")
-    default_sort: str = ""  # a field, downwards with a leading minus; empty: as they were created
-    search_fields: tuple[str, ...] = ("name__v",)  # paths; of a referenced object's: `person__v.name__v`
-    filters: tuple[str, ...] = ()  # offered first; every field that is stored can be filtered by
-    header_fields: tuple[str, ...] = ()  # beside the name, at the head of a record's page
-    quick_fields: tuple[str, ...] = ()  # enough to log a record in seconds, from anywhere
+    default_sort: str = ""  # a field, with a leading minus for descending order; empty: in order of creation
+    search_fields: tuple[str, ...] = ("name__v",)  # field paths, e.g. `person__v.name__v`
+    filters: tuple[str, ...] = ()  # the fields offered first; every stored field can be filtered by
+    header_fields: tuple[str, ...] = ()  # shown with the name at the top of a record's page
+    quick_fields: tuple[str, ...] = ()  # the fields of the quick log, a short form for a new record
     layouts: tuple[Layout, ...] = ()
-    offers: Mapping[str, Offer] = field(default_factory=dict)  # reference → what it offers
-    # Rows that go with a record that is deleted: their model, and its attribute that refers here. All others keep it.
+    reference_choices: Mapping[str, ReferenceChoices] = field(default_factory=dict)  # reference → choices
+    # Child records that are deleted with a record: their model, and its attribute that refers to the record. A record
+    # that others refer to cannot be deleted.
     parts: tuple[tuple[type[models.Model], str], ...] = ()
-    part_entries: tuple[PartEntry, ...] = ()  # parts that are chosen on the record's own form
-    # A reference of which the form of a new record takes several: a record is saved for each of them.
-    repeated_by: str = ""
-    # How a value stands out in lists and headers: field → what makes (tone, text) of a record.
+    child_pickers: tuple[ChildPicker, ...] = ()  # child records that are chosen on the record's own form
+    # A reference for which the form of a new record takes several values; it saves a record for each.
+    create_one_per: str = ""
+    # Field → function that returns the (tone, text) of its badge in lists and headers for a record.
     # Tones: complete, planned, overdue, failure, neutral, quiet.
-    chips: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
-    icons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # beside a value: field → value → icon
-    caption_field: str = ""  # what people know a record by, where the name is a number: shown after the name
-    tab_label: str = ""  # where the plural is too long for a tab
-    tab: int | None = None  # position among the tabs; none: reached from other records
+    badges: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
+    icons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # field → value → icon shown beside it
+    caption_field: str = ""  # shown after the name if people do not know a record by its name, e.g. a study number
+    tab_label: str = ""  # if the plural is too long for a tab
+    tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
-    is_setup: bool = False  # belongs to the admin console, not among the study teams' records
+    is_setup: bool = False  # the object has pages in the admin console alone
     limit_to_visible: Callable[[models.QuerySet[Any], User], models.QuerySet[Any]] = _see_all
-    complete_new: Callable[[Any, User], None] = _fill_nothing  # fill what follows from who creates a record
-    # API name → value with which the form of a new record begins; whoever fills it may change them.
+    complete_new: Callable[[Any, User], None] = _fill_nothing  # fills fields of a new record from the user creating it
+    # Returns API name → value for the form of a new record; users may change the values.
     initial_values: Callable[[User], Mapping[str, Any]] = _suggest_nothing
 
     @property
@@ -149,7 +151,7 @@ class VaultObject:
 
     @property
     def title(self) -> str:
-        """The label as a heading begins with it."""
+        """The label with a capital first letter."""
         return str(capfirst(self.label))
 
     @property
@@ -161,7 +163,7 @@ class VaultObject:
         return str(capfirst(self.plural_label))
 
     def get_field(self, api_name: str) -> ObjectField:
-        """The standard field of that API name; raises UnknownFieldError naming those there are."""
+        """Return the standard field of that API name. Raises UnknownFieldError naming the existing fields."""
         attribute = self.fields.get(api_name) or COMMON_FIELDS.get(api_name)
         if attribute is None or not hasattr(self.model, attribute):
             raise UnknownFieldError(
@@ -171,12 +173,12 @@ class VaultObject:
         return _build_field(vault_object=self, api_name=api_name, attribute=attribute)
 
     def list_field_names(self) -> list[str]:
-        """API names of all standard fields, the common ones first, as far as the model has them."""
+        """Return the API names of all standard fields of the model, first those that every record has."""
         own = {f.name for f in self.model._meta.get_fields()}
         return [name for name, attribute in COMMON_FIELDS.items() if attribute in own] + list(self.fields)
 
     def get_object_type(self, api_name: str) -> ObjectType | None:
-        """The object type as delivered."""
+        """Return the object type as registered; None if there is none of that API name."""
         return next((each for each in self.object_types if each.api_name == api_name), None)
 
 
@@ -185,10 +187,10 @@ _objects_by_model: dict[type[models.Model], VaultObject] = {}
 
 
 def register_object(vault_object: VaultObject) -> None:
-    """Make an object known.
+    """Register an object.
 
-    Raises ValueError for a field whose attribute the model does not have, for a column, filter or layout field that is
-    no field, and for an API name that another model has.
+    Raises ValueError if the model lacks the attribute of a field, if a column, filter or layout names an unknown field,
+    or if another model has the API name.
     """
     for api_name, attribute in vault_object.fields.items():
         if not hasattr(vault_object.model, attribute):
@@ -206,7 +208,7 @@ def register_object(vault_object: VaultObject) -> None:
 
 
 def get_object(api_name: str) -> VaultObject:
-    """The object of that API name; raises UnknownObjectError."""
+    """Return the object of that API name. Raises UnknownObjectError."""
     try:
         return _objects[api_name]
     except KeyError:
@@ -216,23 +218,23 @@ def get_object(api_name: str) -> VaultObject:
 
 
 def get_object_of_model(model: type[models.Model]) -> VaultObject | None:
-    """The object that a model is, if it is registered."""
+    """Return the object of a model; None if it is not registered."""
     return _objects_by_model.get(model)
 
 
 def list_objects() -> list[VaultObject]:
-    """All registered objects, by API name."""
+    """Return all registered objects, sorted by API name."""
     return [_objects[name] for name in sorted(_objects)]
 
 
 def list_record_objects() -> list[VaultObject]:
-    """The objects of the study teams: those with a tab in the order of the tabs, then the others by label."""
+    """Return the study teams' objects: those with a tab in the order of the tabs, then the others by label."""
     found = [each for each in _objects.values() if not each.is_setup]
     return sorted(found, key=lambda each: (each.tab is None, each.tab or 0, each.label))
 
 
 def list_referring_fields(vault_object: VaultObject) -> list[tuple[VaultObject, ObjectField]]:
-    """Objects of the study teams with each of their standard fields that refers to this object."""
+    """Return (object, field) for each standard field of a study teams' object that refers to this object."""
     return [
         (other, other.get_field(name))
         for other in list_record_objects()
@@ -242,9 +244,10 @@ def list_referring_fields(vault_object: VaultObject) -> list[tuple[VaultObject, 
 
 
 def resolve_path(*, vault_object: VaultObject, path: str) -> tuple[list[ObjectField], ObjectField]:
-    """Follow a dotted path of API names: the references on the way, and the field at its end.
+    """Resolve a dotted path of API names into the references on the way and the field at its end.
 
-    `custom__c` names at the end are custom fields, held in the record's `custom_fields`. Raises UnknownFieldError.
+    A name at the end with the suffix `__c` is a custom field, in the record's `custom_fields`. Raises
+    UnknownFieldError.
     """
     *steps, last = path.split(".")
     current = vault_object
@@ -262,7 +265,7 @@ def resolve_path(*, vault_object: VaultObject, path: str) -> tuple[list[ObjectFi
 
 
 def read_path(*, record: Any, references: list[ObjectField], end: ObjectField) -> Any:
-    """Value at the end of a resolved path, None where a reference on the way is empty. Reads only what is loaded."""
+    """Return the value at the end of a resolved path; None if a reference on the way is empty."""
     for reference in references:
         record = getattr(record, reference.attribute)
         if record is None:
@@ -277,7 +280,7 @@ def _build_field(*, vault_object: VaultObject, api_name: str, attribute: str) ->
     changes: dict[str, Any] = {}
     if api_name in vault_object.labels:
         changes["label"] = vault_object.labels[api_name]
-    if api_name == "object_type__v":
+    if api_name == OBJECT_TYPE:
         changes["choices"] = tuple((each.api_name, each.label) for each in vault_object.object_types)
         changes["kind"] = FieldKind.PICKLIST
     if api_name in vault_object.generated_fields:
@@ -294,10 +297,10 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the header field", vault_object.header_fields),
         ("the quick field", vault_object.quick_fields),
         ("the caption field", tuple(filter(None, (vault_object.caption_field,)))),
-        ("the repeated field", tuple(filter(None, (vault_object.repeated_by,)))),
+        ("the repeated field", tuple(filter(None, (vault_object.create_one_per,)))),
         ("the generated field", tuple(vault_object.generated_fields)),
         ("the unassigned field", tuple(vault_object.unassigned_fields)),
-        ("the field with an offer", tuple(vault_object.offers)),
-        ("the field that decides an offer", tuple(each.by for each in vault_object.offers.values())),
+        ("the field with an offer", tuple(vault_object.reference_choices)),
+        ("the field that decides an offer", tuple(each.by for each in vault_object.reference_choices.values())),
         *[("the layout's field", section.fields) for section in sections if isinstance(section, FieldSection)],
     ]

@@ -1,4 +1,4 @@
-"""Reading the configuration."""
+"""Reads the stored configuration: settings, object types, relations and page layouts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ctms.configuration.snapshot import read_section
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import VaultError
 
-# On every record of whatever type; an external id is for those who need one.
+# The fields that are on every object type; the external id can be taken off.
 _ALWAYS_ON_TYPES = COMMON_FIELDS.keys() - {"external_id__v"}
 
 
@@ -32,13 +32,13 @@ class UnknownObjectTypeError(VaultError):
 
 
 def get_application_settings() -> ApplicationSettings:
-    """The Vault's settings; as delivered while nobody has saved them."""
+    """Return the application settings, or unsaved ones with default values."""
     return ApplicationSettings.objects.first() or ApplicationSettings()
 
 
 # -- Object types ---------------------------------------------------------------------------------
 def get_object_type(*, object_name: str, object_type: str) -> ObjectType:
-    """The row of an object type; raises UnknownObjectTypeError naming those there are."""
+    """Return the row of an object type. Raises UnknownObjectTypeError naming the existing types."""
     rows = ObjectType.objects.filter(of_object=object_name)
     row = next((each for each in rows if each.api_name == object_type), None)
     if row is None:
@@ -48,7 +48,7 @@ def get_object_type(*, object_name: str, object_type: str) -> ObjectType:
 
 
 def is_object_type_active(*, object_name: str, object_type: str) -> bool:
-    """Whether records of that type may be created; as delivered where no admin has changed it."""
+    """Whether records of that type may be created; without a stored row, whether the type is registered as active."""
     row = ObjectType.objects.filter(of_object=object_name, api_name=object_type).first()
     if row is not None:
         return row.status == RecordStatus.ACTIVE
@@ -56,20 +56,20 @@ def is_object_type_active(*, object_name: str, object_type: str) -> bool:
 
 
 def is_action_assigned(*, object_name: str, object_type: str, action_name: str) -> bool:
-    """Whether an admin assigned the action to the object type."""
+    """Whether an admin has assigned the action to the object type."""
     return ObjectTypeAction.objects.filter(
         object_type__of_object=object_name, object_type__api_name=object_type, action_name=action_name
     ).exists()
 
 
 def is_always_on_types(field: ObjectField) -> bool:
-    """Whether no object type can be without the field: what every record has, and what its object requires."""
+    """Whether the field is on every object type: one that every record has, or that the object requires."""
     return field.api_name in _ALWAYS_ON_TYPES or field.is_required
 
 
 # -- Objects and their relations ------------------------------------------------------------------
 def find_object(api_name: str) -> VaultObject | None:
-    """The object of that API name, if it is (still) registered."""
+    """Return the object of that API name; None if it is not registered (any more)."""
     try:
         return get_object(api_name)
     except UnknownObjectError:
@@ -77,12 +77,12 @@ def find_object(api_name: str) -> VaultObject | None:
 
 
 def list_custom_field_objects() -> list[VaultObject]:
-    """The objects that take custom fields: the study teams', as far as their records have room for values."""
+    """Return the objects that can have custom fields: the study teams' objects whose model stores their values."""
     return [each for each in list_objects() if not each.is_setup and hasattr(each.model, "custom_fields")]
 
 
 def list_relations(vault_object: VaultObject) -> list[tuple[VaultObject, ObjectField]]:
-    """The objects, each with a field of theirs that refers to this one: what related sections can show."""
+    """Return (object, field) for each field that refers to this object: what related sections can show."""
     return [
         (other, other.get_field(name))
         for other in sorted(list_objects(), key=lambda each: each.plural_title)
@@ -93,7 +93,7 @@ def list_relations(vault_object: VaultObject) -> list[tuple[VaultObject, ObjectF
 
 
 def find_relation_problem(*, vault_object: VaultObject, related_object: str, related_field: str) -> str:
-    """Why a section cannot show these related records, as a sentence; empty if it can."""
+    """Return a sentence saying why a section cannot show these related records; empty if it can."""
     try:
         related = get_object(related_object)
         field = related.get_field(related_field)
@@ -106,23 +106,23 @@ def find_relation_problem(*, vault_object: VaultObject, related_object: str, rel
 
 # -- Page layouts ---------------------------------------------------------------------------------
 def list_layouts(object_name: str) -> list[PageLayout]:
-    """The page layouts of an object, first the one of every type without its own."""
+    """Return the page layouts of an object, first the one for all types without a layout of their own."""
     return list(PageLayout.objects.filter(of_object=object_name))
 
 
 def find_layout(*, object_name: str, object_type: str = "") -> PageLayout | None:
-    """The layout of the records of a type: its own, or else that of the object."""
+    """Return the layout for records of a type: its own, or else the object's; None if there is neither."""
     layouts = {each.object_type: each for each in list_layouts(object_name)}
     return layouts.get(object_type) or layouts.get("")
 
 
 def read_sections(layout: PageLayout) -> Sections:
-    """The sections of a layout in their order, ready to be changed."""
+    """Return the sections of a layout in order, as drafts that can be changed."""
     rows = LayoutSection.objects.filter(layout=layout).order_by("position")
     return tuple(draft_section(read_section(row), key=str(row.uid)) for row in rows)
 
 
 def list_inactive_fields(object_name: str) -> dict[str, CustomField]:
-    """The custom fields of an object that are switched off, by API name."""
+    """Return the inactive custom fields of an object by API name."""
     rows = CustomField.objects.filter(of_object=object_name, status=RecordStatus.INACTIVE)
     return {row.api_name: row for row in rows}

@@ -1,20 +1,21 @@
-"""The configuration in force: what is registered, with what admins made of it, read once and asked by every page.
+"""The configuration in force: the registered objects with the changes that admins have made.
 
-A snapshot is kept in the process for as long as nothing changed: one statement a request asks whether it did.
+The process keeps it until something changes, which one statement checks whenever it is loaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Count, Max, Sum, Value
 from django.utils.text import capfirst
 
 from ctms.configuration.choices import SectionKind
-from ctms.configuration.fields import ObjectField, build_custom_field
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField, build_custom_field
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.models import (
     CustomField,
@@ -39,7 +40,7 @@ _CONFIGURED = (ObjectType, ObjectTypeField, ObjectTypeAction, CustomField, PageL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeShape:
-    """An object type in force. `fields` are those assigned to it; an object without types has one, named ""."""
+    """An object type in force. `fields` are those assigned to it. An object without types has one, named ""."""
 
     api_name: str
     label: str
@@ -52,7 +53,7 @@ class TypeShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionShape:
-    """A section of a record page. `fields` of a section of fields; `columns` of a section of related records."""
+    """A section of a record page: either of `fields`, or of `related` records with `columns`."""
 
     key: str
     title: str
@@ -65,7 +66,7 @@ class SectionShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutShape:
-    """A record page. `warnings` name what the layout holds that is not registered (any more) and is left out."""
+    """A page layout. `warnings` name what it contains that is not registered (any more) and so is left out."""
 
     name: str
     sections: tuple[SectionShape, ...]
@@ -74,9 +75,9 @@ class LayoutShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ObjectShape:
-    """An object in force: its fields, standard and custom, its types, its layouts.
+    """An object in force: its standard and active custom fields, its types and its layouts.
 
-    Equal to nothing but itself, so that what follows from it can be kept beside it.
+    It is compared by identity (`eq=False`), so that it can be the key of what is derived from it.
     """
 
     vault_object: VaultObject
@@ -89,7 +90,7 @@ class ObjectShape:
         return self.vault_object.api_name
 
     def get_field(self, api_name: str) -> ObjectField:
-        """The standard or active custom field of that API name; raises UnknownFieldError naming those there are."""
+        """Return the standard or active custom field of that API name. Raises UnknownFieldError if there is none."""
         try:
             return self.fields[api_name]
         except KeyError:
@@ -98,7 +99,7 @@ class ObjectShape:
             ) from None
 
     def get_type(self, api_name: str) -> TypeShape:
-        """The type in force; one that is not registered any more has every field and takes no new record."""
+        """Return the object type. One that is not registered any more has all fields and is inactive."""
         return self.types.get(api_name) or TypeShape(
             api_name=api_name,
             label=api_name,
@@ -110,24 +111,30 @@ class ObjectShape:
         )
 
     def get_layout(self, object_type: str) -> LayoutShape:
-        """The layout of the type, or else that of the object."""
+        """Return the layout of the type, or else that of the object."""
         return self.layouts.get(object_type) or self.layouts[""]
 
     def list_type_fields(self, object_type: str) -> list[ObjectField]:
-        """The fields that records of the type have."""
+        """Return the fields that records of the type have."""
         assigned = self.get_type(object_type).fields
         return [each for name, each in self.fields.items() if name in assigned]
+
+    def list_choices(self, field: ObjectField) -> list[tuple[str, str]]:
+        """Return values and labels of a picklist; for object types, the labels are those that admins have set."""
+        if field.api_name == OBJECT_TYPE:
+            return [(each.api_name, each.label) for each in self.types.values()]
+        return list(field.choices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """Everything that admins configured, as rows; `get` makes of them what an object is."""
+    """All rows that admins have configured, by object and model; `get` builds an object from them and keeps it."""
 
     rows: Mapping[str, Mapping[type[models.Model], list[Any]]]
     shapes: dict[str, ObjectShape] = field(default_factory=dict)
 
     def get(self, object_name: str) -> ObjectShape:
-        """The object of that API name, in force. Raises UnknownObjectError."""
+        """Return the object of that API name as it is in force. Raises UnknownObjectError."""
         if object_name not in self.shapes:
             vault_object = get_object(object_name)
             self.shapes[object_name] = _build_shape(
@@ -136,7 +143,7 @@ class Configuration:
         return self.shapes[object_name]
 
     def build_fields(self, vault_object: VaultObject) -> Mapping[str, ObjectField]:
-        """The standard and active custom fields of an object, by API name."""
+        """Return the standard and active custom fields of an object by API name."""
         custom = self.rows.get(vault_object.api_name, {}).get(CustomField, [])
         return _build_fields(vault_object=vault_object, custom=custom)
 
@@ -145,7 +152,7 @@ _kept: dict[str, tuple[object, Configuration]] = {}
 
 
 def load_configuration() -> Configuration:
-    """The configuration in force now. One statement while nothing changed, seven when something did."""
+    """Return the configuration in force now. Takes one statement if nothing has changed, seven if something has."""
     stamp = _read_stamp()
     kept = _kept.get("")
     if kept is not None and kept[0] == stamp:
@@ -156,12 +163,21 @@ def load_configuration() -> Configuration:
 
 
 def forget_configuration() -> None:
-    """For tests, whose databases come and go."""
+    """Drop the kept configuration. For tests, which change databases."""
     _kept.clear()
 
 
 def _read_stamp() -> object:
-    # Every change raises a version, every new row a number, every deletion lowers a count.
+    statement, parameters = _build_stamp_statement()
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return sorted(cursor.fetchall())
+
+
+@cache
+def _build_stamp_statement() -> tuple[str, tuple[Any, ...]]:
+    """SQL and parameters; built once, for it is asked in every request."""
+    # A change raises the sum of versions, a new row the highest key, and a deletion lowers the count.
     stamps = [
         model._base_manager.order_by()
         .annotate(table=Value(number))
@@ -170,7 +186,8 @@ def _read_stamp() -> object:
         .values_list("table", "rows", "versions", "last", "at")
         for number, model in enumerate(_CONFIGURED)
     ]
-    return sorted(stamps[0].union(*stamps[1:], all=True))
+    statement, parameters = stamps[0].union(*stamps[1:], all=True).query.sql_with_params()
+    return statement, tuple(parameters)
 
 
 def _read_rows() -> dict[str, dict[type[models.Model], list[Any]]]:
@@ -225,7 +242,7 @@ def _build_shape(
 def _build_fields(*, vault_object: VaultObject, custom: list[CustomField]) -> dict[str, ObjectField]:
     fields = {name: vault_object.get_field(name) for name in vault_object.list_field_names()}
     if not vault_object.object_types:
-        fields.pop("object_type__v", None)
+        fields.pop(OBJECT_TYPE, None)
     try:
         people: type[models.Model] | None = get_object(PERSON).model
     except UnknownObjectError:
@@ -285,7 +302,7 @@ def _build_types(
 
 
 def build_default_layouts(vault_object: VaultObject) -> list[Layout]:
-    """The layouts that an object is delivered with; one that names none has a page of all its fields."""
+    """Return the layouts with which an object is registered, with one of all its fields if the object names none."""
     if any(layout.object_type == "" for layout in vault_object.layouts):
         return list(vault_object.layouts)
     own = tuple(
@@ -296,7 +313,7 @@ def build_default_layouts(vault_object: VaultObject) -> list[Layout]:
 
 
 def read_section(row: LayoutSection) -> FieldSection | RelatedSection:
-    """A stored section as the registry would have it."""
+    """Return a stored section as the kind of section that objects are registered with."""
     if row.kind == SectionKind.FIELDS:
         return FieldSection(title=row.title, fields=tuple(row.items))
     return RelatedSection(
@@ -309,7 +326,7 @@ def read_section(row: LayoutSection) -> FieldSection | RelatedSection:
 
 
 def build_layout_shape(*, vault_object: VaultObject, layout: Layout, find_fields: FindFields) -> LayoutShape:
-    """A layout with its names resolved; what is not registered is left out and named in the warnings."""
+    """Resolve the names of a layout; what is not registered is left out and named in the warnings."""
     fields = find_fields(vault_object)
     warnings: list[str] = []
     sections: list[SectionShape] = []

@@ -1,4 +1,4 @@
-"""The kinds of configuration step that there are about objects: a related section, a layout, types and actions."""
+"""Builds configuration steps about objects: their page layouts, object types and actions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepText:
-    """What a step is called, and where it stands."""
+    """The texts of a step and its place in the checklist; see `ConfigurationStep`."""
 
     key: str
     title: str
@@ -72,9 +72,9 @@ def _build_layout_url(object_name: str, object_type: str = "") -> str:
 def build_related_section_step(
     *, text: StepText, object_name: str, wanted: RelatedSection, object_type: str = "", is_exact: bool = False
 ) -> ConfigurationStep:
-    """The layout of the object, or of one of its types, has a section of these related records.
+    """Return a step that the layout of an object, or of one of its types, has a section of related records.
 
-    Its columns, and whether creation is prevented, are the admin's choice, unless the step `is_exact`.
+    If the step `is_exact`, the section must have the wanted columns and setting of *Prevent record creation*, too.
     """
 
     def check() -> StepState:
@@ -131,7 +131,7 @@ def _find_related(sections: Sections, wanted: RelatedSection) -> SectionDraft | 
 
 
 def _find_unfit(sections: Sections, *, object_name: str, wanted: RelatedSection) -> SectionDraft | None:
-    """A section of the right object by a field that does not refer to this one."""
+    """Return a section of the wanted object whose field does not refer to the layout's object, or None."""
     candidates = [each for each in sections if each.related_object == wanted.related_object]
     return next((each for each in candidates if _explain(object_name, each)), None)
 
@@ -159,7 +159,11 @@ def _list_differences(*, found: SectionDraft, wanted: RelatedSection) -> list[st
 def build_layout_step(
     *, text: StepText, object_name: str, find_missing: Callable[[Sections], str], change: Change, done: str
 ) -> ConfigurationStep:
-    """Every layout of the object is as it should be: `find_missing` says in a sentence what is not, or nothing."""
+    """Return a step that every layout of an object is as wanted.
+
+    `find_missing` returns a sentence saying what a layout lacks, or an empty text; `change` adds it; `done` is the
+    reason shown when nothing is missing.
+    """
 
     def check() -> StepState:
         layouts = list_layouts(object_name)
@@ -181,7 +185,7 @@ def build_layout_step(
 def build_type_fields_step(
     *, text: StepText, object_name: str, field_names: tuple[str, ...], object_type: str = ""
 ) -> ConfigurationStep:
-    """The object type has these fields; without one named, every active type of the object."""
+    """Return a step that an object type, or every active type of the object, has these fields."""
 
     def list_types() -> list[TypeShape]:
         shape = load_configuration().get(object_name)
@@ -211,7 +215,7 @@ def build_type_fields_step(
 
 
 def build_active_type_step(*, text: StepText, object_name: str, object_type: str) -> ConfigurationStep:
-    """The object type is active."""
+    """Return a step that the object type is active."""
 
     def check() -> StepState:
         row = get_object_type(object_name=object_name, object_type=object_type)
@@ -229,7 +233,7 @@ def build_active_type_step(*, text: StepText, object_name: str, object_type: str
 
 
 def build_action_step(*, text: StepText, object_name: str, object_type: str, action_name: str) -> ConfigurationStep:
-    """The action is assigned to the object type."""
+    """Return a step that the action is assigned to the object type."""
 
     def check() -> StepState:
         row = get_object_type(object_name=object_name, object_type=object_type)

@@ -1,6 +1,6 @@
-"""The steps by which a new Vault is configured: each knows whether it is done, and can do itself.
+"""The steps in which a new Vault is configured. A step checks whether it is done, and most can be applied.
 
-An app registers its steps from `AppConfig.ready()`; the setup checklist and the demonstration read them here.
+An app registers its steps from `AppConfig.ready()`; the setup checklist and the demonstration use them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class UnknownStepError(VaultError):
 
 
 class NotApplicableError(VaultError):
-    """The step asks for what only an admin knows."""
+    """The step cannot be applied, because only an admin knows what to enter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
-    """How a step stands: done, to do, or broken (tried, and not as it works); why, in one sentence."""
+    """The state of a step: done, to do, or broken (configured in a way that does not work), and the reason why."""
 
     status: StepStatus
     reason: str
@@ -49,17 +49,17 @@ class StepState:
 
 
 class ApplyStep(Protocol):
-    """Does what is missing, and nothing where nothing is."""
+    """A function that does what is missing of a step, and nothing if nothing is missing."""
 
     def __call__(self, *, actor: Actor) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationStep:
-    """One step. `why` says what it is good for, `section` its heading, `url` where it is done by hand.
+    """One step. `why` says what it is for, `section` is its heading, `url` the page on which it is done by hand.
 
-    `position` orders the steps of several apps; those of the same position stand as they were registered. Without
-    `apply`, only an admin knows what to enter. `permission` opens the page of `url`, and is needed to apply the step.
+    Steps are ordered by `position`, then by registration. `apply` is None if only an admin knows what to enter.
+    `permission` is needed for the page of `url` and to apply the step.
     """
 
     key: str
@@ -72,13 +72,14 @@ class ConfigurationStep:
     position: int = 0
     permission: str = "admin:configuration"
     is_optional: bool = False
-    # What its button does, and says. A step that starts something, instead of configuring it, is not applied with all.
+    # The text of its button, long and short. A step that starts something instead of configuring it is not `is_in_all`:
+    # it is not applied together with all others.
     verb: str = "Apply recommended configuration"
     short_verb: str = "Apply"
     is_in_all: bool = True
 
     def read_state(self) -> StepState:
-        """As `check` says; broken, with its words, where the check itself meets an error that users can act on."""
+        """Return what `check` returns; if it raises VaultError, the step is broken, with the error as the reason."""
         try:
             return self.check()
         except VaultError as error:
@@ -89,19 +90,19 @@ _steps: dict[str, ConfigurationStep] = {}
 
 
 def register_step(step: ConfigurationStep) -> None:
-    """Make a step known. Raises ValueError if another one has its key."""
+    """Register a step. Raises ValueError if another one has its key."""
     if step.key in _steps:
         raise ValueError(f"A configuration step {step.key!r} is registered already.")
     _steps[step.key] = step
 
 
 def list_steps() -> list[ConfigurationStep]:
-    """All steps, by position, then in the order of their registration."""
+    """Return all steps by position, then in the order of their registration."""
     return sorted(_steps.values(), key=lambda step: step.position)
 
 
 def get_step(key: str) -> ConfigurationStep:
-    """The step of that key; raises UnknownStepError."""
+    """Return the step of that key. Raises UnknownStepError."""
     try:
         return _steps[key]
     except KeyError:
@@ -111,7 +112,7 @@ def get_step(key: str) -> ConfigurationStep:
 def apply_step(*, step: ConfigurationStep, actor: Actor) -> None:
     """Do what is missing of a step, all of it or nothing.
 
-    Raises NotApplicableError for a step of which only an admin knows the details, and what its services raise.
+    Raises NotApplicableError for a step without `apply`, and what its services raise.
     """
     if step.apply is None:
         raise NotApplicableError(f"{step.title}: only you know what to enter. Open the page of this step.")
@@ -120,7 +121,7 @@ def apply_step(*, step: ConfigurationStep, actor: Actor) -> None:
 
 
 def apply_steps(*, steps: Iterable[ConfigurationStep], actor: Actor) -> None:
-    """Do what is missing of several steps, one after the other, less those that cannot be applied with all."""
+    """Do what is missing of several steps in turn; those that cannot be applied, or not with all, are left out."""
     for step in steps:
         if step.apply is not None and step.is_in_all:
             apply_step(step=step, actor=actor)

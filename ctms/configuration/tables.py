@@ -1,4 +1,4 @@
-"""What the admin console shows of objects: the list of them, and the tabs of one."""
+"""The rows of tables in the admin console: the list of objects, and the tabs of an object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_VALUE = "–"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRow:
-    """An object in the list of all."""
+    """A row in the list of objects."""
 
     title: str
     api_name: str
@@ -37,7 +37,7 @@ class ObjectRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRow:
-    """A field of an object. `types` names the object types that it is on; `url` leads to a custom field's page."""
+    """A field of an object. `types` names the object types that it is on; `url` is the page of a custom field."""
 
     label: str
     api_name: str
@@ -64,7 +64,7 @@ class TypeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeFieldRow:
-    """A field in the table of an object type: what can be said of it there."""
+    """A field on the page of an object type, and whether its assignment and requirement can be changed there."""
 
     label: str
     api_name: str
@@ -76,7 +76,7 @@ class TypeFieldRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRow:
-    """An action of an object, with each type's answer whether it is assigned: (type, its label, assigned)."""
+    """An action of an object. `cells` say for each object type whether it is assigned: (API name, label, assigned)."""
 
     label: str
     api_name: str
@@ -99,13 +99,13 @@ class LayoutRow:
 
 
 def build_object_url(object_name: str, tab: str = "") -> str:
-    """Address of an object's page, or of one of its tabs."""
+    """Return the address of an object's page, or of one of its tabs."""
     url = reverse("admin:configuration_configuredobject_change", args=(object_name,))
     return f"{url}?tab={tab}" if tab else url
 
 
 def list_object_rows(*, is_setup: bool) -> list[ObjectRow]:
-    """The objects of the admin console, or those of the study teams, by label."""
+    """Return the objects of the admin console, or those of the study teams, by label."""
     custom = Counter(CustomField.objects.order_by().values_list("of_object", flat=True))
     layouts = Counter(PageLayout.objects.order_by().values_list("of_object", flat=True))
     return [
@@ -123,7 +123,7 @@ def list_object_rows(*, is_setup: bool) -> list[ObjectRow]:
 
 
 def list_details(vault_object: VaultObject) -> list[tuple[str, str]]:
-    """What is registered about an object, for its first tab."""
+    """Return what is registered about an object, as (label, text), for its first tab."""
     fields = {name: vault_object.get_field(name).label for name in vault_object.list_field_names()}
     parts = [get_object_of_model(model) for model, _ in vault_object.parts]
     return [
@@ -139,7 +139,7 @@ def list_details(vault_object: VaultObject) -> list[tuple[str, str]]:
 
 
 def list_field_rows(shape: ObjectShape) -> list[FieldRow]:
-    """The fields of an object, the standard ones first; inactive custom fields are among them."""
+    """Return the fields of an object: standard ones, active custom ones, then inactive custom ones."""
     custom = {row.api_name: row for row in CustomField.objects.filter(of_object=shape.api_name)}
     rows = [_build_field_row(shape=shape, field=field, custom=custom) for field in shape.fields.values()]
     return rows + [
@@ -159,7 +159,7 @@ def list_field_rows(shape: ObjectShape) -> list[FieldRow]:
 
 
 def list_type_rows(shape: ObjectShape) -> list[TypeRow]:
-    """The object types of an object."""
+    """Return the object types of an object."""
     rows = {row.api_name: row for row in ObjectType.objects.filter(of_object=shape.api_name)}
     layouts = {layout.object_type: layout.name for layout in list_layouts(shape.api_name)}
     return [
@@ -178,7 +178,7 @@ def list_type_rows(shape: ObjectShape) -> list[TypeRow]:
 
 
 def list_type_field_rows(shape: ObjectShape) -> list[TypeFieldRow]:
-    """Every field that an object type can have."""
+    """Return every field that an object type can have."""
     return [
         TypeFieldRow(
             label=field.label,
@@ -193,7 +193,7 @@ def list_type_field_rows(shape: ObjectShape) -> list[TypeFieldRow]:
 
 
 def list_action_rows(shape: ObjectShape) -> list[ActionRow]:
-    """The actions that admins can assign, with the types that they are assigned to."""
+    """Return the actions that admins can assign, with the types that they are assigned to."""
     assigned = set(
         ObjectTypeAction.objects.filter(object_type__of_object=shape.api_name).values_list(
             "object_type__api_name", "action_name"
@@ -210,7 +210,7 @@ def list_action_rows(shape: ObjectShape) -> list[ActionRow]:
 
 
 def list_layout_rows(shape: ObjectShape) -> list[LayoutRow]:
-    """The page layouts of an object."""
+    """Return the page layouts of an object."""
     rows = list_layouts(shape.api_name)
     counts = Counter(LayoutSection.objects.filter(layout__of_object=shape.api_name).values_list("layout", flat=True))
     return [
@@ -226,7 +226,7 @@ def list_layout_rows(shape: ObjectShape) -> list[LayoutRow]:
 
 
 def list_layout_choices(object_name: str = "") -> list[tuple[str, str]]:
-    """Object types without a layout of their own, of one object or of all that have layouts: (value, label)."""
+    """Return the object types without a layout of their own, of one or of all objects, as (value, label)."""
     taken = set(PageLayout.objects.values_list("of_object", "object_type"))
     configuration = load_configuration()
     return [
@@ -239,7 +239,7 @@ def list_layout_choices(object_name: str = "") -> list[tuple[str, str]]:
 
 
 def describe_kind(field: ObjectField) -> str:
-    """What a field holds, in words: `Date`, `Reference to Study`."""
+    """Return what a field holds, in words, e.g. `Date` or `Reference to Study`."""
     label = str(FieldKind(field.kind).label)
     if field.reference is None:
         return label
@@ -248,7 +248,7 @@ def describe_kind(field: ObjectField) -> str:
 
 
 def describe_use(*, layout: PageLayout, layouts: list[PageLayout], shape: ObjectShape) -> str:
-    """Which records have a layout, among all the layouts of the object."""
+    """Return in words which records have this layout, given all layouts of the object."""
     if layout.object_type:
         each = shape.types.get(layout.object_type)
         return each.label if each else f"{layout.object_type}, which is no object type any more"

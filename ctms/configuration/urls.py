@@ -1,4 +1,4 @@
-"""Addresses of the console that belong to no model."""
+"""URLs of the setup checklist's buttons, which belong to no model."""
 
 from __future__ import annotations
 

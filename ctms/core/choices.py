@@ -2,7 +2,7 @@ from django.db.models import TextChoices
 
 
 class RecordStatus(TextChoices):
-    """`status__v` of every record."""
+    """Values of the field `status__v`, which every record has."""
 
     ACTIVE = "active__v", "Active"
     INACTIVE = "inactive__v", "Inactive"

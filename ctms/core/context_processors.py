@@ -1,4 +1,4 @@
-"""What every template may name."""
+"""Variables that every template has."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from django.http import HttpRequest
 
 
 def add_vault_name(request: HttpRequest) -> dict[str, str]:  # noqa: ARG001  Django's signature
-    """`vault_name`, as the installation calls itself."""
+    """Add `vault_name`, the name of this installation."""
     return {"vault_name": settings.VAULT_NAME}

@@ -1,4 +1,4 @@
-"""Content Security Policy: strict, and one looser policy for the admin theme alone."""
+"""The Content Security Policy: strict everywhere but in the admin console, whose theme needs a looser one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
-    """`CONTENT_SECURITY_POLICY` everywhere, with `ADMIN_CONTENT_SECURITY_POLICY` over it below `/admin/`."""
+    """Sends `CONTENT_SECURITY_POLICY` everywhere; below `/admin/`, `ADMIN_CONTENT_SECURITY_POLICY` overrides it."""
 
     def get_policy_parts(
         self,

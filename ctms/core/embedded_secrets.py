@@ -1,4 +1,4 @@
-"""Secrets of the embedded installation: made once, readable by their owner alone, never in the repository."""
+"""Secrets of the embedded installation, in a file that is made on the first start and readable by its owner alone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ctms.core.errors import EncryptionKeyError
 def load_or_create_secrets(*, path: Path) -> dict[str, str]:
     """Return `secret_key` and `field_encryption_key` (`id:base64`) from `path`, making the file on the first call.
 
-    Two processes that start together agree: the file is written elsewhere and linked into place, which only one can.
-    Raises EncryptionKeyError if the file is damaged; it is never replaced, or what is encrypted would be lost.
+    Two processes that start together use the same file: each writes a draft and links it into place, and only one
+    link succeeds. Raises EncryptionKeyError if the file is damaged; replacing it would lose all that is encrypted.
     """
     if not path.exists():
         made = {

@@ -1,7 +1,7 @@
 """Authenticated encryption of single values, with a key ring so that keys can be replaced.
 
-A stored value reads `v1.<key id>.<base64url(nonce + ciphertext + tag)>`. AES-256-GCM with a random 96-bit nonce; the
-associated data name model, field and row, so that a value copied elsewhere does not decrypt.
+A stored value reads `v1.<key id>.<base64url(nonce + ciphertext + tag)>`. The cipher is AES-256-GCM with a random
+96-bit nonce. The associated data (`context`) names model, field and row, so that a copied value does not decrypt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TOKEN = re.compile(r"v1\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_=-]+)\Z")
 
 
 def create_key(*, key_id: str) -> str:
-    """A new random key as an entry of `FIELD_ENCRYPTION_KEYS`. Raises EncryptionKeyError for an id that is none."""
+    """Return a new random key as an entry of `FIELD_ENCRYPTION_KEYS`. Raises EncryptionKeyError for a malformed id."""
     if not _KEY_ID.match(key_id):
         raise EncryptionKeyError(
             f"{key_id!r} is no id of a key: use up to 64 letters, digits, hyphens and underscores, e.g. 2026-01."
@@ -38,7 +38,7 @@ def create_key(*, key_id: str) -> str:
 
 
 def parse_key_ring(entries: Iterable[str]) -> dict[str, bytes]:
-    """Keys by id, in the order given. Raises EncryptionKeyError naming the entry that is malformed or comes twice."""
+    """Return keys by id, in order. Raises EncryptionKeyError naming an entry that is malformed or whose id is taken."""
     ring: dict[str, bytes] = {}
     for position, entry in enumerate(entries, start=1):
         key_id, _, encoded = entry.strip().partition(":")
@@ -61,17 +61,17 @@ def parse_key_ring(entries: Iterable[str]) -> dict[str, bytes]:
 
 
 def load_key_ring() -> dict[str, bytes]:
-    """Keys by id from `FIELD_ENCRYPTION_KEYS` (`id:base64`, newest first); raises as `parse_key_ring`."""
+    """Return keys by id from `FIELD_ENCRYPTION_KEYS` (`id:base64`, newest first); raises what `parse_key_ring` does."""
     return parse_key_ring(settings.FIELD_ENCRYPTION_KEYS)
 
 
 def get_primary_key_id() -> str:
-    """Id of the key that new values are encrypted with."""
+    """Return the id of the key that new values are encrypted with."""
     return next(iter(load_key_ring()))
 
 
 def encrypt(*, plaintext: str, context: str) -> str:
-    """Encrypt with the first key of the ring, bound to `context`."""
+    """Return `plaintext` encrypted with the first key of the ring; only the same `context` decrypts it."""
     key_id, key = next(iter(load_key_ring().items()))
     nonce = os.urandom(_NONCE_BYTES)
     sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), context.encode())
@@ -81,7 +81,7 @@ def encrypt(*, plaintext: str, context: str) -> str:
 def decrypt(*, token: str, context: str) -> str:
     """Decrypt a stored value.
 
-    Raises EncryptionKeyError if the key is missing or another one, or if the value was moved or altered.
+    Raises EncryptionKeyError if its key is missing or wrong, or if the value was altered or copied from elsewhere.
     """
     key_id, body = _split(token=token, context=context)
     key = load_key_ring().get(key_id)
@@ -100,7 +100,7 @@ def decrypt(*, token: str, context: str) -> str:
 
 
 def get_key_id(*, token: str, context: str) -> str:
-    """Id of the key a stored value was encrypted with. Raises EncryptionKeyError if it is no such value."""
+    """Return the id of the key of a stored value. Raises EncryptionKeyError if the Vault did not write the value."""
     return _split(token=token, context=context)[0]
 
 
@@ -114,6 +114,6 @@ def _split(*, token: str, context: str) -> tuple[str, str]:
 
 
 def _decode(body: str) -> bytes:
-    """Nothing, which no key decrypts, for a spelling that Python reads but does not write."""
+    """Return the bytes of a base64url text; none, which no key decrypts, if Python would spell them differently."""
     raw = base64.urlsafe_b64decode(body)
     return raw if base64.urlsafe_b64encode(raw).decode() == body else b""

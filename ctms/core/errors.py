@@ -1,4 +1,4 @@
-"""The family of errors that users meet: each says what is wrong and what to do."""
+"""Errors whose messages are shown to users: each says what is wrong and what to do."""
 
 
 class VaultError(Exception):
@@ -6,7 +6,7 @@ class VaultError(Exception):
 
 
 class UnauditedWriteError(VaultError):
-    """A record was about to be written past the audit trail; a fault of the program, never of a user."""
+    """A record was about to be written without an audit entry: a fault of the program, never of a user."""
 
 
 class StaleRecordError(VaultError):
@@ -14,4 +14,4 @@ class StaleRecordError(VaultError):
 
 
 class EncryptionKeyError(VaultError):
-    """A stored secret cannot be read with the keys at hand; it is left exactly as it is."""
+    """A stored secret cannot be read with the configured keys; it is left as it is."""

@@ -1,4 +1,4 @@
-"""Model fields of the platform."""
+"""The model field for encrypted text, and what reading it gives."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ else:
 
 
 class StoredToken(str):
-    """Ciphertext as the database holds it, told apart from plain text that still has to be encrypted."""
+    """Ciphertext as the database holds it; a type of its own, so that it is not mistaken for plain text."""
 
     __slots__ = ()
 
 
 class Secret:
-    """A secret of one field of one record. Its text comes out of `reveal()` alone, never of printing or comparing."""
+    """A secret of one field of one record. Only `reveal()` returns its text; printing or comparing does not show it."""
 
     __slots__ = ("_context", "token")
 
@@ -33,12 +33,12 @@ class Secret:
         self._context = context
 
     def reveal(self) -> str:
-        """The plain text. Raises EncryptionKeyError, see `ctms.core.encryption.decrypt`."""
+        """Return the plain text. Raises EncryptionKeyError, see `ctms.core.encryption.decrypt`."""
         return decrypt(token=self.token, context=self._context)
 
     @property
     def key_id(self) -> str:
-        """Id of the key that it is encrypted with. Raises EncryptionKeyError if what is stored is no secret."""
+        """Id of the key that it is encrypted with. Raises EncryptionKeyError if the Vault did not write the value."""
         return get_key_id(token=self.token, context=self._context)
 
     def __bool__(self) -> bool:
@@ -73,7 +73,7 @@ class _SecretDescriptor:
 
 
 class EncryptedTextField(_TextField):
-    """Text that the database sees only as AES-GCM ciphertext bound to model, field and the row's `uid`.
+    """Text that is stored as AES-GCM ciphertext, which decrypts only in the same model, field and row (`uid`).
 
     Assigning text encrypts it at once; reading gives a `Secret`. The model must declare a `uid` before this field.
     """
@@ -89,13 +89,13 @@ class EncryptedTextField(_TextField):
         setattr(cls, self.attname, _SecretDescriptor(self))
 
     def build_context(self, instance: models.Model) -> str:
-        """What the ciphertext is bound to: model, field and row, whichever way the row's uid was written."""
+        """Return the encryption context: model, field and the row's uid, in one spelling of the uid."""
         uid = UUID(str(instance.uid))  # type: ignore[attr-defined]
         return f"{instance._meta.label_lower}.{self.attname}.{uid}"
 
     def seal(self, instance: models.Model, value: object) -> StoredToken:
         if isinstance(value, Secret):
-            # A secret moved from another record is read there and encrypted anew for this one.
+            # A secret of another record is decrypted with that record's context and encrypted again with this one's.
             value = value.token if value._context == self.build_context(instance) else value.reveal()  # noqa: SLF001  same module
         if isinstance(value, StoredToken) or not value:
             return StoredToken(value or "")
@@ -121,7 +121,7 @@ class EncryptedTextField(_TextField):
         raise TypeError(f"{self.attname} is encrypted for one row: save it through the record, not by update().")
 
     def value_to_string(self, obj: models.Model) -> str:
-        """Dumps hold the ciphertext."""
+        """Return the ciphertext, which is what `dumpdata` writes."""
         return str.__str__(getattr(obj, self.attname).token)
 
     def to_python(self, value: object) -> object:

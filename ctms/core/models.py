@@ -1,4 +1,4 @@
-"""What every record has. Concrete models live on the floors above."""
+"""Abstract models of audited rows and of records; the apps above define the concrete ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AuditedT = TypeVar("AuditedT", bound="AuditedModel")
 
 @contextlib.contextmanager
 def allow_record_writes() -> Iterator[None]:
-    """For `ctms.audit.services` alone: inside, records may be written because their audit entries are."""
+    """Allow records to be written in the `with` block. For `ctms.audit.services` alone, which writes audit entries."""
     token = _writer_is_active.set(True)
     try:
         yield
@@ -41,8 +41,8 @@ def _require_writer(model: type[models.Model]) -> None:
 class AuditedQuerySet(models.QuerySet[AuditedT]):
     """A query set whose writes are refused outside the audited writer.
 
-    Beside the documented methods these are the three statements that all of Django's writing comes down to, so that
-    fixtures, `save_base` and whatever else does not pass by `save()` is refused too. What is left is SQL by hand.
+    Beside the documented methods it guards `_insert`, `_update` and `_raw_delete`, which all of Django's writing ends
+    in, so that fixtures and `save_base`, which do not call `save()`, are refused too. Raw SQL is not.
     """
 
     def update(self, **kwargs: Any) -> int:
@@ -85,9 +85,9 @@ class AuditedModel(models.Model):
 
     objects = AuditedQuerySet.as_manager()
 
-    # API name of the object that the model is, as layouts, rules, permissions and the audit trail speak of it.
+    # API name of the model's object, as layouts, rules, permissions and the audit trail use it.
     object_name: ClassVar[str] = ""
-    # Kept by the writer itself; a difference here is not a change of the record.
+    # Set by the audited writer itself; a difference in them is not a change of the record.
     bookkeeping_fields: ClassVar[frozenset[str]] = frozenset(
         {"id", "uid", "version", "created_at", "created_by", "modified_at", "modified_by"}
     )
@@ -106,11 +106,11 @@ class AuditedModel(models.Model):
         return super().delete(*args, **kwargs)
 
     def prepare_for_save(self) -> None:
-        """Fill what follows from other fields; called by the writer before it validates. Override and call super()."""
+        """Fill fields that follow from others. The writer calls it before it validates. Override and call super()."""
 
     @classmethod
     def list_named_after(cls, records: Sequence[Any]) -> list[models.QuerySet[Any]]:  # noqa: ARG003  for those who override it
-        """Records of other models whose names hold the names of these; the writer builds them anew."""
+        """Return records of other models whose names contain the names of these; the writer saves them again."""
         return []
 
     def full_clean(
@@ -119,22 +119,22 @@ class AuditedModel(models.Model):
         validate_unique: bool = True,  # noqa: FBT001, FBT002  Django's signature
         validate_constraints: bool = True,  # noqa: FBT001, FBT002  Django's signature
     ) -> None:
-        """As Django's, less the fields that the writer itself keeps."""
+        """Validate as Django does, but for the fields that the writer sets itself."""
         kept = {"created_at", "created_by", "modified_at", "modified_by"}
         super().full_clean({*(exclude or ()), *kept}, validate_unique, validate_constraints)
 
 
 class VaultRecord(AuditedModel):
-    """A record of an object of the Vault: what `objects.md` lists under "Every record"."""
+    """A record of an object of the Vault, with the fields that every object has."""
 
     name = models.CharField(max_length=128)
     status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE, db_index=True)
     object_type = models.CharField(max_length=80, blank=True, default="", editable=False)
-    # Null, not empty: many records have none, and the database keeps the others apart.
+    # Null instead of empty: many records have none, and the others are unique.
     external_id = models.CharField("external ID", max_length=255, unique=True, null=True, blank=True)
     custom_fields = models.JSONField(default=dict, blank=True, editable=False)
 
-    # Whether the name says what other fields hold, so that it is built anew with every save.
+    # Whether the name is made from other fields, so that every save builds it again.
     name_follows: ClassVar[bool] = False
 
     class Meta:
@@ -150,5 +150,5 @@ class VaultRecord(AuditedModel):
             self.name = self.build_name()[:128]
 
     def build_name(self) -> str:
-        """Name of a record whose object is not named by hand; empty where it is. Called again if `name_follows`."""
+        """Return the name made from other fields; empty if users name the record. See `name_follows`."""
         return ""

@@ -1,4 +1,4 @@
-"""Whether the database has the tables that the code at hand expects; asked before something is delivered into them."""
+"""Whether the database has the tables that the code expects; asked before initial data are written into them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def is_schema_current(*, apps: Apps, models: tuple[type[models.Model], ...]) -> bool:
     """True if every model has, in the migrated state `apps`, the columns that it has in the code.
 
-    False halfway through the migrations, forwards or backwards: then a row of today's model would not fit.
+    False halfway through the migrations, forwards or backwards: then a row of the model in the code would not fit.
     """
     return all(_list_columns(_find(apps=apps, model=model)) == _list_columns(model) for model in models)
 

@@ -1,4 +1,4 @@
-"""The admin console's sidebar: the groups of `ADMIN_SIDEBAR`, less what the user may not view."""
+"""The admin console's sidebar: those entries of the setting `ADMIN_SIDEBAR` that the user may view."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.urls import reverse
 
 
 def build_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """As Unfold takes it; groups in which nothing may be viewed are left out."""
+    """Return the groups of the sidebar in Unfold's format; groups without an entry for the user are left out."""
     groups = []
     for title, entries in settings.ADMIN_SIDEBAR:
         items = []

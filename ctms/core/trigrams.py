@@ -1,4 +1,4 @@
-"""Migrations of what searches need of PostgreSQL. On SQLite they do nothing: it is quick enough for what it holds."""
+"""Migration operations for searches on PostgreSQL. On SQLite, whose databases are small, they do nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.migrations.operations.base import Operation
 
 
 class TrigramsOfPostgreSQL(TrigramExtension):
-    """The extension pg_trgm. Django's own operation, taken back on SQLite, would ask there for extensions."""
+    """Creates the extension pg_trgm. Django's own operation fails when it is reversed on SQLite."""
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor == "postgresql":
@@ -17,10 +17,10 @@ class TrigramsOfPostgreSQL(TrigramExtension):
 
 
 class AddTrigramIndex(Operation):
-    """An index by which a text is found by any part of it, whatever its case: what `icontains` and the like ask.
+    """Creates an index that finds a text by any part of it, in either case, for look-ups such as `icontains`.
 
-    Besides, PostgreSQL learns from it how frequent the parts of the text are, which tells it when to leave the index
-    alone. Needs the extension pg_trgm, see `TrigramExtension` of django.contrib.postgres.
+    PostgreSQL also learns from it how frequent parts of the text are, and so when a scan is faster than the index.
+    Needs the extension pg_trgm, see `TrigramsOfPostgreSQL`.
     """
 
     reversible = True
@@ -33,7 +33,7 @@ class AddTrigramIndex(Operation):
         return type(self).__name__, [self.model_name, self.field_name], {}
 
     def state_forwards(self, app_label: str, state: Any) -> None:
-        """Nothing: models do not know of it."""
+        """Do nothing: the index is not part of the models' state."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         del from_state
@@ -42,7 +42,7 @@ class AddTrigramIndex(Operation):
         model = to_state.apps.get_model(app_label, self.model_name)
         quote = schema_editor.quote_name
         column = quote(model._meta.get_field(self.field_name).column)
-        # As Django writes the left side of these look-ups.
+        # The expression must be the one that Django writes for the column in these look-ups.
         schema_editor.execute(
             f"CREATE INDEX {quote(self._get_name(app_label))} ON {quote(model._meta.db_table)} "
             f"USING gin (UPPER({column}::text) gin_trgm_ops)"

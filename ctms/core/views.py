@@ -1,4 +1,4 @@
-"""Pages that know nothing of the Vault's objects."""
+"""The health check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 @require_safe
 @never_cache
 def show_health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  Django's signature
-    """200 while the database answers, else 503; for load balancers and container health checks."""
+    """Answer 200 while the database answers, else 503; for load balancers and container health checks."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

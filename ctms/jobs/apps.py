@@ -17,7 +17,7 @@ class JobsConfig(AppConfig):
 
 
 def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
-    """Each registered job has a definition, Inactive until an admin activates it. `flush` names no `apps`."""
+    """Add the definitions of registered jobs, Inactive. `apps` has a default because `flush` does not pass it."""
     from ctms.accounts.models import User
     from ctms.audit.actors import build_system_actor
     from ctms.audit.models import AuditEntry

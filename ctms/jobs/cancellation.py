@@ -1,4 +1,4 @@
-"""Cancelling runs: a queued one at once, a running one at its next batch, one whose worker died by the next tick."""
+"""Cancels runs: a queued one at once, a running one after its batch, one whose worker died at the next dispatch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.db import transaction
 
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
-from ctms.core.clock import format_time, get_now
-from ctms.core.errors import VaultError
+from ctms.core.clock import format_time, get_database_now
 from ctms.jobs.choices import RunState
+from ctms.jobs.errors import NotCancellableError, UnknownJobError
 from ctms.jobs.models import JobRun
-from ctms.jobs.registry import UnknownJobError, get_handler
+from ctms.jobs.registry import get_handler
 
 if TYPE_CHECKING:
     from ctms.audit.actors import Actor
@@ -21,23 +21,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class NotCancellableError(VaultError):
-    """The run ended already, or somebody cancelled it before."""
-
-
-class RunCancelledError(VaultError):
-    """Somebody cancelled the run: it ends here, and what it wrote so far stays."""
-
-    log = ""
-
-
 def cancel_run(*, run: JobRun, actor: Actor) -> JobRun:
-    """Cancel a run: afterwards it is Cancelled, or Running and about to stop. Returns it as it is now.
+    """Cancel a run and return it as stored: a queued one is Cancelled, a running one stops after its current batch.
 
-    Each step is conditional on the run's state, so that it can neither begin nor end unnoticed in between. Raises
-    NotCancellableError if it ended before, or was cancelled before.
+    Each update is conditional on the run's state, because the run may begin or end meanwhile. Raises
+    NotCancellableError if it ended or was cancelled before.
     """
-    now = get_now()
+    now = get_database_now()
     request = {"cancel_requested_at": now, "cancel_requested_by": actor.user}
     open_runs = JobRun.objects.filter(pk=run.pk, cancel_requested_at__isnull=True)
     with transaction.atomic():
@@ -56,13 +46,8 @@ def cancel_run(*, run: JobRun, actor: Actor) -> JobRun:
     return run
 
 
-def describe_cancellation(run: JobRun) -> str:
-    """Who cancelled the run, and when."""
-    return f"{run.cancel_requested_by} cancelled it at {format_time(run.cancel_requested_at)}."
-
-
 def abandon_unit(*, run: JobRun, message: str) -> None:
-    """Let the job know that nobody will do the unit of a cancelled run, in the transaction that ends the run."""
+    """Tell the job that the unit of a cancelled run will not be done. Call it in the transaction that ends the run."""
     try:
         abandon = get_handler(run.definition.key).abandon
     except UnknownJobError:
@@ -73,5 +58,5 @@ def abandon_unit(*, run: JobRun, message: str) -> None:
 
 def _explain_refusal(run: JobRun) -> str:
     if run.state == RunState.RUNNING:
-        return f"{describe_cancellation(run)} It stops after its current batch."
+        return f"{run.describe_cancellation()} It stops after its current batch."
     return f"It has ended already: {run.get_state_display()}. Nothing was cancelled."

@@ -30,6 +30,18 @@ class RunState(TextChoices):
 
 
 UNFINISHED_STATES = (RunState.QUEUED, RunState.RUNNING)
+
+
+class JobQueue(TextChoices):
+    """The queues of messages to workers, apart so that nothing waits behind work of another kind.
+
+    Ticks have one of their own as well, `ticks`; see the settings of Celery.
+    """
+
+    VAULT = "celery", "Work within the Vault: bulk edits, imports, generated activities, reports"
+    TRANSFERS = "transfers", "Transfers, which wait for CRMs"
+
+
 # The job did its work, though some records may have failed.
 SUCCESS_STATES = (RunState.SUCCEEDED, RunState.WITH_EXCEPTIONS)
 

@@ -1,4 +1,4 @@
-"""A panel of the console's landing page: the jobs that should have run and did not."""
+"""The panel of overdue jobs on the console's landing page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def register_overdue_panel() -> None:
-    """Called once, when the app is ready."""
+    """Register the panel. Called once, from `AppConfig.ready()`."""
     register_console_panel(
         ConsolePanel(
             title="Overdue jobs",

@@ -1,6 +1,6 @@
-"""Cron expressions in UTC. Celery reads the fields; which times they mean is computed here, exactly and both ways.
+"""Cron expressions in UTC. Celery's parser reads the fields; the next and the last due time are computed here.
 
-As crontab(5) has it: where both the day of the month and the day of the week are restricted, either is enough.
+If both the day of the month and the day of the week are restricted, either is enough, as crontab(5) says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SEARCHED_DAYS = 41 * 366
 
 
 class CronError(VaultError):
-    """Text that is no cron expression, or one that never comes true."""
+    """The text is no cron expression, or its day never comes, e.g. 30 February."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class _Field:
     hint: str = ""
 
     def parse(self, text: str) -> frozenset[int]:
-        """The numbers that the field allows. Raises CronError naming the field and what it takes."""
+        """Return the numbers that the field allows. Raises CronError naming the field and what it takes."""
         part = rf"(\*|{self.value}|({self.value})-({self.value}))"
         steps = rf"(\*|({self.value})-({self.value}))/[1-9]\d?"
         well_formed = all(re.fullmatch(rf"{part}|{steps}", each, re.ASCII) for each in text.split(","))
@@ -65,7 +65,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cron:
-    """The times of a cron expression."""
+    """A cron expression: times of a day, and the days. `either_day`: the day of month or of week is enough."""
 
     times: tuple[time, ...]
     days: frozenset[int]
@@ -74,21 +74,24 @@ class Cron:
     either_day: bool
 
     def find_next(self, after: datetime) -> datetime:
-        """The first time strictly after `after` (UTC). Raises CronError if none comes."""
+        """Return the first time strictly after `after` (UTC). Raises CronError if there is none."""
         for moment in self._list_moments(start=after.date(), step=1):
             if moment > after:
                 return moment
         raise CronError("No such day ever comes. Change the day of month or the month.")
 
     def find_last(self, until: datetime) -> datetime:
-        """The last time at or before `until` (UTC). Raises CronError if there was none."""
+        """Return the last time at or before `until` (UTC). Raises CronError if there is none."""
         for moment in self._list_moments(start=until.date(), step=-1):
             if moment <= until:
                 return moment
         raise CronError("No such day ever came. Change the day of month or the month.")
 
     def _list_moments(self, *, start: date, step: int) -> list[datetime]:
-        """The times of the first two days with any, counted from `start` on or back: one of them is looked for."""
+        """Return the times of the first two days that have any, from `start` forwards (`step` 1) or backwards (-1).
+
+        Two, because on the first all times may lie on the wrong side of the moment that is asked for.
+        """
         found: list[datetime] = []
         for number in range(_SEARCHED_DAYS):
             day = start + timedelta(days=step * number)

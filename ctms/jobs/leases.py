@@ -1,100 +1,142 @@
-"""Leases with fencing numbers: who holds one may write, and proves it in the same transaction as every write."""
+"""Leases with fencing numbers: a run writes only while it holds its lease, which every write checks.
+
+The check is a renewal of the lease in the same transaction as the write. Whether a holder is dead follows from looking
+at its lease several times and never seeing a renewal; no clock that somebody may set decides it.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import Exists, F
+from django.db import transaction
+from django.db.models import Exists, F, QuerySet
 
-from ctms.core.clock import get_now
-from ctms.core.errors import VaultError
-from ctms.jobs.cancellation import RunCancelledError, describe_cancellation
+from ctms.core.clock import get_database_now, get_uptime
+from ctms.jobs.choices import RunState
+from ctms.jobs.errors import LeaseLostError, RunCancelledError
 from ctms.jobs.models import JobRun, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
-
-class LeaseLostError(VaultError):
-    """Another run took over; whatever this one was about to write must not be written."""
+# What a lease is like that nobody has observed since its last renewal.
+_UNOBSERVED: dict[str, Any] = {"observed_at": None, "silent_seconds": 0.0}
 
 
 class LeaseHandle:
     """A lease that this process holds."""
 
-    def __init__(self, *, key: str, token: int, ttl: timedelta, run_id: int | None = None) -> None:
+    def __init__(self, *, key: str, token: int, run_id: int | None = None) -> None:
         self.key = key
         self.token = token
-        self._ttl = ttl
+        self._seconds = settings.JOB_LEASE_SECONDS
         self._run_id = run_id
-        self.renewed_at: datetime = get_now()
-        # The progress that was written last: {part: counts}, of which `total` (or `rows`) and `done` (or `selected`)
-        # become the progress bar.
+        self._renewed_at = get_uptime()
+        # The progress that was written last: {part: counts}. The progress bar shows `done` (or `selected`) of `total`
+        # (or `rows`).
         self.progress: dict[str, Any] = {}
         self.is_cancelled = False
-        # Told of progress as it is written; the command line shows it.
+        # Called with the progress when it is written; the command line shows it.
         self.listener: Callable[[dict[str, Any]], None] | None = None
 
     def renew(self, *, progress: dict[str, Any] | None = None) -> None:
-        """Extend the lease and show progress, in the transaction that it protects; and learn of a cancellation.
+        """Give a sign of life and store progress; call it in the transaction that the lease protects.
 
-        A cancellation is only noted: what this transaction writes is done and has to be kept. See `stop_if_cancelled`.
-        Raises LeaseLostError if another run holds the lease, also if it did and let go again.
+        If the run was cancelled, only `is_cancelled` is set, so that the work of this transaction is kept; see
+        `stop_if_cancelled`. Raises LeaseLostError if another run holds the lease, or has held it meanwhile.
         """
-        now = get_now()
-        values: dict[str, Any] = {"expires_at": now + self._ttl}
-        if progress is not None:
-            values["progress"] = progress
-        # One statement as long as nobody has cancelled; token and key stay conditions of the row itself, which the
-        # database looks at again if another transaction changed it meanwhile.
-        held = Lease.objects.filter(key=self.key, token=self.token)
+        begun = get_uptime()
+        values = _UNOBSERVED if progress is None else {**_UNOBSERVED, "progress": progress}
+        # One statement as long as nobody has cancelled. Key and token are conditions on the row itself, so that the
+        # database checks them again if another transaction changed the row meanwhile.
+        held = Lease.objects.filter(key=self.key, token=self.token, is_held=True)
         asked = JobRun.objects.filter(pk=self._run_id or 0, cancel_requested_at__isnull=False)
         if self.is_cancelled or not held.filter(~Exists(asked)).update(**values):
             if not held.update(**values):
                 raise LeaseLostError(f"Another run has taken over {self.key}; this one stops without writing.")
             self.is_cancelled = True
-        self.renewed_at = now
+        self._renewed_at = begun
         if progress is not None:
             self.progress = progress
             if self.listener is not None:
                 self.listener(progress)
 
     def renew_if_old(self) -> None:
-        """Renew once a third of the time has gone by; cheap enough to call while waiting."""
-        if get_now() - self.renewed_at > self._ttl / 3:
+        """Renew if a third of the lease's time has passed. Reads a counter alone before that, so call it often."""
+        if get_uptime() - self._renewed_at > self._seconds / 3:
             self.renew()
 
     def stop_if_run_out(self) -> None:
-        """To be called before what the database cannot fence, from any thread. Raises LeaseLostError.
+        """Raise LeaseLostError if the lease was not renewed in its time.
 
-        Asks the clock alone. A process that was stopped for a while finds here that another may have taken over.
+        Call it, from any thread, before e.g. a call to a CRM, which the database cannot undo. Only a counter is
+        read; a process that was suspended for a while learns here that another may have taken over.
         """
-        if get_now() - self.renewed_at >= self._ttl:
+        if get_uptime() - self._renewed_at >= self._seconds:
             raise LeaseLostError(f"The lease of {self.key} ran out, so another run may be at work; this one stops.")
 
     def stop_if_cancelled(self) -> None:
-        """To be called between batches. Raises RunCancelledError if somebody cancelled the run; else asks nothing."""
+        """Raise RunCancelledError if the last renewal found the run cancelled. Call it between batches."""
         if self.is_cancelled and self._run_id is not None:
             run = JobRun.objects.select_related("cancel_requested_by").get(pk=self._run_id)
-            raise RunCancelledError(describe_cancellation(run))
+            raise RunCancelledError(run.describe_cancellation())
 
     def release(self) -> None:
-        """Let go. Nothing happens if another run holds the lease by now."""
-        Lease.objects.filter(key=self.key, token=self.token).update(expires_at=get_now(), run=None)
+        """Give the lease back, so that it is free at once; does nothing if another run holds it by now."""
+        Lease.objects.filter(key=self.key, token=self.token).update(is_held=False, run=None)
 
 
 def acquire_lease(*, key: str, run: JobRun | None) -> LeaseHandle | None:
-    """Take the lease if it is free or has run out; None if another run holds it."""
-    now = get_now()
-    ttl = timedelta(seconds=settings.JOB_LEASE_SECONDS)
-    Lease.objects.get_or_create(key=key, defaults={"expires_at": now})
-    taken = Lease.objects.filter(key=key, expires_at__lte=now).update(
-        token=F("token") + 1, run=run, expires_at=now + ttl, progress={}
-    )
-    if not taken:
-        return None
+    """Take the lease if it is free; return None if another holds it.
+
+    A lease whose holder is dead is free, unless its run is still Running: `ctms.jobs.queue` ends that first.
+    """
+    Lease.objects.get_or_create(key=key)
+    if not _take(key=key, run=run):
+        left = find_dead_leases(Lease.objects.filter(key=key).exclude(run__state=RunState.RUNNING))
+        if not any(fence_dead(lease) for lease in left) or not _take(key=key, run=run):
+            return None
     token = Lease.objects.values_list("token", flat=True).get(key=key)
-    return LeaseHandle(key=key, token=token, ttl=ttl, run_id=run.pk if run is not None else None)
+    return LeaseHandle(key=key, token=token, run_id=run.pk if run is not None else None)
+
+
+def find_dead_leases(leases: QuerySet[Lease]) -> list[Lease]:
+    """Observe those of the leases that are held, and return those whose holder is dead.
+
+    A holder is dead when observations without a renewal between them add up to JOB_LEASE_SECONDS. Each counts the
+    seconds since the one before by the database's clock, but never less than none and never more than half of
+    JOB_LEASE_SECONDS: a clock that is set back postpones nothing, and one that is set forward kills nobody. A lease
+    whose row is locked is left out, since its holder is just writing.
+    """
+    with transaction.atomic():
+        held = list(
+            leases.filter(is_held=True)
+            .select_related("run__definition")
+            .select_for_update(of=("self",), skip_locked=True)
+            .order_by("pk")
+        )
+        now = get_database_now()
+        for lease in held:
+            if lease.observed_at is not None:
+                since = (now - lease.observed_at).total_seconds()
+                lease.silent_seconds += min(max(since, 0.0), settings.JOB_LEASE_SECONDS / 2)
+            lease.observed_at = now
+            lease.save(update_fields=["observed_at", "silent_seconds"])
+    return [lease for lease in held if lease.silent_seconds >= settings.JOB_LEASE_SECONDS]
+
+
+def fence_dead(lease: Lease) -> bool:
+    """Take a lease from its dead holder; False if it was renewed, released or taken meanwhile.
+
+    Its token is raised, so that the holder can write no more if it is slow and not dead.
+    """
+    dead = Lease.objects.filter(
+        pk=lease.pk, token=lease.token, is_held=True, silent_seconds__gte=settings.JOB_LEASE_SECONDS
+    )
+    return bool(dead.update(token=F("token") + 1, is_held=False, run=None))
+
+
+def _take(*, key: str, run: JobRun | None) -> bool:
+    free = Lease.objects.filter(key=key, is_held=False)
+    return bool(free.update(token=F("token") + 1, is_held=True, run=run, progress={}, **_UNOBSERVED))

@@ -1,4 +1,4 @@
-"""E-mail through Django's settings: sending it, and saying in words where it goes and why it did not."""
+"""Sends e-mail through Django's settings, and describes where it goes and why it could not be sent."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class MailError(VaultError):
-    """An e-mail was not handed over; the message says why and what to do."""
+    """An e-mail was not accepted by the backend or server; the message says why and what to do."""
 
 
 def send_mail(*, subject: str, text: str, to: Sequence[str]) -> None:
-    """Hand one e-mail over. Raises MailError, also for a server that does not answer in time."""
+    """Send one e-mail. Raises MailError if it is not accepted, also if the server does not answer in time."""
     message = EmailMessage(subject=f"[{settings.VAULT_NAME}] {subject}", body=text, to=list(to))
     try:
         sent = message.send()
@@ -34,7 +34,7 @@ def send_mail(*, subject: str, text: str, to: Sequence[str]) -> None:
 
 
 def send_test_mail(user: User) -> str:
-    """Send a test to the user's own address; where it went, in words. Raises MailError."""
+    """Send a test e-mail to the user's own address; return a sentence saying where it went. Raises MailError."""
     if not user.email:
         raise MailError("You have no e-mail address. Enter one on your record under Settings > Users.")
     send_mail(
@@ -46,7 +46,7 @@ def send_test_mail(user: User) -> str:
 
 
 def describe_backend() -> str:
-    """Where e-mail goes, without the password."""
+    """Return where e-mail goes, in words and without the password."""
     name = settings.EMAIL_BACKEND.removesuffix(".EmailBackend").rpartition(".")[2]
     if name == "smtp":
         return f"to the mail server {settings.EMAIL_HOST}, port {settings.EMAIL_PORT}"
@@ -60,7 +60,7 @@ def describe_backend() -> str:
 
 
 def list_mail_settings() -> list[tuple[str, str]]:
-    """The settings that e-mail is sent with, as (name, value); never the password."""
+    """Return the settings that e-mail is sent with, as (name, value), without the password."""
     rows = [("Where e-mail goes", describe_backend()), ("From", settings.DEFAULT_FROM_EMAIL)]
     if settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
         security = "TLS" if settings.EMAIL_USE_SSL else "STARTTLS" if settings.EMAIL_USE_TLS else "none"
@@ -73,7 +73,7 @@ def list_mail_settings() -> list[tuple[str, str]]:
 
 
 def describe_mail_error(error: BaseException) -> str:
-    """What went wrong and what to do. The server's own words stay out: they may hold what was sent."""
+    """Return what went wrong and what to do. The server's own message is left out: it may quote what was sent."""
     place = describe_backend()
     code = getattr(error, "smtp_code", None)
     kind = f"{type(error).__name__}{f', code {code}' if code else ''}"
@@ -83,7 +83,7 @@ def describe_mail_error(error: BaseException) -> str:
     return f"The e-mail was not sent ({kind}; {place}). Check EMAIL_URL, and the log of the mail server."
 
 
-# The first that fits, so the special ones come first.
+# The first match counts, so subclasses come before their base classes.
 _REMEDIES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (smtplib.SMTPAuthenticationError,),

@@ -1,4 +1,4 @@
-"""Job definitions, their runs, and the leases that keep two workers from doing one thing."""
+"""Job definitions, their clocks and runs, and the leases that keep two workers from doing the same work."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django.db import models
 from django.db.models import Q
 
 from ctms.core.choices import RecordStatus
-from ctms.core.clock import get_now
+from ctms.core.clock import format_time, get_now
 from ctms.core.models import AuditedModel
 from ctms.jobs.choices import UNFINISHED_STATES, Frequency, RunState, RunTrigger, Weekday
 from ctms.jobs.cron import CronError, parse_cron
 
 
 class JobDefinition(AuditedModel):
-    """A job that admins may activate, reschedule and start. What it does is registered code, found by `key`."""
+    """A job that admins activate, reschedule and start. Its code is the handler that is registered under `key`."""
 
     object_name = "admin:jobs"
 
@@ -70,12 +70,15 @@ class JobDefinition(AuditedModel):
 
 
 class JobClock(models.Model):
-    """When a job is due next. Claimed by conditional update, so that of two beats one dispatches."""
+    """When a job is due next. It is updated conditionally, so that only one of two beats dispatches the job."""
 
     definition = models.OneToOneField(JobDefinition, on_delete=models.CASCADE, related_name="clock")
     next_run_at = models.DateTimeField()
     counted_from = models.DateTimeField(
         default=get_now, help_text="since when the job is expected to run as it is scheduled"
+    )
+    counted_after = models.PositiveBigIntegerField(
+        default=0, help_text="the number of the newest run at that moment: only what later runs did counts"
     )
     notified_at = models.DateTimeField(null=True, blank=True, help_text="when people were told that it is overdue")
 
@@ -112,13 +115,10 @@ class JobRun(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes: ClassVar = [
-            # The last success of each unit, asked by every tick.
+            # For the last success of each unit, which every dispatch reads.
             models.Index(fields=("definition", "unit_key", "state", "finished_at"), name="run_by_unit_and_state"),
         ]
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=("definition", "unit_key", "slot", "attempt"), name="job_run_once_per_unit_and_slot"
-            ),
             models.UniqueConstraint(
                 fields=("definition", "unit_key"),
                 condition=Q(state__in=UNFINISHED_STATES),
@@ -130,14 +130,25 @@ class JobRun(models.Model):
         unit = f" · {self.unit_label}" if self.unit_label else ""
         return f"{self.definition}{unit} · {self.slot:%Y-%m-%d %H:%M} UTC"
 
+    def describe_cancellation(self) -> str:
+        """Return a sentence saying who cancelled the run, and when."""
+        return f"{self.cancel_requested_by} cancelled it at {format_time(self.cancel_requested_at)}."
+
 
 class Lease(models.Model):
-    """The right to work on one thing for a while. `token` goes up with every owner: a fencing number."""
+    """The right of one run to work on something. `token` is a fencing number: it grows by owner.
+
+    Every renewal clears what observers noted; see `find_dead_leases` in ctms/jobs/leases.py.
+    """
 
     key = models.CharField(max_length=170, unique=True)
     token = models.PositiveBigIntegerField(default=0)
     run = models.ForeignKey(JobRun, on_delete=models.PROTECT, null=True, related_name="leases")
-    expires_at = models.DateTimeField()
+    is_held = models.BooleanField(default=False)
+    observed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when somebody last looked for a sign of life; empty since the last one"
+    )
+    silent_seconds = models.FloatField(default=0, help_text="how long it has been observed without a sign of life")
     progress = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:

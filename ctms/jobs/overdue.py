@@ -1,4 +1,4 @@
-"""Telling people by e-mail that a job is overdue: once, however many ticks notice it at once."""
+"""Tells people by e-mail that a job is overdue: once, even if several dispatches notice it at the same time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
-from ctms.core.clock import get_now
-from ctms.jobs.leases import LeaseLostError, acquire_lease
+from ctms.core.clock import get_database_now
+from ctms.jobs.errors import LeaseLostError
+from ctms.jobs.leases import acquire_lease
 from ctms.jobs.mail import MailError, send_mail
 from ctms.jobs.models import JobClock, JobDefinition
 from ctms.jobs.schedules import describe_schedule
@@ -26,10 +27,10 @@ log = structlog.get_logger(__name__)
 
 
 def notify_overdue_jobs() -> int:
-    """Send one e-mail for each job that became overdue, and forget those that recovered; how many were sent.
+    """Send one e-mail for each job that became overdue; return how many were sent. A recovered job may be told again.
 
-    Who sends holds a lease, so that of several ticks one does; a mail that fails is tried again by the next tick, as is
-    one whose sender died.
+    A lease sees to it that only one of several dispatches sends. If sending fails, or the process dies, the next
+    dispatch tries again.
     """
     told = dict(JobClock.objects.filter(notified_at__isnull=False).values_list("pk", "notified_at"))
     overdue = list_overdue_jobs()
@@ -41,7 +42,7 @@ def notify_overdue_jobs() -> int:
 
 
 def list_recipients(definition: JobDefinition) -> list[str]:
-    """Addresses of the admins of jobs and of the job's owner, each once."""
+    """Return the addresses of all users who may manage jobs and of the job's owner, each once."""
     admins = (
         User.objects.filter(is_active=True)
         .filter(Q(is_superuser=True) | Q(security_profile__isnull=False))
@@ -64,14 +65,14 @@ def _notify(job: OverdueJob) -> bool:
     if lease is None:
         return False
     try:
-        # Who held the lease before may have sent it since the jobs were listed.
+        # The process that held the lease before may have sent it since the jobs were listed.
         unsent = JobClock.objects.filter(pk=job.clock.pk, notified_at__isnull=True)
         if not unsent.exists():
             return False
         send_mail(subject=f"{job.definition} is overdue", text=_write_text(job), to=recipients)
         with transaction.atomic():
             lease.renew()
-            unsent.update(notified_at=get_now())
+            unsent.update(notified_at=get_database_now())
     except MailError as error:
         log.warning("overdue_mail_not_sent", job=job.definition.key, error=str(error))
         return False

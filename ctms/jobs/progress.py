@@ -1,4 +1,4 @@
-"""How far a run is, from the counts that its job writes with every renewal of its lease."""
+"""Computes how far a run is from the counts that its job stores with every renewal of the lease."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from ctms.jobs.models import JobRun
 
-# What a part's progress is told by; none of them is a count of the result.
+# Keys of a part's progress that are not counts of its result.
 PROGRESS_KEYS = frozenset({"total", "rows", "done"})
 _SECONDS_BEFORE_A_RATE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunProgress:
-    """`total` is None while it is not known; `rate` is in records a second, `remaining` in seconds."""
+    """How far a run is. `total` is None while unknown; `rate` is in records a second, `remaining` in seconds."""
 
     done: int
     total: int | None
@@ -28,17 +28,17 @@ class RunProgress:
 
     @property
     def percent(self) -> int | None:
-        """How much of what is known is done, 0–100."""
+        """The share of the total that is done, 0–100; None while the total is unknown."""
         if not self.total:
             return None
         return min(100, self.done * 100 // self.total)
 
 
 def compute_progress(*, run: JobRun, progress: dict[str, Any], now: datetime) -> RunProgress:
-    """Sum `{part: counts}` up. A part's `done` is what it says, or what it selected; its total is `total` or `rows`.
+    """Sum the progress of the parts, given as `{part: counts}`.
 
-    A part without a total makes that of the run unknown. A run that took over counts from where another one began, so
-    that it has no rate of its own.
+    A part has done its `done` or else `selected` records, of `total` or else `rows`. If one part has no total, the run
+    has none. A run that took over has no rate, because its counts include what the interrupted run did.
     """
     parts: list[dict[str, int]] = [counts for counts in progress.values() if isinstance(counts, dict)]
     done = sum(part.get("done", part.get("selected", 0)) for part in parts)
@@ -52,7 +52,7 @@ def compute_progress(*, run: JobRun, progress: dict[str, Any], now: datetime) ->
 
 
 def describe_progress(progress: RunProgress) -> str:
-    """`400 of 1,000 · 1,200 a minute · about 30 s left`, as far as it is known."""
+    """Return e.g. `400 of 1,000 · 1,200 a minute · about 30 s left`, less what is not known."""
     parts = [f"{progress.done:,} of {progress.total:,}" if progress.total is not None else f"{progress.done:,} so far"]
     if progress.rate is not None:
         parts.append(f"{progress.rate * 60:,.0f} a minute")
@@ -62,9 +62,9 @@ def describe_progress(progress: RunProgress) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """`0.4 s`, `3 min 5 s` or `2 h 10 min`."""
+    """Return a duration as `0.4 s`, `3 min 5 s` or `2 h 10 min`."""
     if seconds < 60:  # noqa: PLR2004  seconds of a minute
-        return f"{seconds:.1f} s" if seconds < 10 else f"{round(seconds)} s"  # noqa: PLR2004  a digit more where it counts
+        return f"{seconds:.1f} s" if seconds < 10 else f"{round(seconds)} s"  # noqa: PLR2004  a decimal for short times
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004  minutes of an hour
         return f"{minutes} min {rest} s"

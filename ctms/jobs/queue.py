@@ -1,4 +1,4 @@
-"""The queue. Rows are the queue; a message only says that a row may be looked at, and may be lost or come twice."""
+"""The queue of runs. The database rows are the queue; a message only names a row, and may be lost or come twice."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
+from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Q
 from kombu.exceptions import KombuError
 
-from ctms.core.clock import get_now
-from ctms.jobs.cancellation import abandon_unit, describe_cancellation
+from ctms.core.clock import get_database_now
+from ctms.jobs.cancellation import abandon_unit
 from ctms.jobs.choices import RunState, RunTrigger
+from ctms.jobs.leases import fence_dead, find_dead_leases
 from ctms.jobs.models import JobDefinition, JobRun, Lease
+from ctms.jobs.registry import find_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +30,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MAX_TAKEOVERS = 5
+# A page that sends a message answers within seconds although Redis hangs; workers and beat wait for it.
+_IMPATIENT = {"socket_timeout": 1.5, "socket_connect_timeout": 1.5, "max_retries": 0}
+EXECUTE_RUN = "jobs.execute_run"  # name of the task in ctms.jobs.tasks that executes a run
 
 
 def queue_runs(
     *, definition: JobDefinition, units: Sequence[JobUnit], slot: datetime, trigger: RunTrigger, user: User | None
 ) -> list[JobRun]:
-    """Queue a run for each unit that has none unfinished; the database refuses a second one."""
+    """Queue and return a run for each unit without an unfinished one; a database constraint refuses a second."""
     runs = []
     for unit in units:
         try:
@@ -42,22 +48,21 @@ def queue_runs(
                     unit_key=unit.key,
                     unit_label=unit.label,
                     slot=slot,
-                    queued_at=get_now(),
+                    queued_at=get_database_now(),
                     trigger=trigger,
                     requested_by=user,
                 )
-                _send_on_commit(run)
                 runs.append(run)
         except IntegrityError:
             log.info("job_run_not_queued_twice", job=definition.key, unit=unit.label)
+    _send_on_commit(runs)
     return runs
 
 
 def take_over_interrupted() -> int:
-    """Mark runs whose lease ran out as Interrupted, and queue their work anew; how many were queued."""
+    """Mark runs whose worker is dead as Interrupted and queue a successor of each; return how many were queued."""
     taken = 0
-    ran_out = Lease.objects.filter(run__state=RunState.RUNNING, expires_at__lte=get_now())
-    for lease in ran_out.select_related("run__definition").order_by("run_id"):
+    for lease in find_dead_leases(Lease.objects.all()):
         with transaction.atomic():
             if not interrupt_dead_run(lease) or lease.run is None or lease.run.attempt > MAX_TAKEOVERS:
                 continue
@@ -69,26 +74,23 @@ def take_over_interrupted() -> int:
                 attempt=lease.run.attempt + 1,
                 trigger=RunTrigger.TAKEOVER,
                 requested_by_id=lease.run.requested_by_id,
-                queued_at=get_now(),
+                queued_at=get_database_now(),
             )
-            _send_on_commit(successor)
+            _send_on_commit([successor])
             taken += 1
     return taken
 
 
 def interrupt_dead_run(lease: Lease) -> bool:
-    """Mark the run that let `lease` run out as Interrupted; False if it renewed the lease after all, or ended.
+    """Mark the run of a lease whose holder is dead as Interrupted; True if another run should go on with its work.
 
-    A cancelled one becomes Cancelled instead, and False says that nobody is to go on with it. The lease is fenced off
-    in the same transaction: should its owner be slow and not dead, it can write no more.
+    False if the holder renewed the lease meanwhile or ended, or was no run, or if the run was cancelled, in which case
+    it becomes Cancelled. The holder is fenced in the same transaction.
     """
-    now = get_now()
     with transaction.atomic():
-        fenced = Lease.objects.filter(pk=lease.pk, token=lease.token, expires_at__lte=now).update(
-            token=F("token") + 1, run=None
-        )
-        if not fenced or lease.run is None:
+        if not fence_dead(lease) or lease.run is None:
             return False
+        now = get_database_now()
         goes_on = (
             "another run goes on from here"
             if lease.run.attempt <= MAX_TAKEOVERS
@@ -107,9 +109,9 @@ def interrupt_dead_run(lease: Lease) -> bool:
 
 
 def _end_cancelled(*, lease: Lease, run_id: int, now: datetime) -> None:
-    """End a run that was cancelled, and whose worker died before it noticed."""
+    """Mark a run as Cancelled whose worker died after the cancellation and before it noticed."""
     run = JobRun.objects.select_related("definition", "cancel_requested_by").get(pk=run_id)
-    message = f"{describe_cancellation(run)} Its worker had stopped in the middle."
+    message = f"{run.describe_cancellation()} Its worker had stopped in the middle."
     if JobRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(
         state=RunState.CANCELLED, finished_at=now, result=lease.progress, message=message
     ):
@@ -117,30 +119,42 @@ def _end_cancelled(*, lease: Lease, run_id: int, now: datetime) -> None:
 
 
 def send_stuck_again() -> int:
-    """Send messages anew for rows that stayed queued; how many.
+    """Send the message of each row that stayed queued too long once more; return how many were sent.
 
-    Theirs was lost between commit and broker or with the broker, or the command died that was to run them itself.
+    The first one was lost on the way to the broker or with it, or the command died that was to execute the run itself.
     """
-    patience = get_now() - timedelta(seconds=settings.JOB_REQUEUE_SECONDS)
+    now, patience = get_database_now(), timedelta(seconds=settings.JOB_REQUEUE_SECONDS)
+    # A row of the future was queued before the clock was set back.
+    stuck = Q(queued_at__lte=now - patience) | Q(queued_at__gte=now + patience)
     sent = 0
-    for run in JobRun.objects.filter(state=RunState.QUEUED, queued_at__lte=patience).order_by("id"):
+    for run in JobRun.objects.filter(stuck, state=RunState.QUEUED).order_by("id"):
         with transaction.atomic():
             if JobRun.objects.filter(pk=run.pk, state=RunState.QUEUED, queued_at=run.queued_at).update(
-                queued_at=get_now()
+                queued_at=get_database_now()
             ):
-                _send_on_commit(run)
+                _send_on_commit([run])
                 sent += 1
     return sent
 
 
-def _send_on_commit(run: JobRun) -> None:
-    transaction.on_commit(partial(_send, run.pk))
+def _send_on_commit(runs: Sequence[JobRun]) -> None:
+    transaction.on_commit(partial(_send, [run.pk for run in runs]))
 
 
-def _send(run_id: int) -> None:
-    from ctms.jobs.tasks import execute_job_run  # noqa: PLC0415  tasks import the services, which import this module
+def send_message(run_id: int) -> None:
+    """Send the workers a message to execute the run. Raises OSError or KombuError if the broker does not take it."""
+    key = JobRun.objects.values_list("definition__key", flat=True).get(pk=run_id)
+    with current_app.connection_for_write(transport_options=_IMPATIENT) as connection:
+        current_app.send_task(
+            EXECUTE_RUN, args=[run_id], queue=find_queue(key), connection=connection, ignore_result=True, retry=False
+        )
 
-    try:
-        execute_job_run.delay(run_id)
-    except (OSError, KombuError) as error:  # the row stays queued and a later tick sends it again
-        log.warning("job_message_not_sent", run=run_id, error=type(error).__name__)
+
+def _send(run_ids: Sequence[int]) -> None:
+    for run_id in run_ids:
+        try:
+            send_message(run_id)
+        except (OSError, KombuError) as error:
+            # The rows stay queued and are sent again later. A page that waited for each of them would wait for long.
+            log.warning("job_message_not_sent", run=run_id, error=type(error).__name__)
+            return

@@ -1,4 +1,4 @@
-"""What jobs do: a higher floor registers its handler from `AppConfig.ready()`, and this one runs it unseen."""
+"""The registry of job handlers. An app registers the handlers of its jobs from `AppConfig.ready()`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ctms.core.errors import VaultError
-from ctms.jobs.choices import Frequency, RunState
+from ctms.jobs.choices import Frequency, JobQueue, RunState
+from ctms.jobs.errors import UnknownJobError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,13 +16,9 @@ if TYPE_CHECKING:
     from ctms.jobs.models import JobRun
 
 
-class UnknownJobError(VaultError):
-    """A job definition of which no installed app has the code."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobUnit:
-    """A part of a job's work that runs on its own: `key` tells it apart, `label` is read by people."""
+    """A part of a job's work that has a run of its own. `key` identifies it, `label` is its name for people."""
 
     key: str
     label: str
@@ -30,7 +26,7 @@ class JobUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What a handler is given: its run, and the lease that it has to renew with every transaction it writes."""
+    """What a handler gets: its run, and the lease that it must renew in every transaction that writes."""
 
     run: JobRun
     lease: LeaseHandle
@@ -38,7 +34,7 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """How a run ended: final state, one sentence, figures for the history, log lines."""
+    """How a run ended: its state, a sentence, counts as `{part: counts}`, and log lines."""
 
     state: RunState
     message: str
@@ -48,12 +44,14 @@ class RunOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHandler:
-    """A job: `list_units` says what there is to do now, `execute` does one unit.
+    """A job: `list_units` returns the units that there are to do now, `execute` does one of them.
 
-    `execute` calls `context.lease.stop_if_cancelled()` between its batches. `abandon` is told, by key and with the
-    reason, of a unit whose run was cancelled while nobody was at work on it. The job is delivered with `frequency` and
-    `hour` (UTC). For the console, `about` says what it does, `idle` why it has no units, and `part_labels` names the
-    parts of its results, in the order in which they are shown; objects have their own names.
+    `execute` calls `context.lease.stop_if_cancelled()` between its batches. `abandon` is called with the key of a unit
+    and a message if the unit's run was cancelled while no worker executed it. Workers take its runs from `queue`.
+    `frequency` and `hour` (UTC) are the schedule at first. For the console, `about` says what the job does, `idle` why
+    it has no units, and `part_labels` names the parts of its results in the order in which they are shown; a part that
+    is an object has the object's name. Jobs with the same `lease_name` (by default the job's key) do not work on the
+    same unit at once: a run waits for that of another job.
     """
 
     key: str
@@ -61,23 +59,25 @@ class JobHandler:
     list_units: Callable[[], list[JobUnit]]
     execute: Callable[[RunContext], RunOutcome]
     abandon: Callable[[str, str], None] | None = None
+    queue: JobQueue = JobQueue.VAULT
     frequency: Frequency = Frequency.HOURLY
     hour: int = 0
     about: str = ""
     idle: str = "nothing waits for it"
     part_labels: Mapping[str, str] = field(default_factory=dict)
+    lease_name: str = ""
 
 
 _handlers: dict[str, JobHandler] = {}
 
 
 def register_job(handler: JobHandler) -> None:
-    """Make a job known."""
+    """Register a job under its key."""
     _handlers[handler.key] = handler
 
 
 def get_handler(key: str) -> JobHandler:
-    """The handler of a job. Raises UnknownJobError if no installed app registers it."""
+    """Return the handler of a job. Raises UnknownJobError if no installed app has registered it."""
     try:
         return _handlers[key]
     except KeyError:
@@ -86,18 +86,29 @@ def get_handler(key: str) -> JobHandler:
         ) from None
 
 
+def find_handler(key: str) -> JobHandler | None:
+    """Return the handler of a job; None if no installed app has registered it."""
+    return _handlers.get(key)
+
+
 def find_about(key: str) -> str:
-    """What a job does; empty if no installed app does it."""
-    handler = _handlers.get(key)
+    """Return what a job does, in words; empty if no installed app has registered it."""
+    handler = find_handler(key)
     return handler.about if handler else ""
 
 
 def find_part_labels(key: str) -> Mapping[str, str]:
-    """Names of the parts of a job's results; none if no installed app does it."""
+    """Return the names of the parts of a job's results; none if no installed app has registered it."""
     handler = _handlers.get(key)
     return handler.part_labels if handler else {}
 
 
+def find_queue(key: str) -> JobQueue:
+    """Return the queue of a job's runs; the common one if no installed app has registered it."""
+    handler = _handlers.get(key)
+    return handler.queue if handler else JobQueue.VAULT
+
+
 def list_handlers() -> list[JobHandler]:
-    """All registered jobs."""
+    """Return the handlers of all registered jobs."""
     return list(_handlers.values())

@@ -1,4 +1,4 @@
-"""When a job is due: pure functions of its definition and the time."""
+"""Computes when a job is due, from its definition and a time alone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def compute_next_run(*, definition: JobDefinition, after: datetime) -> datetime:
-    """The first due time strictly after `after` (UTC). Slots missed in between are not made up for.
+    """Return the first due time strictly after `after` (UTC); due times before it that were missed are not caught up.
 
-    Raises CronError if the definition's cron expression is none.
+    Raises CronError if the definition's cron expression is invalid.
     """
     if definition.frequency == Frequency.CRON:
         return parse_cron(definition.cron).find_next(after)
@@ -24,7 +24,7 @@ def compute_next_run(*, definition: JobDefinition, after: datetime) -> datetime:
 
 
 def list_next_runs(*, definition: JobDefinition, after: datetime, count: int) -> list[datetime]:
-    """The first `count` due times after `after`."""
+    """Return the first `count` due times after `after`. Raises CronError as `compute_next_run` does."""
     found: list[datetime] = []
     for _ in range(count):
         found.append(compute_next_run(definition=definition, after=found[-1] if found else after))
@@ -32,7 +32,7 @@ def list_next_runs(*, definition: JobDefinition, after: datetime, count: int) ->
 
 
 def compute_interval(*, definition: JobDefinition, at: datetime) -> timedelta:
-    """From the last due time at or before `at` to the next one: how long the schedule lets a job rest."""
+    """Return the time from the last due time at or before `at` to the next one."""
     if definition.frequency != Frequency.CRON:
         return _find_slot(definition=definition, at=at)[1]
     cron = parse_cron(definition.cron)
@@ -40,7 +40,7 @@ def compute_interval(*, definition: JobDefinition, at: datetime) -> timedelta:
 
 
 def describe_schedule(definition: JobDefinition) -> str:
-    """When the job is due, in words."""
+    """Return the schedule in words, e.g. `Every day at 06:00 UTC`."""
     if definition.frequency == Frequency.CRON:
         return f"Cron {definition.cron} (UTC)"
     if definition.frequency == Frequency.HOURLY:
@@ -52,7 +52,7 @@ def describe_schedule(definition: JobDefinition) -> str:
 
 
 def _find_slot(*, definition: JobDefinition, at: datetime) -> tuple[datetime, timedelta]:
-    """The due time of the hour, day or week of `at`, and how long it is to the next one."""
+    """Return the due time in the hour, on the day or in the week from `at`, and the time between two due times."""
     if definition.frequency == Frequency.HOURLY:
         return at.replace(minute=definition.minute, second=0, microsecond=0), timedelta(hours=1)
     slot = at.replace(hour=definition.hour, minute=definition.minute, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""What the pages of Operations read: which jobs are overdue, what runs, what waits."""
+"""Reads overdue jobs, running runs and queued runs for the console and for e-mails."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from django.db.models import Max, Min, Q
+from django.db.models import F, Max, Min, Q
 
 from ctms.core.choices import RecordStatus
-from ctms.core.clock import format_time, get_now
+from ctms.core.clock import format_time, get_database_now
 from ctms.jobs.choices import SUCCESS_STATES, RunState
 from ctms.jobs.cron import CronError
 from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease
@@ -30,7 +30,7 @@ _UnitKey = tuple[int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverdueJob:
-    """An Active job of which at least one unit has not succeeded for longer than its schedule allows."""
+    """An Active job with a unit that has not succeeded for longer than the schedule allows; `sentence` says why."""
 
     definition: JobDefinition
     clock: JobClock
@@ -39,8 +39,16 @@ class OverdueJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Success:
+    """When a unit succeeded last: ever, and of the runs that count since the clock began to count (None: of none)."""
+
+    last: datetime
+    counted: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunningRun:
-    """A run at work, and how far it is."""
+    """A run at work, its progress, and for how many seconds it has run."""
 
     run: JobRun
     progress: RunProgress
@@ -48,19 +56,18 @@ class RunningRun:
 
 
 def list_overdue_jobs() -> list[OverdueJob]:
-    """Active jobs whose last success is older than one interval of their schedule plus fifteen minutes.
+    """Return Active jobs whose last success is older than one interval of their schedule plus fifteen minutes.
 
-    A job that has nothing to do is not overdue, nor is one before its first slot since it was activated or rescheduled.
-    The number of statements does not depend on the number of jobs, units or runs, but for what registered jobs ask to
-    list their units.
+    A job without units is not overdue, nor is one before its first due time since it was activated or rescheduled. The
+    number of statements does not grow with jobs, units or runs; only the jobs' `list_units` may add some.
     """
-    now = get_now()
+    now = get_database_now()
     clocks = [
         clock
         for clock in JobClock.objects.filter(definition__status=RecordStatus.ACTIVE)
         .select_related("definition__owner")
         .order_by("definition__name", "pk")
-        # Within its first interval nothing can be overdue, which spares the rest in most installations at rest.
+        # A job within its first interval cannot be overdue, and need not be asked for its units.
         if _is_due_since(clock=clock, at=clock.counted_from, now=now)
     ]
     units = {clock.definition_id: _list_units(clock.definition) for clock in clocks}
@@ -71,7 +78,8 @@ def list_overdue_jobs() -> list[OverdueJob]:
     for clock in clocks:
         for unit in units[clock.definition_id] or ():
             key = (clock.definition_id, unit.key)
-            reference = max(successes.get(key, clock.counted_from), clock.counted_from)
+            counted = successes[key].counted if key in successes else None
+            reference = max(counted or clock.counted_from, clock.counted_from)
             if _is_due_since(clock=clock, at=reference, now=now):
                 late[key] = reference
     missed = _find_missed_slots(late, until=now - GRACE)
@@ -88,8 +96,8 @@ def list_overdue_jobs() -> list[OverdueJob]:
 
 
 def list_running_runs() -> list[RunningRun]:
-    """Runs at work, the longest first, with the progress that their lease holds."""
-    now = get_now()
+    """Return the runs at work, the longest first, with the progress that their leases hold."""
+    now = get_database_now()
     runs = JobRun.objects.filter(state=RunState.RUNNING).select_related(
         "definition", "requested_by", "cancel_requested_by"
     )
@@ -105,17 +113,17 @@ def list_running_runs() -> list[RunningRun]:
 
 
 def list_queued_runs() -> list[JobRun]:
-    """Runs that wait for a worker, the oldest first."""
+    """Return the runs that wait for a worker, the oldest first."""
     return list(
         JobRun.objects.filter(state=RunState.QUEUED).select_related("definition", "requested_by").order_by("id")
     )
 
 
 def _list_units(definition: JobDefinition) -> list[JobUnit] | None:
-    """What the job has to do; None if it cannot say."""
+    """Return the units of the job; None if listing them fails."""
     try:
         return get_handler(definition.key).list_units()
-    except Exception:  # a job's fault is no reason to show nothing of the others; its slot stays due, which shows
+    except Exception:  # one job's error must not hide the others; its clock stays due, so that it is shown as overdue
         log.exception("job_units_not_listed", job=definition.key)
         return None
 
@@ -127,7 +135,7 @@ def _is_due_since(*, clock: JobClock, at: datetime, now: datetime) -> bool:
         return False
 
 
-def _find_last_successes(keys: Iterable[_UnitKey]) -> dict[_UnitKey, datetime]:
+def _find_last_successes(keys: Iterable[_UnitKey]) -> dict[_UnitKey, _Success]:
     wanted = set(keys)
     rows = (
         JobRun.objects.filter(
@@ -137,16 +145,21 @@ def _find_last_successes(keys: Iterable[_UnitKey]) -> dict[_UnitKey, datetime]:
             finished_at__isnull=False,
         )
         .values_list("definition_id", "unit_key")
-        .annotate(last=Max("finished_at"))
+        .annotate(
+            last=Max("finished_at"),
+            counted=Max("finished_at", filter=Q(pk__gt=F("definition__clock__counted_after"))),
+        )
         .order_by()
     )
     return {
-        (definition_id, unit_key): last for definition_id, unit_key, last in rows if (definition_id, unit_key) in wanted
+        (definition_id, unit_key): _Success(last=last, counted=counted)
+        for definition_id, unit_key, last, counted in rows
+        if (definition_id, unit_key) in wanted
     }
 
 
 def _find_missed_slots(late: dict[_UnitKey, datetime], *, until: datetime) -> dict[_UnitKey, datetime]:
-    """The first slot since the last success, of those units that have one and did not get it done."""
+    """Return, by unit, the first due time since `late` that has a run without success and lies before `until`."""
     if not late:
         return {}
     condition = Q()
@@ -163,7 +176,7 @@ def _find_missed_slots(late: dict[_UnitKey, datetime], *, until: datetime) -> di
 
 
 def _build_overdue(
-    *, clock: JobClock, missing: list[JobUnit], units: list[JobUnit] | None, successes: dict[_UnitKey, datetime]
+    *, clock: JobClock, missing: list[JobUnit], units: list[JobUnit] | None, successes: dict[_UnitKey, _Success]
 ) -> OverdueJob:
     definition = clock.definition
     if not missing:
@@ -179,7 +192,7 @@ def _build_overdue(
             sentence=f"{definition} was due at {format_time(clock.next_run_at)}, and {cause}.",
         )
     lasts = [successes.get((definition.pk, unit.key)) for unit in missing]
-    last = min((moment for moment in lasts if moment is not None), default=None) if all(lasts) else None
+    last = min((success.last for success in lasts if success is not None), default=None) if all(lasts) else None
     labels = ", ".join(unit.label for unit in missing if unit.label)
     whose = f" for {labels}" if labels else ""
     ago = f"since {format_time(last)}" if last is not None else "yet"

@@ -1,4 +1,4 @@
-"""The configuration step of a job: it is Active."""
+"""The configuration step that a job is Active."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def build_job_step(*, text: StepText, job_key: str) -> ConfigurationStep:
-    """Applied, the job runs by itself from its next regular time on."""
+    """Return a step that is done when the job is Active; applying it activates the job."""
 
     def check() -> StepState:
         definition = JobDefinition.objects.filter(key=job_key).first()

@@ -1,19 +1,29 @@
-"""Celery's door to jobs: ids only, the work is in services."""
+"""The Celery tasks of jobs, which call `ctms.jobs.services`."""
 
 from __future__ import annotations
 
+import structlog
 from celery import shared_task
 
+from ctms.core.outages import find_outage_remedy
 from ctms.jobs import services
+from ctms.jobs.queue import EXECUTE_RUN
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task(name="jobs.dispatch_due", ignore_result=True, soft_time_limit=50, time_limit=58)
 def dispatch_due() -> None:
-    """The one-minute tick."""
-    services.dispatch_due()
+    """Dispatch due jobs; beat sends this task every minute."""
+    try:
+        services.dispatch_due()
+    except Exception as error:
+        if remedy := find_outage_remedy(error):
+            log.exception("tick_failed", remedy=remedy)
+        raise
 
 
-@shared_task(name="jobs.execute_run", ignore_result=True)
+@shared_task(name=EXECUTE_RUN, ignore_result=True)
 def execute_job_run(run_id: int) -> None:
-    """Run one row of the job queue."""
+    """Execute one queued run."""
     services.execute_run(run_id)

@@ -1,4 +1,4 @@
-"""What a user may do with the records of an object: asked alike by pages, API, imports and jobs."""
+"""What a user may do with the records of an object. Pages, the API, imports and jobs all ask here."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from ctms.configuration.registry import UnknownObjectError, VaultObject, get_obj
 from ctms.configuration.snapshot import Configuration, ObjectShape, TypeShape, load_configuration
 from ctms.core.errors import VaultError
 
-_DJANGO_ACTIONS = {"read": "view", "create": "add", "edit": "change", "delete": "delete"}
-
 
 class AccessRefusedError(VaultError):
     """The user's security profile, or the object type, does not allow it; the message says which."""
@@ -22,7 +20,7 @@ class AccessRefusedError(VaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectAccess:
-    """An object as one user meets it. What cannot be done is explained in a sentence; empty: it can be done."""
+    """One user's access to an object. The `explain_…` methods return why something is refused; empty if it is not."""
 
     user: User
     shape: ObjectShape
@@ -33,16 +31,16 @@ class ObjectAccess:
         return self.shape.vault_object
 
     def allows(self, action: str, object_type: str = "") -> bool:
-        """Whether the profile allows read, create, edit or delete; without an object type: for any of them."""
+        """Whether the profile allows an action (such as "edit") for this object type, or for any if it is empty."""
         return allows_object_type(
             user=self.user,
             object_name=self.shape.api_name,
             object_type=object_type,
-            django_action=_DJANGO_ACTIONS[action],
+            action=action,
         )
 
     def list_records(self) -> QuerySet[Any]:
-        """The records that the user sees: of permitted object types, of visible studies."""
+        """Return the records that the user sees: those of permitted object types in visible studies."""
         records = self.vault_object.model._default_manager.all()
         permitted = list_permitted_types(user=self.user, object_name=self.shape.api_name)
         if permitted is not None:
@@ -50,14 +48,14 @@ class ObjectAccess:
         return self.vault_object.limit_to_visible(records, self.user)
 
     def list_creatable_types(self) -> list[TypeShape]:
-        """The object types of which the user may create a record now; one, named "", of an object without types."""
+        """Return the object types of which the user can create records; one named "" if the object has no types."""
         return [each for each in self.shape.types.values() if not self.explain_create(each.api_name)]
 
     def can_create(self) -> bool:
         return bool(self.list_creatable_types())
 
     def explain_create(self, object_type: str) -> str:
-        """Why no record of that type can be created."""
+        """Return why the user cannot create a record of that type; empty if they can."""
         shape = self.shape.get_type(object_type)
         if shape.origin:
             return f"{shape.label}: these records come from {shape.origin}; nobody creates them here."
@@ -70,11 +68,11 @@ class ObjectAccess:
         return ""
 
     def explain_edit(self, record: Any) -> str:
-        """Why the record cannot be changed."""
+        """Return why the user cannot change the record; empty if they can."""
         return self._explain(record=record, action="edit", word="changes")
 
     def explain_delete(self, record: Any) -> str:
-        """Why the record cannot be deleted, as far as profile and object type say."""
+        """Return why profile or object type forbid deleting the record; empty if they allow it."""
         return self._explain(record=record, action="delete", word="deletes")
 
     def _explain(self, *, record: Any, action: str, word: str) -> str:
@@ -91,7 +89,7 @@ class ObjectAccess:
 
 
 def open_object(*, user: User, object_name: str, configuration: Configuration | None = None) -> ObjectAccess:
-    """An object of the study teams as the user meets it.
+    """Return the user's access to an object of the study teams.
 
     Raises UnknownObjectError (the admin console's objects are not the study teams') and AccessRefusedError for users
     who may read none of its records.
@@ -108,7 +106,7 @@ def open_object(*, user: User, object_name: str, configuration: Configuration | 
 
 
 def open_related(*, access: ObjectAccess, object_name: str) -> ObjectAccess | None:
-    """Another object under the same configuration; None for setup objects and those that the user may not read."""
+    """Return the same user's access to another object; None for setup objects and those that the user may not read."""
     try:
         return open_object(user=access.user, object_name=object_name, configuration=access.configuration)
     except (UnknownObjectError, AccessRefusedError):

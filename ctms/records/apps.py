@@ -7,6 +7,6 @@ class RecordsConfig(AppConfig):
     verbose_name = "Records"
 
     def ready(self) -> None:
-        from ctms.records.jobs import register_bulk_job
+        from ctms.records.bulk.jobs import register_bulk_job
 
         register_bulk_job()

@@ -1,4 +1,4 @@
-"""What belongs to a user rather than to a trial: views of lists, stars, what was opened last, bulk work, API tokens."""
+"""Models of what belongs to a user: saved views, list preferences, favourites, bulk operations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctms.records.choices import OperationKind, OperationState
 
 
 class SavedView(models.Model):
-    """A list as a user wants to see it again. `parameters` is the query string: filters, search and sort."""
+    """A list that a user saved. `parameters` is the query string with filters, search and sort."""
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
@@ -38,7 +38,7 @@ class SavedView(models.Model):
 
 
 class ListPreference(models.Model):
-    """How a user sees the list of an object when its address says nothing else."""
+    """How a user sees the list of an object, unless its address says otherwise."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="list_preferences")
     of_object = models.CharField("object", max_length=80)
@@ -74,7 +74,7 @@ class Favourite(models.Model):
 
 
 class RecentView(models.Model):
-    """A record that a user opened lately."""
+    """A record that a user opened recently, and when."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recent_views")
     of_object = models.CharField("object", max_length=80)
@@ -93,16 +93,16 @@ class RecentView(models.Model):
 
 
 class BulkOperation(models.Model):
-    """Work on many records that a user asked for and a job does: kept with its outcome and what went wrong by row."""
+    """A bulk edit or import that a user asks for and a job does, kept with its outcome."""
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="bulk_operations")
     of_object = models.CharField("object", max_length=80)
     kind = models.CharField(max_length=20, choices=OperationKind.choices)
     state = models.CharField(max_length=20, choices=OperationState.choices, default=OperationState.DRAFT)
-    # What to do: the values of an edit; the columns, matching and mode of an import.
+    # The values of an edit; the columns, matching and mode of an import.
     plan = models.JSONField(default=dict, blank=True)
-    # To what: the uids of an edit, one a line, or the file of an import. Emptied when the work is done.
+    # The uids of an edit, one per line, or the file of an import. Emptied when the work is done.
     content = models.TextField(blank=True, default="")
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
@@ -111,7 +111,7 @@ class BulkOperation(models.Model):
     message = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    # When its user looked at what it waits for, or how it ended; until then it is told of.
+    # When its user saw that it waits for them or has ended; until then it is among their notifications.
     seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -125,7 +125,7 @@ class BulkOperation(models.Model):
 
 
 class OperationProblem(models.Model):
-    """Why a row of an operation was not, or cannot be, written."""
+    """A reason why a row of an operation was not, or cannot be, written."""
 
     operation = models.ForeignKey(BulkOperation, on_delete=models.CASCADE, related_name="problems")
     position = models.PositiveIntegerField(help_text="line of the file, or number of the record")
@@ -140,30 +140,3 @@ class OperationProblem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.message}"
-
-
-class ApiToken(models.Model):
-    """A key to the REST API. Only its digest is kept: the token itself is shown once, when it is made."""
-
-    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=80)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField()
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("-created_at", "-id")
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=("user", "name"),
-                condition=models.Q(revoked_at__isnull=True),
-                name="api_token_named_once",
-                violation_error_message="Name: you have a token of this name. Choose another, or revoke that one.",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user}: {self.name}"

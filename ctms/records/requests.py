@@ -1,6 +1,6 @@
-"""From a request to who asks, for which object and which record.
+"""Reads user, object, record and version from a request.
 
-404 for what is not there or not visible, 403 for what the profile does not allow.
+Raises Http404 for what does not exist or is not visible, and PermissionDenied for what the profile does not allow.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from ctms.audit.actors import Actor
 from ctms.configuration.registry import UnknownObjectError
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 
-# Of numbers that requests name; databases hold longer ones.
+# Longest number accepted in a request; databases can store longer ones.
 MOST_DIGITS = 18
 
 
 def get_user(request: HttpRequest) -> User:
-    """The user of a request that only users can make."""
+    """Return the user of a request to a page that requires a login."""
     if not isinstance(request.user, User):
         raise TypeError("Nobody is logged in.")
     return request.user
 
 
 def build_actor(request: HttpRequest, *, source: str = "page") -> Actor:
-    """Who writes, and by what way."""
+    """Return the actor for the audit trail: the request's user, and the way by which they write."""
     return Actor(user=get_user(request), source=source)
 
 
 def open_object_or_404(request: HttpRequest, object_name: str) -> ObjectAccess:
-    """The object as the user meets it. Raises Http404, and PermissionDenied with the reason."""
+    """Return the user's access to the object. Raises Http404, and PermissionDenied with the reason."""
     try:
         return open_object(user=get_user(request), object_name=object_name)
     except UnknownObjectError as error:
@@ -43,7 +43,7 @@ def open_object_or_404(request: HttpRequest, object_name: str) -> ObjectAccess:
 
 
 def get_record_or_404(*, access: ObjectAccess, uid: UUID, fields: Any = ()) -> Any:
-    """The record, if the user sees it, with what `fields` refer to. Raises Http404."""
+    """Return the record, if the user sees it, with the records that `fields` refer to. Raises Http404."""
     names = [each.attribute for each in fields if each.reference is not None and not each.is_custom]
     records = access.list_records()
     if names:
@@ -55,7 +55,7 @@ def get_record_or_404(*, access: ObjectAccess, uid: UUID, fields: Any = ()) -> A
 
 
 def read_version(request: HttpRequest) -> int:
-    """The version of the record that the user saw. Raises BadRequest for a form that does not say."""
+    """Return the version of the record that the user saw. Raises BadRequest if the form does not say."""
     text = request.POST.get("expected_version", "")
     if not text.isdecimal() or len(text) > MOST_DIGITS:
         raise BadRequest("expected_version: the version of the record that you saw, as a number.")

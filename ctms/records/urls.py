@@ -1,32 +1,20 @@
-"""Addresses of the study teams' pages: one set for every object."""
+"""URLs of the study teams' pages, the same for every object."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from ctms.records.views import (
-    bulk,
-    deletions,
-    exports,
-    favourites,
-    fields,
-    forms,
-    home,
-    imports,
-    lists,
-    lookups,
-    operations,
-    pages,
-    profile,
-    saved_views,
-)
+from ctms.records.bulk.views import edits, imports, operations
+from ctms.records.forms import views
+from ctms.records.lists.views import exports, lists, saved_views
+from ctms.records.pages.views import autocomplete, deletions, favourites, home, inline_edit, profile, record_page
 
 _OBJECT = "records/<str:object_name>/"
 _RECORD = f"{_OBJECT}<uuid:uid>/"
 
 urlpatterns = [
     path("", home.show_home, name="home"),
-    path("search/", lookups.search_everything, name="search"),
+    path("search/", autocomplete.search_everything, name="search"),
     path("profile/", profile.show_profile, name="profile"),
     path("profile/tokens/", profile.create_token, name="token_create"),
     path("profile/tokens/<uuid:uid>/revoke/", profile.revoke_token, name="token_revoke"),
@@ -40,21 +28,21 @@ urlpatterns = [
     path(f"{_OBJECT}views/<uuid:uid>/", saved_views.change_view, name="view_change"),
     path(f"{_OBJECT}filters/<str:field_name>/", lists.show_filter, name="record_filter"),
     path(f"{_OBJECT}export.<str:file_format>", exports.export_list, name="record_export"),
-    path(f"{_OBJECT}bulk/", bulk.edit_many, name="record_bulk"),
-    path(f"{_OBJECT}bulk/<uuid:uid>/", bulk.preview_edit, name="record_bulk_preview"),
+    path(f"{_OBJECT}bulk/", edits.edit_many, name="record_bulk"),
+    path(f"{_OBJECT}bulk/<uuid:uid>/", edits.preview_edit, name="record_bulk_preview"),
     path(f"{_OBJECT}import/", imports.upload_file, name="record_import"),
     path(f"{_OBJECT}import/template.csv", imports.download_template, name="record_import_template"),
     path(f"{_OBJECT}import/<uuid:uid>/", imports.preview_import, name="record_import_preview"),
-    path(f"{_OBJECT}lookup/<str:field_name>/", lookups.find_choices, name="record_lookup"),
-    path(f"{_OBJECT}create/", forms.create_record, name="record_create"),
-    path(f"{_OBJECT}quick/", forms.log_quickly, name="record_quick"),
-    path(_RECORD, pages.show_record, name="record"),
-    path(f"{_RECORD}timeline/", pages.show_timeline, name="record_timeline"),
-    path(f"{_RECORD}edit/", forms.edit_record, name="record_edit"),
-    path(f"{_RECORD}clone/", forms.clone_record, name="record_clone"),
+    path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
+    path(f"{_OBJECT}create/", views.create_record, name="record_create"),
+    path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
+    path(_RECORD, record_page.show_record, name="record"),
+    path(f"{_RECORD}timeline/", record_page.show_timeline, name="record_timeline"),
+    path(f"{_RECORD}edit/", views.edit_record, name="record_edit"),
+    path(f"{_RECORD}clone/", views.clone_record, name="record_clone"),
     path(f"{_RECORD}delete/", deletions.confirm_deletion, name="record_delete"),
-    path(f"{_RECORD}status/", pages.set_status, name="record_status"),
-    path(f"{_RECORD}actions/<str:action_name>/", pages.do_action, name="record_action"),
-    path(f"{_RECORD}fields/<str:field_name>/", fields.edit_field, name="record_field"),
+    path(f"{_RECORD}status/", record_page.set_status, name="record_status"),
+    path(f"{_RECORD}actions/<str:action_name>/", record_page.do_action, name="record_action"),
+    path(f"{_RECORD}fields/<str:field_name>/", inline_edit.edit_field, name="record_field"),
     path(f"{_RECORD}favourite/", favourites.toggle_favourite, name="record_favourite"),
 ]

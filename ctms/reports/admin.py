@@ -1,4 +1,4 @@
-"""Reports in the admin."""
+"""The console pages of report types and reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report types, reports, who may see them, and flash reports: reports that are sent by themselves."""
+"""Report types, reports, who may see them, and flash reports, which are e-mailed on a schedule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctms.reports.choices import FlashFrequency, ShareRole
 
 
 class ReportType(VaultRecord):
-    """What a report may draw on: a primary object, and related child objects by API name."""
+    """What reports of this type may use: a primary object and related child objects, by API name."""
 
     object_name = "report_type__sys"
 
@@ -26,7 +26,7 @@ class ReportType(VaultRecord):
 
 
 class Report(VaultRecord):
-    """Filters, columns, order, groups and chart over a report type."""
+    """The filters, columns, order, groups and chart of a report over its report type."""
 
     object_name = "report__sys"
 
@@ -72,7 +72,7 @@ class ReportShare(AuditedModel):
 
 
 class FlashReport(AuditedModel):
-    """The schedule on which a report is e-mailed to those it is shared with."""
+    """The schedule on which a report is e-mailed to the users it is shared with."""
 
     object_name = "report__sys"
 

@@ -1,24 +1,32 @@
-"""What every installation shares. Values that differ between installations come from the environment."""
+"""Settings that all installations share. Values that differ between installations come from the environment."""
 
 from __future__ import annotations
 
+import re
+import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import environ
 import structlog
+from celery.schedules import schedule
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
+
+from ctms.core.clock import get_steady_now
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 env = environ.Env()
 
-# What this installation writes into files of its own: embedded, everything; in production, only static files.
+# The folder for this installation's files: all of an embedded one's data, or only static files in production.
 VAR_DIR = Path(env.str("VAULT_VAR_DIR", default=str(BASE_DIR / "var")))
 
 
 def _build_static_url(name: str) -> Callable[[object], str]:
-    """The address of a static file, asked when a page is made: settings are read before the storage exists."""
+    """Return a function that returns a static file's address: settings are read before the storage exists."""
 
     def build(_request: object) -> str:
         from django.templatetags.static import static  # noqa: PLC0415  needs the settings that are just being read
@@ -33,7 +41,7 @@ VAULT_NAME = env.str("VAULT_NAME", default="CTMS Vault")
 VAULT_BASE_URL = env.str("VAULT_BASE_URL", default="http://127.0.0.1:8000")
 
 INSTALLED_APPS = [
-    # Highest floor first: a higher app may override templates of a lower one.
+    # An app comes before those that it imports, so that it may override their templates.
     "crm_sync",
     "activities",
     "exceptions_log",
@@ -48,7 +56,7 @@ INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    "ctms.audit.console.ConsoleConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -59,7 +67,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_structlog",
     "django_filters",
-    "django_tables2",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -97,7 +104,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "ctms.core.context_processors.add_vault_name",
-                "ctms.records.frame.add_frame",
+                "ctms.records.pages.navigation.add_frame",
             ],
         },
     },
@@ -127,7 +134,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False  # its pages are not in the admin theme; the audit trail has the log-ins
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
-AXES_VERBOSE = False  # or every command begins with a line about it
+AXES_VERBOSE = False  # otherwise every command prints a line about it
 
 # -- Time and words -------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
@@ -167,7 +174,7 @@ CSRF_FAILURE_VIEW = "ctms.accounts.views.show_csrf_failure"
 # -- REST API -------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "ctms.records.api.authentication.TokenAuthentication",  # first: its challenge is what visitors are sent
+        "ctms.records.api.authentication.TokenAuthentication",  # first, so that a 401 answer asks for a token
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -176,11 +183,11 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "ctms.records.api.errors.handle_exception",
-    "URL_FORMAT_OVERRIDE": None,  # `format` is a filter like any other name, and there is none
+    "URL_FORMAT_OVERRIDE": None,  # the parameter `format` is treated as any other filter
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
-    # The document depends on the configuration in the database, which a check has not; a test validates it.
+    # The document depends on the configuration in the database, which checks do not have; a test validates it.
     "ENABLE_DJANGO_DEPLOY_CHECK": False,
     "TITLE": VAULT_NAME,
     "DESCRIPTION": "Every object of the Vault: read, search, create, change and delete its records.",
@@ -198,18 +205,25 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "deepLinking": True,
         "docExpansion": "none",
         "filter": True,
-        "validatorUrl": None,  # it would be sent the address of the document
+        "validatorUrl": None,  # a validator elsewhere would be sent the address of the document
     },
 }
 
-# -- E-mail: where it goes is each installation's own; a server that does not answer keeps nobody waiting ----
-EMAIL_TIMEOUT = 10  # seconds
+# -- E-mail: the backend is set by each installation -----------------------------------------------
+EMAIL_TIMEOUT = 10  # seconds; a server that does not answer must not keep a request waiting
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="CTMS Vault <vault@localhost>")
 
-# -- Jobs: one static beat entry; what is due is decided in the database ---------------------------
-CELERY_BEAT_SCHEDULE = {
-    "dispatch-due-jobs": {"task": "jobs.dispatch_due", "schedule": 60.0, "options": {"expires": 55}},
+# -- Jobs: beat has one entry; which jobs are due is stored in the database ------------------------
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing in a file, which a full disk would leave unreadable
+# A minute by the machine's uptime: beat sends nothing for hours if the clock that it goes by is set back. Messages do
+# not expire either: a worker discards them by its own clock, which may be ahead of that of beat's machine.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "dispatch-due-jobs": {"task": "jobs.dispatch_due", "schedule": schedule(60.0, nowfun=get_steady_now)},
 }
+# A worker serves all queues unless it is told which; docs/operations.md starts one for each. What names no queue goes
+# to `celery`, and `ctms/jobs/queue.py` names that of each run.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("ticks", "celery", "transfers")]
+CELERY_TASK_ROUTES = {"jobs.dispatch_due": {"queue": "ticks"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -217,29 +231,45 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 50 * 60  # seconds; an hourly transfer ends before the next one is due
 CELERY_TASK_TIME_LIMIT = 55 * 60
-# Redis starts a task again that outlives this, so it is longer than any task may last.
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 2 * 60 * 60}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    # Redis delivers a task again if it takes longer than this, so it is longer than any task may take.
+    "visibility_timeout": 2 * 60 * 60,
+    # So that a worker or beat notices within a minute that the machine of Redis is gone. No timeout: a worker whose
+    # acknowledgement times out takes no more messages (Celery 5.7), and one that waits goes on when Redis does.
+    "socket_keepalive": True,
+    "socket_keepalive_options": {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+    if sys.platform == "linux"
+    else {},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker that gave up would have to be started by somebody
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 JOB_LEASE_SECONDS = 90
 JOB_REQUEUE_SECONDS = 120
 
 # -- The Medical CRM ------------------------------------------------------------------------------
-# Hosts a connection, an instance_url or a nextRecordsUrl may name: suffixes, matched on whole labels.
+# Hosts that a connection, an instance_url or a nextRecordsUrl may name, as suffixes of whole labels: `force.com` allows
+# `eu.force.com`, not `salesforce.com`.
 CRM_ALLOWED_HOST_SUFFIXES: list[str] = env.list(
     "CRM_ALLOWED_HOST_SUFFIXES", default=["salesforce.com", "force.com", "veeva.com", "veevacrm.com"]
 )
 # Reserved `.test` hosts that are served by the CRM sandbox on this machine; never set in production.
 CRM_SANDBOX_ORIGINS: dict[str, str] = {}
-CRM_API_VERSION = "v60.0"
+# Salesforce retires versions of its API after some years; Test Connection names those that an organisation offers.
+CRM_API_VERSION = env.str("CRM_API_VERSION", default="v60.0")
+if not re.fullmatch(r"v[0-9]{2,3}\.0", CRM_API_VERSION):
+    raise ImproperlyConfigured(f"CRM_API_VERSION is {CRM_API_VERSION!r}: write v and a version, such as v60.0.")
 CRM_MAX_ATTEMPTS = 6
-CRM_RETRY_BUDGET_SECONDS = 10 * 60  # of waiting, in one run over one connection
+CRM_RETRY_BUDGET_SECONDS = 10 * 60  # the longest time that one run over one connection waits before retries, in all
 CRM_BACKOFF_BASE_SECONDS = 1.0
 CRM_TRANSFER_OVERLAP_SECONDS = 10 * 60
-# An identifier may move to another account of the CRM: then a remembered match says nothing of it.
+# How often all known accounts are compared, and not only those with a new stamp: identifiers may be formulas.
 CRM_ACCOUNT_RECHECK_SECONDS = 24 * 60 * 60
-# No transaction may outlast this, or a record committed late could slip behind the watermark.
+# The longest transaction: what it wrote is sent by the first run that begins after its end.
 DATABASE_TRANSACTION_SECONDS = 5 * 60
+# How long the jobs that delete old rows keep resolved user exceptions, and every attempt of the transfer; 0: for ever.
+TRANSFER_HISTORY_DAYS = env.int("TRANSFER_HISTORY_DAYS", default=0)
+EXCEPTION_RETENTION_DAYS = env.int("EXCEPTION_RETENTION_DAYS", default=180)
 
 # -- Admin console --------------------------------------------------------------------------------
 # The sidebar, in the product's own order: group → (label, icon, model). Only what the user may view is shown.
@@ -271,7 +301,9 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Job Definitions", "schedule", "jobs.JobDefinition"),
             ("Job Status", "pending_actions", "jobs.JobRun"),
             ("Integration Runs", "sync", "crm_sync.IntegrationRun"),
+            ("Reconciliations", "fact_check", "crm_sync.Reconciliation"),
             ("Transfer Links", "link", "crm_sync.TransferLink"),
+            ("Transfer Attempts", "history", "crm_sync.TransferAttempt"),
             ("Account Matches", "how_to_reg", "crm_sync.AccountMatch"),
         ],
     ),
@@ -294,12 +326,24 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
         ],
     ),
 ]
+# In the order of the cascade; the theme's own styles follow.
+CONSOLE_STYLES = [
+    "tokens.css",
+    "console/tables.css",
+    "console/pages.css",
+    "console/controls.css",
+    "console/layout_editor.css",
+    "console/layout_preview.css",
+    "console/landing.css",
+    "console/transfers.css",
+    "console/theme.css",
+]
 UNFOLD = {
     "SITE_TITLE": VAULT_NAME,
     "SITE_HEADER": VAULT_NAME,
     "SITE_ICON": _build_static_url("vault.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _build_static_url("vault.svg")}],
-    "STYLES": [_build_static_url("admin.css")],
+    "STYLES": [_build_static_url(name) for name in CONSOLE_STYLES],
     "DASHBOARD_CALLBACK": "ctms.configuration.admin.setup.build_landing_page",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
@@ -322,12 +366,12 @@ UNFOLD = {
     },
 }
 
-# -- Logs: one event a line, nothing from requests or answers but what is named -------------------
+# -- Logs: one event a line; of requests and responses, only what is named explicitly -------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
 
 def drop_query_string(_logger: Any, _method: str, event: Any) -> Any:
-    """What people search for is none of the log's business: keep the path of a request alone."""
+    """Remove the query string from a logged request: it may hold what people search for."""
     if isinstance(event.get("request"), str):
         event["request"] = event["request"].partition("?")[0]
     return event
@@ -351,9 +395,9 @@ structlog.configure(
 
 
 def build_logging(*, renderer: str, level: str = LOG_LEVEL) -> dict[str, Any]:
-    """`renderer` is `console` for people or `json` for machines."""
+    """Return the setting `LOGGING`; `renderer` is `console` for people or `json` for machines."""
     processors: dict[str, Any] = {
-        # Plain: the default, with rich installed, prints every local variable, secrets among them.
+        # Plain tracebacks: the default, if rich is installed, prints all local variables, which may be secrets.
         "console": structlog.dev.ConsoleRenderer(
             colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
         ),
@@ -378,7 +422,7 @@ def build_logging(*, renderer: str, level: str = LOG_LEVEL) -> dict[str, Any]:
         "root": {"handlers": ["stream"], "level": level},
         "loggers": {
             "django.server": {"handlers": ["stream"], "level": "WARNING", "propagate": False},
-            # urllib3 logs request lines, which may carry identifiers of persons.
+            # urllib3 logs request lines, which may contain identifiers of persons.
             "urllib3": {"level": "WARNING"},
         },
     }

@@ -1,4 +1,4 @@
-"""The default: one machine, no services. SQLite in WAL mode, Celery over files, all of it under `var/`."""
+"""Settings for one machine without services, the default: SQLite in WAL mode and a Celery queue of files, in `var/`."""
 
 from ctms.core.embedded_secrets import load_or_create_secrets
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
@@ -25,6 +25,7 @@ DATABASES = {
 }
 
 CELERY_BROKER_URL = "filesystem://localhost"
+CELERY_BROKER_TRANSPORT = "ctms.jobs.file_broker:Transport"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "data_folder_in": VAR_DIR / "queue",
     "data_folder_out": VAR_DIR / "queue",
@@ -33,7 +34,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 for _folder in ("queue", "queue-control"):
     (VAR_DIR / _folder).mkdir(exist_ok=True)
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR_DIR / "mail"
@@ -49,4 +49,4 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = True  # static files are served from where they lie, so nothing needs to collect them
+WHITENOISE_USE_FINDERS = True  # static files are served from the source folders, without `collectstatic`

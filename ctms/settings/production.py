@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis, everything from the environment. What is missing or unsafe stops the start."""
+"""Settings for production, from the environment: PostgreSQL and Redis. A missing or unsafe value stops the start."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -51,7 +51,6 @@ DATABASES["default"]["OPTIONS"] = {
 }
 
 CELERY_BROKER_URL = env.str("REDIS_URL")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CELERY_BROKER_URL}}
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

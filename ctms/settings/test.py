@@ -1,4 +1,4 @@
-"""Tests: SQLite unless TEST_VAULT_DATABASE_URL names a server; secrets that are none."""
+"""Settings for tests: SQLite unless TEST_VAULT_DATABASE_URL names a server, and keys that are no secrets."""
 
 import tempfile
 import uuid
@@ -23,8 +23,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 60,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
     }
-    # A file: the threads of the live server would share one connection of a database in memory, and crash. Its name is
-    # never used twice, or what a killed run left beside it (its log) would be taken for this one's.
+    # A file, because the threads of the live server would share one connection to a database in memory, and crash. Its
+    # name is never used twice: SQLite would take the log file that a killed run left for this one's.
     DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/vault-tests-{uuid.uuid4()}.sqlite3"}
 
 CELERY_BROKER_URL = env.str("TEST_BROKER_URL", default="memory://")
@@ -36,5 +36,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 LOGGING = build_logging(renderer="console", level="WARNING")
-# One model and one registration, by which the tests show that an object needs nothing else.
+# One model and one registration, with which the tests show that an object needs nothing else.
 INSTALLED_APPS = ["tests.sample", *INSTALLED_APPS]  # noqa: F405

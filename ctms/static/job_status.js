@@ -21,12 +21,8 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     try {
       const fresh = await read();
-      const focused = document.activeElement ? document.activeElement.id : "";
-      document.querySelector("[data-live]").replaceWith(fresh);
-      const again = focused && fresh.querySelector(`#${CSS.escape(focused)}`);
-      if (again) {
-        again.focus();
-      }
+      await window.replacing.whenReleased();
+      window.replacing.replacePart(document.querySelector("[data-live]"), fresh);
       problem.hidden = true;
     } catch {
       problem.hidden = false;

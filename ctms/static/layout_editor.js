@@ -16,18 +16,49 @@
   let leaving = false;
   let previewTimer = 0;
   // One after the other: each change is made to what the one before it has left.
-  let queue = Promise.resolve();
+  const waiting = [];
+  let current = null; // the change that the server is making
 
   form.classList.add("is-live");
 
   // -- Changes ------------------------------------------------------------------------------------
-  function enqueue(edit) {
-    queue = queue.then(() => perform(edit)).catch(tellFailure);
+  const getBody = () => document.getElementById("layout-body");
+
+  // A change is what a button posts, or a function that says it when its turn comes; `taken` is what it needs to know.
+  function enqueue(edit, taken = {}) {
+    waiting.push({ edit, taken, focused: document.activeElement });
+    if (!current) {
+      work();
+    }
   }
 
-  async function perform(edit) {
+  async function work() {
+    try {
+      while (waiting.length) {
+        current = waiting.shift();
+        if (current.button) {
+          return leave(current.button);
+        }
+        await perform(current);
+      }
+    } catch {
+      tellFailure(
+        "The server did not answer as it should. Nothing is lost: what you see is still here. Try again, " +
+          "and if you have been logged out, log in again in another tab.",
+      );
+    } finally {
+      current = null;
+    }
+    return null;
+  }
+
+  async function perform({ edit, taken, focused }) {
     const sent = new FormData(form);
-    sent.set("edit", edit);
+    const since = window.replacing.readEntries(getBody());
+    sent.set("edit", typeof edit === "function" ? edit() : edit);
+    for (const [name, value] of Object.entries(taken)) {
+      sent.set(name, value);
+    }
     const response = await fetch(window.location.href, {
       method: "POST",
       body: sent,
@@ -37,48 +68,96 @@
       throw new Error(`answered ${response.status}`);
     }
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    unsaved.hidden = fresh.getElementById("layout-unsaved").hidden;
+    await window.replacing.whenReleased();
+    unsaved.hidden = fresh.getElementById("layout-unsaved").hidden && !previewTimer;
     if (edit === "refresh") {
-      replace(fresh, "layout-preview");
+      window.replacing.replacePart(document.getElementById("layout-preview"), fresh.getElementById("layout-preview"));
       return;
     }
-    keepTyped(sent, fresh);
-    replace(fresh, "layout-body");
-    const focused = document.querySelector("#layout-body [autofocus]");
-    if (focused) {
-      focused.focus();
-    }
-    status.textContent = fresh.getElementById("layout-status").textContent;
+    showAnswer(fresh, forgetUntaken(since, taken), focused);
   }
 
-  function replace(fresh, id) {
-    document.getElementById(id).replaceWith(document.adoptNode(fresh.getElementById(id)));
-  }
-
-  // What was typed while the server answered.
-  function keepTyped(sent, fresh) {
-    for (const input of form.querySelectorAll('#layout-body input[name^="title-"]')) {
-      const successor = fresh.getElementsByName(input.name)[0];
-      if (successor && input.value !== sent.get(input.name)) {
-        successor.value = input.value;
+  // What is entered for a change to come is nothing that the answer to another knows of: it stays as it is.
+  function forgetUntaken(since, taken) {
+    for (const name of since.keys()) {
+      if (/^(new_|choice-)/.test(name)) {
+        since.delete(name);
       }
     }
+    return new Map([...since, ...Object.entries(taken)]);
   }
 
-  function tellFailure() {
-    status.textContent =
-      "The server did not answer as it should. Nothing is lost: what you see is still here. Try again, " +
-      "and if you have been logged out, log in again in another tab.";
+  function showAnswer(fresh, since, focused) {
+    const answer = fresh.getElementById("layout-status");
+    // Who has gone on to something else meanwhile is not called back.
+    const isElsewhere = getIdentity(document.activeElement) !== getIdentity(focused);
+    const isKept = window.replacing.replacePart(getBody(), fresh.getElementById("layout-body"), since);
+    if (!(isElsewhere && isKept)) {
+      getBody().querySelector("[autofocus]")?.focus();
+    }
+    status.textContent = answer.textContent;
+    if ("refused" in answer.dataset) {
+      tellFailure(answer.textContent);
+    }
+  }
+
+  const getIdentity = (element) => element.id || `${element.name}=${element.value}`;
+
+  // Nothing is done to what a change that failed has not made.
+  function tellFailure(text) {
+    const undone = waiting.splice(0);
+    const isSave = undone.some(({ button }) => button);
+    const count = undone.filter(({ button }) => !button).length;
+    const changes = count === 1 ? "The change after it was not made." : count ? `The ${count} changes after it were not made.` : "";
+    status.textContent = [text, changes, isSave ? "The layout was not saved." : ""].filter(Boolean).join(" ");
+  }
+
+  function readTaken(edit) {
+    const [verb, key] = edit.split("|");
+    const name = { "fields-add": "new_title", "related-add": "new_related", "item-choose": `choice-${key}` }[verb];
+    return name ? { [name]: form.elements.namedItem(name).value } : {};
+  }
+
+  // A second press before the answer adds no second section.
+  function isUnderWay(edit, taken) {
+    return [current, ...waiting].some(
+      (each) => each && each.edit === edit && JSON.stringify(each.taken) === JSON.stringify(taken),
+    );
   }
 
   form.addEventListener("submit", (event) => {
     const button = event.submitter;
-    if (!button || button.name !== "edit") {
+    const isEdit = button?.name === "edit";
+    if (!leaving && !isEdit && !current) {
       leaving = true;
       return;
     }
     event.preventDefault();
-    enqueue(button.value);
+    if (leaving) {
+      return; // a second click saves nothing twice
+    }
+    if (!isEdit) {
+      waiting.push({ button });
+      return;
+    }
+    const taken = readTaken(button.value);
+    if (!Object.keys(taken).length || !isUnderWay(button.value, taken)) {
+      enqueue(button.value, taken);
+    }
+  });
+
+  // Save as it was pressed, when everything before it is done.
+  function leave(button) {
+    current = null;
+    if (!button.isConnected) {
+      button.hidden = true;
+      form.append(button);
+    }
+    form.requestSubmit(button);
+  }
+
+  window.addEventListener("pageshow", () => {
+    leaving = false;
   });
 
   form.addEventListener("input", (event) => {
@@ -87,11 +166,16 @@
     }
     unsaved.hidden = false;
     window.clearTimeout(previewTimer);
-    previewTimer = window.setTimeout(() => enqueue("refresh"), PREVIEW_DELAY);
+    previewTimer = window.setTimeout(() => {
+      previewTimer = 0;
+      if (!waiting.length) {
+        enqueue("refresh"); // what waits brings the preview along
+      }
+    }, PREVIEW_DELAY);
   });
 
   window.addEventListener("beforeunload", (event) => {
-    if (!leaving && !unsaved.hidden) {
+    if (!leaving && (!unsaved.hidden || current)) {
       event.preventDefault();
     }
   });
@@ -193,18 +277,30 @@
     const { row, marker } = drag;
     const list = marker.parentElement;
     if (!list) {
-      return "";
+      return null;
     }
-    const index = listRows(list).filter(
-      (each) => each.compareDocumentPosition(marker) & Node.DOCUMENT_POSITION_FOLLOWING,
-    ).length;
+    const before = listRows(list).find(
+      (each) => each.compareDocumentPosition(marker) & Node.DOCUMENT_POSITION_PRECEDING,
+    )?.dataset;
     if (row.dataset.section) {
-      return ["section-place", row.dataset.section, index].join("|");
+      const { section } = row.dataset;
+      return () => ["section-place", section, countBefore("section", section, before)].join("|");
     }
     const target = list.dataset.items;
-    return row.dataset.palette
-      ? ["item-add", target, row.dataset.palette, index].join("|")
-      : ["item-place", row.closest("[data-section]").dataset.section, row.dataset.item, target, index].join("|");
+    const { item, palette } = row.dataset;
+    const source = row.closest("[data-section]")?.dataset.section;
+    const count = () => countBefore("item", item, before, `[data-items="${target}"] `);
+    return palette
+      ? () => ["item-add", target, palette, count()].join("|")
+      : () => ["item-place", source, item, target, count()].join("|");
+  }
+
+  // The place when its turn comes: changes made before it may have moved the others.
+  function countBefore(kind, name, before, list = "") {
+    const names = [...form.querySelectorAll(`${list}[data-${kind}]`)].map((row) => row.dataset[kind]);
+    const others = names.filter((each) => each !== name);
+    const index = before ? others.indexOf(before[kind]) : -1;
+    return index < 0 ? others.length : index;
   }
 
   function endDrag() {

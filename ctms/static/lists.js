@@ -65,6 +65,60 @@
     button.focus();
   });
 
+  // -- What is done while another list is on its way ---------------------------------------------------------------
+
+  const getSearch = () => document.querySelector(".list-page .search-box");
+  let newest = null; // the last request for a list
+  let ticked = []; // uids
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    const request = event.detail;
+    const search = getSearch();
+    if (!search || request.target.id !== "list-results") return;
+    if (request.elt === search) {
+      // A heading or a menu has asked for these words already.
+      if (newest?.query === request.parameters.q.trim()) return event.preventDefault();
+      newest = { request };
+      return;
+    }
+    newest = { request };
+    if (!request.elt.closest("#list-results thead, #list-filters .menu, #list-tools .menu")) return;
+    // These were drawn before the words were typed that stand in the search now.
+    const query = search.elements.q.value.trim();
+    const url = new URL(request.path, window.location.href);
+    const parameters = request.elt.matches("form[method=get]") ? request.parameters : null;
+    newest.query = query;
+    url.searchParams.delete("q");
+    if (parameters) delete parameters.q;
+    if (query && parameters) parameters.q = query;
+    else if (query) url.searchParams.set("q", query);
+    request.path = url.pathname + url.search;
+  });
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, requestConfig } = event.detail;
+    if (target.id !== "list-results") return;
+    if (newest && requestConfig !== newest.request) return (event.detail.shouldSwap = false); // it was overtaken
+    ticked = [...target.querySelectorAll("[name=uids]:checked")].map(({ value }) => value);
+  });
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (detail.requestConfig === newest?.request) delete newest.query;
+  });
+
+  // A menu that is open stays, with what is entered in it, unless it asked for the list itself.
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const { target } = event.detail;
+    if (target.querySelector(".menu-holder[open]") && !target.contains(newest?.request.elt ?? null)) event.detail.shouldSwap = false;
+  });
+
+  /** A row that is still shown stays ticked. */
+  function tickAgain() {
+    const form = document.querySelector(".list-rows:has(.bulk-bar)");
+    if (!form || !ticked.length) return;
+    for (const row of getRows(form)) row.checked = ticked.includes(row.value);
+    showCount(form);
+  }
+
   // -- A list that was replaced ----------------------------------------------------------------------------------
 
   const announce = () => {
@@ -83,6 +137,7 @@
     }
     const results = document.getElementById("list-results");
     if (!results || detail.target?.id !== "list-results") return;
+    tickAgain();
     const search = document.querySelector(".list-page .search-box input[type=search]");
     if (search && search !== document.activeElement) {
       search.value = new URLSearchParams(window.location.search).get("q") ?? "";

@@ -5,6 +5,8 @@
   const isElement = (node) => node instanceof Element;
   const getEditor = (node) => (isElement(node) ? node.closest(".inline-edit") : null);
   let leaving = ""; // id of the field whose form is about to be closed
+  const sent = new WeakMap(); // what stood in a form when it was sent
+  const catchers = new WeakMap(); // what takes the letters typed before a form is there
 
   document.addEventListener("dblclick", ({ target }) => {
     if (!isElement(target) || target.closest("a, button, form")) return;
@@ -23,12 +25,21 @@
     leaving = isElement(detail.target) && detail.target.querySelector(".inline-edit") ? detail.target.id : "";
   });
 
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (detail.elt.matches(".inline-edit")) sent.set(detail.elt, window.replacing.readEntries(detail.elt));
+    else if (detail.elt.matches(".fact-edit")) catchers.set(detail.target, window.replacing.catchTyping(detail.target));
+  });
+
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     const swapped = isElement(detail.elt) ? detail.elt : null;
     const form = swapped?.querySelector(".inline-edit");
+    const focused = document.activeElement;
+    if (focused !== document.body && !swapped?.contains(focused)) return; // who has gone on elsewhere is not called back
     if (form) {
       const entry = form.querySelector("[aria-invalid=true]") ?? form.querySelector("input:not([type=hidden]), select, textarea");
-      entry?.focus();
+      const handOver = catchers.get(detail.target);
+      if (handOver) handOver(entry);
+      else entry?.focus();
     } else if (swapped?.id && swapped.id === leaving) {
       swapped.querySelector(".fact-edit")?.focus();
     } else if (detail.target?.id === "record-star") {
@@ -40,7 +51,26 @@
 
   // What is being typed into another field stays; the rest of the page is drawn anew.
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
-    if (event.detail.target.querySelector(".inline-edit")) event.detail.shouldSwap = false;
+    // What has been asked for comes into the field that asked.
+    if (event.detail.target.querySelector(".inline-edit, .htmx-request")) event.detail.shouldSwap = false;
+  });
+
+  // What is typed while a field is saved is not saved yet: its form stays.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    const { elt } = event.detail.requestConfig;
+    const since = sent.get(elt);
+    if (!since || !event.detail.shouldSwap) return;
+    sent.delete(elt);
+    const isChanged = [...window.replacing.readEntries(elt)].some(([key, value]) => since.get(key) !== value);
+    if (!isChanged) return;
+    if (xhr.getResponseHeader("HX-Trigger")?.includes("record:saved")) {
+      event.detail.shouldSwap = false;
+      showProblem(elt, "Saved. What you typed after that is not saved yet.");
+    } else {
+      const carry = ({ detail }) => window.replacing.carryEntries(elt, detail.elt, since);
+      document.addEventListener("htmx:afterSwap", carry, { once: true });
+    }
   });
 
   // The user's own change is none that another of their forms has to be warned of.

@@ -94,13 +94,24 @@
     } else if (event.target === summary && event.key === "ArrowDown" && !holder.open) {
       event.preventDefault();
       holder.open = true;
-      holder.addEventListener("toggle", () => getMenu(holder).querySelector(FOCUSABLE)?.focus(), { once: true });
+      // The next key may have come first.
+      const enter = () => document.activeElement === summary && getMenu(holder).querySelector(FOCUSABLE)?.focus();
+      holder.addEventListener("toggle", enter, { once: true });
     } else if (holder.open && !event.target.matches(EDITABLE)) {
       moveInMenu(event, holder);
     }
   });
 
-  // -- Tokens ----------------------------------------------------------------------------------------------------
+  // -- What the other scripts share ------------------------------------------------------------------------------
+
+  function drawIcon(name, size = "") {
+    const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    icon.setAttribute("class", `icon ${size}`.trim());
+    icon.setAttribute("aria-hidden", "true");
+    icon.append(document.createElementNS("http://www.w3.org/2000/svg", "use"));
+    icon.firstChild.setAttribute("href", `#icon-${name}`);
+    return icon;
+  }
 
   /** After a log-in in another tab the tokens of this page are good no more: takes new ones. False: logged out. */
   async function renewTokens() {
@@ -113,7 +124,7 @@
     return true;
   }
 
-  window.vault = { renewTokens };
+  window.vault = { drawIcon, renewTokens, openForm };
 
   // -- Dialogs ---------------------------------------------------------------------------------------------------
 
@@ -134,14 +145,34 @@
     true,
   );
 
+  async function fetchForm(url) {
+    const response = await fetch(url).catch(() => null);
+    if (!response?.ok || response.redirected) return null;
+    return new DOMParser().parseFromString(await response.text(), "text/html").querySelector(".dialog-form");
+  }
+
+  /** Fills a dialog that opens at once, so that what is typed before the form is there goes into it. False: no form. */
+  async function openForm(dialog, holder, url) {
+    const handOver = window.replacing.catchTyping(dialog);
+    const loading = document.createElement("p");
+    loading.className = "dialog-body";
+    loading.setAttribute("role", "status");
+    loading.textContent = "Loading…";
+    holder.replaceChildren(loading);
+    dialog.showModal();
+    const form = await fetchForm(url);
+    if (!loading.isConnected || !dialog.open) return true; // closed meanwhile
+    if (!form) return false;
+    holder.replaceChildren(form);
+    handOver(form.querySelector("[autofocus]"));
+    return true;
+  }
+
   /** Opens quick log over the page; where that cannot be, goes to its page. */
   async function openQuickLog(url) {
     const dialog = document.getElementById("quick-log");
-    if (!dialog || !window.htmx) return window.location.assign(url);
-    await window.htmx.ajax("GET", url, { target: "#quick-log-content", select: ".quick-log", swap: "innerHTML" });
-    if (!dialog.querySelector(".quick-log")) return window.location.assign(url);
-    if (!dialog.open) dialog.showModal();
-    dialog.querySelector("[autofocus]")?.focus();
+    if (dialog?.open) return;
+    if (!dialog || !(await openForm(dialog, document.getElementById("quick-log-content"), url))) window.location.assign(url);
   }
 
   document.addEventListener("click", (event) => {
@@ -159,6 +190,7 @@
   const paletteList = palette?.querySelector("[role=listbox]");
   let paletteAnswer = null; // the request that is under way
   let paletteTimer = 0;
+  let isPlaceWanted = false; // Enter came before there was anything to go to
 
   const readPlace = (link, icon) => ({
     link,
@@ -176,15 +208,6 @@
       ...[...document.querySelectorAll(".user-menu .menu a")].map((link) => readPlace(link, "user")),
     ];
     return places.filter((place, at) => places.findIndex((other) => other.href === place.href) === at);
-  }
-
-  function drawIcon(name) {
-    const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    icon.setAttribute("class", "icon");
-    icon.setAttribute("aria-hidden", "true");
-    icon.append(document.createElementNS("http://www.w3.org/2000/svg", "use"));
-    icon.firstChild.setAttribute("href", `#icon-${name}`);
-    return icon;
   }
 
   function buildOption(place, at) {
@@ -248,6 +271,7 @@
     const places = listPlaces().filter(({ label }) => words.every((word) => label.toLowerCase().includes(word)));
     showPlaces(places);
     status.textContent = "";
+    isPlaceWanted = false;
     clearTimeout(paletteTimer);
     paletteAnswer?.abort();
     if (term.length < 2 || !palette.dataset.searchUrl) return;
@@ -259,6 +283,7 @@
         showPlaces([...places, ...found.filter(({ href }) => !known.has(href))]);
         chooseOption(Math.max(0, chosen));
         status.textContent = paletteList.children.length ? "" : "Nothing found";
+        if (isPlaceWanted && paletteList.children.length === 1) paletteList.firstChild.click();
       } catch (error) {
         if (error.name !== "AbortError") status.textContent = "The search did not answer";
       }
@@ -280,7 +305,8 @@
     const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
     if (event.key === "ArrowDown") chooseOption(at + 1);
     else if (event.key === "ArrowUp") chooseOption(at - 1);
-    else if (event.key === "Enter") options[at]?.click();
+    else if (event.key === "Enter" && options[at]) options[at].click();
+    else if (event.key === "Enter") isPlaceWanted = true;
     else return;
     event.preventDefault();
   });
@@ -295,7 +321,8 @@
       event.preventDefault();
       openPalette();
     }
-    const isTyping = event.target.closest?.(EDITABLE) || document.querySelector("dialog[open]");
+    // A dialog that was just closed has the focus until the page is drawn again.
+    const isTyping = event.target.closest?.(EDITABLE)?.checkVisibility() || document.querySelector("dialog[open]");
     const isUnwanted = document.documentElement.dataset.shortcuts === "off";
     if (event.defaultPrevented || event.repeat || isTyping || isUnwanted || !isPlain(event)) return;
     const target = { "/": "[data-global-search]", l: "a[data-quick-log]" }[event.key];

@@ -1,4 +1,4 @@
-"""User exceptions in the admin: read, never created by hand. What the transfer can do with them is on its floor."""
+"""User exceptions in the admin, read only; `crm_sync` adds the actions that retry and dismiss them."""
 
 from exceptions_log.admin.items import ExceptionItemAdmin
 from exceptions_log.admin.messages import ExceptionMessageAdmin

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q
 from unfold.contrib.filters.admin import DropdownFilter
 
-from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from exceptions_log.models import IN_FORCE
+from exceptions_log.models import DISMISSED, OPEN, RESOLVED, ExceptionItem
+from exceptions_log.problems import list_items_of_problem
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 _ALL = "all"
 _SHOWN = {
-    "": Q(message__status=RecordStatus.ACTIVE, dismissed_at=None),
-    "dismissed": IN_FORCE,
-    "earlier": (~Q(message__status=RecordStatus.ACTIVE) | Q(dismissed_at__isnull=False)) & ~IN_FORCE,
+    "": OPEN,
+    "dismissed": DISMISSED,
+    "resolved": RESOLVED,
     _ALL: Q(),
 }
 
 
 class ShownFilter(DropdownFilter):
-    """What still fails, unless something else is asked for."""
+    """Filters items by state; by default it shows those that fail now."""
 
     title = "state"
     parameter_name = "shown"
@@ -35,7 +35,7 @@ class ShownFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  Django's signature
         return [
             ("dismissed", "Dismissed, left alone until the record changes"),
-            ("earlier", "Of earlier runs"),
+            ("resolved", "Resolved"),
             (_ALL, "All"),
         ]
 
@@ -44,7 +44,7 @@ class ShownFilter(DropdownFilter):
 
 
 class AgeFilter(DropdownFilter):
-    """By when an item failed last."""
+    """Filters items by the time of their last failure."""
 
     title = "last failed"
     parameter_name = "age"
@@ -70,3 +70,26 @@ class AgeFilter(DropdownFilter):
             "older-month": Q(last_failed_at__lt=month),
         }.get(self.value() or "")
         return queryset if chosen is None else queryset.filter(chosen)
+
+
+class ProblemFilter(DropdownFilter):
+    """Filters items by a problem, which one of its items stands for; shown only while it is in use."""
+
+    title = "problem"
+    parameter_name = "problem"
+    all_option: Any = ("", "All")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  Django's signature
+        item = self._find_item()
+        return [(str(item.pk), item.cause)] if item is not None else []
+
+    def has_output(self) -> bool:
+        return bool(self.value())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002  Django's signature
+        item = self._find_item()
+        return queryset.none() if item is None else queryset.filter(pk__in=list_items_of_problem(item).values("pk"))
+
+    def _find_item(self) -> ExceptionItem | None:
+        key = self.value() or ""
+        return ExceptionItem.objects.filter(pk=key).first() if key.isdecimal() else None

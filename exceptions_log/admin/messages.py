@@ -1,39 +1,38 @@
-"""User Exception Messages, shown as their page layout says."""
+"""User Exception Messages in the admin, shown according to their page layout."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 
 from connections.admin.filters import IntegrationFilter
+from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin, ReadOnlyTabularInline
 from ctms.audit.admin.theme import display
 from ctms.configuration.registry import get_object
 from ctms.configuration.snapshot import LayoutShape, load_configuration
 from ctms.configuration.tables import build_object_url
 from exceptions_log.admin.shown import ItemDisplayMixin, build_items_url
-from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.models import DISMISSED, RESOLVED, ExceptionItem, ExceptionMessage
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest
 
     from ctms.configuration.snapshot import SectionShape
 
 _STATUS_LABELS = {"Active": "danger", "Inactive": "info"}
-# What is shown in a way of its own, by the attribute that a layout's field stands for.
+# Display methods for attributes that the admin does not show by default.
 _MESSAGE_FIELDS = {"status": "show_status"}
 _ITEM_FIELDS = {"name": "show_name", "item_data": "show_item_data"}
-_IN_FORCE_OF_MESSAGE = Q(items__dismissed_at__isnull=False, items__dismissal_lapsed_at__isnull=True)
 
 
 class ExceptionItemInline(ItemDisplayMixin, ReadOnlyTabularInline):
-    """Items of a message; its columns are those of the layout."""
+    """The items of a message, with the columns of the layout."""
 
     model = ExceptionItem
     per_page = 50
@@ -41,7 +40,7 @@ class ExceptionItemInline(ItemDisplayMixin, ReadOnlyTabularInline):
 
 
 def build_item_inline(section: SectionShape) -> type[ExceptionItemInline]:
-    """The table of a section of User Exception Items: its title, and its columns in the layout's order."""
+    """Build the inline for a section of User Exception Items, with its title and its columns in order."""
     item = get_object(ExceptionItem.object_name)
     attributes = [item.get_field(name).attribute for name in section.columns]
     fields = tuple(_ITEM_FIELDS.get(attribute, attribute) for attribute in attributes)
@@ -50,11 +49,11 @@ def build_item_inline(section: SectionShape) -> type[ExceptionItemInline]:
     )
 
 
-@admin.register(ExceptionMessage)
+@register_page(ExceptionMessage)
 class ExceptionMessageAdmin(ReadOnlyModelAdmin):
-    """One message per integration run with failures. A run at work keeps a draft, which is nobody's to read yet."""
+    """Lists messages, one per run with failures."""
 
-    list_display = ("name", "connection", "integration", "show_status", "show_item_count", "created_at")
+    list_display = ("name", "connection", "integration", "show_status", "failed_count", "created_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("connection", RelatedDropdownFilter),
@@ -67,14 +66,8 @@ class ExceptionMessageAdmin(ReadOnlyModelAdmin):
     search_fields = ("name",)
     readonly_fields = ("show_status", "show_items", "show_run")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ExceptionMessage]:
-        messages: QuerySet[ExceptionMessage] = super().get_queryset(request)
-        return messages.filter(is_draft=False).annotate(
-            item_count=Count("items"), dismissed_count=Count("items", filter=_IN_FORCE_OF_MESSAGE)
-        )
-
     def get_fieldsets(self, request: HttpRequest, obj: ExceptionMessage | None = None) -> Any:  # noqa: ARG002  Django's signature
-        """The layout's sections of fields, and what became of the run."""
+        """Return the layout's sections of fields, and one about the run."""
         sections = [
             (
                 section.title,
@@ -86,22 +79,24 @@ class ExceptionMessageAdmin(ReadOnlyModelAdmin):
         return [*sections, ("Run", {"fields": ("show_items", "show_run")})]
 
     def get_inlines(self, request: HttpRequest, obj: ExceptionMessage | None) -> list[Any]:  # noqa: ARG002  Django's signature
-        """The layout's sections of items: none until an admin adds one."""
+        """Return an inline for each of the layout's sections of items; there is none until an admin adds one."""
         return [build_item_inline(section) for section in _list_item_sections()]
 
     @display(description="status", label=_STATUS_LABELS, ordering="status")
     def show_status(self, message: ExceptionMessage) -> str:
         return message.get_status_display()
 
-    @display(description="items", ordering="item_count")
-    def show_item_count(self, message: Any) -> int:
-        return int(message.item_count)
-
     @admin.display(description="items")
-    def show_items(self, message: Any) -> str:
-        """How many, the way to their list, and, while the layout shows none, where that is changed."""
-        failed = message.item_count - message.dismissed_count
-        counts = f"{failed} failed" + (f", {message.dismissed_count} dismissed" if message.dismissed_count else "")
+    def show_items(self, message: ExceptionMessage) -> str:
+        """Return the numbers of items with a link to their list, and one to the layout if it lacks their section."""
+        left = message.items.aggregate(
+            all=Count("pk"), dismissed=Count("pk", filter=DISMISSED), resolved=Count("pk", filter=RESOLVED)
+        )
+        told = [f"{message.failed_count:,} failed"]
+        told += [f"{left[state]:,} {state}" for state in ("dismissed", "resolved") if left[state]]
+        if (gone_on := message.failed_count - left["all"]) > 0:
+            told.append(f"{gone_on:,} failed again and are in a later message")
+        counts = ", ".join(told)
         url = build_items_url(message__id__exact=message.pk, shown="all")
         link = format_html("<a class='vault-link' href='{}'>{}</a>", url, counts)
         if _list_item_sections():
@@ -115,7 +110,7 @@ class ExceptionMessageAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="job run")
     def show_run(self, message: ExceptionMessage) -> str:
-        """The way to the run's entry in Job Status."""
+        """Return a link to the run in Job Status."""
         url = reverse("admin:jobs_jobrun_change", args=(message.run_id,))
         return format_html("<a class='vault-link' href='{}'>{}</a>", url, message.run)
 

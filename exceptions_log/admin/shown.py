@@ -1,4 +1,4 @@
-"""How items are shown, in their own list and in their message's page."""
+"""Display items in their list and on the page of their message."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from exceptions_log.models import ExceptionItem
 
 
 def build_items_url(**filters: object) -> str:
-    """Address of the list of items with these filters."""
+    """Return the address of the list of items with these filters."""
     return f"{reverse('admin:exceptions_log_exceptionitem_changelist')}?{urlencode(filters)}"
 
 
 class ItemDisplayMixin:
-    """How an item's name and data are shown."""
+    """Columns for an item's name and data."""
 
     @admin.display(description="item data")
     def show_item_data(self, item: ExceptionItem) -> str:
-        """The payload; long ones are folded."""
+        """Return the payload, folded."""
         if not item.item_data:
             return "–"
         text = json.dumps(item.item_data, indent=2, ensure_ascii=False, sort_keys=True)
@@ -32,7 +32,7 @@ class ItemDisplayMixin:
 
     @admin.display(description="exception item name", ordering="name")
     def show_name(self, item: ExceptionItem) -> str:
-        """The way to the item's page; dismissed ones are marked."""
+        """Return a link to the item's page; dismissed items are marked."""
         url = reverse("admin:exceptions_log_exceptionitem_change", args=(item.pk,))
         mark = format_html(" <span class='vault-badge'>{}</span>", "Dismissed") if item.is_dismissed else ""
         return format_html("<a class='vault-link' href='{}'>{}</a>{}", url, item.name, mark)

@@ -76,10 +76,10 @@ def test_a_permission_for_one_object_type_is_none_for_the_others() -> None:
     types = ["clinical_activity__v", "medical_activity__v"]
     allowed = [
         (action, object_type)
-        for action in ("view", "change")
+        for action in ("read", "edit")
         for object_type in types
-        if allows_object_type(user=user, object_name="crm_activity__v", object_type=object_type, django_action=action)
+        if allows_object_type(user=user, object_name="crm_activity__v", object_type=object_type, action=action)
     ]
-    assert allowed == [("change", "clinical_activity__v")]
-    assert list_permitted_types(user=user, object_name="crm_activity__v", django_action="change") == types[:1]
+    assert allowed == [("edit", "clinical_activity__v")]
+    assert list_permitted_types(user=user, object_name="crm_activity__v", action="edit") == types[:1]
     assert list_permitted_types(user=user, object_name="crm_activity__v") == []

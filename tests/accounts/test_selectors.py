@@ -7,6 +7,8 @@ from ctms.accounts.models import User
 from ctms.accounts.selectors import get_system_user
 from tests.reliability.simultaneous import call_at_once
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.django_db
 def test_the_user_system_is_one_and_cannot_log_in() -> None:

@@ -1,4 +1,4 @@
-"""Logging in, being locked out, and the doors of the admin console."""
+"""Logging in, being locked out, and how the admin console is entered and left."""
 
 from __future__ import annotations
 
@@ -128,9 +128,9 @@ def test_an_error_of_the_vault_has_a_page_in_its_look(client: Client, monkeypatc
     def break_down(_user: User) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("ctms.records.views.home.build_home_panels", break_down)
+    monkeypatch.setattr("ctms.records.pages.views.home.build_home_panels", break_down)
     client.force_login(UserFactory.create())
     client.raise_request_exception = False
     response = client.get("/")
     page = response.content.decode()
-    assert (response.status_code, "Something went wrong" in page, "vault.css" in page) == (500, True, True)
+    assert (response.status_code, "Something went wrong" in page, "vault/base.css" in page) == (500, True, True)

@@ -1,4 +1,4 @@
-"""The stage of the tests of Generate Clinical Activities: a Vault in which it is configured."""
+"""Configure Generate Clinical Activities in a test Vault, run it, and read its results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.factories.base import build_admin_actor
 
 
 def configure_automation() -> None:
-    """The steps of the requirement documents' section."""
+    """Apply the configuration steps for automated Clinical Activities."""
     for step in list_steps():
         if step.key.startswith("automation."):
             apply_step(step=step, actor=build_admin_actor())
@@ -34,6 +34,6 @@ def list_generated() -> list[Activity]:
 
 
 def list_problems() -> list[tuple[str, str]]:
-    """Item and message of what fails now."""
+    """Return item and error message of every open exception item."""
     items = ExceptionItem.objects.filter(message__status="active__v", dismissed_at=None)
     return sorted((item.item, item.error_message) for item in items)

@@ -1,4 +1,4 @@
-"""*Activity Update Required* goes up in the transaction of the change, whoever made it and by whatever way."""
+"""*Activity Update Required* is set in the transaction of a change, whoever makes the change and in whatever way."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.factories.clinical import (
     StudyCommunicationLogFactory,
     StudyPersonFactory,
 )
-from tests.records.bulk_steps import do_edit, do_import
+from tests.records.bulk.steps import do_edit, do_import
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 EVENT, PARTICIPANT = MonitoringEvent.object_name, MonitoringEventParticipant.object_name
 
@@ -38,7 +38,7 @@ def admin(client: Client) -> Client:
 
 @pytest.fixture
 def event() -> MonitoringEvent:
-    """A visit of an automated type, with one participant, that was worked off."""
+    """Create a visit of an automated type with one participant, whose activity was generated."""
     configure_automation()
     event: MonitoringEvent = MonitoringEventFactory.create(external_id="V-1")
     MonitoringEventParticipantFactory.create(monitoring_event=event)

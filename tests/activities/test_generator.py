@@ -1,4 +1,4 @@
-"""Clinical Activities that follow Monitoring Events and Study Communications."""
+"""The job Generate Clinical Activities: rules, updates, exceptions and cost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 TODAY = dt.date(2026, 3, 10)
 
@@ -53,7 +53,7 @@ def save(record: Any, **values: Any) -> None:
 
 
 def create_event(*, participants: int = 1, **values: Any) -> MonitoringEvent:
-    """A visit with participants who are people of its study."""
+    """Create a visit with participants who are Study Persons of its study."""
     event = MonitoringEventFactory.create(
         **{"planned_start": TODAY, "planned_end": None, "visit_method": VisitMethod.ON_SITE, **values}
     )
@@ -191,6 +191,54 @@ def test_whoever_is_removed_has_an_inactive_activity_and_whoever_returns_an_acti
     MonitoringEventParticipantFactory.create(monitoring_event=event, person=person)
     generate()
     assert [each.status for each in list_generated()] == [RecordStatus.ACTIVE] * 2
+
+
+def test_a_deleted_activity_does_not_come_back_with_the_next_change_of_its_visit() -> None:
+    event = create_event(participants=2)
+    generate()
+    deleted, other = list_generated()
+    delete_record(record=deleted, actor=build_admin_actor())
+    save(event, planned_start=dt.date(2026, 4, 1))
+    generate()
+    assert [(each.pk, each.date) for each in list_generated()] == [(other.pk, dt.date(2026, 4, 1))]
+    assert not is_flagged(event)
+
+    # Somebody names the person anew.
+    participant = event.participants.get(person=deleted.person_id)
+    delete_record(record=participant, actor=build_admin_actor())
+    MonitoringEventParticipantFactory.create(monitoring_event=event, person=deleted.person)
+    generate()
+    assert {each.person_id for each in list_generated()} == {deleted.person_id, other.person_id}
+
+
+def test_a_deleted_activity_does_not_come_back_with_the_next_change_of_its_communication() -> None:
+    contact = StudyCommunicationContactFactory.create()
+    StudyPersonFactory.create(study=contact.communication.study, site=contact.communication.site, person=contact.person)
+    generate()
+    (deleted,) = list_generated()
+    delete_record(record=deleted, actor=build_admin_actor())
+    save(contact.communication, summary="Changed")
+    generate()
+    assert list_generated() == []
+    save(contact, status=RecordStatus.INACTIVE)
+    save(contact, status=RecordStatus.ACTIVE)
+    generate()
+    assert len(list_generated()) == 1
+
+
+def test_a_deleted_activity_of_the_investigator_comes_back_for_a_new_investigator_alone() -> None:
+    event = create_event(participants=0)
+    investigator = PersonFactory.create()
+    save(event.site, principal_investigator=investigator)
+    generate()
+    (deleted,) = list_generated()
+    delete_record(record=deleted, actor=build_admin_actor())
+    save(event, planned_start=dt.date(2026, 4, 1))
+    generate()
+    assert list_generated() == []
+    save(event.site, principal_investigator=PersonFactory.create())
+    generate()
+    assert len(list_generated()) == 1
 
 
 def test_a_participant_who_moves_changes_both_visits() -> None:
@@ -354,7 +402,7 @@ def test_statements_grow_with_batches_and_not_with_sources() -> None:
     country = StudyCountryFactory.create()
     site = StudySiteFactory.create(study_country=country)
     counts = []
-    for number in (1, 1, 20):  # the first also reads what is kept
+    for number in (1, 1, 20):  # the first run also fills caches
         for _ in range(number):
             event = MonitoringEventFactory.create(site=site, planned_start=TODAY, planned_end=None)
             member = StudyPersonFactory.create(site=site, study=country.study)

@@ -1,4 +1,4 @@
-"""Users change a source while the job is inside the transaction of its batch: nothing is lost, nobody turned away."""
+"""Users change a source while the job holds it in the transaction of a batch: no change is lost or refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RAISES_FLAGS = 'UPDATE "clinical_monitoringevent" SET "activity_update_required"
 
 @pytest.fixture
 def event() -> MonitoringEvent:
-    """Flagged, with one participant; a second person of the study could become one."""
+    """Create a flagged event with one participant; the study has a second person."""
     configure_automation()
     site = StudySiteFactory.create()
     event = MonitoringEventFactory.create(site=site, planned_start=FIRST_DAY, planned_end=None)
@@ -49,7 +49,7 @@ def event() -> MonitoringEvent:
 
 
 class Pause:
-    """Stops a thread at its first statement that begins with a text, before or after it, until it is let go."""
+    """Stops a thread before or after its first statement that begins with a text, until it is released."""
 
     def __init__(self, beginning: str, *, after: bool = False) -> None:
         self._beginning, self._after = beginning, after
@@ -76,7 +76,7 @@ class Pause:
 
 
 def call_apart(function: Callable[[], Any], pause: Pause | None = None) -> Any:
-    """For a thread: `function` on a connection of its own, stopping where `pause` says."""
+    """Call `function` on a database connection of its own, stopping at `pause`; to be run in a thread."""
     try:
         if pause is None:
             return function()
@@ -93,7 +93,7 @@ def beside() -> Iterator[ThreadPoolExecutor]:
 
 
 def wait_until_blocked(future: Future[Any], *, waiting: int = 1) -> None:
-    """Until so many connections wait for a lock, one of them that of `future`."""
+    """Wait until so many connections wait for a lock, or fail if `future` ends before."""
 
     def is_blocked() -> bool:
         with connection.cursor() as cursor:
@@ -127,7 +127,7 @@ def list_active(event: MonitoringEvent) -> list[tuple[str, dt.date]]:
 
 
 def list_expected(event: MonitoringEvent) -> list[tuple[str, dt.date]]:
-    """What the rules say of the event as it is now."""
+    """Return last name and date of the activities that the rules give to the event now."""
     now = MonitoringEvent.objects.get(pk=event.pk)
     people = [each.person for each in now.participants.all()]
     if not people and now.site.principal_investigator is not None:
@@ -182,7 +182,7 @@ def test_who_edits_an_activity_of_the_batch_is_heard_and_blocks_nothing(event: M
     pause = Pause('SELECT "activities_activity"', after=True)
 
     def give_another_visit() -> None:
-        """Logged by a user: an activity of the same visit, which refers to the locked source."""
+        """Log an activity of the same visit, which refers to the locked source."""
         mine = Activity(person=activity.person, date=FIRST_DAY, channel=activity.channel, monitoring_event=event)
         save_record(record=mine, actor=build_admin_actor())
 
@@ -224,7 +224,7 @@ def test_a_new_principal_investigator_of_many_visits_and_the_job_never_wait_for_
     site = StudySiteFactory.create()
     first, second, third = MonitoringEventFactory.create_batch(3, site=site, planned_start=FIRST_DAY, planned_end=None)
     successor = PersonFactory.create()
-    for event in (first, second):  # written again, and so behind the third
+    for event in (first, second):  # an update writes a new row version behind the third row
         move(event)
 
     def succeed() -> None:

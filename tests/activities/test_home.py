@@ -1,4 +1,4 @@
-"""The home page tells what is due this week, overdue first."""
+"""The home page lists activities that are overdue, then those of this week."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def user() -> User:
 
 
 def log_activity(user: User, day: int, **values: Any) -> None:
-    """One of the user's own, in March 2026."""
+    """Create an activity of the user on a day of March 2026."""
     actor = Actor(user=user, source="page")
     ActivityFactory.create(date=dt.date(2026, 3, day), subject=str(day), actor=actor, **values)
 
@@ -122,7 +122,7 @@ def test_nothing_more_is_offered_where_all_is_shown(user: User) -> None:
 
 def test_the_home_page_asks_as_many_queries_for_five_rows_as_for_one(client: Client, user: User) -> None:
     client.force_login(user)
-    client.get("/")  # reads the configuration
+    client.get("/")  # the first request also reads the configuration
     counts = []
     for number in (1, 4):
         for _ in range(number):

@@ -22,7 +22,7 @@ from tests.factories.clinical import (
 )
 from tests.factories.connections import ConnectionFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 SOURCES: dict[str, Any] = {
     "study_person": StudyPersonFactory,

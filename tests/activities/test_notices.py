@@ -1,4 +1,4 @@
-"""What record pages say of generated activities."""
+"""Notices on record pages about generated activities."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ctms.clinical.models import MonitoringEvent, StudyCommunicationLog
 from ctms.core.choices import RecordStatus
 from ctms.jobs.models import JobClock, JobDefinition
 from ctms.records.access import open_object
-from ctms.records.notices import list_notices
-from ctms.records.values import get_record_url
+from ctms.records.fields.values import get_record_url
+from ctms.records.pages.notices import list_notices
 from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem
 from tests.activities.generation import configure_automation, generate, list_generated
@@ -58,14 +58,14 @@ def automated() -> None:
 
 
 def read(record: Any, user: User | None = None) -> list[str]:
-    """The notices of a record as its page reads it."""
+    """Return the notices of a record as its page shows them."""
     record = type(record)._default_manager.get(pk=record.pk)
     access = open_object(user=user or get_admin_user(), object_name=record.object_name)
     return [str(each) for each in list_notices(access=access, record=record)]
 
 
 def create_event(*names: str, **values: Any) -> MonitoringEvent:
-    """A visit in which people of its study take part."""
+    """Create a visit with Study Persons of its study as participants."""
     event = MonitoringEventFactory.create(**values)
     for name in names:
         person = PersonFactory.create(first_name=name, last_name="Person")
@@ -163,7 +163,7 @@ def test_what_is_in_the_way_is_said_until_it_is_corrected_or_dismissed() -> None
     dismiss_items(keys=keys, reason="A guest", actor=build_admin_actor())
     assert read(event) == [f"{coming} {links}"]
     save(event, planned_start=dt.date(2026, 3, 1))
-    assert read(event)[0] == problem  # the dismissal was of the visit as it was
+    assert read(event)[0] == problem  # the dismissal was for the visit before its change
     StudyPersonFactory.create(site=event.site, study=event.study, person=participant.person)
     assert read(event) == [f"Activities will be written for Sam Stranger, updated for Ada Person, {NEXT} {links}"]
 

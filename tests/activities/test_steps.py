@@ -105,7 +105,7 @@ def apply(step: ConfigurationStep) -> None:
 
 
 def read_titles(object_name: str, object_type: str = "") -> dict[str, tuple[str, ...]]:
-    """The layout of an object: section → its fields or columns."""
+    """Return the fields or columns of a layout by section title."""
     layout = find_layout(object_name=object_name, object_type=object_type)
     assert layout is not None
     return {section.title: section.items for section in read_sections(layout)}
@@ -170,7 +170,7 @@ def test_a_section_by_a_field_that_refers_elsewhere_is_broken_and_mended() -> No
     step = get_step("activity_section.study__v")
     apply(step)
     row = LayoutSection.objects.get(layout__of_object="study__v", related_object="crm_activity__v")
-    # As an upgrade may leave it, in which a field went: no service would save it.
+    # As after an upgrade that removed a field; no service would save this.
     row.related_field = "site__v"
     save_record(record=row, actor=build_admin_actor())
     assert step.read_state() == StepState(

@@ -1,4 +1,4 @@
-"""What the admin writes goes through the audited writer; what that refuses is told, and nothing typed is lost."""
+"""The admin writes through the audited writer; its refusals are shown in the form, and the input is kept."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_value_that_exists_already_is_refused_in_words(client: Client) -> None
 
 # -- Rows of inline tables --------------------------------------------------------------------------
 def open_assignments(client: Client, *users: str) -> tuple[Study, str, dict[str, list[str]]]:
-    """A study with assigned users, one a row: its page, and what the browser would send of it."""
+    """Create a study with these users assigned; return it, its page's address, and what a browser would send."""
     study = StudyFactory.create(sponsor="Acme")
     for username in users:
         StudyAssignmentFactory.create(study=study, user=UserFactory.create(username=username))
@@ -356,7 +356,7 @@ def test_a_time_zone_that_does_not_exist_is_refused(client: Client) -> None:
 # -- What comes in between ------------------------------------------------------------------------------
 @pytest.fixture
 def _referred_to_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the reference to the record was made after the admin had looked for such references."""
+    """Simulate a reference to the record that is added after the admin has looked for references."""
     monkeypatch.setattr("ctms.audit.admin.base.list_dependants", lambda _records: Dependants())
 
 

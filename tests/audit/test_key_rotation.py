@@ -17,14 +17,14 @@ from ctms.core.errors import EncryptionKeyError
 from tests.factories.base import build_admin_actor
 from tests.factories.connections import CONSUMER_KEY, CONSUMER_SECRET, CRM_PASSWORD, AuthorizationFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 FIELDS = ("password", "consumer_key", "consumer_secret")
 
 
 @pytest.fixture
 def keys(settings: Settings) -> dict[str, str]:
-    """Two keys; what is made in a test is encrypted with the old one."""
+    """Set two keys. What a test creates is encrypted with the old one."""
     made = {key_id: create_key(key_id=key_id) for key_id in ("old", "new")}
     settings.FIELD_ENCRYPTION_KEYS = [made["old"]]
     return made

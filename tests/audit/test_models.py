@@ -1,4 +1,4 @@
-"""Entries of the audit trail are added and read."""
+"""Entries of the audit trail can be added and read, but not changed or deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ctms.audit.models import AuditEntry
 from ctms.core.errors import UnauditedWriteError
 from tests.factories.clinical import StudyFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def overwritten(entry: AuditEntry) -> AuditEntry:
@@ -22,7 +22,7 @@ def overwritten(entry: AuditEntry) -> AuditEntry:
 
 
 def disguised(entry: AuditEntry) -> AuditEntry:
-    """A new entry with the key of an old one."""
+    """Return a new entry with the key of an old one."""
     return AuditEntry(pk=entry.pk, at=entry.at, actor_name="Nobody", source="page", object_name="x")
 
 

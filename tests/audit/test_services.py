@@ -1,4 +1,4 @@
-"""The audited writer: one record or many, the trail is the same."""
+"""The audited writer makes the same audit entries for one record as for many."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFactory
 from tests.factories.connections import CRM_PASSWORD, AuthorizationFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 Trail = list[tuple[str, dict[str, Any]]]
 
@@ -60,7 +60,7 @@ def get(person: Person) -> Person:
 
 
 def count_statements(queries: CaptureQueriesContext) -> Counter[str]:
-    """By their first word, less those that only begin and end transactions."""
+    """Count statements by their first word, without those that only begin and end transactions."""
     words = Counter(query["sql"].split()[0] for query in queries)
     return Counter({word: n for word, n in words.items() if word not in {"SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"}})
 

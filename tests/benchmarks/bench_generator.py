@@ -1,4 +1,4 @@
-"""Generate Clinical Activities over 50,000 flagged sources against 5,000, on PostgreSQL."""
+"""Compares Generate Clinical Activities for 50,000 flagged sources with the same for 5,000, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.factories.base import get_admin_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FEW, MANY = 5_000, 50_000
-# Of ten sources: visits; communications with a site; the rest are communications of a whole study.
+# How many of ten sources are visits, and communications with a site; the rest are communications of a whole study.
 VISITS, OF_SITES = 6, 3
 
 _MEMBERS = """
@@ -79,7 +79,7 @@ WHERE source.activity_update_required
 
 
 def create_flagged(count: int) -> None:
-    """So many flagged sources with one person each, made in the database itself."""
+    """Create this many flagged sources with one person each, by statements in the database."""
     visits, of_sites = count * VISITS // 10, count * OF_SITES // 10
     user = {"user": get_admin_user().pk}
     with connection.cursor() as cursor:
@@ -110,7 +110,7 @@ def create_flagged(count: int) -> None:
 
 
 def flag_all() -> None:
-    """Every source has changed; its activities have not."""
+    """Change and flag every source, but not its activities."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE clinical_monitoringevent SET activity_update_required = true, visit_method = 'remote_phone__v'"
@@ -123,7 +123,7 @@ def flag_all() -> None:
 
 @contextmanager
 def count_statements() -> Iterator[list[int]]:
-    """Counts and keeps nothing, so that the memory that is measured is the job's."""
+    """Count statements without keeping them, so that they add nothing to the memory measured."""
     counted = [0]
 
     def count(execute: Any, *args: Any) -> Any:
@@ -135,7 +135,7 @@ def count_statements() -> Iterator[list[int]]:
 
 
 def measure(*, expected: int) -> tuple[float, int, JobRun]:
-    """Seconds and statements of a run."""
+    """Run the job and return its seconds, its number of statements and the run."""
     with count_statements() as counted:
         begun = time.perf_counter()
         run = generate()

@@ -1,4 +1,4 @@
-"""P5: pages over a million activities against the same pages over a thousand, on PostgreSQL."""
+"""P5: compares pages over a million activities with the same pages over a thousand, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIST = "/records/crm_activity__v/"
 
 
 def list_pages() -> dict[str, str]:
-    """What is measured → address."""
+    """Return the addresses of the pages by what is measured."""
     activity = Activity.objects.order_by("-pk")[0]
     return {
         "list, first page": LIST,
@@ -35,9 +35,9 @@ def list_pages() -> dict[str, str]:
 
 
 def measure_pages(client: Client) -> dict[str, float]:
-    """What is measured → seconds in which 95 of 100 requests are answered.
+    """Return, by what is measured, the seconds in which 95 of 100 requests are answered.
 
-    The median of several rounds over all pages, so that a moment in which the machine was busy decides nothing.
+    Takes the median of several rounds over all pages, so that a busy moment of the machine does not matter.
     """
     pages = list_pages()
     rounds: dict[str, list[float]] = {what: [] for what in pages}
@@ -52,7 +52,7 @@ def measure_p95(client: Client, url: str) -> float:
     for number in range(TIMES + 3):
         begun = time.perf_counter()
         assert client.get(url).status_code == 200
-        if number >= 3:  # the first fill what is kept
+        if number >= 3:  # the first requests fill caches
             seconds.append(time.perf_counter() - begun)
     return statistics.quantiles(seconds, n=20)[-1]
 

@@ -1,4 +1,4 @@
-"""The transfer against bare loops that send the same batches, and against a client that sends record by record."""
+"""Compares the transfer with a bare loop that sends the same batches, and with a client that sends single records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simple_salesforce.api import Salesforce
 
 from connections.choices import IntegrationKind
 from crm_sync.models import IntegrationRun
-from crm_sync.sandbox.running import RunningOrganisation
+from crm_sync.sandbox.serving.running import RunningOrganisation
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
 from tests.benchmarks.conftest import SandboxProcess, StartSandbox
@@ -35,7 +35,7 @@ ReportFigure = Callable[..., None]
 
 
 def build_bench_world(sandbox: SandboxProcess, *, people: int) -> tuple[World, list[Any]]:
-    """A connection on which only activities go out, and people whose accounts are remembered already."""
+    """Return a world that only sends activities, and people whose accounts an earlier transfer has matched."""
     world = build_world(crm=cast("RunningOrganisation", sandbox))
     for integration in world.connection.integrations.exclude(kind=OUT):
         integration.status = RecordStatus.INACTIVE
@@ -57,7 +57,7 @@ def transfer(world: World, *, expected: int) -> tuple[float, IntegrationRun]:
 
 
 class PlainAdapter(HTTPAdapter):
-    """simple-salesforce insists on https; the sandbox of a benchmark speaks plain HTTP."""
+    """Sends over HTTP what simple-salesforce always addresses to HTTPS, as the sandbox here speaks HTTP only."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         request.url = (request.url or "").replace("https://", "http://", 1)
@@ -65,7 +65,7 @@ class PlainAdapter(HTTPAdapter):
 
 
 class BareSession:
-    """Log-in and nothing else, for loops to compare with."""
+    """A logged-in HTTP session without any further logic, to compare the transfer with."""
 
     def __init__(self, sandbox: SandboxProcess) -> None:
         app, user = sandbox.connected_app, sandbox.user
@@ -94,7 +94,7 @@ class BareSession:
 
 
 def build_bodies(world: World, *, count: int) -> list[bytes]:
-    """The payloads of `count` records as the transfer sent them, under external ids of their own."""
+    """Return request bodies with `count` records as the transfer sent them, under other external ids."""
     rows = world.list_interactions()[:count]
     payloads = [
         {"attributes": {"type": OBJECT}}
@@ -183,7 +183,7 @@ def bench_bad_records(start_sandbox: StartSandbox, report_figure: ReportFigure) 
 
 
 def bench_a_run_without_changes(start_sandbox: StartSandbox, report_figure: ReportFigure) -> None:
-    """Also the peak memory of the first run: the process has seen 10,000 records when 100,000 begin."""
+    """Also reports the peak memory of a run of 100,000 records, compared with that after 10,000."""
     with start_sandbox() as sandbox:
         world, people = build_bench_world(sandbox, people=1000)
         create_activities(10_000, people=people)
@@ -214,5 +214,5 @@ def bench_a_run_without_changes(start_sandbox: StartSandbox, report_figure: Repo
 
 
 def measure_peak() -> int:
-    """Peak resident memory of this process so far, in MB."""
+    """Return the peak resident memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -1,4 +1,7 @@
-"""Benchmarks: the CRM sandbox in a process of its own; figures are ratios within one run, printed as a table."""
+"""Fixtures of the benchmarks: a CRM sandbox in a process of its own, and a table of the measured figures.
+
+Figures are ratios within one run, so that they do not depend on the machine.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ import pytest
 import requests
 from django.conf import settings as django_settings
 
-from crm_sync.sandbox.credentials import ConnectedApp, SandboxUser
-from crm_sync.sandbox.organisation import Organisation
+from crm_sync.sandbox.data.credentials import ConnectedApp, SandboxUser
+from crm_sync.sandbox.data.organisation import Organisation
 from tests.servers import find_free_port
 
 FIGURES = pytest.StashKey[list[tuple[str, str, str, str]]]()
@@ -24,7 +27,7 @@ FIGURES = pytest.StashKey[list[tuple[str, str, str, str]]]()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxProcess:
-    """What `World` needs of an organisation, for one that another process serves."""
+    """An organisation that another process serves, with the attributes that `World` needs."""
 
     organisation: Organisation
     base_url: str
@@ -38,7 +41,7 @@ class SandboxProcess:
         return self.organisation.connected_app
 
     def set_latency(self, *, milliseconds: float) -> None:
-        """Let every call wait so long."""
+        """Delay every call by this time."""
         answer = requests.post(
             f"{self.base_url}/_sandbox/misbehave", json={"settings": {"latency_ms": milliseconds}}, timeout=10
         )
@@ -50,7 +53,7 @@ StartSandbox = Callable[..., AbstractContextManager[SandboxProcess]]
 
 @pytest.fixture
 def start_sandbox(tmp_path: Path) -> StartSandbox:
-    """Start an organisation in a process of its own, with an API limit that no benchmark reaches."""
+    """Return a function that serves an organisation in another process, with an API limit that is never reached."""
 
     @contextmanager
     def start(*, latency_ms: float = 0, name: str = "na") -> Iterator[SandboxProcess]:
@@ -77,7 +80,7 @@ def start_sandbox(tmp_path: Path) -> StartSandbox:
 
 
 def wait_until_served(url: str) -> None:
-    """Return once the sandbox answers; RuntimeError after 30 seconds."""
+    """Return when the sandbox answers. Raises RuntimeError after 30 seconds."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
@@ -91,7 +94,7 @@ def wait_until_served(url: str) -> None:
 
 @pytest.fixture
 def report_figure(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Add a row to the table: id of the performance table, what was measured, the figure, the bar."""
+    """Return a function that adds a row to the printed table: row id, what was measured, the figure and its bar."""
 
     def report(*, row: str, what: str, figure: str, bar: str) -> None:
         request.config.stash.setdefault(FIGURES, []).append((row, what, figure, bar))

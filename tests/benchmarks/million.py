@@ -1,4 +1,4 @@
-"""A Vault with as many activities as wanted, made in the database itself: a million take a minute, not an hour."""
+"""Fills a Vault with any number of activities by statements in the database: a million take a minute, not an hour."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.factories.bulk import create_people, create_sites
 from tests.factories.clinical import StudyAssignmentFactory, StudyCountryFactory, StudyFactory
 
 STUDIES, SITES_OF_A_STUDY, PEOPLE = 10, 50, 5000  # so that the list of a study fills its page from 1,000 on
-# In half of all subjects; in one of twelve; in five, however many there are.
+# Words in half of all subjects, in one of twelve, and in five, however many subjects there are.
 FREQUENT, OCCASIONAL, RARE = "visit", "amendment", "zoledronate"
-# Of the activities of the last study there are twenty, the oldest of all.
+# The number of activities of the last study. They are the oldest of all.
 FEW = 20
-_STEP = 200_000  # in one statement
+_STEP = 200_000  # activities in one statement
 
 _PLACES = """
 CREATE TEMPORARY TABLE place AS SELECT row_number() OVER (ORDER BY id) - 1 AS at, id, study_id, study_country_id
@@ -50,7 +50,7 @@ JOIN place ON place.at = CASE WHEN n <= %(few)s THEN %(sites)s - 1 ELSE pg_temp.
 JOIN contact ON contact.at = pg_temp.draw(n, 8, %(people)s)
 ORDER BY n
 """
-# Indexes that no constraint needs: they are made again when the rows are there, which is many times faster.
+# Indexes that no constraint needs: dropped, and created again after the rows, which is many times faster.
 _INDEXES = """
 SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'activities_activity'
 AND indexname NOT IN (SELECT conname FROM pg_constraint)
@@ -58,14 +58,14 @@ AND indexname NOT IN (SELECT conname FROM pg_constraint)
 
 
 def create_world() -> None:
-    """Studies with their sites, and people."""
+    """Create studies with their sites, and people."""
     create_people(PEOPLE)
     for _ in range(STUDIES):
         create_sites(SITES_OF_A_STUDY, study_country=StudyCountryFactory.create(study=StudyFactory.create()))
 
 
 def grow_to(count: int) -> None:
-    """Add activities until there are so many, and let the database look at them."""
+    """Add activities until there are `count`, and update the database's statistics."""
     figures = {
         "user": get_admin_user().pk,
         "few": FEW,
@@ -90,6 +90,6 @@ def grow_to(count: int) -> None:
 
 
 def assign(user: User, *, last: int) -> None:
-    """Assign the user to the last studies alone; the very last has few and old activities."""
+    """Assign the user to the last `last` studies. The very last has few and old activities."""
     for study in Study.objects.order_by("-pk")[:last]:
         StudyAssignmentFactory.create(user=user, study=study)

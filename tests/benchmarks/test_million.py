@@ -1,4 +1,4 @@
-"""The statement that fills a large Vault keeps up with the model that it fills."""
+"""The statement that fills a large Vault fits the current model of activities."""
 
 from __future__ import annotations
 

@@ -36,10 +36,10 @@ def _database_beside_event_loop() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """The system's Chromium if there is one, else the build that Playwright installed."""
+    """Use the system's Chromium, without windows if it can be, else the build that Playwright installed."""
     # Chromium's sandbox refuses to be set up by root.
     arguments = [*QUIET_ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else QUIET_ARGUMENTS
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     return browser_type_launch_args | {"args": arguments} | ({"executable_path": chromium} if chromium else {})
 
 

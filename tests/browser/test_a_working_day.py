@@ -24,7 +24,8 @@ from ctms.configuration.steps import apply_steps, list_steps
 from ctms.jobs.choices import RunState
 from ctms.jobs.models import JobRun
 from ctms.jobs.services import execute_run
-from tests.factories.accounts import USER_PASSWORD, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import (
@@ -69,11 +70,8 @@ def world() -> World:
 
 
 def log_in(page: Page) -> None:
-    page.goto("/login/")
-    page.get_by_label("Username").fill("carla")
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"://[^/]+/$"))
+    enter_as(page, "carla")
+    page.goto("/")
 
 
 def open_list(page: Page) -> None:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from activities.choices import Channel
 from activities.models import Activity
-from crm_sync.sandbox.running import RunningOrganisation, RunningSandbox
+from crm_sync.sandbox.serving.running import RunningOrganisation, RunningSandbox
 from ctms.clinical.models import MonitoringEvent, Person, StudyCommunicationLog, StudySite
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState

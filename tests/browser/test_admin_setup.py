@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from activities.models import Activity
 from connections.models import Connection, ConnectionAuthorization
 from connections.permissions import MANAGE_CONNECTIONS
-from crm_sync.sandbox.running import RunningOrganisation, RunningSandbox
+from crm_sync.sandbox.serving.running import RunningOrganisation, RunningSandbox
 from ctms.accounts.models import User
 from ctms.jobs.choices import RunState
 from ctms.jobs.models import JobRun

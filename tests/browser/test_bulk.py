@@ -11,7 +11,7 @@ from activities.choices import Channel
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.clinical.models import Person
-from ctms.jobs import services, tasks
+from ctms.jobs import queue, services
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
@@ -41,7 +41,7 @@ def user() -> User:
 def waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Runs that wait for a worker; `work` is one."""
     sent: list[int] = []
-    monkeypatch.setattr(tasks.execute_job_run, "delay", sent.append)
+    monkeypatch.setattr(queue, "send_message", sent.append)
     return sent
 
 

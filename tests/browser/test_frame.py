@@ -38,6 +38,21 @@ def test_a_menu_opens_closes_and_is_walked_by_keyboard(page: Page) -> None:
     expect(summary).to_be_focused()
 
 
+def test_a_key_pressed_while_a_menu_opens_counts(page: Page) -> None:
+    log_in(page)
+    summary = page.locator(".user-menu summary")
+    summary.focus()
+    summary.evaluate(
+        """summary => {
+            const press = (key) => summary.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+            press("ArrowDown");
+            press("End");
+            return new Promise((done) => summary.parentElement.addEventListener("toggle", () => setTimeout(done)));
+        }"""
+    )
+    expect(page.get_by_role("button", name="Log out")).to_be_focused()
+
+
 def test_a_click_elsewhere_closes_a_menu(page: Page) -> None:
     log_in(page)
     page.locator(".user-menu summary").click()

@@ -12,6 +12,7 @@ from ctms.jobs.choices import RunState
 from ctms.jobs.leases import LeaseHandle, acquire_lease
 from ctms.jobs.models import JobRun
 from tests.admin_rows import create_job_run
+from tests.browser.slowness import HeldRequests
 from tests.factories.accounts import USER_PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,3 +81,15 @@ def test_who_has_been_logged_out_is_told_that_the_page_is_old(
     expect(page.get_by_text("what is shown is old")).to_be_visible()
     expect(page.get_by_text("100 of 1,000")).to_be_visible()
     page_problems.clear()
+
+
+def test_a_click_that_is_half_done_when_the_progress_is_read_anew_counts(
+    run: JobRun, lease: LeaseHandle, admin_page: Page
+) -> None:
+    held = HeldRequests(admin_page, f"**{RUNNING}")
+    admin_page.get_by_role("link", name=f"Cancel {run}").hover()
+    held.wait_for(1)
+    admin_page.mouse.down()
+    held.answer()
+    admin_page.mouse.up()
+    admin_page.wait_for_url(f"**/jobrun/{run.pk}/cancel/")

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from ctms.accounts.models import User
 from ctms.clinical.models import Study
 from tests.browser.accessibility import find_violations
-from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.clinical import StudyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,11 +23,8 @@ def user(page: Page) -> User:
         name="Clinical research associate", permissions=["study__v:read", "study__v:create"], sees_all_studies=True
     )
     user = UserFactory.create(username="carla", first_name="Carla", last_name="Craig", security_profile=profile)
-    page.goto("/login/?next=/profile/")
-    page.get_by_label("Username").fill(user.username)
-    page.get_by_label("Password").fill(USER_PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/profile/")
+    enter_as(page, user.username)
+    page.goto("/profile/")
     return user
 
 

@@ -138,6 +138,21 @@ def test_a_field_is_changed_by_keyboard_alone(page: Page, site: StudySite) -> No
     assert site.city == "Bonn"
 
 
+def test_suggestions_open_close_and_follow_the_arrow_keys_where_a_field_stands(page: Page, site: StudySite) -> None:
+    open_record(page, site)
+    page.get_by_role("link", name="Edit Principal investigator").click()
+    entry = page.get_by_role("combobox", name="Principal investigator")
+    expect(entry).to_be_focused()
+    entry.click()
+    expect(entry).to_have_attribute("aria-expanded", "true")
+    entry.click()
+    expect(entry).to_have_attribute("aria-expanded", "false")
+    entry.fill("a")
+    expect(page.get_by_role("option").nth(0)).to_contain_class("active")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option").nth(1)).to_contain_class("active")
+
+
 def test_escape_gives_up_and_a_double_click_begins(page: Page, site: StudySite) -> None:
     open_record(page, site)
     page.locator("#field-city__v dd").dblclick()

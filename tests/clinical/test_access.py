@@ -39,7 +39,7 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 OF_A_SITE: dict[type[models.Model], Callable[[StudySite], Any]] = {
     Activity: lambda site: ActivityFactory.create(site=site),

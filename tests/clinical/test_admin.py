@@ -1,4 +1,4 @@
-"""Studies in the admin console: a user's own, and nothing else to see or to choose."""
+"""Studies in the admin console: a user sees, and can choose, only the studies that the user is assigned to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALL = [f"study__v:{action}" for action in ("read", "create", "edit", "delete")]
 
 @pytest.fixture
 def studies(client: Client) -> tuple[Study, Study]:
-    """The one that the user who is logged in is assigned to, and a foreign one."""
+    """A study that the logged-in user is assigned to, and another one."""
     profile = SecurityProfileFactory.create(permissions=[*ALL, "admin:security"])
     user = UserFactory.create(is_staff=True, security_profile=profile)
     mine, foreign = StudyFactory.create_batch(2)

@@ -1,4 +1,4 @@
-"""Clinical objects: what is filled in, what is consistent, what is refused and with which words."""
+"""Clinical objects: which fields are filled, which values must agree, and the messages of refusals."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def save(record: VaultRecord) -> None:
@@ -48,7 +48,7 @@ def save(record: VaultRecord) -> None:
 
 
 def refuse(record: VaultRecord) -> dict[str, list[str]]:
-    """What the writer says, by field."""
+    """Save a record that is refused, and return the error messages by field."""
     with pytest.raises(ValidationError) as raised:
         save(record)
     return raised.value.message_dict

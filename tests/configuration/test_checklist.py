@@ -1,4 +1,4 @@
-"""The landing page of the console: a checklist of the setup, with buttons that apply what is recommended."""
+"""The setup checklist on the console's landing page, and its buttons that apply steps."""
 
 from __future__ import annotations
 

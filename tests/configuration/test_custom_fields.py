@@ -1,4 +1,4 @@
-"""Custom fields: their names, their place on the pages, and what cannot be changed of them."""
+"""Custom fields: their names, their place on pages, and which properties cannot be changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctms.core.errors import StaleRecordError
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def create(*, add_to_layouts: bool = False, **values: object) -> CustomField:

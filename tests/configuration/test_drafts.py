@@ -1,4 +1,4 @@
-"""Moving sections, fields and columns about."""
+"""Moving sections, fields and columns of a layout."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SECTIONS: Sections = (
 
 
 def show(sections: Sections) -> str:
-    """`one:a,b related:x` – keys with their items."""
+    """Return keys with their items, e.g. `one:a,b related:x`."""
     return " ".join(f"{each.key}:{','.join(each.items)}" for each in sections)
 
 

@@ -1,4 +1,4 @@
-"""Page layouts are delivered, changed as a whole, copied for one type, and deleted."""
+"""Page layouts are created with the Vault, saved as a whole, copied for one object type, and deleted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
 from tests.factories.base import build_admin_actor
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 INVESTIGATOR = "investigator__v"
 
@@ -139,7 +139,7 @@ def test_sections_are_changed_added_moved_and_removed_in_one_save() -> None:
         replace(wanted[1], key="", title="The study"),
         replace(added, key=""),
     ]
-    # Those that stay are the same records.
+    # Sections that stay keep their records.
     assert [each.key for each in stored[:2]] == [crm.key, details.key]
     assert not LayoutSection.objects.filter(uid__in=[each.key for each in (dates, *rest)]).exists()
 

@@ -1,4 +1,4 @@
-"""The layout editor in the admin: every button as a browser without scripts posts it, and as the script asks."""
+"""The layout editor in the admin: its buttons, posted as by a browser without scripts and as by the editor's script."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def find(title: str, layout: PageLayout | None = None) -> SectionDraft:
 
 
 class Editor:
-    """A browser in which the editor is open: presses a button, keeps what the page then holds."""
+    """Acts like a browser in which the editor is open: it presses a button and keeps the values of the new page."""
 
     def __init__(self, client: Client, layout: PageLayout | None = None, **headers: str) -> None:
         self.client, self.url, self.headers = client, get_url(layout), headers
@@ -114,6 +114,15 @@ def test_the_focus_goes_to_the_other_button_where_a_field_can_go_no_further(clie
     key = find("Study Details").key
     editor = Editor(client).press(f"item-up|{key}|study_name__v")
     assert editor.page.context["focus"] == f"item-down|{key}|study_name__v"
+
+
+def test_a_press_that_comes_after_the_field_has_gone_on_into_another_section_counts(client: Client) -> None:
+    log_in_admin(client)
+    key = find("Study Details").key
+    editor = Editor(client).press(f"item-down|{key}|status__v").press(f"item-down|{key}|status__v")
+    assert editor.announcement == "Status: position 2 of 5 in Dates."
+    assert editor.press(f"item-remove|{key}|status__v").announcement == "Status removed from Dates."
+    assert editor.press(f"item-up|{key}|status__v").announcement == "status__v is not in Study Details any more."
 
 
 def test_a_field_goes_on_into_the_next_section_and_past_related_ones(client: Client) -> None:
@@ -287,7 +296,7 @@ def test_a_required_field_that_is_missed_is_told_of(client: Client) -> None:
 
 
 def store(title: str, **values: Any) -> None:
-    """As an older version may have left it."""
+    """Store values in a section that `save_layout` would refuse, as an older version may have left them."""
     row = LayoutSection.objects.get(layout=get_layout(), title=title)
     for name, value in values.items():
         setattr(row, name, value)

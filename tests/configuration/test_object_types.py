@@ -1,4 +1,4 @@
-"""What admins decide about object types: the fields on them, required or not, and the actions offered."""
+"""What admins decide about object types: their fields, which of these are required, and the actions offered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ctms.configuration.services import (
 from ctms.configuration.snapshot import TypeShape, load_configuration
 from tests.factories.base import build_admin_actor
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 CLINICAL = {"object_name": "crm_activity__v", "object_type": "clinical_activity__v"}
 BASIC_AUTH = {"object_name": "connection_authorization__sys", "object_type": "basic_auth__sys"}

@@ -1,4 +1,4 @@
-"""The picker of the field that identifies a person, and what the settings page says of a mapping that does not work."""
+"""The choice of the field that identifies a person, and the warnings about a mapping that cannot work."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from ctms.configuration.services.object_types import UnknownActionError
 from ctms.core.choices import RecordStatus
 from tests.factories.base import build_admin_actor
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 AUTHORIZATION = {"object_name": "connection_authorization__sys", "object_type": "basic_auth__sys"}
 MEDICAL = {"object_name": "crm_activity__v", "object_type": "medical_activity__v"}

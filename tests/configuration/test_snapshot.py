@@ -1,4 +1,4 @@
-"""The configuration in force: what is registered, with what admins made of it."""
+"""The configuration in force: the registered objects with the changes that admins have made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ctms.configuration.snapshot import LayoutShape, load_configuration
 from ctms.core.choices import RecordStatus
 from tests.factories.base import build_admin_actor
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def add_field(**values: Any) -> None:
@@ -30,7 +30,7 @@ def add_field(**values: Any) -> None:
 
 
 def change_section(title: str, **values: Any) -> LayoutShape:
-    """Store into a section of the Study layout what no service would, as an older version may have left it."""
+    """Store values in a section of the Study layout that `save_layout` would refuse, as from an older version."""
     row = LayoutSection.objects.get(layout__of_object="study__v", title=title)
     for name, value in values.items():
         setattr(row, name, value)

@@ -1,4 +1,4 @@
-"""The registry of configuration steps. What each step does is tested with the app that it belongs to."""
+"""The registry of configuration steps. The steps themselves are tested with the app that registers them."""
 
 from __future__ import annotations
 

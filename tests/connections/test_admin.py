@@ -1,4 +1,4 @@
-"""An admin sets connections up; secrets go in and never come out."""
+"""Connections in the admin: creating them, their credentials (never shown) and their rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""*Copy to New*: one organisation is set up, and the next ones follow it."""
+"""*Copy to New*: a connection is created with the settings and rules of another."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.factories.clinical import PersonFactory
 from tests.factories.connections import ConnectionFactory, IdentifierMappingFactory
 from tests.reliability.simultaneous import call_at_once
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 FORM = "connection_form"
 OTHER_URL = "https://emea.my.salesforce.com"
@@ -55,7 +55,7 @@ def log_in_with(client: Client, *permissions: str) -> User:
 
 
 def create_source() -> Connection:
-    """A connection of which everything that can be copied differs from what is delivered."""
+    """Create a connection whose fields and rules all differ from the defaults."""
     source = ConnectionFactory.create(
         name="North America",
         description="Medical CRM of North America",
@@ -79,7 +79,7 @@ def create_source() -> Connection:
 
 
 def leave_traces(source: Connection) -> None:
-    """What transfers leave behind, none of which a copy has."""
+    """Create rows of transfers, which a copy does not get."""
     integration = source.integrations.all()[0]
     now = get_now()
     IntegrationProgress.objects.filter(integration=integration).update(watermark=now, last_successful_run_at=now)
@@ -89,9 +89,7 @@ def leave_traces(source: Connection) -> None:
     )
     run = create_job_run()
     IntegrationRun.objects.create(run=run, integration=integration, started_at=now)
-    ExceptionMessage.objects.create(
-        name="Failed", connection=source, integration=integration, run=run, is_draft=False, created_at=now
-    )
+    ExceptionMessage.objects.create(name="Failed", connection=source, integration=integration, run=run, created_at=now)
 
 
 def test_the_action_leads_to_a_form_that_is_filled_but_for_the_url_and_names_its_source(client: Client) -> None:
@@ -304,7 +302,7 @@ def test_ten_copies_at_the_same_moment_beside_nine_connections_leave_exactly_ten
 
 
 class _Page:
-    """What `read_form` takes, of an answer over the wire."""
+    """The part of a response that `read_form` uses, for an answer over HTTP."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content

@@ -1,4 +1,4 @@
-"""What a filter of an integration rule may ask, what it lets through, and what it says when it cannot be applied."""
+"""Filters of integration rules: fields and operators, matching records, and errors of invalid conditions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
 from tests.factories.connections import ConnectionFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 _MODELS: dict[str, Any] = {"study__v": Study, "site__v": StudySite, "crm_activity__v": Activity}
 
 
@@ -47,7 +47,7 @@ def compile_stored(object_name: str, *stored: Any) -> Any:
 
 
 def select(object_name: str, *conditions: tuple[str, str, list[str]]) -> set[Any]:
-    """The records that fulfil the conditions."""
+    """Return the records that fulfil the conditions."""
     stored = [{"field": path, "operator": operator, "values": values} for path, operator, values in conditions]
     compiled = compile_stored(object_name, *stored)
     return set(limit_records(records=_MODELS[object_name]._base_manager.all(), conditions=compiled))
@@ -176,7 +176,7 @@ def test_stored_fields_are_offered_and_those_of_records_referred_to() -> None:
     offered = {each.path: each.label for each in subjects}
     assert offered["site__v.region__c"] == "Site: Region"
     assert offered["channel__v"] == "Channel"
-    # Status and object type are the transfer's own; users are no records.
+    # The transfer treats status and object type itself; users are no records.
     not_offered = {"status__v", "object_type__v", "uid__sys", "created_by__v", "study__v.status__v"}
     assert not_offered & set(offered) == set()
 

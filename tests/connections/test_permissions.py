@@ -1,4 +1,4 @@
-"""Manage Connections is enough for every task that the requirement documents ask it for."""
+"""Manage Connections is enough for every task for which the requirement documents name it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""The page of an integration rule: what goes where, switches, rules that admins add, and the filter."""
+"""The page of an integration rule: field rules, switches, added field rules, and the filter."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -13,7 +15,7 @@ from django.urls import reverse
 from connections.choices import FieldRuleKind, IntegrationKind
 from connections.models import FieldRule, IntegrationRule
 from ctms.audit.models import AuditEntry
-from ctms.audit.services import save_record
+from ctms.audit.services import create_records, save_record
 from ctms.configuration.models import CustomField
 from ctms.core.choices import RecordStatus
 from tests.admin_forms import list_messages, log_in_admin, read_form, submit
@@ -360,6 +362,153 @@ def test_a_field_rule_is_edited_on_its_own_page_and_leads_back_to_its_rule(clien
     assert (response.url, field_rule.name, field_rule.status) == (get_url(rule), "from__v → Author__c", ACTIVE)
 
 
+# -- Rules that must not be -------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("Vault_External_ID_vod__c", "The transfer finds its records by Vault_External_ID_vod__c"),
+        ("vault_external_id_VOD__c", "The transfer finds its records by vault_external_id_VOD__c"),
+        ("Id", "The CRM alone fills Id"),
+        ("SystemModstamp", "The CRM alone fills SystemModstamp"),
+        ("Clinical_Study_vod__r", "leads to another record"),
+        ("Account_vod__r.Name", "leads to another record"),
+        (
+            "subject_VOD__c",
+            "The field rule for Subject_vod__c fills the same field of the CRM, where names ignore case",
+        ),
+    ],
+)
+def test_what_a_field_rule_may_not_fill_is_refused_while_it_is_typed(client: Client, target: str, told: str) -> None:
+    log_in_admin(client)
+    rule = create_rule()
+    for kind, typed in (("copy", {"source": "notes__v"}), ("constant", {"constant": "x"})):
+        page = client.post(f"{get_url(rule, 'add_field_rule')}?kind={kind}", {**typed, "target": target})
+        (error,) = page.context["form"].errors["target"]
+        assert told in error
+    assert not rule.field_rules.filter(target=target).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "told"),
+    [
+        (
+            OUT,
+            {"target": "Account_vod__c", "source": "site__v"},
+            "no reference to a Person",
+        ),
+        (
+            OUT,
+            {"kind": "person_account", "source": "person__v", "reference_object": "Account"},
+            "The field rule for Account_vod__c gives the record its account already",
+        ),
+        (OUT, {"kind": "formatted_person", "source": "subject__v"}, "no reference to a person or user"),
+        (OUT, {"kind": "copy", "source": "gone__v"}, "has no field 'gone__v'"),
+        (OUT, {"kind": "copy", "source": "gone__v.name__v"}, "has no field 'gone__v'"),
+        (IN, {"target": "date__v", "kind": "constant", "constant": "tomorrow"}, "“tomorrow” does not fit Date"),
+        (IN, {"target": "crm_id__v", "kind": "copy", "source": "Name"}, "The Vault alone fills"),
+        (IN, {"target": "object_type__v", "kind": "copy", "source": "Name"}, "The Vault alone fills"),
+        (IN, {"target": "study__v", "kind": "copy", "source": "Name"}, "refers to a record, and the CRM sends none"),
+        (IN, {"target": "complete__v", "kind": "formatted_person", "source": "CreatedBy"}, "takes no text"),
+        (IN, {"target": "subject__v", "kind": "record_link"}, "is for what is sent to the CRM"),
+    ],
+)
+def test_what_cannot_be_converted_is_refused_with_its_field(
+    kind: IntegrationKind, values: dict[str, Any], told: str
+) -> None:
+    rule = create_rule(kind)
+    field_rule = rule.field_rules.filter(target=values.get("target")).first() or FieldRule(rule=rule, target="New__c")
+    for name, value in values.items():
+        setattr(field_rule, name, value)
+    with pytest.raises(ValidationError) as refused:
+        save(field_rule)
+    ((field, (message,)),) = refused.value.message_dict.items()
+    assert field in ("source", "target")
+    assert told in message
+
+
+def test_a_rule_that_must_not_be_can_be_switched_off_and_not_on_again(client: Client) -> None:
+    log_in_admin(client)
+    rule = create_rule()
+    odd = FieldRule(rule=rule, source="notes__v", target="Vault_External_ID_vod__c", position=90)
+    create_records(records=[odd], actor=build_admin_actor())
+    switch(client, rule, odd, INACTIVE)
+    odd.refresh_from_db()
+    assert odd.status == INACTIVE
+    assert "The transfer finds its records by" in " ".join(
+        list_messages(client.get(switch(client, rule, odd, ACTIVE).url))
+    )
+    odd.refresh_from_db()
+    assert odd.status == INACTIVE
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("crm_external_id_field", "from_vod__c", "The field rule “from__v → From_vod__c” fills it"),
+        ("crm_external_id_field", "Id", "Name the external id field in which the CRM keeps the Vault's ids"),
+        ("deletion_field", "vault_external_id_vod__c", "The transfer finds its records by"),
+        ("vault_object", "gone__v", "No object 'gone__v' is registered"),
+        ("vault_object_type", "gone__v", "has the types"),
+        ("vault_filter_field", "subject__v", "is no Yes/No field"),
+    ],
+)
+def test_an_integration_rule_that_cannot_be_followed_is_refused_beside_its_field(
+    client: Client, name: str, value: str, told: str
+) -> None:
+    log_in_admin(client)
+    rule = create_rule()
+    page = submit(client, get_url(rule, "edit"), form_id="integrationrule_form", **{name: value})
+    (error,) = page.context["adminform"].form.errors[name]
+    assert told in error
+
+
+@pytest.mark.both_databases
+def test_the_database_keeps_two_rules_from_filling_one_field_in_different_case() -> None:
+    rule = create_rule()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        create_records(
+            records=[FieldRule(rule=rule, source="notes__v", target="SUBJECT_vod__c")], actor=build_admin_actor()
+        )
+
+
+def test_restoring_the_standard_rules_asks_first_and_leaves_added_ones(client: Client) -> None:
+    log_in_admin(client)
+    rule = create_rule()
+    added = FieldRule(rule=rule, source="notes__v", target="Notes__c", position=90)
+    save(added)
+    changed = rule.field_rules.get(target="Channel_vod__c")
+    changed.picklist_map, changed.status = {"*": "Other_vod"}, INACTIVE
+    save(changed)
+    moved = rule.field_rules.get(target="From_vod__c")
+    moved.target = "Author__c"
+    save(moved)
+    assert "Restore standard rules" in client.get(get_url(rule)).content.decode()
+    page = client.get(get_url(rule, "restore"))
+    assert "8 field rules that the Vault delivers" in page.content.decode()
+    changed.refresh_from_db()
+    assert changed.status == INACTIVE
+
+    response = client.post(get_url(rule, "restore"), follow=True)
+
+    assert list_messages(response) == ["Standard rules restored: 2 field rules changed."]
+    changed.refresh_from_db()
+    assert (changed.status, len(changed.picklist_map)) == (ACTIVE, 6)
+    assert rule.field_rules.get(target="From_vod__c").source == "from__v"
+    assert rule.field_rules.filter(target__in=("Author__c", "Notes__c"), status=ACTIVE).count() == 2
+    entries = AuditEntry.objects.filter(reason="Restore standard rules")
+    assert entries.count() == 2
+    assert list_messages(client.post(get_url(rule, "restore"), follow=True)) == [
+        "Standard rules restored: 0 field rules changed."
+    ]
+
+
+def test_who_may_not_change_field_rules_restores_none(client: Client) -> None:
+    log_in_with(client, "admin:console", "integration_rule__sys:read", "field_rule__sys:read")
+    rule = create_rule()
+    assert client.get(get_url(rule, "restore")).status_code == 403
+    assert client.post(get_url(rule, "restore")).status_code == 403
+
+
 # -- The filter -------------------------------------------------------------------------------------
 def post_filter(client: Client, rule: IntegrationRule, **typed: Any) -> Any:
     page = client.get(get_url(rule, "filter"))
@@ -367,7 +516,7 @@ def post_filter(client: Client, rule: IntegrationRule, **typed: Any) -> Any:
 
 
 def add_condition(client: Client, rule: IntegrationRule, path: str) -> dict[str, Any]:
-    """Choose a field and press Add condition; what the browser would send then."""
+    """Choose a field and press Add condition; return the form data that the browser would send next."""
     page = post_filter(client, rule, about=path, add="yes")
     assert page.status_code == 200
     return read_form(page, form_id="filter_form")
@@ -560,7 +709,7 @@ def test_records_of_foreign_studies_are_neither_found_nor_named(client: Client) 
     for typed in ("CANARY", str(foreign.uid)):
         page = post_filter(client, rule, save="yes", **{"condition-0-text": typed})
         assert "No record that you can see is called" in page.content.decode()
-    # What was chosen by somebody who sees it stays, though.
+    # A record chosen by a user who may see it is kept.
     assert post_filter(client, rule, save="yes").status_code == 302
     rule.refresh_from_db()
     assert rule.conditions[0]["values"] == [str(foreign.uid)]

@@ -27,6 +27,8 @@ from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.connections import AuthorizationFactory, ConnectionFactory
 from tests.reliability.simultaneous import call_at_once
 
+pytestmark = pytest.mark.both_databases
+
 FULL = "A Vault has at most 10 connections and all are taken. Change or delete one that is no longer needed."
 
 
@@ -35,7 +37,7 @@ def build(number: int) -> Connection:
 
 
 def read_rules(connection: Connection) -> list[dict[str, Any]]:
-    """Everything that is configured, without keys, stamps and the connection itself."""
+    """Return the configuration of integrations and rules, without keys, time stamps and the connection."""
     keys = {"id", "uid", "connection_id", "integration_id", "rule_id"}
     skipped = keys | {"created_at", "created_by_id", "modified_at", "modified_by_id", "version"}
     integrations = Integration.objects.filter(connection=connection).order_by("kind")
@@ -58,6 +60,8 @@ def test_a_new_connection_is_active_and_has_every_integration_with_its_rules() -
         assert [(r.kind, r.source, r.target, r.is_required, r.picklist_map) for r in rule.field_rules.all()] == [
             (d.kind, d.source, d.target, d.is_required, d.picklist_map) for d in default.field_rules
         ]
+        for field_rule in rule.field_rules.all():
+            field_rule.full_clean()
 
 
 @pytest.mark.parametrize("default", INTEGRATION_DEFAULTS, ids=lambda default: default.kind)

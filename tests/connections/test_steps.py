@@ -1,4 +1,4 @@
-"""The configuration steps of connections: what each finds, and what it does."""
+"""The configuration steps of connections: their checks and their actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""*Activate* and *Deactivate*: what follows is said before, and the status is the last word of the transfer."""
+"""*Activate* and *Deactivate*: they explain the consequences, change the status, and take a permission."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_what_is_accepted_is_https_and_an_allowed_name_and_was_typed_so(typed: s
 
 # -- Addresses ------------------------------------------------------------------------------------
 def write_ipv4(address: int) -> st.SearchStrategy[str]:
-    """Every notation that some resolver takes for this address."""
+    """Return notations of an address that some resolver accepts."""
     octets = address.to_bytes(4, "big")
     formats = ["{:d}", "{:#x}", "{:#X}", "0{:o}", "{:03d}"]
     part = st.sampled_from(formats)

@@ -12,6 +12,8 @@ from ctms.core.embedded_secrets import load_or_create_secrets
 from ctms.core.encryption import parse_key_ring
 from ctms.core.errors import EncryptionKeyError
 
+pytestmark = pytest.mark.integration
+
 LOAD = """
 import json, sys
 from pathlib import Path

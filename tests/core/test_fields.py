@@ -22,6 +22,8 @@ from ctms.core.models import allow_record_writes
 from tests.factories.base import build_admin_actor
 from tests.factories.connections import AuthorizationFactory
 
+pytestmark = pytest.mark.both_databases
+
 CANARY = "canary-7f3a-of-tests"
 TABLE = ConnectionAuthorization._meta.db_table
 

@@ -1,4 +1,4 @@
-"""Records are written by the audited writer, and by nothing else that Django offers."""
+"""Records are written by the audited writer alone; every other way that Django offers is refused."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.clinical import StudyCountryFactory, StudyFactory, StudySiteFactory
 
+pytestmark = pytest.mark.both_databases
+
 AUDITED_MODELS = sorted(
     (model for model in apps.get_models() if issubclass(model, AuditedModel)), key=lambda model: model._meta.label
 )
 
 
 def copy_of(study: Study) -> Study:
-    """A new record that only lacks being saved."""
+    """Return a new, unsaved copy of a record."""
     now = study.created_at
     return Study(name="NEW", created_at=now, modified_at=now, created_by=study.created_by, modified_by=study.created_by)
 
@@ -135,7 +137,7 @@ def test_every_manager_of_an_audited_model_refuses_writes(model: type[models.Mod
 
 @pytest.mark.parametrize("model", AUDITED_MODELS, ids=lambda model: model._meta.label)
 def test_no_audited_record_goes_or_changes_because_another_goes(model: type[models.Model]) -> None:
-    """A cascade writes with SQL of its own, past every manager."""
+    """Django's cascades write SQL without a manager, which could refuse it, so every foreign key has to be PROTECT."""
     references = {
         field.name: field.remote_field.on_delete
         for field in model._meta.concrete_fields

@@ -1,4 +1,4 @@
-"""Migrations go forwards, back and forwards again, and what is delivered after them is delivered once."""
+"""Migrations run forwards, backwards and forwards again, and initial data are created only once."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from django.db.migrations.state import ProjectState
 
 from ctms.configuration.models import ObjectType
 from ctms.core.schema import is_schema_current
+
+pytestmark = pytest.mark.integration
 
 MIGRATE = """
 import json, sys
@@ -37,7 +39,7 @@ print(json.dumps(results))
 
 
 def run_commands(*steps: list[str], database_url: str) -> list[list[int | None]]:
-    """Numbers of object types, job definitions and audit entries after each step; None without their table."""
+    """Return the numbers of object types, job definitions and audit entries after each step; None without a table."""
     done = subprocess.run(
         [sys.executable, "-c", MIGRATE, json.dumps(steps)],
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "ctms.settings.test", "TEST_VAULT_DATABASE_URL": database_url},

@@ -1,4 +1,4 @@
-"""Health for machines, and the headers that protect browsers."""
+"""The health check, and the headers that protect browsers."""
 
 from __future__ import annotations
 

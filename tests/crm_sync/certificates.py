@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates; ``bundle`` is the file that a client needs in order to trust them."""
+    """Signs certificates; `bundle` is the file that a client needs in order to trust them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -31,7 +31,7 @@ class Authority:
         self.bundle.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def make_server_context(self, host: str) -> ssl.SSLContext:
-        """Return what a server needs to be ``host``."""
+        """Return what a server needs to be `host`."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             self._begin(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), key.public_key())

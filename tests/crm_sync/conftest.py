@@ -1,4 +1,4 @@
-"""A scripted CRM and a client that talks to it."""
+"""Fixtures: a scripted CRM with a client of it, and a Vault connected to organisations of the sandbox."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
-from crm_sync.client import ClientOptions, Credentials, CrmClient
+from crm_sync.salesforce.client import ClientOptions, Credentials, CrmClient
+from crm_sync.sandbox.serving.running import RunningSandbox
+from tests.crm_sync.altered_answers import AlteringProxy, run_altering_proxy
+from tests.crm_sync.plain_crm import build_plain_world
 from tests.crm_sync.scripted_server import ScriptedServer, run_scripted_server
+from tests.crm_sync.world import World, build_world
 
 SECRET = "canary-" + "secret"
 PASSWORD_LOG_IN = Credentials(
@@ -51,3 +55,45 @@ def make_client(scripted: ScriptedServer) -> Iterator[MakeClient]:
     yield make
     for client in clients:
         client.close()
+
+
+# -- A Vault connected to one organisation, and to two -----------------------------------------------
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with RunningSandbox(names=["na", "emea"]) as running:
+        yield running
+
+
+@pytest.fixture
+def quick_retries(settings: Any) -> None:
+    """Make retries few and without waiting."""
+    settings.CRM_BACKOFF_BASE_SECONDS = 0.001
+    settings.CRM_MAX_ATTEMPTS = 3
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that are marked `every_dialect` over the sandbox and over a CRM of another kind."""
+    if "world" in metafunc.fixturenames and metafunc.definition.get_closest_marker("every_dialect"):
+        metafunc.parametrize("world", ["salesforce", "plain"], indirect=True)
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, settings: Any, quick_retries: None, db: None) -> World:
+    settings.CRM_SANDBOX_ORIGINS = {}
+    if getattr(request, "param", "salesforce") == "plain":
+        settings.CRM_SANDBOX_ORIGINS = {"na.crm.test": "http://127.0.0.1:9"}
+        return build_plain_world(request.getfixturevalue("monkeypatch"))
+    return build_world(crm=request.getfixturevalue("sandbox")["na"])
+
+
+@pytest.fixture
+def second_world(sandbox: RunningSandbox, world: World) -> World:
+    return build_world(crm=sandbox["emea"], name="EMEA")
+
+
+@pytest.fixture
+def altered(world: World, settings: Any) -> Iterator[AlteringProxy]:
+    """Return a proxy between the Vault and the organisation of `world`, which alters answers as the test says."""
+    with run_altering_proxy(world.crm.base_url) as proxy:
+        settings.CRM_SANDBOX_ORIGINS = {**settings.CRM_SANDBOX_ORIGINS, "na.crm.test": proxy.origin}
+        yield proxy

@@ -1,4 +1,4 @@
-"""Answers as the CRM writes them."""
+"""Build answers in the form of the CRM."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from tests.crm_sync.scripted_server import Reply
 
 LIMITS = {"DailyApiRequests": {"Max": 15000, "Remaining": 14998}}
 PERSON = "PERSON-42"
-QUERY = f"SELECT Id FROM Account WHERE External_ID_vod__c = '{PERSON}'"  # noqa: S608 - a query to look for in messages
+QUERY = f"SELECT Id FROM Account WHERE External_ID_vod__c = '{PERSON}'"  # noqa: S608  a query to look for in messages
 ALWAYS = 50
 
 
-def make_page(*names: str, next_url: str | None = None) -> Reply:
-    """Return one page of accounts."""
+def make_page(*names: str, next_url: str | None = None, total: int | None = None) -> Reply:
+    """Return one page of accounts, of a query with `total` records; if None, as many as on this page."""
     records = [{"attributes": {"type": "Account", "url": "/x"}, "Name": name} for name in names]
     ending = {"done": True} if next_url is None else {"done": False, "nextRecordsUrl": next_url}
-    return Reply({"totalSize": 3, "records": records} | ending)
+    return Reply({"totalSize": len(names) if total is None else total, "records": records} | ending)
 
 
 def make_row(crm_id: str = "", *, created: bool = False, code: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A real HTTP server that answers exactly what a test wrote down, to put one fault at one place."""
+"""A real HTTP server that gives the answers of a script, so that a test can put a fault at any place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOKEN_PATH = "/services/oauth2/token"
 
 @dataclass
 class Received:
-    """A request as it came in; ``body`` is unpacked."""
+    """A request as received; `body` is decompressed."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Received:
 
 @dataclass
 class Reply:
-    """What to answer: ``payload`` as JSON, or ``body`` as it is; ``drop`` closes the connection instead or halfway."""
+    """An answer: `payload` as JSON, or `body` as it is; `drop` closes the connection before or within it."""
 
     payload: Any = None
     status: int = 200
@@ -55,7 +55,7 @@ def error(status: int, code: str, message: str = "said the CRM", **headers: str)
 
 
 class ScriptedServer:
-    """Answers API calls from ``replies`` in order, log-ins from ``token_replies``, then with token-1, token-2."""
+    """Answers API calls from `replies` in order, log-ins from `token_replies`, then with token-1, token-2."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._send(self.script.choose_reply(request))
 
-    do_GET = do_POST = do_PATCH = _handle  # noqa: N815 - names of http.server
+    do_GET = do_POST = do_PATCH = _handle  # noqa: N815  names of http.server
 
     def _send(self, reply: Reply) -> None:
         if reply.drop == "before":
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif reply.chunked:
             self.wfile.write(b"\r\n0\r\n\r\n")
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the signature of http.server
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the signature of http.server
         pass
 
 
@@ -154,7 +154,7 @@ def run_scripted_server(*, tls: ssl.SSLContext | None = None, host: str = "127.0
         block_on_close = False
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """A client that leaves early is what some tests are about."""
+            """Ignore errors, because clients close connections early in some tests."""
 
     server = Server((host, 0), handler)
     if tls is not None:

@@ -1,4 +1,4 @@
-"""A Vault and a CRM organisation that are connected: the stage of every test of the transfer."""
+"""A Vault connected to a CRM organisation, for the tests of the transfer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from connections.models import Connection, ConnectionAuthorization
-    from crm_sync.sandbox.running import RunningOrganisation
+    from crm_sync.sandbox.serving.running import RunningOrganisation
     from ctms.clinical.models import Person
 
 
@@ -45,8 +45,10 @@ class World:
         return finished
 
     def count(self, run: JobRun, kind: IntegrationKind) -> dict[str, int]:
-        """The non-zero counts of one integration in a run, without its API calls."""
-        part = IntegrationRun.objects.get(run=run, integration__kind=kind)
+        """Return the non-zero counts of one integration in a run, without its API calls."""
+        part = IntegrationRun.objects.filter(run=run, integration__kind=kind).first()
+        if part is None:
+            raise AssertionError(f"The integration did not run: {run.state}, {run.message} {run.log}")
         columns = ("selected", "sent", "received", "created", "updated", "deleted", "unchanged", "failed", "blocked")
         return {column: getattr(part, column) for column in columns if getattr(part, column)}
 
@@ -60,7 +62,7 @@ class World:
         return self.crm.organisation.list_records(object_name="Clinical_Site_vod__c")
 
     def list_exceptions(self) -> list[ExceptionItem]:
-        """Items of the Active messages."""
+        """Return the items of the Active messages."""
         return list(
             ExceptionItem.objects.filter(
                 message__in=ExceptionMessage.objects.filter(connection=self.connection, status="active__v")
@@ -68,7 +70,7 @@ class World:
         )
 
     def add_accounts(self, people: Iterable[Person]) -> list[str]:
-        """An account for each person, with the person's external id; returns their ids."""
+        """Add an account for each person, with the person's external id, and return their ids."""
         return self.crm.organisation.insert_records(
             object_name="Account",
             records=[
@@ -82,12 +84,51 @@ class World:
         )
 
     def change_in_crm(self, object_name: str, crm_id: str, **values: Any) -> None:
-        """As a CRM user would, over the REST API."""
+        """Change a record over the REST API, as a CRM user would."""
         self._request("PATCH", f"/sobjects/{object_name}/{crm_id}", json=values)
 
     def delete_in_crm(self, object_name: str, crm_id: str) -> None:
-        """As a CRM user would, over the REST API."""
+        """Delete a record over the REST API, as a CRM user would."""
         self._request("DELETE", f"/sobjects/{object_name}/{crm_id}")
+
+    def undelete_in_crm(self, crm_id: str) -> None:
+        """Take a record out of the recycle bin, as a CRM user would."""
+        self._control("POST", f"/records/{crm_id}/undelete")
+
+    def purge_in_crm(self, crm_id: str) -> None:
+        """Delete a record, if it is not deleted yet, and empty it out of the recycle bin."""
+        self._request("DELETE", "/composite/sobjects", params={"ids": crm_id})
+        self._control("POST", f"/records/{crm_id}/purge")
+
+    def empty_recycle_bin(self) -> None:
+        """Purge every deleted record."""
+        self._control("DELETE", "/recycle-bin")
+
+    def empty_deletion_log(self) -> None:
+        """Let the CRM forget all deletions so far: `getDeleted` lists none of them any more."""
+        self._control("DELETE", "/deletion-log")
+
+    def merge_accounts(self, master_id: str, *loser_ids: str, **values: Any) -> None:
+        """Merge one or two accounts into the master, and set fields of the master, as a CRM user would."""
+        self._control("POST", f"/records/{master_id}/merge", json={"losers": loser_ids, "values": values})
+
+    def hide_in_crm(self, *crm_ids: str) -> None:
+        """Hide records from the user of the transfer, as a sharing rule would."""
+        for crm_id in crm_ids:
+            self._control("POST", f"/records/{crm_id}/hide")
+
+    def show_in_crm(self, *crm_ids: str) -> None:
+        """Show hidden records again."""
+        for crm_id in crm_ids:
+            self._control("POST", f"/records/{crm_id}/show")
+
+    def misbehave(self, **body: Any) -> None:
+        """Send the sandbox rules (`match`, `effect` or `rules`) and `settings`; see docs/development/sandbox.md."""
+        self._control("POST", "/misbehave", json=body)
+
+    def _control(self, method: str, path: str, **options: Any) -> None:
+        """Send a request to the sandbox's own interface, which needs no log-in."""
+        requests.request(method, f"{self.crm.base_url}/_sandbox{path}", timeout=10, **options).raise_for_status()
 
     def _request(self, method: str, path: str, **options: Any) -> None:
         token = requests.post(
@@ -111,7 +152,7 @@ class World:
         answer.raise_for_status()
 
     def add_calls(self, account_ids: Iterable[str], **values: Any) -> list[str]:
-        """A call for each account, marked Send to Vault Clinical."""
+        """Add a call for each account, marked Send to Vault Clinical, and return their ids."""
         return self.crm.organisation.insert_records(
             object_name="Call2_vod__c",
             records=[

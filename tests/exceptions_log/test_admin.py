@@ -1,4 +1,4 @@
-"""User exceptions are read in the prescribed order, and nobody creates them."""
+"""User exceptions in the admin: columns in the prescribed order, filters, and no way to create them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ctms.configuration.services import change_layouts
 from ctms.configuration.steps import apply_step, get_step
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from ctms.records.values import get_record_url
+from ctms.records.fields.values import get_record_url
 from exceptions_log.choices import ErrorType
 from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem, ExceptionMessage
@@ -125,14 +125,77 @@ def test_a_page_of_a_message_asks_as_many_queries_for_five_items_as_for_one(clie
     assert len(for_five) == len(for_one)
 
 
-def test_the_draft_of_a_run_at_work_is_not_shown(client: Client) -> None:
+def test_a_message_of_an_earlier_run_says_what_became_of_its_items(client: Client) -> None:
     log_in_admin(client)
-    draft = create_exception_message(is_draft=True)
-    shown = create_exception_message()
-    assert [m.pk for m in client.get(MESSAGES).context["cl"].result_list] == [shown.pk]
-    assert client.get(f"{MESSAGES}{draft.pk}/change/").status_code == 302
-    items = client.get(ITEMS).context["cl"].result_list
-    assert [item.message for item in items] == [shown]
+    message = create_exception_message(status=RecordStatus.INACTIVE, failed_count=3000)
+    create_exception_item(message=message, resolved_at=None, dismissed_at=get_now(), dismissal_reason="Known")
+    text = client.get(f"{MESSAGES}{message.pk}/change/").content.decode()
+    assert "3,000 failed, 1 dismissed, 1 resolved, 2,998 failed again and are in a later message" in text
+
+
+def create_problem(count: int, cause: str, **values: Any) -> ExceptionItem:
+    """Create items with equal causes in one message, and return the first."""
+    message = create_exception_message()
+    message.items.update(cause=cause, **values)
+    for _ in range(count - 1):
+        create_exception_item(message=message, cause=cause, **values)
+    first = message.items.order_by("pk").first()
+    assert first is not None
+    return first
+
+
+def test_equal_causes_are_listed_as_one_problem_with_its_count_above_the_items(client: Client) -> None:
+    log_in_admin(client)
+    first = create_problem(3, "No account has the NPI.")
+    create_problem(2, "No account has the NPI.")  # of another integration
+    create_named("other", cause="Too long.")
+
+    page = client.get(ITEMS)
+
+    problems = page.context["cl"].problems
+    assert [(row.cause, row.count) for row in problems.rows] == [
+        ("No account has the NPI.", 3),
+        ("No account has the NPI.", 2),
+        ("Too long.", 1),
+    ]
+    integration = get_integration(first.message)
+    assert problems.rows[0].scope == f"{integration.connection}: {integration.name}"
+    assert f'href="?problem={first.pk}"' in page.content.decode()
+    listed = client.get(f"{ITEMS}?problem={first.pk}").context["cl"]
+    assert (listed.result_count, [row.count for row in listed.problems.rows]) == (3, [3])
+
+
+def test_problems_follow_the_filters_and_are_left_out_where_they_would_repeat_the_list(client: Client) -> None:
+    log_in_admin(client)
+    create_problem(2, "No account.", error_type=ErrorType.MATCHING)
+    create_named("other", cause="Too long.", error_type=ErrorType.REJECTED)
+    filtered = client.get(f"{ITEMS}?error_type__exact={ErrorType.REJECTED}")
+    assert filtered.context["cl"].problems.rows == []
+    assert "vault-problems" not in filtered.content.decode()
+    for nonsense in ("x", "0", "999999999"):
+        assert client.get(f"{ITEMS}?problem={nonsense}").context["cl"].result_count == 0
+
+
+def test_an_item_leads_to_the_others_of_its_problem(client: Client) -> None:
+    log_in_admin(client)
+    item = create_problem(2, "No account has the NPI.")
+    text = client.get(f"{ITEMS}{item.pk}/change/").content.decode()
+    assert f"{ITEMS}?problem={item.pk}" in text
+    assert "All 2 items of this problem" in text
+
+
+def test_the_list_asks_as_many_queries_for_many_problems_as_for_one(client: Client) -> None:
+    log_in_admin(client)
+    message = create_problem(2, "No account.").message
+    client.get(ITEMS)
+    with CaptureQueriesContext(connection) as for_one:
+        client.get(ITEMS)
+    for number in range(25):
+        create_exception_item(message=message, cause=f"Cause {number}")
+    with CaptureQueriesContext(connection) as for_many:
+        page = client.get(ITEMS)
+    assert len(for_many) == len(for_one)
+    assert "6 more problems: filter the list to see them." in " ".join(page.content.decode().split())
 
 
 def test_item_data_are_shown_as_text(client: Client) -> None:
@@ -181,15 +244,14 @@ def create_named(name: str, **values: Any) -> ExceptionItem:
 def test_the_list_shows_what_fails_now_and_the_rest_when_asked_for(client: Client) -> None:
     log_in_admin(client)
     create_named("failing")
-    earlier = create_named("earlier")
-    ExceptionMessage.objects.filter(pk=earlier.message_id).update(status=RecordStatus.INACTIVE)
+    create_named("resolved", resolved_at=get_now())
     dismiss_items(keys=[create_named("dismissed").pk], reason="A test person", actor=build_admin_actor())
-    create_named("lapsed", dismissed_at=get_now(), dismissal_reason="x", dismissal_lapsed_at=get_now())
+    create_named("lapsed", dismissed_at=get_now(), dismissal_reason="x", resolved_at=get_now())
 
     assert list_names(client) == ["failing"]
     assert list_names(client, "?shown=dismissed") == ["dismissed"]
-    assert list_names(client, "?shown=earlier") == ["earlier", "lapsed"]
-    assert list_names(client, "?shown=all") == ["dismissed", "earlier", "failing", "lapsed"]
+    assert list_names(client, "?shown=resolved") == ["lapsed", "resolved"]
+    assert list_names(client, "?shown=all") == ["dismissed", "failing", "lapsed", "resolved"]
     assert list_names(client, "?shown=nonsense") == ["failing"]
 
 

@@ -1,4 +1,4 @@
-"""The landing page counts what could not be transferred, by kind of error."""
+"""The landing page counts open exception items by type of error."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from django.db.models import ProtectedError
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from exceptions_log.models import ExceptionItem, ExceptionMessage
-from tests.admin_rows import create_exception_item, create_exception_message
+from tests.admin_rows import create_exception_item, create_exception_message, create_job_definition
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def copy_message(message: ExceptionMessage, **values: Any) -> None:
@@ -22,31 +22,28 @@ def copy_message(message: ExceptionMessage, **values: Any) -> None:
 
 def test_an_integration_has_one_active_message() -> None:
     message = create_exception_message(status=RecordStatus.ACTIVE)
-    copy_message(message, is_draft=False)
-    copy_message(message, is_draft=True)
+    copy_message(message)
     with pytest.raises(IntegrityError), transaction.atomic():
-        copy_message(message, is_draft=False, status=RecordStatus.ACTIVE)
+        copy_message(message, status=RecordStatus.ACTIVE)
 
 
-def test_a_draft_is_never_active() -> None:
+@pytest.mark.parametrize("of_job", [False, True])
+def test_a_failure_that_lasts_is_one_item_of_its_integration_or_job(of_job: bool) -> None:
     message = create_exception_message()
+    scope = {"integration": None, "job": create_job_definition()} if of_job else {}
+    item = create_exception_item(message=message, **scope)
     with pytest.raises(IntegrityError), transaction.atomic():
-        ExceptionMessage.objects.filter(pk=message.pk).update(is_draft=True, status=RecordStatus.ACTIVE)
+        create_exception_item(message=message, key=item.key, **scope)
+    ExceptionItem.objects.filter(pk=item.pk).update(resolved_at=get_now())
+    create_exception_item(message=message, key=item.key, **scope)
 
 
-def test_a_record_is_in_a_message_once() -> None:
-    item = create_exception_item()
+@pytest.mark.parametrize("integrations", [0, 2])
+def test_an_item_is_of_an_integration_or_a_job(integrations: int) -> None:
+    message = create_exception_message()
+    scope = {"integration": None} if integrations == 0 else {"job": create_job_definition()}
     with pytest.raises(IntegrityError), transaction.atomic():
-        ExceptionItem.objects.create(
-            message=item.message,
-            key=item.key,
-            name="x",
-            error_type=item.error_type,
-            error_message="x",
-            item="x",
-            first_failed_at=get_now(),
-            last_failed_at=get_now(),
-        )
+        create_exception_item(message=message, **scope)
 
 
 def test_a_dismissal_without_reason_is_refused_with_what_to_enter_and_by_the_database() -> None:

@@ -1,4 +1,4 @@
-"""The page of a record says what of it could not be transferred, and leads to the user exception."""
+"""The page of a record shows its user exceptions with links to them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.urls import reverse
 from ctms.accounts.models import User
 from ctms.core.choices import RecordStatus
 from ctms.records.access import open_object
-from ctms.records.notices import list_notices
-from ctms.records.values import get_record_url
+from ctms.records.fields.values import get_record_url
+from ctms.records.pages.notices import list_notices
 from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 from tests.admin_rows import create_exception_item, create_exception_message, create_job_definition
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def fail(record: Any, **values: Any) -> ExceptionItem:
-    """An item of a record, in a message of its own."""
+    """Create an item of a record, in a message of its own."""
     message = values.pop("message", None) or create_exception_message()
     return create_exception_item(message=message, record_uid=record.uid, key=str(record.uid), **values)
 
@@ -46,10 +46,9 @@ def test_what_fails_is_told_with_the_way_to_its_item(client: Client) -> None:
     assert f"Transfer with {item.message.connection} failed:" in page
 
 
-def test_what_was_settled_or_is_not_published_yet_is_not_told() -> None:
+def test_what_was_resolved_is_not_told() -> None:
     activity = ActivityFactory.create()
     fail(activity, message=create_exception_message(status=RecordStatus.INACTIVE))
-    fail(activity, message=create_exception_message(is_draft=True))
     assert read(activity) == []
 
 

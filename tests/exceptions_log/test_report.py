@@ -1,4 +1,4 @@
-"""The daily report of user exceptions is one e-mail, and none where nothing fails."""
+"""The daily report of user exceptions: one e-mail, and none if there are no open items."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.admin_rows import create_exception_item, create_exception_message
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor, get_admin_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)
@@ -52,13 +52,13 @@ def test_what_fails_is_sent_to_who_manages_integrations_and_may_read_it() -> Non
         email="other@example.org", security_profile=SecurityProfileFactory.create(permissions=["admin:integrations"])
     )
     message = create_exception_message(status=RecordStatus.ACTIVE)
-    create_exception_item(message=message, item="Activity ACT-1", error_message="No account has this identifier.")
+    create_exception_item(message=message, item="Activity ACT-1", error_message="No account for this.", cause="Other")
     run = report()
     [sent] = mail.outbox
     assert (sent.to, sent.subject) == (["it@example.org"], "[CTMS Vault] User exceptions: 2 open")
     item = message.items.get(item="Activity ACT-1")
     address = f"http://127.0.0.1:8000/admin/exceptions_log/exceptionitem/{item.pk}/change/"
-    for text in (str(message), "Matching: Activity ACT-1", "No account has this identifier.", address):
+    for text in ("(2 items)", "Matching: Activity ACT-1", "No account for this.", address):
         assert text in sent.body
     assert (run.state, run.message) == (RunState.SUCCEEDED, "2 open items were sent to 1 recipient.")
     assert run.result == {"report": {"selected": 2, "sent": 2, "recipients": 1}}
@@ -100,12 +100,27 @@ def test_an_e_mail_that_is_not_taken_fails_the_run_so_that_it_is_overdue(setting
 
 @pytest.mark.usefixtures("_reader")
 def test_a_long_report_leads_to_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exceptions_log.report._ITEMS_SHOWN", 2)
+    monkeypatch.setattr("exceptions_log.report._PROBLEMS_SHOWN", 2)
     message = create_exception_message(status=RecordStatus.ACTIVE)
-    for _ in range(3):
-        create_exception_item(message=message)
+    for number in range(3):
+        create_exception_item(message=message, cause=f"Cause {number}")
     report()
-    assert "… and 2 more." in mail.outbox[0].body
+    assert "… and 2 problems more." in mail.outbox[0].body
+
+
+@pytest.mark.usefixtures("_reader")
+def test_equal_causes_are_one_problem_with_its_count_and_an_example() -> None:
+    message = create_exception_message(status=RecordStatus.ACTIVE)
+    message.items.update(cause="No account has the NPI.", item="Activity ACT-1")
+    create_exception_item(message=message, cause="No account has the NPI.")
+    create_exception_message(status=RecordStatus.ACTIVE).items.update(cause="No account has the NPI.")
+    report()
+    body = mail.outbox[0].body
+    first = message.items.order_by("pk")[0]
+    assert body.count("No account has the NPI.") == 1
+    assert "Matching, 2 items: No account has the NPI." in body
+    assert "For example Activity ACT-1:" in body
+    assert f"http://127.0.0.1:8000/admin/exceptions_log/exceptionitem/?problem={first.pk}" in body
 
 
 @pytest.mark.usefixtures("_reader")

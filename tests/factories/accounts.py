@@ -1,4 +1,4 @@
-"""Users and security profiles."""
+"""Factories of users and security profiles."""
 
 from __future__ import annotations
 

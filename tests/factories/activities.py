@@ -1,4 +1,4 @@
-"""Activities, logged in the Vault or received from a CRM."""
+"""Factories of activities, logged in the Vault or received from a CRM."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What all factories share: records are written through the audited writer, so a test's data is what users' data is.
+"""The base classes of all factories, which write records through the audited writer, as the Vault does.
 
-Call them as `StudyFactory.create(name="X")`, which type checkers know to be a `Study`.
+Call a factory as `StudyFactory.create(name="X")`, which type checkers know to return a `Study`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RecordT = TypeVar("RecordT", bound=AuditedModel)
 
 
 def get_admin_user() -> User:
-    """The superuser as whom factories write; made on first need, cannot log in."""
+    """Return the superuser as whom factories write. Creates it on first use; it cannot log in."""
     user, _ = User.objects.get_or_create(
         username=ADMIN_USERNAME,
         defaults={
@@ -39,40 +39,40 @@ def get_admin_user() -> User:
 
 
 def build_admin_actor() -> Actor:
-    """The actor of everything that a test does not do as somebody else."""
+    """Return the actor for everything that a test does not do as another user."""
     return Actor(user=get_admin_user(), source="command", reference="factory")
 
 
 def sequence(build: Callable[[int], Any]) -> Any:
-    """A value made from a number that goes up with every record of the factory."""
+    """Declare a value that is built from a number that rises with every record of the factory."""
     return Sequence(build)  # type: ignore[no-untyped-call]
 
 
 def derive(build: Callable[[Any], Any]) -> Any:
-    """A value made from the other values of the same record."""
+    """Declare a value that is built from the other values of the same record."""
     return LazyAttribute(build)  # type: ignore[no-untyped-call]
 
 
 def sub(factory_class: type[ModelFactory[Any]], **values: Any) -> Any:
-    """A record made by another factory, unless the caller gives one."""
+    """Declare a record that another factory makes, unless the caller gives one."""
     return SubFactory(factory_class, **values)  # type: ignore[no-untyped-call]
 
 
 class ModelFactory(DjangoModelFactory[ModelT]):
-    """A factory whose results have a type."""
+    """A factory whose `create` returns the type of its model."""
 
     class Meta:
         abstract = True
 
     @classmethod
     def create(cls, **values: Any) -> ModelT:
-        """Make one and save it."""
+        """Make and save one record."""
         made: ModelT = super().create(**values)
         return made
 
     @classmethod
     def create_batch(cls, size: int, **values: Any) -> list[ModelT]:
-        """Make several, one after the other; for hundreds see `tests.factories.bulk`."""
+        """Make and save several records, one after the other. For hundreds use `tests.factories.bulk`."""
         return [cls.create(**values) for _ in range(size)]
 
 
@@ -89,6 +89,6 @@ class AuditedFactory(ModelFactory[RecordT]):
 
     @classmethod
     def save_as(cls, record: RecordT, actor: Actor) -> RecordT:
-        """Save a new record; overridden where a service does more than that."""
+        """Save a new record. Factories override it where a service does more than `save_record`."""
         save_record(record=record, actor=actor)
         return record

@@ -1,4 +1,4 @@
-"""Records by the hundred and the thousand, in statements that grow with batches."""
+"""Creates hundreds or thousands of records, with a few statements for each batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DAYS = 200
 
 
 def create_people(count: int, *, prefix: str = "BULK", **values: Any) -> list[Person]:
-    """People with the external ids `<prefix>-000000`, `<prefix>-000001`, ..."""
+    """Create people with the external ids `<prefix>-000000`, `<prefix>-000001`, ..."""
     people = [
         Person(
             **{
@@ -37,7 +37,7 @@ def create_people(count: int, *, prefix: str = "BULK", **values: Any) -> list[Pe
 
 
 def create_sites(count: int, *, study_country: StudyCountry, **values: Any) -> list[StudySite]:
-    """Sites of one study country, numbered from 5000."""
+    """Create sites of one study country, numbered from 5000."""
     sites = [
         StudySite(
             **{
@@ -54,9 +54,9 @@ def create_sites(count: int, *, study_country: StudyCountry, **values: Any) -> l
 
 
 def create_activities(count: int, *, people: Sequence[Person] | None = None, **values: Any) -> list[Activity]:
-    """Clinical Activities with the people in turn (ten new ones if none are given), over all channels and 200 days.
+    """Create Clinical Activities with the people in turn (ten new ones by default), over all channels and 200 days.
 
-    `values` are the same in all of them, e.g. `site=...`.
+    `values` are the same in all of them, such as `site=...`.
     """
     actor = build_admin_actor()
     chosen = people if people is not None else create_people(10, prefix="CONTACT")

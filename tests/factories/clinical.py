@@ -1,4 +1,4 @@
-"""Studies with their countries, sites and people, monitoring events and communications."""
+"""Factories of studies with their countries, sites and people, of monitoring events and of communications."""
 
 from __future__ import annotations
 

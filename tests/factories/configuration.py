@@ -1,4 +1,4 @@
-"""The configuration steps that most tests of the transfer begin with."""
+"""The configuration steps with which most tests of the transfer begin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def map_identifiers(
 
 
 def activate_medical_activities() -> None:
-    """Make the Medical Activity type take records."""
+    """Activate the object type Medical Activity."""
     set_object_type_status(
         object_name=Activity.object_name,
         object_type=ActivityType.MEDICAL,

@@ -1,4 +1,4 @@
-"""Connections with their authorizations, as admins set them up."""
+"""Factories of connections, their authorizations and identifier mappings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONSUMER_SECRET = "consumer-secret-of-tests-alone"
 
 
 class AuthorizationFactory(AuditedFactory[ConnectionAuthorization]):
-    """An integration user with password and connected app; give `password`, `consumer_key` ... for others."""
+    """The authorization of an integration user; `password`, `consumer_key` and the like replace the defaults."""
 
     class Meta:
         model = ConnectionAuthorization
@@ -40,7 +40,7 @@ class AuthorizationFactory(AuditedFactory[ConnectionAuthorization]):
 
 
 class ConnectionFactory(AuditedFactory[Connection]):
-    """An Active connection with its four integrations and the rules that are delivered with it."""
+    """An Active connection with its four integrations and their default rules."""
 
     class Meta:
         model = Connection
@@ -55,7 +55,7 @@ class ConnectionFactory(AuditedFactory[Connection]):
 
 
 class IdentifierMappingFactory(AuditedFactory[CrmConnectionIdentifierMapping]):
-    """How one connection matches persons and accounts; the same as `map_identifiers()` sets for all."""
+    """The identifier mapping of one connection, with the fields that `map_identifiers()` sets for all."""
 
     class Meta:
         model = CrmConnectionIdentifierMapping

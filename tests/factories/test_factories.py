@@ -37,7 +37,7 @@ from tests.factories.connections import (
     IdentifierMappingFactory,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 FACTORIES: list[type[AuditedFactory[Any]]] = [
     ActivityFactory,
@@ -118,5 +118,5 @@ def test_bulk_records_need_no_statement_of_their_own() -> None:
     people = create_people(1)
     with CaptureQueriesContext(connection) as queries:
         create_activities(500, people=people)
-    # SQLite takes 999 values in one statement, so that there an activity's 26 columns fit 38 times.
+    # SQLite takes 999 values in one statement: 38 activities of 26 columns.
     assert len(queries) < 500 / 20

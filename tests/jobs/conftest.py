@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from ctms.jobs import tasks
+from ctms.jobs import queue
 from tests.jobs.handlers import CountingJob
 
 
 @pytest.fixture
 def job(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingJob]:
-    """A registered job of two units that notes what it was asked to do."""
+    """A registered job with two units, which records what it is called for."""
     made = CountingJob(key="counting_job", units=("north", "south"))
     with made.registered():
         yield made
@@ -18,7 +18,7 @@ def job(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingJob]:
 
 @pytest.fixture
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Runs whose message went to the broker, in order."""
+    """The ids of the runs whose message was sent to the broker, in order."""
     sent: list[int] = []
-    monkeypatch.setattr(tasks.execute_job_run, "delay", sent.append)
+    monkeypatch.setattr(queue, "send_message", sent.append)
     return sent

@@ -1,11 +1,14 @@
-"""A job that only notes what it was asked to do."""
+"""A job for tests that only records what it is called for, and helpers for its leases and definition."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from unittest.mock import patch
+
+from django.conf import settings
+from django.db.models import QuerySet
 
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
@@ -18,10 +21,11 @@ from tests.factories.base import build_admin_actor
 
 
 class CountingJob:
-    """`executed` grows by the unit's key with every run; `act`, if set, does the work."""
+    """Appends the unit's key to `executed` with every run, and calls `act` if it is set."""
 
-    def __init__(self, *, key: str, units: Sequence[str]) -> None:
+    def __init__(self, *, key: str, units: Sequence[str], lease_name: str = "") -> None:
         self.key = key
+        self.lease_name = lease_name
         self.units = [JobUnit(key=unit, label=unit.title()) for unit in units]
         self.executed: list[str] = []
         self.act: Callable[[RunContext], RunOutcome] | None = None
@@ -29,7 +33,11 @@ class CountingJob:
     @contextmanager
     def registered(self) -> Iterator[None]:
         handler = JobHandler(
-            key=self.key, name=self.key.replace("_", " ").title(), list_units=lambda: self.units, execute=self._execute
+            key=self.key,
+            name=self.key.replace("_", " ").title(),
+            list_units=lambda: self.units,
+            execute=self._execute,
+            lease_name=self.lease_name,
         )
         with patch.dict(registry._handlers, {self.key: handler}):
             yield
@@ -45,7 +53,7 @@ class CountingJob:
         return JobDefinition.objects.get(key=self.key)
 
     def activate(self, *, due: datetime | None = None) -> JobDefinition:
-        """An Active definition, due at its next regular time or at `due`."""
+        """Make a definition Active, due at the next time of its schedule or at `due`."""
         definition = self.deliver()
         set_job_status(key=self.key, status=RecordStatus.ACTIVE, actor=build_admin_actor())
         if due is not None:
@@ -60,5 +68,11 @@ def set_due(definition: JobDefinition, at: datetime) -> None:
 
 
 def let_lease_run_out(run_id: int) -> None:
-    """As if the owner had not been heard of for long."""
-    Lease.objects.filter(run=run_id).update(expires_at=get_now() - timedelta(seconds=1))
+    """Let a lease look as if it had been observed long enough without a renewal."""
+    let_leases_run_out(Lease.objects.filter(run=run_id))
+
+
+def let_leases_run_out(leases: QuerySet[Lease] | None = None) -> None:
+    """Let these leases, or those of all runs, look as if they had been observed long enough without a renewal."""
+    held = Lease.objects.exclude(run=None) if leases is None else leases
+    held.update(observed_at=get_now(), silent_seconds=settings.JOB_LEASE_SECONDS)

@@ -1,4 +1,4 @@
-"""Job Definitions are activated, rescheduled and started; Job Status tells how runs ended."""
+"""Job Definitions are activated, rescheduled and started; Job Status shows how runs ended."""
 
 from __future__ import annotations
 

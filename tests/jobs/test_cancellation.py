@@ -1,4 +1,4 @@
-"""Cancelling: a queued run never begins, a running one stops between batches, and nobody goes on with either."""
+"""Cancelling: a queued run never begins, a running one stops between batches, and no run goes on with either."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from time_machine import Traveller, travel
 
 from ctms.audit.models import AuditEntry
 from ctms.jobs import registry
-from ctms.jobs.cancellation import NotCancellableError, RunCancelledError, cancel_run
+from ctms.jobs.cancellation import cancel_run
 from ctms.jobs.choices import RunState
+from ctms.jobs.errors import NotCancellableError, RunCancelledError
 from ctms.jobs.models import JobRun, Lease
 from ctms.jobs.registry import JobHandler, RunContext, RunOutcome
 from ctms.jobs.services import DispatchReport, dispatch_due, execute_run, start_now
 from tests.factories.base import build_admin_actor
 from tests.jobs.handlers import CountingJob, let_lease_run_out
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("messages")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("messages"), pytest.mark.both_databases]
 
 NOTHING = DispatchReport(claimed=0, taken_over=0, sent_again=0)
 

@@ -1,4 +1,4 @@
-"""Cron expressions: the next time is the first that matches, minute by minute."""
+"""Cron expressions: the computed next time is the first matching minute that a slow search finds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def parts(lowest: int, highest: int) -> st.SearchStrategy[str]:
-    """One field: all, every nth, a number, a range, a list."""
+    """Generate one field of a cron expression: all, every nth, a number, a range or a list."""
     number = st.integers(lowest, highest)
     span = st.tuples(number, number).map(lambda pair: f"{min(pair)}-{max(pair)}")
     single = number.map(str)
@@ -32,7 +32,7 @@ EXPRESSIONS = st.tuples(parts(0, 59), parts(0, 23), parts(1, 28), parts(1, 12), 
 
 
 def allows(text: str, value: int, lowest: int) -> bool:
-    """What a field means, read as slowly and plainly as can be."""
+    """Whether a field allows a number; a simple implementation to compare with."""
     for part in text.split(","):
         span, _, step = part.partition("/")
         first, _, last = span.partition("-")

@@ -1,4 +1,4 @@
-"""E-mail: an admin sends a test to the own address, and reads what happened and what to do."""
+"""E-mail: an admin sends a test to their own address, and the page shows what happened and what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 @pytest.fixture
 def smtp(settings: Any) -> Any:
-    """A mail server that nobody runs: a port that was free a moment ago."""
+    """Configure a mail server that does not exist, at a port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Jobs that have not succeeded for longer than their schedule allows are shown, and told of by one e-mail."""
+"""Jobs that have not succeeded for longer than their schedule allows are shown, and one e-mail is sent for each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor, get_admin_user
 from tests.jobs.handlers import CountingJob
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("messages")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("messages"), pytest.mark.both_databases]
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -56,7 +56,7 @@ def tick(clock: Traveller, at: datetime) -> None:
 
 
 def run_all(**states: str) -> None:
-    """Execute what is queued; a unit named in `states` ends so."""
+    """Execute the queued runs; a unit named in `states` ends in that state."""
     for run in JobRun.objects.filter(state=RunState.QUEUED):
         execute_run(run.pk)
         if run.unit_key in states:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ctms.jobs.registry import UnknownJobError, get_handler, list_handlers
+from ctms.jobs.errors import UnknownJobError
+from ctms.jobs.registry import get_handler, list_handlers
 from tests.jobs.handlers import CountingJob
 
 

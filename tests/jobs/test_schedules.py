@@ -26,7 +26,7 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.
 
 
 def is_due(*, definition: JobDefinition, at: datetime) -> bool:
-    """Whether a clock on the wall would say that the job is due now."""
+    """Whether the job is due at this minute; a simple implementation to compare with."""
     return (
         (at.second, at.microsecond, at.minute) == (0, 0, definition.minute)
         and (definition.frequency == Frequency.HOURLY or at.hour == definition.hour)

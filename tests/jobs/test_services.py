@@ -1,7 +1,8 @@
-"""Delivering, dispatching and running jobs, one process at a time; for several at once see tests/reliability."""
+"""Creating, dispatching and executing jobs in one process; for several processes see tests/reliability."""
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -11,7 +12,7 @@ import time_machine
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from kombu.exceptions import OperationalError as BrokerError
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -20,15 +21,15 @@ from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import VaultError
-from ctms.jobs import registry, tasks
+from ctms.jobs import queue, registry, tasks
 from ctms.jobs.choices import RunState, RunTrigger
-from ctms.jobs.leases import LeaseLostError, acquire_lease
+from ctms.jobs.errors import JobAlreadyRunningError, LeaseLostError, UnknownJobError
+from ctms.jobs.leases import acquire_lease
 from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease
 from ctms.jobs.queue import MAX_TAKEOVERS
-from ctms.jobs.registry import RunContext, RunOutcome, UnknownJobError
+from ctms.jobs.registry import RunContext, RunOutcome
 from ctms.jobs.services import (
     DispatchReport,
-    JobAlreadyRunningError,
     create_run,
     deliver_job_definitions,
     dispatch_due,
@@ -39,7 +40,7 @@ from ctms.jobs.services import (
 from tests.factories.base import build_admin_actor, get_admin_user
 from tests.jobs.handlers import CountingJob, let_lease_run_out, set_due
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("messages")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("messages"), pytest.mark.both_databases]
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOTHING = DispatchReport(claimed=0, taken_over=0, sent_again=0)
@@ -55,7 +56,7 @@ def clock() -> Any:
 
 @pytest.fixture(autouse=True)
 def commits(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> Any:
-    """Messages are sent when a transaction commits; a test's own never does, so tests say where one would."""
+    """Messages are sent when a transaction commits. A test's own never does, so tests mark where one would."""
     return django_capture_on_commit_callbacks
 
 
@@ -64,7 +65,7 @@ def describe_runs() -> list[tuple[str, str, str]]:
 
 
 def start(job: CountingJob, unit: str = "north") -> tuple[JobRun, RunContext]:
-    """A run that has begun and not ended, as its worker sees it."""
+    """Return a run that has begun and not ended, and the context that its handler gets."""
     definition = job.deliver()
     run = create_run(definition=definition, unit=next(u for u in job.units if u.key == unit), user=None)
     JobRun.objects.filter(pk=run.pk).update(state=RunState.RUNNING)
@@ -208,7 +209,7 @@ def test_a_run_whose_message_was_lost_is_sent_again_by_a_later_tick(
 def test_a_broker_that_is_down_delays_a_run_and_fails_nobody(
     job: CountingJob, clock: Any, messages: list[int], commits: DjangoCaptureOnCommitCallbacks, error: Exception
 ) -> None:
-    with patch.object(tasks.execute_job_run, "delay", side_effect=error), commits(execute=True):
+    with patch.object(queue, "send_message", side_effect=error), commits(execute=True):
         runs = start_now(definition=job.deliver(), user=None)
     assert describe_runs() == [("north", "queued", "start_now"), ("south", "queued", "start_now")]
     clock.move_to(NOON + PATIENCE)
@@ -287,7 +288,7 @@ def test_a_run_ends_with_what_its_job_says(job: CountingJob, clock: Any) -> None
     assert (run.started_at, run.finished_at) == (NOON, NOON + timedelta(seconds=30))
     assert told == [{"sent": 200}]
     lease = Lease.objects.get()
-    assert (lease.key, lease.run, lease.expires_at) == ("counting_job:north", None, NOON + timedelta(seconds=30))
+    assert (lease.key, lease.run, lease.is_held) == ("counting_job:north", None, False)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +336,10 @@ def test_a_run_whose_unit_is_leased_to_somebody_else_is_skipped(job: CountingJob
     (queued, _) = start_now(definition=job.deliver(), user=None)
     execute_run(queued.pk)
     queued.refresh_from_db()
-    assert (queued.state, queued.message) == ("skipped", "Another run of the same unit was still at work.")
+    assert (queued.state, queued.message) == (
+        "skipped",
+        "A page of the Vault was at work on the same. The next run does what it leaves undone.",
+    )
     assert job.executed == []
 
 
@@ -481,3 +485,34 @@ def test_the_longest_keys_of_job_and_unit_fit_a_lease(clock: Any) -> None:
         execute_run(run.pk)
     assert long_job.executed == ["u" * 80]
     assert Lease.objects.get().key == f"{'j' * 80}:{'u' * 80}"
+
+
+# -- Outages --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("database or disk is full"),
+        InterfaceError("connection already closed"),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
+)
+def test_a_run_that_an_outage_ends_is_left_for_takeover(job: CountingJob, clock: Any, error: Exception) -> None:
+    def fail(_context: RunContext) -> RunOutcome:
+        raise error
+
+    job.act = fail
+    (run, _) = start_now(definition=job.deliver(), user=None)
+    with pytest.raises(type(error)):
+        execute_run(run.pk)
+    run.refresh_from_db()
+    assert run.state == RunState.RUNNING
+    let_lease_run_out(run.pk)
+    assert dispatch_due().taken_over == 1
+
+
+# -- Queues ---------------------------------------------------------------------------------------
+def test_each_kind_of_work_has_a_queue_of_its_own(job: CountingJob) -> None:
+    assert tasks.execute_job_run.app.amqp.router.route({}, tasks.dispatch_due.name)["queue"].name == "ticks"
+    assert registry.find_queue("crm_clinical_operations_transfer") == "transfers"
+    assert registry.find_queue("records.bulk") == "celery"
+    assert registry.find_queue("a_job_of_yesterday") == "celery"

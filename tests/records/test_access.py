@@ -1,4 +1,4 @@
-"""What a user may do with the records of an object, and why not."""
+"""What a user may do with the records of an object, and the reasons of refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 ACTIVITY, PERSON, STUDY = "crm_activity__v", "person__sys", "study__v"
 

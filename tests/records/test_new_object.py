@@ -1,4 +1,4 @@
-"""The sentence that is the test of the design: a new object needs no new view, no new template and no new address.
+"""A new object needs no new view, no new template and no new URL.
 
 `tests.sample` is one model and one registration; see `tests/sample/apps.py`.
 """
@@ -22,7 +22,7 @@ from ctms.audit.models import AuditEntry
 from ctms.jobs.choices import RunState
 from ctms.jobs.models import JobRun
 from ctms.jobs.services import execute_run
-from ctms.records.imports.columns import ALWAYS_CREATE
+from ctms.records.bulk.imports.columns import ALWAYS_CREATE
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.clinical import PersonFactory
@@ -35,7 +35,7 @@ NAME = "training__v"
 
 @pytest.fixture
 def trainer(client: Client) -> User:
-    """Somebody whose profile names the object like any other."""
+    """A user whose profile has permissions for the object."""
     permissions = [f"{NAME}:{action}" for action in ("read", "create", "edit", "delete")]
     profile = SecurityProfileFactory.create(permissions=[*permissions, "person__sys:read"])
     user = UserFactory.create(security_profile=profile)

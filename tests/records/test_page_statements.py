@@ -1,6 +1,6 @@
-"""P6: how many SQL statements each page takes is frozen in a file, and does not grow with the number of rows.
+"""P6: each page runs as many SQL statements as a file says, however many rows it shows.
 
-After a deliberate change: `FREEZE_STATEMENTS=1 pytest tests/records/test_page_statements.py` writes the file anew.
+After a deliberate change: `FREEZE_STATEMENTS=1 pytest tests/records/test_page_statements.py` rewrites the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.factories.activities import MedicalActivityFactory
 from tests.factories.clinical import StudyFactory
 from tests.record_rows import OBJECTS, create_record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 FROZEN = Path(__file__).with_name("page_statements.json")
 MANY = 50
@@ -32,7 +32,7 @@ OBJECT_PAGES = ("record_list", "record_create", "record_import")
 
 
 def list_pages(records: dict[str, Any]) -> dict[str, str]:
-    """Every page that shows records: name → address."""
+    """Return the address of every page that shows records, by name."""
     pages = {name: reverse(name) for name in ("home", "search", "profile")}
     pages["search for a word"] = reverse("search") + "?q=e"
     for object_name, record in records.items():
@@ -65,7 +65,7 @@ def test_every_page_takes_the_frozen_number_of_statements_for_one_row_and_for_fi
     MedicalActivityFactory.create(study=study)
     pages = list_pages(records)
     forget_configuration()
-    for url in pages.values():  # what is cached on first use, or noted on first sight, is so now
+    for url in pages.values():  # a first request, for what is cached or noted only once
         count_statements(client, url)
     for_one = {name: count_statements(client, url) for name, url in pages.items()}
     for _ in range(MANY - 1):

@@ -1,4 +1,4 @@
-"""Trainings with values of every kind, empty ones among them: there is a field of each, standard and custom."""
+"""Trainings with values of every kind, also empty ones, in standard and custom fields."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ OBJECT = "training__v"
 
 
 def open_trainings(user: User | None = None) -> ObjectAccess:
-    """Trainings as a user meets them; as a superuser, if none is given."""
+    """Return a user's access to trainings; a superuser's, if none is given."""
     return open_object(user=user or UserFactory.create(is_superuser=True), object_name=OBJECT)
 
 
 def add_custom_fields() -> None:
-    """A custom field of each kind, named after it: `text__c`, `number__c`, ..."""
+    """Add a custom field of each kind, named after it: `text__c`, `number__c`, ..."""
     fields = [
         CustomField(
             of_object=OBJECT,
@@ -40,7 +40,7 @@ def add_custom_fields() -> None:
 
 
 def create_trainings() -> list[Training]:
-    """Seven trainings; in each field some values are equal, and one is empty where it can be."""
+    """Create seven trainings; in each field some values are equal, and one is empty where it can be."""
     ann, bob = (PersonFactory.create(first_name=name, last_name="Smith") for name in ("Ann", "Bob"))
     rows: list[tuple[str, Person, str, int | None, str, bool]] = [
         ("b", ann, "2026-03-02", 2, "online__v", True),

@@ -1,4 +1,4 @@
-"""A world in a database of which nobody else is using anything: its commits are real, and other processes see them."""
+"""Fixtures for tests whose commits are real and seen by other processes: a world and an installation with workers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from celery import Celery
 from django.conf import settings as django_settings
 from django.db import connection as database
-from kombu import Connection as BrokerConnection
 
-from crm_sync.sandbox.running import RunningSandbox
-from ctms.jobs import tasks
+from crm_sync.sandbox.serving.running import RunningSandbox
+from ctms.jobs import queue
+from ctms.settings import base
 from tests.crm_sync.world import World, build_world
 from tests.reliability.processes import Installation
 
@@ -32,19 +33,22 @@ def world(sandbox: RunningSandbox, settings: Any, transactional_db: None) -> Wor
 
 @pytest.fixture
 def broker_url(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The broker of the workers, to which this process sends its messages, too."""
-
-    def send(run_id: int) -> None:
-        with BrokerConnection(redis_url) as connection:
-            tasks.execute_job_run.apply_async((run_id,), producer=connection.Producer())
-
-    monkeypatch.setattr(tasks.execute_job_run, "delay", send)
+    """Return the URL of the workers' broker, and let this process send its messages to it, as in production."""
+    send_through(redis_url, monkeypatch=monkeypatch)
     return redis_url
+
+
+def send_through(url: str, *, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process send its messages to the broker of this URL."""
+    app = Celery("production")
+    app.config_from_object(base, namespace="CELERY")
+    app.conf.update(broker_url=url)
+    monkeypatch.setattr(queue, "current_app", app)
 
 
 @pytest.fixture
 def installation(world: World, sandbox: RunningSandbox, broker_url: str, tmp_path: Path) -> Iterator[Installation]:
-    """Processes of the Vault whose database this test uses."""
+    """Yield an installation whose processes use the database of this test."""
     origins = {f"{name}.crm.test": running.base_url for name, running in sandbox.organisations.items()}
     running = Installation(
         broker_url=broker_url,
@@ -65,7 +69,7 @@ def installation(world: World, sandbox: RunningSandbox, broker_url: str, tmp_pat
 
 
 def build_database_url() -> str:
-    """URL of the database that this process uses."""
+    """Return the URL of the database that this process uses."""
     values = database.settings_dict
     account = quote(str(values["USER"]))
     if values["PASSWORD"]:

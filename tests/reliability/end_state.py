@@ -1,4 +1,4 @@
-"""What both sides hold when all is done, without what differs from run to run: ids and times that the CRM gives."""
+"""Describes what Vault and CRM hold after a transfer, without ids and times that the CRM gives anew in each run."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from activities.models import Activity
 from connections.models import IntegrationProgress
 from crm_sync.choices import IntegrationRunState
 from crm_sync.models import IntegrationRun, TransferLink
-from crm_sync.sandbox.schema import OBJECTS_BY_LOWER_NAME
+from crm_sync.sandbox.data.schema import OBJECTS_BY_LOWER_NAME
 from ctms.jobs.choices import UNFINISHED_STATES
 from ctms.jobs.models import JobRun
-from exceptions_log.models import ExceptionMessage
+from exceptions_log.models import Failure
 from tests.crm_sync.world import World
 
 OBJECTS = ("Clinical_Study_vod__c", "Clinical_Site_vod__c", "Vault_Clinical_Interaction_vod__c")
 EXTERNAL_ID = "Vault_External_ID_vod__c"
-# Given by the CRM, anew for each organisation and each write.
+# Columns whose values the CRM gives, different for each organisation and each write.
 OF_THE_CRM = {
     "Id",
     "CreatedById",
@@ -32,9 +32,9 @@ Row = tuple[tuple[str, Any], ...]
 
 
 def describe_end_state(world: World) -> dict[str, list[Any]]:
-    """Everything that a transfer brings about; equal for two organisations that were given the same.
+    """Return all results of a transfer. They are equal for two organisations with the same data.
 
-    The keys name what is compared. Lists are sorted, so a record that is there twice is seen.
+    The keys name what is compared. The values are lists and not sets, so that a duplicate record shows.
     """
     return {
         **{name: list_crm_rows(world, object_name=name) for name in OBJECTS},
@@ -42,7 +42,7 @@ def describe_end_state(world: World) -> dict[str, list[Any]]:
         "links": list_links(world),
         "active exceptions": [item.error_message for item in world.list_exceptions()],
         "draft exceptions": list(
-            ExceptionMessage.objects.filter(connection=world.connection, is_draft=True).values_list("name", flat=True)
+            Failure.objects.filter(integration__connection=world.connection).values_list("name", flat=True)
         ),
         "outcomes unknown": list(
             IntegrationProgress.objects.filter(
@@ -63,13 +63,13 @@ def describe_end_state(world: World) -> dict[str, list[Any]]:
 
 
 def list_external_ids(world: World, *, object_name: str = "Vault_Clinical_Interaction_vod__c") -> list[str]:
-    """External ids of the live rows of an object, each as often as it is there."""
+    """Return the external ids of an object's rows that are not deleted, sorted, with duplicates."""
     rows = world.crm.organisation.list_records(object_name=object_name)
     return sorted(str(row[EXTERNAL_ID]) for row in rows)
 
 
 def list_crm_rows(world: World, *, object_name: str) -> list[Row]:
-    """Rows, deleted ones included, with references as the external ids of what they refer to."""
+    """Return an object's rows, also deleted ones, with external ids in place of references."""
     names = _name_references(world)
     ignored = OF_THE_CRM | ({"Name"} if OBJECTS_BY_LOWER_NAME[object_name.lower()].name_field.auto_number else set())
     rows = world.crm.organisation.list_records(object_name=object_name, include_deleted=True)
@@ -83,14 +83,14 @@ def list_crm_rows(world: World, *, object_name: str) -> list[Row]:
 
 
 def list_medical_activities(world: World) -> list[Any]:
-    """Medical Activities received from the organisation, in every column that comes from there."""
+    """Return the Medical Activities received from the organisation, with the columns that come from there."""
     columns = ("person__external_id", "date", "channel", "complete", "status", "from_text")
     rows = Activity.objects.filter(connection=world.connection).values_list(*columns)
     return sorted((*values, author.replace(world.crm.user.email, "author@crm.test")) for *values, author in rows)
 
 
 def list_links(world: World) -> list[Any]:
-    """What the Vault believes each CRM record to be, by which the next run decides; Medical Activities by person."""
+    """Return the Vault's transfer links, by which the next run decides. Medical Activities are named by person."""
     received = Activity.objects.filter(connection=world.connection)
     people: dict[UUID | None, str | None] = dict(received.values_list("uid", "person__external_id"))
     links = TransferLink.objects.filter(integration__connection=world.connection).select_related("integration")

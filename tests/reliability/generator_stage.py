@@ -1,4 +1,4 @@
-"""Sources in every state that a run of Generate Clinical Activities can meet, and what it makes of them."""
+"""Sources in every state that Generate Clinical Activities can meet, and a description of what it generates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ctms.clinical.models import MonitoringEvent, StudyCommunicationLog
 from ctms.core.clock import get_now
 from ctms.jobs.choices import UNFINISHED_STATES, RunState
 from ctms.jobs.models import JobDefinition, JobRun, Lease
-from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.models import ExceptionItem, Failure
 from tests.activities.generation import configure_automation, generate
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import (
@@ -27,11 +27,16 @@ from tests.factories.clinical import (
     StudyPersonFactory,
     StudySiteFactory,
 )
+from tests.jobs.handlers import let_leases_run_out
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Flagged: visits that moved, lost a participant, are faulty or new; a changed communication. Another is due."""
+    """The sources of a run.
+
+    The visits and `changed` are flagged: one visit moved, one lost a participant, one is faulty and one is new.
+    `due` is a communication whose activities are due.
+    """
 
     moved: MonitoringEvent
     reduced: MonitoringEvent
@@ -42,7 +47,7 @@ class Stage:
 
 
 def build_stage() -> Stage:
-    """Yesterday all was generated and a fault reported; today what `Stage` says was changed."""
+    """Create the sources, generate as if it were yesterday, which reports a fault, and then make today's changes."""
     today = get_now()
     with time_machine.travel(today - dt.timedelta(days=1)):
         configure_automation()
@@ -76,7 +81,7 @@ def build_stage() -> Stage:
 
 
 def describe_generated() -> dict[str, list[Any]]:
-    """Everything that runs bring about; lists are sorted, so that what is there twice is seen."""
+    """Return all results of runs. The values are lists and not sets, so that a duplicate record shows."""
     columns = (
         *("monitoring_event", "study_communication", "person", "date", "channel", "complete", "subject"),
         *("status", "version", "is_generated"),
@@ -105,7 +110,7 @@ def describe_generated() -> dict[str, list[Any]]:
                 "item", "error_message"
             )
         ),
-        "drafts": list(ExceptionMessage.objects.filter(is_draft=True).values_list("name", flat=True)),
+        "drafts": list(Failure.objects.values_list("name", flat=True)),
         "unfinished runs": list(JobRun.objects.filter(state__in=UNFINISHED_STATES).values_list("state", flat=True)),
         "leases": list(Lease.objects.exclude(run=None).values_list("key", flat=True)),
         "last outcome": [JobRun.objects.filter(definition__key=GENERATE_JOB_KEY).latest("pk").state],
@@ -113,9 +118,9 @@ def describe_generated() -> dict[str, list[Any]]:
 
 
 def let_time_pass() -> None:
-    """Until leases have run out and messages are believed lost."""
+    """Set leases and queued runs back by a day, so that leases have expired and messages count as lost."""
     long_ago = get_now() - dt.timedelta(days=1)
-    Lease.objects.exclude(run=None).update(expires_at=long_ago)
+    let_leases_run_out()
     JobRun.objects.filter(state=RunState.QUEUED).update(queued_at=long_ago)
 
 

@@ -1,8 +1,8 @@
-"""A process that dies at its k-th step, played within the test's own process.
+"""Simulates, in the test's own process, a process that dies at its k-th step.
 
-A step is an instant just before or just after something that others can see: a call to the CRM, a commit (a single
-statement outside any transaction is one, too), a message to the broker. From then on the process does nothing more:
-every further step fails as well, so that neither `finally` nor another thread finishes what a dead process could not.
+A step is the moment just before or just after something that others can see: a call to the CRM, a commit (or a single
+statement outside a transaction), a message to the broker. After its death every further step fails, too, so that
+neither `finally` nor another thread finishes what a dead process could not.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from crm_sync.wire import Wire
-from ctms.jobs import tasks
+from crm_sync.salesforce.http import Wire
+from ctms.jobs import queue
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class ProcessDiedError(BaseException):
-    """Not an Exception: nothing may handle it."""
+    """The simulated process is dead. It is no Exception, so that no `except Exception` handles it."""
 
 
 class Mortal:
-    """Counts the steps of one process and lets it die at one of them. Messages it sent are in `messages`."""
+    """Counts the steps of one process and lets it die at step `dies_at`. `messages` are the run ids that it sent."""
 
     def __init__(self, *, dies_at: int | None = None) -> None:
         self.steps: list[str] = []
@@ -37,7 +37,7 @@ class Mortal:
         self._database: Any = connections[DEFAULT_DB_ALIAS]
 
     def reach(self, step: str) -> None:
-        """Raises ProcessDiedError at the chosen step and at every later one."""
+        """Record a step. Raises ProcessDiedError at the chosen step and at every later one."""
         with self._lock:
             if not self._is_dead:
                 self.steps.append(step)
@@ -47,7 +47,7 @@ class Mortal:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Run the block as this process; the block ends where it dies."""
+        """Run the block as this process. The block ends where the process dies."""
         with (
             pytest.MonkeyPatch.context() as patch,
             self._database.execute_wrapper(self._execute),
@@ -55,7 +55,7 @@ class Mortal:
         ):
             patch.setattr(Wire, "send", self._wrap_call(Wire.send))
             patch.setattr(self._database, "_commit", self._commit)
-            patch.setattr(tasks.execute_job_run, "delay", self._send_message)
+            patch.setattr(queue, "send_message", self._send_message)
             yield
 
     def _wrap_call(self, send: Callable[..., Any]) -> Callable[..., Any]:

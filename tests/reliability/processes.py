@@ -1,4 +1,4 @@
-"""Real workers and beats: `celery -A ctms …` in processes of their own, on PostgreSQL and Redis."""
+"""Starts and kills real Celery workers and beats, in processes of their own, on PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60
+ALONE = ("--without-mingle", "--without-gossip")  # a worker that asks for no others starts sooner
 
-# When our end of its pipe closes, on request or because this process died, the whole process group goes with it.
+# Kills the whole process group when our end of its pipe closes, on request or because this process died.
 _DIE_WITH_US = '"$@" & read -r _; kill -KILL 0'
 
 ResultT = TypeVar("ResultT")
 
 
 def wait_for(what: str, condition: Callable[[], ResultT]) -> ResultT:
-    """What `condition` returns as soon as that is true. Raises AssertionError naming `what` if it never is."""
+    """Return what `condition` returns when that is first true. Raises AssertionError with `what` after 60 seconds."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not (result := condition()):
         if time.monotonic() > deadline:
@@ -32,7 +33,7 @@ def wait_for(what: str, condition: Callable[[], ResultT]) -> ResultT:
 
 
 class CeleryProcess:
-    """One `celery` command with its children."""
+    """A `celery` process with its children."""
 
     def __init__(self, *, arguments: list[str], environment: dict[str, str], log_path: Path) -> None:
         self._log_path = log_path
@@ -51,19 +52,19 @@ class CeleryProcess:
         return self._log_path.read_text(errors="replace")
 
     def wait_for_log(self, text: str, *, times: int = 1) -> None:
-        """Wait until `text` has been logged so many times."""
+        """Wait until `text` has been logged this many times. Raises AssertionError with the log if it never is."""
         try:
             wait_for(f"{text!r}, {times} times", lambda: self.read_log().count(text) >= times)
         except AssertionError as error:
             raise AssertionError(f"{error} The log says:\n{self.read_log()}") from None
 
     def kill_pool(self) -> None:
-        """SIGKILL to the children that run tasks; the parent lives."""
+        """Send SIGKILL to the children that run tasks. The parent lives on."""
         for child in self._parent.children():
             child.kill()
 
     def kill(self) -> None:
-        """SIGKILL to parent and children at once. Nothing is left of it afterwards."""
+        """Send SIGKILL to parent and children at once, and wait until they are gone."""
         self._keeper.communicate()
 
     @property
@@ -77,18 +78,23 @@ class Installation:
 
     def __init__(self, *, broker_url: str, environment: dict[str, str], directory: Path) -> None:
         self.broker_url = broker_url
-        environment = {**environment, "REDIS_URL": broker_url}
         self._environment = os.environ | environment | {"DJANGO_SETTINGS_MODULE": "tests.reliability.settings"}
         self._directory = directory
         self._processes: list[CeleryProcess] = []
 
-    def start(self, *, workers: int = 0, beats: int = 0, lease_seconds: int = 60) -> list[CeleryProcess]:
-        """Start so many workers (one task at a time each) and beats, and return them, workers first, when all are up.
+    def start(
+        self, *, workers: int = 0, beats: int = 0, lease_seconds: int = 60, queues: str = "ticks,celery,transfers"
+    ) -> list[CeleryProcess]:
+        """Start this many workers (of one task at a time) and beats. Return them, workers first, when all are up.
 
-        `lease_seconds`: after how long a run that gives no sign of life is taken over.
+        `queues` are those that the workers serve, separated by commas; `lease_seconds` is the time after which a run
+        whose lease is not renewed is taken over.
         """
         started = [
-            self._start(["worker", "--concurrency=1", "--without-mingle", "--without-gossip"], lease_seconds)
+            self._start(
+                ["worker", "--concurrency=1", "--without-mingle", "--without-gossip", f"--queues={queues}"],
+                lease_seconds,
+            )
             for _ in range(workers)
         ]
         beating = [self._start(["beat"], lease_seconds) for _ in range(beats)]
@@ -103,7 +109,7 @@ class Installation:
         result = subprocess.run(
             [sys.executable, "-c", code],
             cwd=REPOSITORY,
-            env=self._environment | {"RELIABILITY_LEASE_SECONDS": "60"},
+            env=self._environment | {"RELIABILITY_LEASE_SECONDS": "60", "REDIS_URL": self.broker_url},
             capture_output=True,
             text=True,
             check=True,
@@ -111,7 +117,7 @@ class Installation:
         return result.stdout.strip()
 
     def kill_all(self) -> None:
-        """End every process that is still there."""
+        """Kill every process that still runs."""
         for process in self._processes:
             process.kill()
 
@@ -120,11 +126,12 @@ class Installation:
         name = f"{arguments[0]}-{number}"
         own = {
             "worker": [f"--hostname={name}@%h"],
-            "beat": [f"--schedule={self._directory / name}.schedule", "--pidfile="],
+            "beat": ["--pidfile="],
         }[arguments[0]]
         process = CeleryProcess(
             arguments=[*arguments, *own, "--loglevel=INFO"],
-            environment=self._environment | {"RELIABILITY_LEASE_SECONDS": str(lease_seconds)},
+            environment=self._environment
+            | {"RELIABILITY_LEASE_SECONDS": str(lease_seconds), "REDIS_URL": self.broker_url},
             log_path=self._directory / f"{name}.log",
         )
         self._processes.append(process)

@@ -1,4 +1,4 @@
-"""Several callers at once, each with a database connection of its own."""
+"""Calls functions at the same time, each on a database connection of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import connection
 
 
 def call_at_once(functions: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Start all at the same moment; what each returned or raised, in order."""
+    """Call all functions at the same moment. Return what each returned or raised, in order."""
     barrier = Barrier(len(functions))
 
     def call(function: Callable[[], Any]) -> Any:
@@ -19,7 +19,7 @@ def call_at_once(functions: Sequence[Callable[[], Any]]) -> list[Any]:
             connection.ensure_connection()
             barrier.wait()
             return function()
-        except Exception as error:  # noqa: BLE001  the caller looks at it
+        except Exception as error:  # noqa: BLE001  the caller examines it
             return error
         finally:
             connection.close()

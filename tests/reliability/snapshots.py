@@ -1,4 +1,4 @@
-"""A state of both sides to which a test returns again and again: the Vault's database, the organisation's data file."""
+"""Saves and restores the state of the Vault's database and of the CRM organisation's data file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Restore = Callable[[], None]
 
 @contextmanager
 def take_snapshot(world: World) -> Iterator[Restore]:
-    """Keep the present state of `world`; the block is given what brings it back.
+    """Save the state of `world` and yield a function that restores it.
 
-    Only for tests in which nobody else is connected to the Vault's database (`transactional_db`).
+    Only for tests in which nothing else is connected to the Vault's database (`transactional_db`).
     """
     with ExitStack() as stack:
         restore_vault = stack.enter_context(take_vault_snapshot())
@@ -35,7 +35,7 @@ def take_snapshot(world: World) -> Iterator[Restore]:
 
 @contextmanager
 def take_vault_snapshot() -> Iterator[Restore]:
-    """The Vault's side alone, under the same condition."""
+    """Save the state of the Vault's database alone, like `take_snapshot` and under the same condition."""
     database = connections[DEFAULT_DB_ALIAS]
     copy = _copy_postgresql if database.vendor == "postgresql" else _copy_sqlite
     with copy(database) as restore:

@@ -1,4 +1,4 @@
-"""Several at once: a run is cancelled as it begins, ends or is taken over; an overdue job is noticed by all ticks."""
+"""Races: a run is cancelled while it begins, ends or is taken over, and several ticks notice an overdue job."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 from django.core import mail
 
-from ctms.jobs.cancellation import NotCancellableError, cancel_run
+from ctms.jobs.cancellation import cancel_run
 from ctms.jobs.choices import RunState
+from ctms.jobs.errors import NotCancellableError
 from ctms.jobs.leases import acquire_lease
 from ctms.jobs.models import JobClock, JobRun
 from ctms.jobs.registry import RunContext, RunOutcome

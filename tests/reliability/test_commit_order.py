@@ -1,4 +1,4 @@
-"""Transactions that commit in another order than they wrote (R6)."""
+"""A transaction that commits after a later one is not missed by the transfer (R6)."""
 
 from __future__ import annotations
 

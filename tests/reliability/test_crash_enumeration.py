@@ -1,4 +1,4 @@
-"""The process dies before and after each thing that others can see; what comes out is always the same (R2, R9)."""
+"""The process dies before or after each thing that others can see, and the end state is always the same (R2, R9)."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
 from ctms.audit.services import delete_record, save_record
 from ctms.core.clock import get_now
 from ctms.jobs.choices import RunState
-from ctms.jobs.models import JobDefinition, JobRun, Lease
+from ctms.jobs.models import JobDefinition, JobRun
 from ctms.jobs.services import create_run, dispatch_due, execute_run, start_now
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import StudySiteFactory
+from tests.jobs.handlers import let_leases_run_out
 from tests.reliability.end_state import EXTERNAL_ID, describe_end_state
 from tests.reliability.mortality import Mortal
 from tests.reliability.snapshots import take_snapshot
 
+pytestmark = pytest.mark.both_databases
+
 FEWEST_STEPS = 60
-# Every step with SQLite; with PostgreSQL, where going back takes a second, every eleventh: just before and just after
-# things by turns.
+# Every step on SQLite. On PostgreSQL, where a restore takes a second, every eleventh: an odd number, so that steps
+# before and steps after something take turns.
 STRIDES = {"sqlite": 1, "postgresql": 11}
 Work = Callable[[World, Mortal], None]
 
 
 @pytest.fixture
 def busy_world(world: World) -> World:
-    """Everything that a transfer can have to do, in the smallest number: new, changed and deleted, both ways."""
-    world.connection.concurrency = 1  # so that a step has the same number in each life
+    """Return a world with the least work of every kind for a transfer: new, changed and deleted records, both ways."""
+    world.connection.concurrency = 1  # so that a step has the same number in each run
     save_record(record=world.connection, actor=build_admin_actor())
     edited, deleted = ActivityFactory.create_batch(2)
     person = edited.person
@@ -56,23 +59,23 @@ def busy_world(world: World) -> World:
 
 
 def press_start_now(world: World, process: Mortal) -> None:
-    """The web process queues a run, and a worker takes it."""
+    """Queue a run as the web process does, and execute it as a worker does."""
     start_now(definition=get_definition(), user=None)
     for run_id in process.messages:
         execute_run(run_id)
 
 
 def give_the_command(world: World, process: Mortal) -> None:
-    """As `manage.py transfer` does."""
+    """Create and execute a run as `manage.py transfer` does."""
     execute_run(create_run(definition=get_definition(), unit=build_unit(world.connection), user=None).pk)
 
 
 def do_nothing(world: World) -> None:
-    """Nobody touches anything between the death and the next tick."""
+    """Do nothing between the death and the next tick."""
 
 
 def delete_on_both_sides(world: World) -> None:
-    """A user deletes one of the new activities in the Vault, another its interaction in the CRM, if it is there."""
+    """Delete one new activity in the Vault, and the interaction of another in the CRM, if it has been sent."""
     deleted_here, deleted_there = list_new_activities()[-2:]
     delete_record(record=deleted_here, actor=build_admin_actor())
     for row in world.list_interactions():
@@ -81,7 +84,7 @@ def delete_on_both_sides(world: World) -> None:
 
 
 def list_states_in_crm(world: World, activity: Activity) -> list[bool]:
-    """Of each row that the CRM ever had of an activity, whether it is deleted."""
+    """Return, for each row that the CRM ever had of an activity, whether it is deleted."""
     rows = world.crm.organisation.list_records(object_name="Vault_Clinical_Interaction_vod__c", include_deleted=True)
     return [row["IsDeleted"] for row in rows if row[EXTERNAL_ID] == str(activity.uid)]
 
@@ -91,15 +94,15 @@ def get_definition() -> JobDefinition:
 
 
 def list_new_activities() -> list[Activity]:
-    """Clinical Activities, oldest first; the last three are those of `busy_world` that were never sent."""
+    """Return Clinical Activities, oldest first. The last three are those of `busy_world` that were never sent."""
     return list(Activity.objects.filter(object_type=ActivityType.CLINICAL).order_by("pk"))
 
 
 def heal(world: World, *, messages: list[int]) -> None:
-    """What happens by itself: the dead one's messages arrive again; its lease runs out, a tick comes, the next slot."""
+    """Do what happens without users: messages arrive again, the lease expires, a tick comes, and the next slot."""
     continued = [execute_run(run_id) for run_id in messages]
     long_ago = get_now() - timedelta(days=1)
-    Lease.objects.exclude(run=None).update(expires_at=long_ago)
+    let_leases_run_out()
     JobRun.objects.filter(state=RunState.QUEUED).update(queued_at=long_ago)
     tick = Mortal()
     with tick.live():
@@ -112,9 +115,9 @@ def heal(world: World, *, messages: list[int]) -> None:
 def die_at_each_step(
     world: World, *, work: Work, meanwhile: Callable[[World], None] = do_nothing, last_step: str = ""
 ) -> Iterator[tuple[str, dict[str, list[Any]], dict[str, list[Any]]]]:
-    """For each step: what it is, the end state after a death there, and that of a life without one.
+    """Yield, for each step, its name, the end state after a death there, and that of an undisturbed run.
 
-    With `last_step` only up to the first step of that name.
+    With `last_step`, stop at the first step of that name.
     """
     with take_snapshot(world) as restore:
         immortal = Mortal()
@@ -151,7 +154,7 @@ def find_differences(found: dict[str, list[Any]], expected: dict[str, list[Any]]
 
 
 def find_problems(world: World, *, work: Work, last_step: str = "") -> dict[str, Any]:
-    """By step: how a death there shows afterwards."""
+    """Return, by step, how the end state after a death there differs from that of an undisturbed run."""
     problems: dict[str, Any] = {}
     for step, found, expected in die_at_each_step(world, work=work, last_step=last_step):
         if differences := find_differences(found, expected):

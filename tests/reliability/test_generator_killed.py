@@ -1,4 +1,4 @@
-"""The process that generates activities dies, anywhere; the next one goes on and nothing is doubled or left flagged."""
+"""When the process that generates activities dies at any step, the next one leaves nothing doubled or flagged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.reliability.mortality import Mortal
 from tests.reliability.processes import REPOSITORY, wait_for
 from tests.reliability.snapshots import take_vault_snapshot
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 BATCH = 2
 FEWEST_STEPS = 20
@@ -40,14 +40,14 @@ def stage(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 # -- Played in this process: at each step ---------------------------------------------------------
 def work(process: Mortal) -> None:
-    """Somebody presses Start Now, and a worker takes the run."""
+    """Start a run as Start Now does, and execute it as a worker does."""
     start_now(definition=get_definition(), user=None)
     for run_id in process.messages:
         execute_run(run_id)
 
 
 def heal(messages: list[int]) -> None:
-    """The dead one's messages arrive again, its lease runs out, a tick comes."""
+    """Do what happens without users: messages arrive again, the lease expires, a tick comes."""
     continued = [execute_run(run_id) for run_id in messages]
     let_time_pass()
     tick = Mortal()
@@ -85,7 +85,7 @@ def test_wherever_the_process_dies_the_end_is_that_of_an_undisturbed_run(stage: 
 
 
 def assert_complete(stage: Stage, end: dict[str, list[Any]]) -> None:
-    """Each change was followed: the least that an undisturbed run has to do for the comparison to mean anything."""
+    """Assert that an undisturbed run followed every change, without which the comparison would prove nothing."""
     assert end["flagged"] == [(stage.faulty.object_name, stage.faulty.pk)]
     assert [len(end[name]) for name in ("drafts", "unfinished runs", "leases", "active exceptions")] == [0, 0, 0, 1]
     assert end["last outcome"] == [RunState.WITH_EXCEPTIONS]
@@ -109,7 +109,7 @@ from ctms.jobs.services import execute_run
 generator.BATCH = int(sys.argv[2])
 execute_run(int(sys.argv[1]))
 """
-# Each makes the process wait at one point of its run, where it is killed; in the order in which the run comes there.
+# Statements whose locks make the process wait at a point of its run, where it is killed; in the order of the run.
 _WHERE_IT_WAITS = {
     "first batch, activities written": "LOCK TABLE audit_auditentry IN SHARE MODE",
     "between batches": "SELECT FROM clinical_monitoringevent WHERE id = {faulty} FOR UPDATE",
@@ -140,7 +140,7 @@ def start_process(run_id: int) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def hold(statement: str) -> Iterator[None]:
-    """Keep what `statement` locks, on a connection of its own."""
+    """Hold the locks of `statement` on a connection of its own while the block runs."""
     with psycopg.connect(build_database_url()) as blocker:
         blocker.execute(statement.encode())
         yield
@@ -148,7 +148,7 @@ def hold(statement: str) -> Iterator[None]:
 
 
 def list_others() -> list[str]:
-    """Of each other connection to the database what it waits for."""
+    """Return, for each other connection to the database, what kind of event it waits for."""
     with database.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(wait_event_type, '') FROM pg_stat_activity WHERE datname = current_database() "

@@ -1,4 +1,4 @@
-"""Real beats and workers on real PostgreSQL and Redis: each slot runs once, and what dies is continued (R3, R4, R5)."""
+"""With real beats and workers each slot runs once, and a run whose worker dies is continued (R3, R4, R5)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,28 +16,30 @@ import redis
 from django.db import connection as database
 from django.db import connections
 
+from activities.jobs import GENERATE_JOB_KEY
 from crm_sync.jobs import TRANSFER_JOB_KEY
-from crm_sync.sandbox.running import RunningSandbox
+from crm_sync.sandbox.serving.running import RunningSandbox
 from ctms.clinical.models import Person
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from ctms.jobs import tasks
+from ctms.jobs import queue
 from ctms.jobs.choices import UNFINISHED_STATES, RunState, RunTrigger
+from ctms.jobs.errors import JobAlreadyRunningError
 from ctms.jobs.models import JobClock, JobDefinition, JobRun
-from ctms.jobs.services import JobAlreadyRunningError, set_job_status, start_now
+from ctms.jobs.services import set_job_status, start_now
 from tests.crm_sync.world import World, build_world
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import StudySiteFactory
+from tests.reliability.broker_proxy import open_proxy
+from tests.reliability.conftest import send_through
 from tests.reliability.end_state import describe_end_state, list_external_ids, list_medical_activities
-from tests.reliability.processes import CeleryProcess, Installation, wait_for
+from tests.reliability.processes import REPOSITORY, CeleryProcess, Installation, wait_for
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
 SHORT_LEASE = 3  # seconds
-LONG_DELAY = (
-    1500  # milliseconds: a call so slow that whoever makes it is killed meanwhile, and that ends before the lease
-)
+LONG_DELAY = 1500  # milliseconds: long enough to kill the caller meanwhile, and shorter than the lease
 INTERACTIONS = "Vault_Clinical_Interaction_vod__c"
 ACTIVITIES = 1000
 CALLS = 200
@@ -50,7 +53,7 @@ def second_world(sandbox: RunningSandbox, world: World) -> World:
 
 @pytest.fixture
 def full_world(world: World) -> World:
-    """So much to transfer that it takes five calls for activities and four pages of calls."""
+    """Return a world whose transfer takes five calls for activities and four pages of calls."""
     people = create_people(20)
     site = StudySiteFactory.create()
     create_activities(ACTIVITIES - 400, people=people)
@@ -73,7 +76,7 @@ def start_transfer() -> None:
 
 
 def wait_until_idle(*, runs: int) -> None:
-    """Until there are at least so many runs and all are finished."""
+    """Wait until there are at least this many runs and all are finished."""
 
     def is_idle() -> bool:
         states = list(JobRun.objects.values_list("state", flat=True))
@@ -83,7 +86,7 @@ def wait_until_idle(*, runs: int) -> None:
 
 
 def list_runs() -> list[tuple[str, str]]:
-    """State and trigger of each run, in order."""
+    """Return state and trigger of each run, in order."""
     return list(JobRun.objects.order_by("pk").values_list("state", "trigger"))
 
 
@@ -155,7 +158,7 @@ def test_a_run_that_four_messages_name_runs_once(installation: Installation, wor
 
     (run,) = start_now(definition=get_definition(), user=None)
     for _ in range(3):
-        tasks.execute_job_run.delay(run.pk)
+        queue.send_message(run.pk)
     done = re.compile(r"Task jobs.execute_run\S* succeeded")
     wait_for("four tasks", lambda: sum(len(done.findall(worker.read_log())) for worker in workers) == 4)
 
@@ -168,7 +171,7 @@ def test_a_run_that_four_messages_name_runs_once(installation: Installation, wor
 
 
 def kill_the_pool(worker: CeleryProcess, installation: Installation) -> None:
-    """The parent lives, starts a new child and takes the message anew: its row tells that there is nothing to do."""
+    """Kill the child. The parent starts another and gets the message again, whose run is no longer queued."""
     worker.kill_pool()
     (message,) = re.findall(r"jobs.execute_run\S+ received", worker.read_log())
     worker.wait_for_log(message, times=2)
@@ -176,7 +179,7 @@ def kill_the_pool(worker: CeleryProcess, installation: Installation) -> None:
 
 
 def kill_the_worker(worker: CeleryProcess, installation: Installation) -> None:
-    """Parent and child die together; another worker is started."""
+    """Kill parent and child together, and start another worker."""
     worker.kill()
     installation.start(workers=1, lease_seconds=SHORT_LEASE)
 
@@ -213,7 +216,7 @@ def test_a_worker_killed_in_mid_transfer_is_continued_by_the_next_tick(
 
 
 def describe_undisturbed_end(sandbox: RunningSandbox) -> dict[str, list[Any]]:
-    """End state of a second organisation with the same accounts and calls, transferred in this process."""
+    """Return the end state of a second organisation with the same accounts and calls, transferred in this process."""
     undisturbed = build_world(crm=sandbox["emea"], name="EMEA")
     add_accounts_and_calls(undisturbed)
     undisturbed.transfer()
@@ -261,7 +264,7 @@ def test_a_dropped_database_connection_is_healed(
 def test_a_message_lost_with_the_broker_is_sent_again(installation: Installation, world: World) -> None:
     with redis.Redis.from_url(installation.broker_url) as broker:
         start_transfer()
-        assert broker.llen("celery") == 1
+        assert broker.llen("transfers") == 1
         broker.flushdb()
     installation.start(workers=1, beats=1)
 
@@ -292,3 +295,50 @@ def test_a_broker_flushed_in_mid_run_disturbs_neither_this_run_nor_the_next(
         (RunState.SUCCEEDED, RunTrigger.SCHEDULE),
     ]
     assert describe_end_state(full_world) == describe_undisturbed_end(sandbox)
+
+
+def test_slow_organisations_that_take_all_places_of_transfers_delay_neither_ticks_nor_other_work(
+    installation: Installation, world: World, second_world: World
+) -> None:
+    slow = [
+        each.crm.misbehaviour.add_rule(match={"path": "/oauth2/token"}, effect={"delay_ms": 20 * LONG_DELAY})
+        for each in (world, second_world)
+    ]
+    for queues in ("ticks", "celery", "transfers"):
+        installation.start(workers=1, queues=queues)
+    start_transfer()
+    wait_for("a slow call", lambda: any(rule.fired for rule in slow))
+
+    set_job_status(key=GENERATE_JOB_KEY, status=RecordStatus.ACTIVE, actor=build_admin_actor())
+    JobClock.objects.filter(definition__key=GENERATE_JOB_KEY).update(next_run_at=get_now())
+    installation.start(beats=1)
+    generated = JobRun.objects.filter(definition__key=GENERATE_JOB_KEY)
+    wait_for("the other job", lambda: generated.filter(state=RunState.SUCCEEDED).exists())
+
+    transfers = JobRun.objects.filter(definition__key=TRANSFER_JOB_KEY)
+    assert sorted(transfers.values_list("state", flat=True)) == [RunState.QUEUED, RunState.RUNNING]
+
+
+def test_a_scheduler_keeps_nothing_on_disk(installation: Installation, world: World, tmp_path: Path) -> None:
+    before = set(REPOSITORY.iterdir())
+    _, beat = installation.start(workers=1, beats=1)
+    beat.wait_for_log("Sending due task", times=3)
+    assert [path for path in set(REPOSITORY.iterdir()) - before if "beat" in path.name] == []
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".log", ".log"]
+
+
+def test_a_broker_that_hangs_keeps_neither_a_page_nor_later_the_workers_waiting(
+    installation: Installation, world: World, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_proxy(broker_url) as (proxy, url):
+        send_through(url, monkeypatch=monkeypatch)
+        installation.broker_url = url
+        worker, _ = installation.start(workers=1, beats=1)
+        worker.wait_for_log("Task jobs.dispatch_due")
+        proxy.flows.clear()
+        start_transfer()
+        assert list_runs() == [(RunState.QUEUED, RunTrigger.START_NOW)]
+        proxy.flows.set()
+        wait_until_idle(runs=1)
+
+    assert list_runs() == [(RunState.SUCCEEDED, RunTrigger.START_NOW)]

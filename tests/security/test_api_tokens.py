@@ -12,8 +12,7 @@ from django.core import serializers
 from django.test import Client
 from rest_framework.test import APIClient
 
-from ctms.accounts.models import SecurityProfile, User
-from ctms.records.models import ApiToken
+from ctms.accounts.models import ApiToken, SecurityProfile, User
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.clinical import StudyAssignmentFactory, StudyFactory
 

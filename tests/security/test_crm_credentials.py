@@ -12,7 +12,7 @@ from django.test import Client
 
 from connections.models import ConnectionAuthorization
 from crm_sync.jobs import TRANSFER_JOB_KEY
-from crm_sync.sandbox.running import RunningSandbox
+from crm_sync.sandbox.serving.running import RunningSandbox
 from ctms.celery import app
 from ctms.configuration.steps import apply_step, get_step
 from ctms.jobs.choices import RunState
@@ -78,15 +78,16 @@ def visit_all(client: Client, authorization: ConnectionAuthorization, world: Wor
 
 
 def read_messages() -> list[str]:
-    """What waits in the queue of the workers."""
+    """What waits in the queues of the workers."""
     messages = []
     with app.connection_for_read() as broker:
-        queue = broker.SimpleQueue(app.conf.task_default_queue)
-        while queue.qsize():
-            message = queue.get(block=False)
-            messages.append(f"{message.headers} {message.properties} {message.body!r}")
-            message.ack()
-        queue.close()
+        for declared in app.conf.task_queues:
+            queue = broker.SimpleQueue(declared.name)
+            while queue.qsize():
+                message = queue.get(block=False)
+                messages.append(f"{message.headers} {message.properties} {message.body!r}")
+                message.ack()
+            queue.close()
     return messages
 
 

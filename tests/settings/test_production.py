@@ -1,4 +1,4 @@
-"""Production starts with everything it needs from the environment, or not at all. Each case is a process of its own."""
+"""Production starts only if the environment has everything that it needs. Each case runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 import pytest
 
 from ctms.core.encryption import create_key
+
+pytestmark = pytest.mark.integration
 
 SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COMPLETE = {
@@ -47,7 +49,7 @@ def read_settings(*names: str, **environment: str) -> list[object]:
 
 
 def refuse_to_start(environment: dict[str, str]) -> str:
-    """The last line that an operator sees."""
+    """Start the Vault, which must fail, and return the last line that an operator sees."""
     done = run_python("from django.conf import settings; settings.DEBUG", environment=environment)
     assert done.returncode != 0
     return done.stderr.strip().splitlines()[-1].removeprefix("django.core.exceptions.ImproperlyConfigured: ")
@@ -64,6 +66,7 @@ MAKE_A_KEY = "Make one with `manage.py create_encryption_key --settings ctms.set
         ({"ALLOWED_HOSTS": None}, "Set the ALLOWED_HOSTS environment variable"),
         ({"DATABASE_URL": None}, "Set the DATABASE_URL environment variable"),
         ({"REDIS_URL": None}, "Set the REDIS_URL environment variable"),
+        ({"CRM_API_VERSION": "60"}, "CRM_API_VERSION is '60': write v and a version, such as v60.0."),
         ({"VAULT_BASE_URL": None}, "Set the VAULT_BASE_URL environment variable"),
         (
             {"VAULT_BASE_URL": "http://vault.example.org"},

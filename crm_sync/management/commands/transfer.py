@@ -1,27 +1,36 @@
-"""`manage.py transfer`: run the transfer in the foreground."""
+"""`manage.py transfer`: run or preview the transfer in the foreground."""
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, cast
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from connections.models import Connection
-from crm_sync.errors import CrmError
+from crm_sync.crm.errors import CrmError
 from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
+from crm_sync.management.connections import build_console, build_pause, find_connections
 from crm_sync.models import IntegrationRun
-from crm_sync.transfer import preview_transfer
-from ctms.core.choices import RecordStatus
+from crm_sync.preview.lines import HEADING, describe_row, list_lines
+from crm_sync.preview.run import preview_transfer
 from ctms.jobs.choices import RunState
+from ctms.jobs.errors import JobAlreadyRunningError
 from ctms.jobs.models import JobDefinition
-from ctms.jobs.services import JobAlreadyRunningError, create_run, execute_run
+from ctms.jobs.services import create_run, execute_run
+from ctms.records.lists.exports import CsvFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.core.management.base import CommandParser
+    from rich.console import Console
+
+    from connections.models import Connection
+    from crm_sync.models import PreviewRow
 
 COLUMNS = (
     "selected",
@@ -39,40 +48,41 @@ _HEADINGS = {"api_calls": "API calls"}
 
 
 class Command(BaseCommand):
-    """Exit code 0 only when nothing failed."""
+    """Ends with exit code 0 only if nothing failed."""
 
     help = "Transfer all active connections, or one, now; shows progress and what was done."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--connection", metavar="NAME", help="transfer this connection alone, active or not")
         parser.add_argument("--dry-run", action="store_true", help="show what would be done; write nothing anywhere")
+        parser.add_argument("--records", action="store_true", help="with --dry-run: a line for each record")
+        parser.add_argument(
+            "--csv", metavar="FILE", help="with --dry-run: write every field of every record into a file"
+        )
 
     def handle(self, **options: Any) -> None:
-        connections = self._find_connections(options["connection"])
-        # The stream itself: Django's wrapper ends every write with a newline, which breaks a progress bar.
-        stream = cast("IO[str]", self.stdout._out)  # noqa: SLF001
-        console = Console(file=stream, no_color=options["no_color"])
-        run = self._preview if options["dry_run"] else self._transfer
-        failed = [connection.name for connection in connections if not run(connection=connection, console=console)]
+        if (options["records"] or options["csv"]) and not options["dry_run"]:
+            raise CommandError("--records and --csv tell what would be done: add --dry-run, or leave them out.")
+        connections = find_connections(options["connection"])
+        console = build_console(self.stdout, no_color=options["no_color"])
+        if options["dry_run"]:
+            failed = self._preview_all(connections, options=options, console=console)
+            if failed:
+                raise CommandError(f"Not everything would be transferred: {', '.join(failed)}.")
+            return
+        failed = [each.name for each in connections if not self._transfer(connection=each, console=console)]
         if failed:
             raise CommandError(f"Not everything was transferred: {', '.join(failed)}. See User Exceptions.")
-
-    def _find_connections(self, name: str | None) -> list[Connection]:
-        if name is None:
-            found = list(Connection.objects.filter(status=RecordStatus.ACTIVE))
-            if not found:
-                raise CommandError("There is no active connection. Create one under Connections.")
-            return found
-        found = list(Connection.objects.filter(name=name) or Connection.objects.filter(api_name=name))
-        if not found:
-            known = ", ".join(Connection.objects.values_list("name", flat=True)) or "none"
-            raise CommandError(f"There is no connection {name!r}. Connections: {known}.")
-        return found
 
     def _transfer(self, *, connection: Connection, console: Console) -> bool:
         definition = JobDefinition.objects.get(key=TRANSFER_JOB_KEY)
         try:
-            queued = create_run(definition=definition, unit=build_unit(connection), user=None)
+            queued = create_run(
+                definition=definition,
+                unit=build_unit(connection),
+                user=None,
+                pause=build_pause(connection=connection, console=console),
+            )
         except JobAlreadyRunningError as error:
             console.print(f"[bold]{connection.name}[/bold]: {error}", highlight=False)
             return False
@@ -114,9 +124,28 @@ class Command(BaseCommand):
         console.print(f"{run.get_state_display()}: {run.message}\n", highlight=False, markup=False)
         return run.state == RunState.SUCCEEDED
 
-    def _preview(self, *, connection: Connection, console: Console) -> bool:
+    def _preview_all(self, connections: list[Connection], *, options: dict[str, Any], console: Console) -> list[str]:
+        """Preview connections, and return the names of those of which not everything would be transferred."""
+        with contextlib.ExitStack() as stack:
+            write = None
+            if options["csv"]:
+                try:
+                    file = stack.enter_context(Path(options["csv"]).open("w", encoding="utf-8", newline=""))
+                except OSError as error:
+                    raise CommandError(f"--csv: {options['csv']} cannot be written: {error.strerror}.") from None
+                write = CsvFile(file, heading=("Connection", *HEADING)).write
+
+            def tell(rows: list[PreviewRow]) -> None:
+                for row in rows if options["records"] else ():
+                    console.print(describe_row(row), highlight=False, markup=False, soft_wrap=True)
+                if write is not None:
+                    write([rows[0].integration.connection.name, *line] for line in list_lines(rows))
+
+            return [each.name for each in connections if not self._preview(connection=each, console=console, tell=tell)]
+
+    def _preview(self, *, connection: Connection, console: Console, tell: Callable[[list[PreviewRow]], None]) -> bool:
         try:
-            previews = preview_transfer(connection)
+            previews = preview_transfer(connection, store=tell)
         except CrmError as error:
             console.print(f"{connection.name}: {error}\n", highlight=False, markup=False)
             return False
@@ -140,7 +169,7 @@ def _format_figures(counts: dict[str, int], *, seconds: float) -> list[str]:
 
 
 def _build_table(*, title: str, columns: dict[str, list[str]]) -> Table:
-    """A column for each integration: so it fits into a terminal of 80 characters."""
+    """Build a table with a column for each integration, so that it fits into 80 characters."""
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     table.add_column("")
     for name in columns:

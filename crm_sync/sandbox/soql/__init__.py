@@ -1,1 +1,5 @@
-"""SOQL: read with a grammar, translated to parameterised SQL on SQLite, answered in the CRM's shapes."""
+"""SOQL queries on an organisation's SQLite file.
+
+`grammar` parses a query into a `tree`; `translate` turns it into SQL with the help of `names` (fields and joins),
+`conditions` and `periods` (date literals); `answers` runs the SQL and returns records as the CRM does.
+"""

@@ -1,19 +1,19 @@
-"""Conditions: WHERE and HAVING as SQL with parameters.
+"""Turns the conditions of WHERE and HAVING into SQL with parameters.
 
-SOQL knows no third truth value: ``!=`` and ``NOT IN`` hold for an empty field, and ``NOT`` of a comparison with one
-holds too. Text compares without regard to case unless the field is case-sensitive.
+In SOQL a comparison is true or false, never NULL as in SQL: `!=` and `NOT IN` are true for an empty field, and so is
+`NOT` of a comparison with one. Text comparison ignores case unless the field is case-sensitive.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from crm_sync.sandbox.ids import normalise_id
-from crm_sync.sandbox.schema import Field
+from crm_sync.sandbox.data.ids import normalise_id
+from crm_sync.sandbox.data.schema import Field
+from crm_sync.sandbox.data.timestamps import format_datetime, parse_date, parse_datetime
 from crm_sync.sandbox.soql import tree
 from crm_sync.sandbox.soql.names import Column, Scope
 from crm_sync.sandbox.soql.periods import resolve_period
-from crm_sync.sandbox.timestamps import format_datetime, parse_date, parse_datetime
 
 TYPE_NAMES = {"datetime": "dateTime", "date": "date", "boolean": "boolean", "id": "ID", "reference": "reference"}
 Parameters = list[object]
@@ -23,7 +23,7 @@ OperandWriter = Callable[[tree.Function], Column]
 
 @dataclass(slots=True)
 class ConditionWriter:
-    """Writes the conditions of one query. ``now`` is the organisation's time, for date literals."""
+    """Writes the SQL of one query's conditions. `now` is the organisation's time, for date literals."""
 
     scope: Scope
     now: datetime
@@ -32,7 +32,7 @@ class ConditionWriter:
     write_function: OperandWriter
 
     def write(self, condition: tree.Condition) -> str:
-        """Return the SQL of a condition; its parameters are appended in order."""
+        """Return the SQL of a condition and append its parameters in order."""
         if isinstance(condition, tree.Junction):
             return "(" + f" {condition.operator} ".join(self.write(part) for part in condition.conditions) + ")"
         if isinstance(condition, tree.Negation):
@@ -59,7 +59,7 @@ class ConditionWriter:
         )
 
     def read_literal(self, field: Field, value: tree.Value) -> object:  # noqa: PLR0911  one return per type
-        """Return the stored form of a literal. Raises ApiError when its type is not the field's."""
+        """Return the stored form of a literal. Raises ApiError when its type does not fit the field."""
         if value.kind == "null" or (value.kind == "string" and value.text == ""):
             return None
         if field.is_text and value.kind == "string":
@@ -86,7 +86,7 @@ class ConditionWriter:
     # -- comparisons ----------------------------------------------------------------------------------
 
     def write_comparison(self, comparison: tree.Comparison) -> str:
-        """Return the SQL of ``operand operator value``."""
+        """Return the SQL of `operand operator value`."""
         column = self.resolve(comparison.operand)
         value = comparison.value
         if comparison.operator == "like":
@@ -111,7 +111,7 @@ class ConditionWriter:
         return f"{sql} {comparison.operator} ?"
 
     def fold(self, column: Column, literal: object) -> str:
-        """Append the literal and return the column, folded when case does not count and NOCASE will not do."""
+        """Append the literal and return the column's SQL, both without case where NOCASE does not suffice."""
         if column.field.is_text and not column.field.case_sensitive and not str(literal).isascii():
             self.parameters.append(str(literal).casefold())
             return f"casefold_text({column.sql})"
@@ -119,7 +119,7 @@ class ConditionWriter:
         return column.sql
 
     def write_like(self, column: Column, value: tree.Value) -> str:
-        r"""Return the SQL of LIKE, which never regards case; ``\_`` and ``\%`` stand for themselves."""
+        r"""Return the SQL of LIKE, which ignores case. `\_` and `\%` match the characters themselves."""
         if not column.field.is_text or value.kind != "string":
             raise self.scope.refuse(
                 position=value.position,
@@ -186,7 +186,7 @@ class ConditionWriter:
 
 
 def escape_backslashes(pattern: str) -> str:
-    """Return a LIKE pattern in which a backslash is an escape only before ``_`` and ``%``."""
+    """Return a LIKE pattern with every backslash doubled that is not before `_` or `%`, where it is an escape."""
     result = ""
     position = 0
     while position < len(pattern):

@@ -1,7 +1,7 @@
-"""The grammar of SOQL, compiled once, and the reading of a query text into its tree.
+"""The grammar of SOQL, and the parser that turns a query text into its tree.
 
-Written after the "SOQL SELECT Syntax" chapter of the SOQL and SOSL Reference. As in the real CRM, ``AND`` and ``OR``
-may not be mixed without parentheses; keywords are no reserved words where a name is expected.
+Source: the chapter "SOQL SELECT Syntax" of the SOQL and SOSL Reference. As in the real CRM, `AND` and `OR` may not be
+mixed without parentheses, and a keyword may be used as a name where a name is expected.
 """
 
 import re
@@ -83,7 +83,7 @@ VALUE_KINDS = {
 
 
 def place_error(query: str, *, position: int, code: str, message: str) -> ApiError:
-    """Return an error that points into the query, in the CRM's layout: excerpt, caret, row and column, message."""
+    """Return an error that shows its place in the query as the CRM does: excerpt, caret, row and column, message."""
     start = max(position - 45, 0)
     excerpt = query[start : position + 40].replace("\n", " ")
     row = query.count("\n", 0, position) + 1
@@ -95,7 +95,7 @@ def place_error(query: str, *, position: int, code: str, message: str) -> ApiErr
 
 
 def unescape_string(raw: str) -> str:
-    r"""Return the text of a quoted string. ``\_`` and ``\%`` keep their backslash: LIKE reads them."""
+    r"""Return the text of a quoted string. `\_` and `\%` keep their backslash, which LIKE needs. Raises ApiError."""
 
     def replace(match: re.Match[str]) -> str:
         code = match.group(1)
@@ -111,14 +111,14 @@ def unescape_string(raw: str) -> str:
 
 
 class TreeBuilder(Transformer[Token, Any]):
-    """Turns what the parser recognises into the tree; called by the parser while it reads."""
+    """Builds the tree. The parser calls the method with the name of each grammar rule that it recognises."""
 
     def path(self, parts: list[Token]) -> tree.Path:
         """Return a field path."""
         return tree.Path(tuple(map(str, parts)), parts[0].start_pos or 0)
 
     def operand(self, children: list[Any]) -> tree.Operand:
-        """Return a path, or a function where a name came first."""
+        """Return a path, or a function when the operand begins with a name."""
         first = children[0]
         if isinstance(first, tree.Path):
             return first
@@ -136,12 +136,12 @@ class TreeBuilder(Transformer[Token, Any]):
         return tree.Comparison(operand, "!=" if operator == "<>" else str(operator).lower(), value)
 
     def membership(self, children: list[Any]) -> tree.Membership:
-        """Return ``IN`` with a list of literals."""
+        """Return `IN` with a list of literals."""
         negated = isinstance(children[1], Token)
         return tree.Membership(children[0], negated, tuple(children[2 if negated else 1 :]))
 
     def semi_join(self, children: list[Any]) -> tree.Membership:
-        """Return ``IN`` with a query."""
+        """Return `IN` with a query."""
         return tree.Membership(children[0], isinstance(children[1], Token), children[-1])
 
     def negation(self, children: list[Any]) -> tree.Negation:
@@ -187,11 +187,11 @@ class TreeBuilder(Transformer[Token, Any]):
         return "alias", str(children[0])
 
     def scope(self, _children: list[Any]) -> tuple[str, Any]:
-        """Accept a scope: an integration user sees everything."""
+        """Ignore USING SCOPE, since an integration user sees everything."""
         return "", None
 
     def security(self, _children: list[Any]) -> tuple[str, Any]:
-        """Accept WITH SECURITY_ENFORCED and its like: an integration user sees everything."""
+        """Ignore WITH SECURITY_ENFORCED and the like, since an integration user sees everything."""
         return "", None
 
     def where(self, children: list[Any]) -> tuple[str, Any]:
@@ -219,7 +219,7 @@ class TreeBuilder(Transformer[Token, Any]):
         return "offset", int(children[0])
 
     def tail(self, children: list[Any]) -> tuple[str, Any]:
-        """Return ALL ROWS; FOR VIEW, FOR REFERENCE and UPDATE TRACKING change nothing here."""
+        """Return ALL ROWS. FOR VIEW, FOR REFERENCE and UPDATE TRACKING are ignored: they do not change the result."""
         return ("all_rows", True) if children[0].type == "ALL" else ("", None)
 
 
@@ -230,7 +230,7 @@ PARSER = Lark(
 
 @lru_cache(maxsize=256)
 def parse_query(query: str) -> tree.Query:
-    """Return the tree of a query. Raises ApiError ``MALFORMED_QUERY`` that points at what cannot be read."""
+    """Return the tree of a query. Raises ApiError `MALFORMED_QUERY` that shows what cannot be read."""
     try:
         return cast("tree.Query", PARSER.parse(query))
     except UnexpectedToken as error:

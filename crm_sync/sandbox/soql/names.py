@@ -1,9 +1,10 @@
-"""Names in a query: which object, which field, over which relationships, and the joins they need."""
+"""Resolves the names in a query to objects and columns, and adds the joins that their relationships need."""
 
 from dataclasses import dataclass, field
 
+from crm_sync.sandbox.data.schema import Field, SObject, find_object
+from crm_sync.sandbox.data.visibility import NOT_HIDDEN
 from crm_sync.sandbox.errors import ApiError
-from crm_sync.sandbox.schema import Field, SObject, find_object
 from crm_sync.sandbox.soql import tree
 from crm_sync.sandbox.soql.grammar import place_error
 
@@ -16,7 +17,7 @@ MAX_RELATIONSHIPS = 5
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A resolved field: its SQL, its definition and the relationships that led to it (empty for the base object)."""
+    """A resolved field: its SQL, its definition and the relationships of its path (none for the base object)."""
 
     sql: str
     field: Field
@@ -25,7 +26,7 @@ class Column:
 
 @dataclass(slots=True)
 class Join:
-    """One relationship of the query, joined once however often it is used."""
+    """The join over one relationship. The query has one for all uses of the relationship."""
 
     alias: str
     sobject: SObject
@@ -34,21 +35,22 @@ class Join:
 
 @dataclass(slots=True)
 class Scope:
-    """The names a query may use. ``base`` is the SQL alias of its object; nested queries get their own."""
+    """The names that a query may use. `base` is the SQL alias of its object; a nested query has a scope of its own."""
 
     query_text: str
     sobject: SObject
     base: str
     aliases: frozenset[str]
+    include_hidden: bool = False
     joins: dict[tuple[str, ...], Join] = field(default_factory=dict)
     join_sql: list[str] = field(default_factory=list)
 
     def refuse(self, *, position: int, code: str, message: str) -> ApiError:
-        """Return an error that points into the query."""
+        """Return an error that shows its place in the query."""
         return place_error(self.query_text, position=position, code=code, message=message)
 
     def resolve(self, path: tree.Path) -> Column:
-        """Return the column of a field path. Raises ApiError ``INVALID_FIELD`` naming what is not known."""
+        """Return the column of a field path. Raises ApiError `INVALID_FIELD` that names the unknown part."""
         parts = path.parts
         if len(parts) > 1 and parts[0].lower() in self.aliases:
             parts = parts[1:]
@@ -69,7 +71,7 @@ class Scope:
         return Column(f'{alias}."{entry.name}"', entry, chain)
 
     def _join(self, sobject: SObject, alias: str, chain: tuple[str, ...], relationship: str, path: tree.Path) -> Join:
-        """Return the join over one relationship, adding it on first use."""
+        """Return the join over one relationship. Adds it on first use."""
         reference = sobject.by_relationship.get(relationship.lower())
         target = find_object(reference.reference_to) if reference else None
         if reference is None or target is None:
@@ -90,14 +92,17 @@ class Scope:
                 )
             join = Join(f"{self.base}_{len(self.joins)}", target, reference.relationship)
             self.joins[key] = join
+            visible = "" if self.include_hidden else f' AND {join.alias}."Id" {NOT_HIDDEN}'
             self.join_sql.append(
-                f'LEFT JOIN "{target.name}" {join.alias} ON {join.alias}."Id" = {alias}."{reference.name}"'
+                f'LEFT JOIN "{target.name}" {join.alias} ON {join.alias}."Id" = {alias}."{reference.name}"{visible}'
             )
         return join
 
 
-def open_scope(query: tree.Query, *, text: str, base: str, sobject: SObject | None = None) -> Scope:
-    """Return the scope of a query over its object. Raises ApiError ``INVALID_TYPE`` for an unknown object."""
+def open_scope(
+    query: tree.Query, *, text: str, base: str, sobject: SObject | None = None, include_hidden: bool = False
+) -> Scope:
+    """Return the scope of a query over its object. Raises ApiError `INVALID_TYPE` for an unknown object."""
     found = sobject or find_object(query.source)
     if found is None:
         hint = CUSTOM_HINT.format(kind="object", suffix="__c", name="entity")
@@ -108,4 +113,4 @@ def open_scope(query: tree.Query, *, text: str, base: str, sobject: SObject | No
             message=f"sObject type '{query.source}' is not supported. {hint}",
         )
     aliases = {found.name.lower(), query.source.lower(), (query.alias or query.source).lower()}
-    return Scope(text, found, base, frozenset(aliases))
+    return Scope(text, found, base, frozenset(aliases), include_hidden)

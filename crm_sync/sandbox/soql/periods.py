@@ -1,4 +1,4 @@
-"""Date literals: ``TODAY``, ``LAST_N_DAYS:30`` and their like, as half-open ranges of days in UTC.
+"""Turns date literals such as `TODAY` and `LAST_N_DAYS:30` into half-open ranges of days in UTC.
 
 Source: "Date Formats and Date Literals in WHERE", SOQL and SOSL Reference. Weeks begin on Sunday (the en_US locale).
 """
@@ -9,18 +9,18 @@ DAY = timedelta(days=1)
 
 
 def shift_month(day: date, months: int) -> date:
-    """Return the first day of the month ``months`` after the month of ``day``."""
+    """Return the first day of the month `months` after the month of `day`."""
     years, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(years, month + 1, 1)
 
 
 def start_week(day: date) -> date:
-    """Return the Sunday on or before ``day``."""
+    """Return the Sunday on or before `day`."""
     return day - timedelta(days=(day.weekday() + 1) % 7)
 
 
 def start_unit(unit: str, today: date, steps: int) -> date:
-    """Return the first day of the unit that lies ``steps`` units after the one containing ``today``."""
+    """Return the first day of the day, week, month, quarter or year that is `steps` units after that of `today`."""
     if unit == "DAY":
         return today + DAY * steps
     if unit == "WEEK":
@@ -44,7 +44,7 @@ SINGLE = {
 }
 
 
-def resolve_period(literal: str, *, today: date) -> tuple[date, date] | None:  # noqa: PLR0911  one per kind
+def resolve_period(literal: str, *, today: date) -> tuple[date, date] | None:  # noqa: PLR0911  one return per kind
     """Return (first day, day after the last) of a date literal, or None when there is no such literal."""
     name, _, count_text = literal.upper().partition(":")
     if not count_text:

@@ -1,12 +1,13 @@
-"""From a query's tree to SQL and to the plan of its answer: which column of a row goes where in a record."""
+"""Translates a query's tree into SQL and a shape, which says where each column of a row goes in the record."""
 
 # ruff: noqa: S608  names in SQL come from the schema alone; every value is a parameter
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from crm_sync.sandbox.data.schema import Field, SObject, list_references_to
+from crm_sync.sandbox.data.visibility import NOT_HIDDEN
 from crm_sync.sandbox.errors import ApiError
-from crm_sync.sandbox.schema import Field, SObject, list_references_to
 from crm_sync.sandbox.soql import tree
 from crm_sync.sandbox.soql.conditions import ConditionWriter, Parameters
 from crm_sync.sandbox.soql.names import Column, Scope, open_scope
@@ -26,7 +27,11 @@ MAX_FIELDS_LIMIT = 200
 
 @dataclass(slots=True)
 class Shape:
-    """The shape of a record: values by column index, nested records by relationship, in the order of the query."""
+    """The shape of a record. `sobject` is None for the results of an aggregate query.
+
+    `values` maps each key, in the order of the query, to a column index, to the shape of a nested record, or to -1 for
+    the key of a child query, which is then in `children`.
+    """
 
     sobject: SObject | None
     id_column: int = -1
@@ -37,15 +42,15 @@ class Shape:
 
 @dataclass(slots=True)
 class ChildQuery:
-    """A query over the children of each record: ``(SELECT Id FROM Call2_vod__r)``."""
+    """A query for the children of each record, such as `(SELECT Id FROM Call2_vod__r)`."""
 
-    plan: "Plan"
+    plan: "QueryPlan"
     reference: Field
 
 
 @dataclass(slots=True)
-class Plan:
-    """SQL for one query. ``select`` ends with the row id; ``filters`` hold FROM, joins, WHERE."""
+class QueryPlan:
+    """The parts of one query's SQL. `source` holds the table and its joins; `parameters` are those of `where`."""
 
     sobject: SObject
     columns: list[str]
@@ -63,20 +68,27 @@ class Plan:
 
 @dataclass(slots=True)
 class Translator:
-    """Translates one query text; nested queries share it."""
+    """Translates one query text and the queries nested in it. `depth` counts them for their SQL aliases.
+
+    `include_hidden`: whether records are found that are hidden from the users of the API.
+    """
 
     text: str
     now: datetime
     include_deleted: bool
+    include_hidden: bool = False
     depth: int = 0
 
     def translate(
         self, query: tree.Query, *, sobject: SObject | None = None, parent_reference: Field | None = None
-    ) -> Plan:
-        """Return the plan of a query. Raises ApiError for names, types and clauses the CRM would refuse."""
+    ) -> QueryPlan:
+        """Return the plan of a query. Raises ApiError for names, types and clauses that the CRM refuses.
+
+        A child query gives its `sobject`, and the `parent_reference` whose value becomes the last column.
+        """
         base = f"t{self.depth}"
         self.depth += 1
-        scope = open_scope(query, text=self.text, base=base, sobject=sobject)
+        scope = open_scope(query, text=self.text, base=base, sobject=sobject, include_hidden=self.include_hidden)
         columns: list[str] = []
         shape = Shape(scope.sobject)
         aggregate = self.is_aggregate(query)
@@ -98,13 +110,15 @@ class Translator:
         conditions = [writer.write(query.where)] if query.where else []
         if scope.sobject.find_field("IsDeleted") and not (self.include_deleted or query.all_rows):
             conditions.append(f'{base}."IsDeleted" = 0')
+        if not self.include_hidden:
+            conditions.append(f'{base}."Id" {NOT_HIDDEN}')
         grouping = self.write_grouping(query, scope, writer)
         order = ", ".join(self.write_order(item, writer, aliases) for item in query.order_by)
         if parent_reference is not None:
             columns.append(f'{base}."{parent_reference.name}"')
         if query.offset is not None and query.offset > MAX_OFFSET:
             raise ApiError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {MAX_OFFSET}")
-        return Plan(
+        return QueryPlan(
             sobject=scope.sobject,
             columns=columns,
             source=" ".join([f'"{scope.sobject.name}" {base}', *scope.join_sql]),
@@ -123,7 +137,7 @@ class Translator:
 
     @staticmethod
     def is_aggregate(query: tree.Query) -> bool:
-        """Whether the query groups, or uses an aggregate of a field."""
+        """Whether the query has GROUP BY, or an aggregate function with a field or an alias."""
         return bool(query.group_by) or any(
             isinstance(item.expression, tree.Function)
             and item.expression.name.lower() in AGGREGATES
@@ -132,7 +146,7 @@ class Translator:
         )
 
     def select_fields(self, query: tree.Query, scope: Scope, columns: list[str], shape: Shape) -> None:
-        """Fill columns and shape for a query of records."""
+        """Fill `columns` and `shape` for a query of records."""
         shape.id_column = add_column(columns, f'{scope.base}."Id"')
         for item in query.select:
             expression = item.expression
@@ -157,7 +171,7 @@ class Translator:
                     )
 
     def list_fields_of(self, function: tree.Function, query: tree.Query, scope: Scope) -> list[Field]:
-        """Return the fields of ``FIELDS(ALL | STANDARD | CUSTOM)``."""
+        """Return the fields of `FIELDS(ALL | STANDARD | CUSTOM)`."""
         which = function.argument.text.upper() if function.argument else ""
         if function.name.upper() != "FIELDS" or which not in {"ALL", "STANDARD", "CUSTOM"}:
             raise scope.refuse(
@@ -173,7 +187,7 @@ class Translator:
         return [entry for entry in scope.sobject.fields if which == "ALL" or entry.custom == (which == "CUSTOM")]
 
     def select_children(self, query: tree.Query, scope: Scope, shape: Shape) -> None:
-        """Add a child query; its relationship must be one of the object's."""
+        """Add a child query to the shape. Raises ApiError if the object has no such child relationship."""
         for child, reference in list_references_to(scope.sobject):
             if reference.child_relationship.lower() == query.source.lower():
                 plan = self.translate(query, sobject=child, parent_reference=reference)
@@ -191,7 +205,7 @@ class Translator:
     def select_aggregates(
         self, query: tree.Query, scope: Scope, columns: list[str], shape: Shape, aliases: dict[str, Column]
     ) -> None:
-        """Fill columns and shape for a query of groups; what has no alias is called ``expr0``, ``expr1`` and so on."""
+        """Fill `columns`, `shape` and `aliases` for an aggregate query. Functions without alias become `expr0` etc."""
         grouped = {scope.resolve(operand).sql for operand in query.group_by if isinstance(operand, tree.Path)}
         unnamed = 0
         for item in query.select:
@@ -234,7 +248,7 @@ class Translator:
     # -- clauses --------------------------------------------------------------------------------------
 
     def write_semi_join(self, query: tree.Query, field: Field, parameters: Parameters) -> str:
-        """Return the SQL of the query inside ``IN (SELECT …)``: one id or reference field of another object."""
+        """Return the SQL of the query inside `IN (SELECT …)`: one id or reference field of another object."""
         plan = self.translate(query)
         [*rest, last] = plan.columns
         if len(rest) > 1 or field.type not in {"id", "reference"}:
@@ -243,7 +257,7 @@ class Translator:
         return f"SELECT {last} FROM {plan.source} WHERE {plan.where}"
 
     def write_grouping(self, query: tree.Query, scope: Scope, writer: ConditionWriter) -> str:
-        """Return GROUP BY and HAVING."""
+        """Return the GROUP BY and HAVING clauses."""
         parts = []
         if query.group_by:
             names = [scope.resolve(operand).sql for operand in query.group_by if isinstance(operand, tree.Path)]
@@ -253,7 +267,7 @@ class Translator:
         return " ".join(parts)
 
     def write_order(self, item: tree.OrderItem, writer: ConditionWriter, aliases: dict[str, Column]) -> str:
-        """Return one term of ORDER BY; empty values come first unless the query says otherwise."""
+        """Return one term of ORDER BY. Empty values come first unless the query says NULLS LAST."""
         column = None
         if isinstance(item.operand, tree.Path):
             column = aliases.get(item.operand.text.lower())
@@ -263,7 +277,7 @@ class Translator:
 
 
 def is_bare_count(query: tree.Query) -> bool:
-    """Whether the query is ``SELECT COUNT() FROM …``, whose answer is ``totalSize`` alone."""
+    """Whether the query is `SELECT COUNT() FROM …`, whose answer has a `totalSize` and no records."""
     [first, *rest] = query.select
     expression = first.expression
     return (
@@ -282,7 +296,7 @@ def add_column(columns: list[str], sql: str) -> int:
 
 
 def place_value(columns: list[str], shape: Shape, scope: Scope, column: Column) -> bool:
-    """Put a selected field into the shape, nesting by relationship; False when it is there already."""
+    """Add a selected field to the shape, in nested records by relationship. Returns False when it is there already."""
     target = shape
     chain: tuple[str, ...] = ()
     for relationship in column.relationships:

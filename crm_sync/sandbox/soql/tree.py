@@ -1,4 +1,4 @@
-"""What a SOQL query says, as plain data. ``position`` is the offset in the query text, for error messages."""
+"""The syntax tree of a SOQL query, as dataclasses. `position` is an offset in the query text, for error messages."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A field path: ``Account_vod__r.Name``."""
+    """A field path, such as `Account_vod__r.Name`."""
 
     parts: tuple[str, ...]
     position: int
@@ -19,7 +19,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of at most one field: ``COUNT()``, ``MAX(SystemModstamp)``, ``FIELDS(ALL)``."""
+    """A function with at most one argument: `COUNT()`, `MAX(SystemModstamp)`, `FIELDS(ALL)`."""
 
     name: str
     argument: Path | None
@@ -31,7 +31,7 @@ Operand = Path | Function
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A literal. ``kind`` tells how it was written; ``text`` is unescaped for strings."""
+    """A literal. `kind` is the form in which it was written; the `text` of a string is unescaped, `raw` is not."""
 
     kind: Literal["string", "number", "date", "datetime", "boolean", "null", "date_literal", "currency"]
     text: str
@@ -41,7 +41,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``operand operator value``; operators ``= != < <= > >= like``."""
+    """A comparison, `operand operator value`. The operators are `= != < <= > >= like`."""
 
     operand: Operand
     operator: str
@@ -50,7 +50,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """``operand [NOT] IN (values)`` or ``IN (SELECT …)``."""
+    """A condition `operand [NOT] IN (values)` or `operand [NOT] IN (SELECT …)`."""
 
     operand: Operand
     negated: bool
@@ -59,14 +59,14 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """``NOT condition``."""
+    """A negated condition, `NOT condition`."""
 
     condition: "Condition"
 
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """Conditions joined by ``AND`` or by ``OR``, never by both."""
+    """Conditions that are all joined by `AND`, or all by `OR`."""
 
     operator: Literal["AND", "OR"]
     conditions: "tuple[Condition, ...]"
@@ -86,7 +86,7 @@ class SelectItem:
 
 @dataclass(frozen=True, slots=True)
 class OrderItem:
-    """One ``ORDER BY`` term; ``nulls_last`` None means the default, nulls first."""
+    """One term of ORDER BY. Nulls come first unless `nulls_last`."""
 
     operand: Operand
     descending: bool
@@ -95,7 +95,7 @@ class OrderItem:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A whole query; ``source`` is the object or, in a child query, the child relationship."""
+    """A whole query. `source` names the object or, in a child query, the child relationship."""
 
     select: tuple[SelectItem, ...]
     source: str

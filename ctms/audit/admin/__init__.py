@@ -1,4 +1,8 @@
-"""The audit trail and the users in the admin; `base` is what every other admin is built on."""
+"""The console's pages of the audit trail and of users, and the base classes of all other console pages.
+
+`base` has the classes for audited records, `readonly` those for rows that only the application writes. `pages` lets
+apps add to each other's pages, `writing` turns requests into audited writes, and `theme` types Unfold's classes.
+"""
 
 from ctms.audit.admin.entries import AuditEntryAdmin
 from ctms.audit.admin.users import UserAdmin

@@ -1,4 +1,4 @@
-"""Django admin over audited records: everything it writes goes through the audited writer."""
+"""Base classes of admin pages over audited records: they write through `ctms.audit.services` alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from ctms.accounts.policies import allows_object_type, has_permission, list_permitted_types
+from ctms.accounts.policies import ACTIONS_BY_DJANGO, allows_object_type, has_permission, list_permitted_types
 from ctms.audit.actors import Actor
 from ctms.audit.admin.readonly import CountedChangeList
 from ctms.audit.admin.theme import ChangeList, ModelAdmin, TabularInline
@@ -41,13 +41,13 @@ RECORDS_PER_DELETION = 1000
 
 
 class AuditedTabularInline(TabularInline):
-    """A table of child records inside their parent's form, one a row."""
+    """A table of child records in their parent's form, one record in each row."""
 
     form = AuditedModelForm
     extra = 0
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """As declared, and the version as a hidden field."""
+        """Return the declared fields and, if the user may edit, the hidden field that holds the version."""
         fields = [name for name in super().get_fields(request, obj) if name != "read_version"]
         return [*fields, "read_version"] if self.has_change_permission(request, obj) else fields
 
@@ -60,7 +60,7 @@ class AuditedTabularInline(TabularInline):
 
 
 class AuditedModelAdmin(ModelAdmin):
-    """Records as an admin edits them: through the audited writer, with its refusals shown beside what was typed."""
+    """The admin page of an audited record. It saves through the audited writer and shows its refusals in the form."""
 
     form: Any = AuditedModelForm
     actions: Any = ("delete_selected",)
@@ -69,7 +69,7 @@ class AuditedModelAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     warn_unsaved_form = True
-    # After Save the record itself is shown, where what comes next is at hand, instead of the list.
+    # Whether Save of a new record shows the record, which has the next steps on its page, instead of the list.
     stay_after_add: ClassVar[bool] = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  Django's signature
@@ -92,14 +92,14 @@ class AuditedModelAdmin(ModelAdmin):
         user = get_user(request)
         if not user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}"):
             return False
-        # Unfold hands over the key where Django hands over the record.
+        # Unfold passes the primary key where Django passes the record.
         object_type = getattr(obj, "object_type", "") if isinstance(obj, models.Model) else ""
         return not isinstance(object_type, str) or allows_object_type(
-            user=user, object_name=self.model.object_name, object_type=object_type, django_action=action
+            user=user, object_name=self.model.object_name, object_type=object_type, action=ACTIONS_BY_DJANGO[action]
         )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        """The records whose object type the user may read."""
+        """Return the records whose object type the user may read."""
         queryset: models.QuerySet[Any] = super().get_queryset(request)
         permitted = list_permitted_types(user=get_user(request), object_name=self.model.object_name)
         if permitted is None:
@@ -108,7 +108,7 @@ class AuditedModelAdmin(ModelAdmin):
 
     # -- Saving ---------------------------------------------------------------------------------------
     def write_record(self, *, record: Any, form: Any, actor: Actor) -> None:
-        """Save one record of this admin. Override where a service does more than save it."""
+        """Save one record. Override where a service does more than save it."""
         save_record(record=record, actor=actor, expected_version=get_expected_version(form))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001  Django's signature
@@ -136,7 +136,7 @@ class AuditedModelAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """As Django's; a refused save is rolled back whole, and the form shown again with the reasons."""
+        """Show and save the form; if the save is refused, nothing is written and the form shows the reasons."""
         context = {"audit_trail_url": self._get_audit_trail_url(request, object_id), **(extra_context or {})}
         try:
             return super().changeform_view(request, object_id, form_url, context)
@@ -156,7 +156,7 @@ class AuditedModelAdmin(ModelAdmin):
         return form
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Less the version, which the template renders hidden."""
+        """Return the fields without the version, which the template renders as a hidden field."""
         return [name for name in super().get_fields(request, obj) if name != "read_version"]
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
@@ -165,7 +165,7 @@ class AuditedModelAdmin(ModelAdmin):
         return super().response_post_save_add(request, obj)
 
     def get_change_url(self, record: models.Model) -> str:
-        """Address of the record's page."""
+        """Return the address of the record's page."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(record.pk,))
 
     # -- Deleting -------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class AuditedModelAdmin(ModelAdmin):
                 delete_record(record=record, actor=actor)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
-        """As Django's; a refused deletion leads back to the record with the reason."""
+        """Ask and delete; if the deletion is refused, go back to the record and show the reason."""
         try:
             return super().delete_view(request, object_id, extra_context)
         except VaultError as error:
@@ -190,7 +190,7 @@ class AuditedModelAdmin(ModelAdmin):
 
     @admin.action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
     def delete_selected(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
-        """Delete all of the selection or, if one of them is refused, none."""
+        """Delete all selected records or, if one deletion is refused, none."""
         if queryset.count() > RECORDS_PER_DELETION:
             self.message_user(
                 request, f"Select at most {RECORDS_PER_DELETION:,} records to delete at once.", messages.ERROR
@@ -205,7 +205,7 @@ class AuditedModelAdmin(ModelAdmin):
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
-        """What goes with the records and what keeps them: counted, so that thousands of children cost nothing."""
+        """Return what is deleted with the records and what prevents it, as counts: there may be thousands of rows."""
         records = list(objs)
         dependants = list_dependants(records)
         plural = str(self.opts.verbose_name_plural)
@@ -216,16 +216,16 @@ class AuditedModelAdmin(ModelAdmin):
 
     # -- The audit trail is the history ---------------------------------------------------------------
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
-        """Nothing: the audited writer has written it."""
+        """Do nothing: the audited writer has written an audit entry."""
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
-        """Nothing: the audited writer has written it."""
+        """Do nothing: the audited writer has written an audit entry."""
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> None:  # type: ignore[override]
-        """Nothing: the audited writer writes it."""
+        """Do nothing: the audited writer writes an audit entry for each deletion."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
-        """The record's entries in the audit trail."""
+        """Redirect to the record's entries in the audit trail."""
         record = self.get_object(request, unquote(object_id))
         if record is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
@@ -247,7 +247,7 @@ class AuditedModelAdmin(ModelAdmin):
         submit_label: str,
         explanation: str = "",
     ) -> HttpResponse:
-        """The page of an action: its form, what it does, and the way back to the record."""
+        """Return the page that asks before an action: its form, an explanation, and a link back to the record."""
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),

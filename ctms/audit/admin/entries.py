@@ -1,4 +1,4 @@
-"""The audit trail: read, filtered, never written."""
+"""The console page of the audit trail, which is read-only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN_IN_LISTS = 3
 
 
 class SourceFilter(DropdownFilter):
-    """By what way a change was made."""
+    """Filters entries by the way in which a change came in."""
 
     title = "source"
     parameter_name = "source"
@@ -32,7 +32,7 @@ class SourceFilter(DropdownFilter):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyModelAdmin):
-    """Entries, latest first."""
+    """The audit entries, latest first."""
 
     view_permission = AUDIT_PERMISSION
     list_display = ("at", "actor_name", "action", "object_name", "record_name", "show_summary", "source", "reference")
@@ -57,14 +57,14 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="changed")
     def show_summary(self, entry: AuditEntry) -> str:
-        """The names of the first fields changed, and how many more there are."""
+        """Return the names of the first changed fields, and how many more there are."""
         names = list(entry.changes)
         more = f" and {len(names) - _SHOWN_IN_LISTS} more" if len(names) > _SHOWN_IN_LISTS else ""
         return ", ".join(names[:_SHOWN_IN_LISTS]) + more or "–"
 
     @admin.display(description="changes")
     def show_changes(self, entry: AuditEntry) -> str:
-        """A table of fields with their values before and after."""
+        """Return an HTML table of the changed fields with their values before and after."""
         if not entry.changes:
             return "–"
         rows = format_html_join(

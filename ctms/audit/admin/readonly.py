@@ -1,4 +1,4 @@
-"""Rows that the admin shows and that only the application writes."""
+"""Base classes of admin pages for rows that only the application writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctms.audit.admin.writing import get_user
 
 
 class CountedChangeList(ChangeList):
-    """A list that counts its rows once; the count of all, which large tables take long for, is not asked for."""
+    """A list that does not count all rows of the table beside the filtered ones, which is slow on large tables."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -21,7 +21,7 @@ class CountedChangeList(ChangeList):
 
 
 class ReadOnlyModelAdmin(ModelAdmin):
-    """Rows that only the application writes. `view_permission` is asked where the model names no object of its own."""
+    """A page of rows that only the application writes. Set `view_permission` if the model has no `object_name`."""
 
     view_permission: ClassVar[str] = ""
     list_disable_select_all = True
@@ -51,7 +51,7 @@ class ReadOnlyModelAdmin(ModelAdmin):
 
 
 class ReadOnlyTabularInline(TabularInline):
-    """Rows shown inside their parent's page and changed elsewhere or by the application alone."""
+    """A table of rows on their parent's page, which are changed on another page or by the application alone."""
 
     extra = 0
     max_num = 0

@@ -1,4 +1,4 @@
-"""The admin theme's classes and decorators, typed as Django's: Unfold's own annotations contradict them in places."""
+"""Unfold's classes and decorators with Django's types, which Unfold's own annotations contradict in places."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
     class ModelAdmin(admin.ModelAdmin[Any]):
-        """Django's, with what the theme adds."""
+        """Django's class with the attributes that Unfold adds."""
 
         actions_detail: Sequence[Any]
         list_disable_select_all: bool
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any: ...
 
     class TabularInline(admin.TabularInline[Any, Any]):
-        """Django's, with what the theme adds."""
+        """Django's class with the attributes that Unfold adds."""
 
         hide_title: bool
         per_page: int | None

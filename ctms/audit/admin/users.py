@@ -1,4 +1,4 @@
-"""Users in the admin. They stand on this floor, not on that of their model, because writing them is audited."""
+"""The console page of users. It is in this app, not with the model, because it writes audit entries."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ctms.audit.admin.theme import ModelAdmin
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
 from ctms.audit.users import record_password_change, save_user
 
-# What users may do is told by their security profile alone; groups would be a second, unaudited answer.
+# Only the security profile says what users may do; groups would grant permissions past it, without audit entries.
 admin.site.unregister(Group)
 
 
 class UserForm(UserChangeForm):
-    """A user, with a time zone that exists."""
+    """The form of a user, with a choice of the existing time zones."""
 
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name.replace("_", " ")) for name in sorted(available_timezones())],
@@ -34,7 +34,7 @@ class UserForm(UserChangeForm):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    """Users are deactivated, never deleted: the audit trail and every record name them."""
+    """The page of a user. Users are deactivated, never deleted, because the audit trail and all records name them."""
 
     form = UserForm
     add_form = UserCreationForm
@@ -78,7 +78,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The user *System* is nobody's to change; a superuser only a superuser's."""
+        """Whether the user may be changed: *System* by nobody, a superuser only by a superuser."""
         if isinstance(obj, User) and (
             obj.username == SYSTEM_USERNAME or (obj.is_superuser and not get_user(request).is_superuser)
         ):
@@ -97,7 +97,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  Django's signature
         with transaction.atomic():
-            # Locked: it is read again, and saved whole.
+            # Django reads the user again and saves all its fields, so nobody may change it in between.
             locked = User.objects.select_for_update().filter(pk=id)
             before = locked.values_list("password", flat=True).first()
             response = super().user_change_password(request, id, form_url)
@@ -107,10 +107,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
             return response
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
-        """Nothing: the audit trail is the history."""
+        """Do nothing: `save_user` has written an audit entry."""
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
-        """Nothing: the audit trail is the history."""
+        """Do nothing: `save_user` has written an audit entry."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
         return HttpResponseRedirect(build_audit_trail_url(User.objects.get(pk=object_id)))

@@ -1,4 +1,4 @@
-"""Writing from the admin: as whom, over which version, and what to make of a refusal."""
+"""Writes from the admin: the actor, the expected version, and refusals as errors of the form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUDIT_PERMISSION = "admin:audit"
 
 
 class SaveRefusedError(Exception):
-    """A save was refused; what was wrong, by form prefix."""
+    """A save was refused; `refusals` has the errors by form prefix."""
 
     def __init__(self, refusals: dict[str | None, ValidationError]) -> None:
         super().__init__("; ".join(message for error in refusals.values() for message in error.messages))
@@ -28,19 +28,19 @@ class SaveRefusedError(Exception):
 
 
 def get_user(request: HttpRequest) -> User:
-    """The user of a request that only users can make."""
+    """Return the user of a request. Raises TypeError if nobody is logged in."""
     if not isinstance(request.user, User):
         raise TypeError("Nobody is logged in.")
     return request.user
 
 
 def build_actor(request: HttpRequest) -> Actor:
-    """Who writes through the admin."""
+    """Return the user of the request as an actor who writes through the admin."""
     return Actor(user=get_user(request), source="admin")
 
 
 def try_write(write: Callable[[], object]) -> ValidationError | None:
-    """Write in a transaction of its own; what was wrong if it was refused, and then nothing is written."""
+    """Call `write` in a transaction; return the error, and write nothing, if it is refused."""
     try:
         with transaction.atomic():
             write()
@@ -51,7 +51,7 @@ def try_write(write: Callable[[], object]) -> ValidationError | None:
     except VaultError as error:
         return ValidationError(str(error))
     except IntegrityError:
-        # Everything was validated: only somebody else's write in between can have made it wrong.
+        # The record was validated, so only another write in between can have broken a constraint.
         return ValidationError("Somebody else saved a record that this one contradicts at the same moment. Save again.")
     return None
 
@@ -62,11 +62,11 @@ def save_child(*, form: Any, actor: Actor) -> None:
 
 
 def get_expected_version(form: Any) -> int | None:
-    """The version that the form was filled from; None for a new record."""
+    """Return the version that the form was filled from; None for a new record."""
     adding = form.instance._state.adding  # noqa: SLF001  Django's documented API
     return None if adding else int(form.cleaned_data["read_version"])
 
 
 def build_audit_trail_url(record: AuditedModel | User) -> str:
-    """Address of a record's entries in the audit trail."""
+    """Return the address of a record's entries in the audit trail."""
     return f"{reverse('admin:audit_auditentry_changelist')}?record_uid__exact={record.uid}"

@@ -1,4 +1,4 @@
-"""The objects of a clinical trial."""
+"""The objects of a clinical trial: `studies`, `people`, and `events` (visits and communications)."""
 
 from ctms.clinical.models.events import (
     MonitoringEvent,

@@ -14,14 +14,14 @@ from ctms.clinical.choices import (
     MonitoringEventType,
     VisitMethod,
 )
-from ctms.clinical.consistency import check_order, check_same_study, fill_wider_references
+from ctms.clinical.consistency import check_order, check_same_study, fill_parent_references
 from ctms.clinical.models.people import Person
 from ctms.clinical.models.studies import Study, StudyCountry, StudySite
 from ctms.core.models import VaultRecord
 
 
 class MonitoringEvent(VaultRecord):
-    """A visit to a site, on site or remote; the object type tells which kind."""
+    """A visit to a site, on site or remote; the object type is the kind of visit."""
 
     object_name = "monitoring_event__ctms"
     name_follows = True
@@ -62,7 +62,7 @@ class MonitoringEvent(VaultRecord):
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or MonitoringEventType.INTERIM_MONITORING_VISIT
-        fill_wider_references(self)
+        fill_parent_references(self)
         super().prepare_for_save()
 
     def build_name(self) -> str:
@@ -104,7 +104,7 @@ class MonitoringEventParticipant(VaultRecord):
 
 
 class StudyCommunicationLog(VaultRecord):
-    """A communication with people of a study; the object type tells by what means."""
+    """A communication with people of a study; the object type is the means, e.g. email."""
 
     object_name = "study_communication_log__ctms"
     name_follows = True
@@ -141,7 +141,7 @@ class StudyCommunicationLog(VaultRecord):
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or CommunicationType.EMAIL
-        fill_wider_references(self)
+        fill_parent_references(self)
         super().prepare_for_save()
 
     def build_name(self) -> str:

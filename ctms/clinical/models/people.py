@@ -1,4 +1,4 @@
-"""People of a trial."""
+"""The people of clinical trials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ctms.core.models import VaultRecord
 
 
 class Person(VaultRecord):
-    """A person with whom study teams interact; an *Investigator* is one by object type."""
+    """A person with whom study teams interact; *Investigator* is one of the object types."""
 
     object_name = "person__sys"
 
@@ -46,12 +46,12 @@ class Person(VaultRecord):
 
     @property
     def full_name(self) -> str:
-        """`First Last`."""
+        """Return `First Last`."""
         return f"{self.first_name} {self.last_name}".strip()
 
     @property
     def display_contact(self) -> str:
-        """`First Last (email)`."""
+        """Return `First Last (email)`, or the name alone if there is no e-mail address."""
         return f"{self.full_name} ({self.email})" if self.email else self.full_name
 
     @classmethod

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 
 from ctms.clinical.choices import SiteState, StudyPhase, StudyState, TeamRole
-from ctms.clinical.consistency import check_order, check_same_study, fill_wider_references
+from ctms.clinical.consistency import check_order, check_same_study, fill_parent_references
 from ctms.clinical.models.people import Person
 from ctms.core.models import AuditedModel, VaultRecord
 
@@ -54,7 +54,7 @@ class Study(VaultRecord):
 
 
 class StudyCountry(VaultRecord):
-    """A country in which a study is run; its name is the country's."""
+    """A country in which a study is run; its name is the country code unless another is set."""
 
     object_name = "study_country__v"
 
@@ -76,7 +76,7 @@ class StudyCountry(VaultRecord):
 
     def prepare_for_save(self) -> None:
         if _COUNTRY_CODE.fullmatch(self.name):
-            self.name = ""  # built of the country, whichever it was then
+            self.name = ""  # a name that is a country code is built again, because the country may have changed
         super().prepare_for_save()
 
     def build_name(self) -> str:
@@ -149,7 +149,7 @@ class StudyPerson(VaultRecord):
         indexes: ClassVar = [models.Index(fields=("name", "id"), name="study_person_list")]
 
     def prepare_for_save(self) -> None:
-        fill_wider_references(self)
+        fill_parent_references(self)
         super().prepare_for_save()
 
     def build_name(self) -> str:
@@ -162,7 +162,7 @@ class StudyPerson(VaultRecord):
 
 
 class StudyAssignment(AuditedModel):
-    """A user's access to a study: users see only these, unless their profile sees all."""
+    """A user's access to a study. Users see the studies they are assigned to, or all if their profile says so."""
 
     object_name = "admin:security"
 

@@ -1,4 +1,7 @@
-"""Configuration in the admin: objects with their types, fields and layouts, application settings, security profiles."""
+"""The console pages of the configuration: `objects`, `object_types`, `custom_fields`, `layouts`, `settings`.
+
+`settings` has security profiles, too; `setup` is the landing page with the checklist. The others share `pages`.
+"""
 
 from ctms.configuration.admin.custom_fields import CustomFieldAdmin
 from ctms.configuration.admin.layouts import PageLayoutAdmin

@@ -1,4 +1,4 @@
-"""Custom fields in the admin."""
+"""The console page of custom fields."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ctms.configuration.tables import build_object_url
 
 @admin.register(CustomField)
 class CustomFieldAdmin(AuditedModelAdmin):
-    """Custom fields are switched off, never deleted: records have values in them."""
+    """Custom fields are made inactive, never deleted, because records have values in them."""
 
     form = CustomFieldForm
     actions = None
@@ -35,7 +35,7 @@ class CustomFieldAdmin(AuditedModelAdmin):
         return fields if obj else [*fields, "add_to_layouts"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: CustomField | None = None) -> tuple[str, ...]:  # noqa: ARG002  Django's signature
-        # Values are stored under these: changing them would orphan the values.
+        # Values are stored by object, name and kind; after a change they could not be found or read.
         return ("of_object", "api_name", "kind") if obj else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature

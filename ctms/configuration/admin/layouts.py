@@ -1,4 +1,4 @@
-"""Page layouts in the admin: their list, and the editor of one."""
+"""The console pages of page layouts: their list and the editor."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from ctms.configuration.services import create_type_layout, delete_layout, save_
 from ctms.configuration.snapshot import load_configuration
 from ctms.configuration.tables import build_object_url, describe_use
 
-# The editor's script asks for the form alone, to put it in place of the one that it has.
+# The editor's script sends this header to get only the form, with which it replaces the one on the page.
 FRAGMENT_HEADER = "X-Layout-Fragment"
 
 
 @admin.register(PageLayout)
 class PageLayoutAdmin(AuditedModelAdmin):
-    """Layouts are delivered with their objects; admins add those of single object types."""
+    """Layouts of objects come with the Vault; admins change them and add layouts for object types."""
 
     form = TypeLayoutForm
     fields = ("target", "name")
@@ -44,14 +44,14 @@ class PageLayoutAdmin(AuditedModelAdmin):
     search_fields = ("name", "of_object")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The layout of the object itself stays."""
+        """Whether the layout may be deleted: never that of the object itself."""
         allowed = super().has_delete_permission(request, obj)
         return allowed and not (isinstance(obj, PageLayout) and not obj.object_type)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"of_object": request.GET.get("of_object", "")}
 
-    def write_record(self, *, record: PageLayout, form: Any, actor: Actor) -> None:  # noqa: ARG002  the editor saves what exists
+    def write_record(self, *, record: PageLayout, form: Any, actor: Actor) -> None:  # noqa: ARG002  no version: this saves new layouts alone
         create_type_layout(layout=record, actor=actor)
 
     def delete_model(self, request: HttpRequest, obj: PageLayout) -> None:
@@ -60,7 +60,7 @@ class PageLayoutAdmin(AuditedModelAdmin):
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
-        """The sections go with their layout."""
+        """Return what is deleted with the layouts; sections are, so they do not prevent it."""
         found, counts, lacking, _ = super().get_deleted_objects(objs, request)
         return found, counts, lacking, []
 
@@ -104,14 +104,14 @@ class PageLayoutAdmin(AuditedModelAdmin):
                 vault_object=get_object(layout.of_object),
             )
         except LayoutEditError as error:
-            edited = Edited(sections=sections, announcement=str(error))
+            edited = Edited(sections=sections, announcement=str(error), is_refused=True)
         return self._show_editor(request, layout=layout, edited=edited, read_version=form.cleaned_data["read_version"])
 
     def _save(self, request: HttpRequest, *, layout: PageLayout, form: LayoutForm) -> HttpResponse:
         sections: Sections = form.cleaned_data["layout"]
         read_version: int = form.cleaned_data["read_version"]
         stored_version = layout.version
-        # "Save mine over it" names the version that it was offered for.
+        # "Save mine over it" posts the version that the user agreed to overwrite.
         overwritten = request.POST.get("_overwrite", "")
         expected = int(overwritten) if overwritten.isdecimal() else read_version
         refusal = try_write(
@@ -152,6 +152,7 @@ class PageLayoutAdmin(AuditedModelAdmin):
             "state": dump_sections(edited.sections),
             "read_version": read_version or layout.version,
             "announcement": edited.announcement,
+            "is_refused": edited.is_refused,
             "focus": edited.focus,
             "errors": refusal.messages if refusal else [],
             "conflicting_version": conflicting_version,

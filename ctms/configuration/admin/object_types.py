@@ -1,4 +1,4 @@
-"""Object types in the admin."""
+"""The console page of object types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ctms.configuration.tables import build_object_url
 
 @admin.register(ObjectType)
 class ObjectTypeAdmin(AuditedModelAdmin):
-    """Object types are delivered with their objects: they can be renamed and switched off, not added or deleted."""
+    """Object types are registered with their objects: admins rename or deactivate them, but add or delete none."""
 
     form = ObjectTypeForm
     actions = None

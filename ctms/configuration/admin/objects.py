@@ -1,4 +1,4 @@
-"""Configuration > Objects in the admin: the list of objects, the page of one with its tabs, its actions by type."""
+"""The console pages of objects: the list, an object with its tabs, and the assignment of actions to object types."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _TABS = {
 
 @admin.register(ConfiguredObject)
 class ConfiguredObjectAdmin(AuditedModelAdmin):
-    """Objects are registered, not stored: they have pages of their own, addressed by API name."""
+    """Objects are registered and not stored, so Django's list and form are replaced. URLs have the API name as key."""
 
     def get_urls(self) -> list[URLPattern]:
         actions = path(
@@ -114,7 +114,7 @@ class ConfiguredObjectAdmin(AuditedModelAdmin):
         )
 
     def actions_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """*Edit Object Type Actions*: which action is offered on the records of which type."""
+        """The page *Edit Object Type Actions*, which says which action is offered on records of which object type."""
         self._require(self.has_change_permission(request))
         vault_object = self._get_vault_object(object_id)
         rows = list_action_rows(load_configuration().get(vault_object.api_name))
@@ -146,10 +146,10 @@ class ConfiguredObjectAdmin(AuditedModelAdmin):
         return self._build_original(vault_object) if vault_object else None
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
-        """An object has no history of its own: its types, fields and layouts have."""
+        """Answer 404: an object has no audit entries of its own; its types, fields and layouts have."""
         raise Http404
 
-    def _require(self, allowed: bool) -> None:  # noqa: FBT001  the answer to a question of permission
+    def _require(self, allowed: bool) -> None:  # noqa: FBT001  the only argument, the result of a permission check
         if not allowed:
             raise PermissionDenied
 
@@ -160,7 +160,7 @@ class ConfiguredObjectAdmin(AuditedModelAdmin):
         return vault_object
 
     def _build_original(self, vault_object: VaultObject) -> ConfiguredObject:
-        """For the frame of the page, which names and links what it is about."""
+        """Return the object as a model instance, for the breadcrumbs and title of the page."""
         return ConfiguredObject(pk=vault_object.api_name, of_object=vault_object.api_name, label=vault_object.title)
 
     def _change_type_status(self, request: HttpRequest, vault_object: VaultObject) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What the configuration's own pages share: the frame of the console, and the object that a row configures."""
+"""What the console pages of the configuration share: the object column and filter, and the frame of a page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctms.configuration.selectors import find_object
 
 
 class ObjectFilter(DropdownFilter):
-    """The object that a row configures."""
+    """Filters rows by the object that they configure."""
 
     title = "object"
     parameter_name = "of_object"
@@ -29,7 +29,7 @@ class ObjectFilter(DropdownFilter):
 
 @admin.display(description="object", ordering="of_object")
 def show_object(row: Any) -> str:
-    """The object that a row configures, as users call it."""
+    """Return the label of the object that a row configures."""
     vault_object = find_object(row.of_object)
     return vault_object.title if vault_object else f"{row.of_object} (not registered any more)"
 
@@ -37,7 +37,7 @@ def show_object(row: Any) -> str:
 def render_page(
     *, model_admin: ModelAdmin, request: HttpRequest, template: str, title: str, context: dict[str, Any]
 ) -> TemplateResponse:
-    """A page of our own in the frame of the console."""
+    """Return a page with a template of the Vault in the frame of the console."""
     request.current_app = model_admin.admin_site.name
     frame = {**model_admin.admin_site.each_context(request), "opts": model_admin.opts, "title": title}
     return TemplateResponse(request, template, {**frame, **context})

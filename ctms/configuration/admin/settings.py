@@ -1,4 +1,4 @@
-"""Application settings and security profiles in the admin."""
+"""The console pages of application settings and security profiles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ctms.configuration.selectors import get_application_settings
 
 @admin.register(ApplicationSettings)
 class ApplicationSettingsAdmin(AuditedModelAdmin):
-    """One row: its list leads to its form."""
+    """The page of the application settings. There is one row, so the list redirects to its form."""
 
     form = ApplicationSettingsForm
     actions_detail = ("check_identifiers",)
@@ -56,7 +56,7 @@ class ApplicationSettingsAdmin(AuditedModelAdmin):
 
     @action(description="Check Identifiers", url_path="check-identifiers", permissions=["view"], icon="fact_check")
     def check_identifiers(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002  Unfold's signature
-        """The page that shows what the identifiers come to, of an app that knows the CRM."""
+        """Redirect to the page that checks the identifiers against the CRM, which `crm_sync` registers."""
         url = _find_check_url()
         if not url:
             raise Http404
@@ -86,7 +86,7 @@ def _find_check_url() -> str:
 
 
 def list_mapping_problems(row: ApplicationSettings) -> list[str]:
-    """What is wrong with the global identifier mapping, a sentence each."""
+    """Return sentences saying what is wrong with the global identifier mapping."""
     problems = []
     if problem := find_identifier_problem(row.clinical_person_identifier):
         problems.append(f"Clinical Person Identifier: {problem} Until then no person is matched by it.")
@@ -109,7 +109,7 @@ def list_mapping_problems(row: ApplicationSettings) -> list[str]:
 
 @admin.register(SecurityProfile)
 class SecurityProfileAdmin(AuditedModelAdmin):
-    """Here, not on the floor of its model: its permissions are named by the object registry."""
+    """The page of security profiles. It is in this app because the object registry names the permissions."""
 
     form = SecurityProfileForm
     list_display = ("name", "api_name", "status", "sees_all_studies")

@@ -1,4 +1,4 @@
-"""The landing page of the console, and the buttons of its setup checklist."""
+"""The landing page of the console, and the views behind the buttons of its setup checklist."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ctms.configuration.steps import ConfigurationStep, UnknownStepError, apply_
 
 
 def build_landing_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the theme's dashboard shows: named in the settings."""
+    """Return the context of the landing page; Unfold calls it as its `DASHBOARD_CALLBACK` setting."""
     return {**context, "panels": build_console_panels(get_user(request))}
 
 
 @require_POST
 def apply_setup_step(request: HttpRequest, key: str) -> HttpResponse:
-    """*Apply recommended configuration* of one step."""
+    """Apply one step and go back to the checklist (button *Apply recommended configuration* of a step)."""
     try:
         step = get_step(key)
     except UnknownStepError as error:
@@ -41,7 +41,7 @@ def apply_setup_step(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_POST
 def apply_setup(request: HttpRequest) -> HttpResponse:
-    """*Apply recommended configuration* of every step that the user may do; one that is refused keeps no other."""
+    """Apply all steps that the user may do; if one is refused, the others are applied all the same."""
     due = [row.step for row in list_checklist(get_user(request)) if row.can_be_applied and row.step.is_in_all]
     refusals = [refusal for step in due if (refusal := _apply(request, step))]
     for refusal in refusals:
@@ -55,7 +55,7 @@ def apply_setup(request: HttpRequest) -> HttpResponse:
 
 
 def _apply(request: HttpRequest, step: ConfigurationStep) -> str:
-    """Why the step could not be applied; empty if it was."""
+    """Apply the step; return why it could not be applied, or an empty text if it was."""
     refusal = try_write(lambda: apply_step(step=step, actor=build_actor(request)))
     return f"{step.title}: {' '.join(refusal.messages)}" if refusal is not None else ""
 

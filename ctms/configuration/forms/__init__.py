@@ -1,4 +1,4 @@
-"""Forms of the configuration."""
+"""Forms of the configuration: `objects` (types, actions, custom fields), `layouts`, `settings`, and `identifiers`."""
 
 from ctms.configuration.forms.identifiers import PersonIdentifierForm, find_identifier_problem
 from ctms.configuration.forms.layouts import LayoutForm, TypeLayoutForm

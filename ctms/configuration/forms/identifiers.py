@@ -1,4 +1,4 @@
-"""Choosing the field that identifies a person: one picker for Application Settings and for every connection."""
+"""The choice of the field that identifies a person, for Application Settings and for connections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = "clinical_person_identifier"
 
 
 def list_identifying_fields() -> list[ObjectField]:
-    """The fields of Person, standard and active custom ones, that hold text by which a person can be found."""
+    """Return the standard and active custom text fields of Person that the database can search."""
     try:
         fields = load_configuration().get(PERSON).fields.values()
     except UnknownObjectError:
@@ -28,7 +28,7 @@ def list_identifying_fields() -> list[ObjectField]:
 
 
 def find_identifier_problem(name: str) -> str:
-    """Why a field cannot identify persons, as a sentence; empty if it can, or if none is named."""
+    """Return a sentence saying why a field cannot identify persons; empty if it can, or if `name` is empty."""
     if not name or name in {field.api_name for field in list_identifying_fields()}:
         return ""
     try:
@@ -46,7 +46,7 @@ def find_identifier_problem(name: str) -> str:
 class PersonIdentifierForm(AuditedModelForm):
     """A form with *Clinical Person Identifier* and *CRM Account Identifier*.
 
-    A field that is gone, or was switched off, stays chosen until somebody chooses another one.
+    A stored field that was removed or made inactive stays chosen until somebody chooses another one.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Forms of page layouts."""
+"""Forms of page layouts, and the JSON in which the editor's page holds sections."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _NAMES = {each.name for each in fields(SectionDraft)}
 
 
 def dump_sections(sections: Sections) -> str:
-    """The sections as the editor's page carries them."""
+    """Return the sections as JSON, for a hidden field of the editor's page."""
     return json.dumps([asdict(section) for section in sections])
 
 
 def load_sections(text: str) -> Sections:
-    """The sections that `dump_sections` wrote. Raises ValidationError for anything else."""
+    """Read the sections that `dump_sections` wrote. Raises ValidationError for anything else."""
     try:
         return tuple(_load_section(found) for found in json.loads(text))
     except (KeyError, RecursionError, TypeError, ValueError) as error:
@@ -49,7 +49,7 @@ def _load_section(found: Any) -> SectionDraft:
 
 
 class LayoutForm(forms.Form):
-    """A layout in the editor: its sections as JSON, and over them what was typed into each section's own inputs."""
+    """A layout in the editor: its sections as JSON, changed by what is in the inputs of each section."""
 
     name = forms.CharField(required=False)
     layout = forms.CharField()

@@ -26,10 +26,10 @@ from ctms.configuration.tables import ActionRow, TypeFieldRow, list_type_field_r
 
 
 class TickTable(forms.Widget):
-    """A table of check-boxes, with what was ticked when it was shown.
+    """A table of check-boxes, which also posts what was ticked when it was shown.
 
-    Its value is name of the column → set of rows; only what somebody changed since then is acted upon, so that two
-    admins at work in one table do not undo each other.
+    Its value is column → ticked rows. With what was shown, `TickField` finds what the user has changed, so that two
+    admins who change the same table do not undo each other's changes.
     """
 
     columns: tuple[str, ...] = ()
@@ -41,12 +41,12 @@ class TickTable(forms.Widget):
     def value_omitted_from_data(self, data: Any, files: MultiValueDict[str, Any], name: str) -> bool:  # noqa: ARG002  Django's signature
         return f"{name}_shown" not in data
 
-    def id_for_label(self, id_: str) -> str:  # noqa: ARG002  a label names one box, not a table
+    def id_for_label(self, id_: str) -> str:  # noqa: ARG002  no label: it could belong to one box only
         return ""
 
 
 class TickField(forms.Field):
-    """The ticks of a `TickTable` that differ from what was shown: column → {row: ticked now}."""
+    """The ticks of a `TickTable` that the user has changed: column → {row: whether it is ticked now}."""
 
     def clean(self, value: Any) -> dict[str, dict[str, bool]]:
         try:
@@ -64,7 +64,7 @@ class TickField(forms.Field):
 
 # -- Object types ---------------------------------------------------------------------------------
 class TypeFieldsTable(TickTable):
-    """Every field of an object: on this type or not, required there or not."""
+    """A table of all fields of an object: whether they are on this type, and required there."""
 
     template_name = "admin/configuration/type_fields.html"
     columns = ("assigned", "required")
@@ -86,7 +86,7 @@ class TypeFieldsTable(TickTable):
 
 
 class ObjectTypeForm(AuditedModelForm):
-    """An object type with its fields."""
+    """The form of an object type with the table of its fields."""
 
     type_fields = TickField(label="Object type fields", required=False, widget=TypeFieldsTable)
 
@@ -114,7 +114,7 @@ class ObjectTypeForm(AuditedModelForm):
         self._present = present
 
     def list_decisions(self) -> dict[str, FieldDecision]:
-        """What was changed of the type's fields."""
+        """Return the decisions about the fields that the user has changed, by API name."""
         changed = self.cleaned_data.get("type_fields") or {"assigned": {}, "required": {}}
         return {
             name: FieldDecision(
@@ -126,7 +126,7 @@ class ObjectTypeForm(AuditedModelForm):
 
 
 class TypeActionsTable(TickTable):
-    """Actions down, object types across."""
+    """A table with a row for each action and a column for each object type."""
 
     template_name = "admin/configuration/type_actions.html"
     columns = ("assigned",)
@@ -156,7 +156,7 @@ class TypeActionsTable(TickTable):
 
 
 class TypeActionsForm(forms.Form):
-    """Which actions are offered on the records of which object types of an object."""
+    """The form that says which actions are offered on records of which object types."""
 
     actions = TickField(label="Object type actions", required=False, widget=TypeActionsTable)
 
@@ -168,14 +168,14 @@ class TypeActionsForm(forms.Form):
         }
 
     def list_changes(self) -> list[tuple[str, str, bool]]:
-        """What was changed: (object type, action, assigned now)."""
+        """Return what the user has changed, as (object type, action, whether it is assigned now)."""
         changed = self.cleaned_data["actions"]["assigned"]
         return [(*key.partition(":")[::2], now) for key, now in sorted(changed.items())]
 
 
 # -- Custom fields --------------------------------------------------------------------------------
 class CustomFieldForm(AuditedModelForm):
-    """A custom field; picklist values are typed one a line."""
+    """The form of a custom field; picklist values are entered one a line."""
 
     of_object = forms.ChoiceField(label="Object", widget=UnfoldAdminSelectWidget)
     api_name = forms.CharField(

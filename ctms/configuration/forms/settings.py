@@ -1,4 +1,4 @@
-"""Forms of the settings: identifier mapping, and the permissions of a security profile."""
+"""Forms of the application settings and of security profiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctms.configuration.permissions import ACTIONS, list_areas, list_permission_
 
 
 class ApplicationSettingsForm(PersonIdentifierForm):
-    """The global identifier mapping."""
+    """The form of the global identifier mapping."""
 
     class Meta:
         model = ApplicationSettings
@@ -23,7 +23,7 @@ class ApplicationSettingsForm(PersonIdentifierForm):
 
 
 class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):
-    """A table: one line per object, one column per action; below it the areas of the admin console."""
+    """A table of check-boxes with a row per object and a column per action, and below it the console's areas."""
 
     template_name = "admin/widgets/permissions.html"
 
@@ -51,7 +51,7 @@ class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):
 
 
 class SecurityProfileForm(AuditedModelForm):
-    """A profile with its permissions to tick."""
+    """The form of a security profile with check-boxes for its permissions."""
 
     permissions = forms.MultipleChoiceField(required=False, widget=PermissionsWidget)
 
@@ -61,7 +61,7 @@ class SecurityProfileForm(AuditedModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # A permission that this version does not know any more stays until somebody unticks it.
+        # A permission that does not exist any more stays in the profile until somebody unticks it.
         field = self.fields["permissions"]
         if isinstance(field, forms.MultipleChoiceField):
             field.choices = [(name, name) for name in dict.fromkeys([*list_permissions(), *self.instance.permissions])]

@@ -1,4 +1,4 @@
-"""Writing the configuration: what is delivered, and what admins make of it."""
+"""Services that write the configuration: `object_types`, `custom_fields`, `layouts` and `settings`."""
 
 from ctms.configuration.services.custom_fields import create_custom_field, update_custom_field
 from ctms.configuration.services.layouts import (

@@ -1,4 +1,4 @@
-"""Writing custom fields."""
+"""Creates and changes custom fields."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ctms.configuration.services.layouts import change_layouts
 if TYPE_CHECKING:
     from ctms.audit.actors import Actor
 
-_LONGEST_NAME = 60  # with the suffix and the first letter that is allowed by the model
-# Values are stored under these: another name or kind would orphan them.
+_LONGEST_NAME = 60  # without the suffix; the model allows 61 characters before it
+# Values are stored by object, name and kind; after a change they could not be found or read.
 _FIXED = ("of_object", "api_name", "kind")
 
 
 def create_custom_field(*, field: CustomField, actor: Actor, add_to_layouts: bool = False) -> None:
     """Add a field to an object. An empty API name is made from the label.
 
-    With `add_to_layouts` it stands last in the first section of fields of each of the object's page layouts. Raises
-    ValidationError naming what is wrong.
+    With `add_to_layouts`, the field is added at the end of the first section of fields of each page layout of the
+    object. Raises ValidationError naming what is wrong.
     """
     field.api_name = field.api_name or build_api_name(field.label)
     if field.of_object not in [each.api_name for each in list_custom_field_objects()]:
@@ -46,8 +46,8 @@ def create_custom_field(*, field: CustomField, actor: Actor, add_to_layouts: boo
 def update_custom_field(*, field: CustomField, actor: Actor, expected_version: int | None = None) -> bool:
     """Change the label, the picklist values or the status of a custom field; True if anything was written.
 
-    An inactive field disappears from every page; its place in the layouts and its values stay. Raises ValidationError
-    naming what is wrong or cannot be changed.
+    An inactive field is on no page; its place in the layouts and its values stay. Raises ValidationError naming what is
+    wrong or cannot be changed.
     """
     stored = CustomField.objects.filter(pk=field.pk).first()
     changed = [name for name in _FIXED if stored is not None and getattr(stored, name) != getattr(field, name)]
@@ -57,7 +57,7 @@ def update_custom_field(*, field: CustomField, actor: Actor, expected_version: i
 
 
 def build_api_name(label: str) -> str:
-    """An API name made from a label: `Favourite colour` → `favourite_colour__c`; empty where it holds no letter."""
+    """Make an API name from a label: `Favourite colour` → `favourite_colour__c`; empty if it has no letter."""
     plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     words = re.sub(r"^[0-9_]+", "", words)[:_LONGEST_NAME].rstrip("_")

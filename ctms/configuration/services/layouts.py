@@ -1,4 +1,4 @@
-"""Writing page layouts."""
+"""Creates, changes and deletes page layouts, and checks them before they are saved."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _DELIVERED = "Delivered with the Vault"
 
 
 class LayoutNeededError(VaultError):
-    """The layout cannot go, or is not there."""
+    """The layout of an object cannot be deleted, or an object has no layout to copy or change."""
 
 
 def deliver_page_layouts(*, actor: Actor) -> None:
-    """Add the page layouts of every object that has none at all; what admins made of the others stays.
+    """Create the registered page layouts of every object that has none; layouts that exist stay as they are.
 
-    Objects of the admin console have one only where their registration names it.
+    Objects of the admin console get layouts only if their registration has some.
     """
     known = set(PageLayout.objects.values_list("of_object", flat=True))
     delivered = [
@@ -59,10 +59,10 @@ def deliver_page_layouts(*, actor: Actor) -> None:
 
 
 def create_type_layout(*, layout: PageLayout, actor: Actor) -> None:
-    """Save a new layout for the records of one object type, which begins as a copy of the object's.
+    """Save a new layout for records of one object type, with a copy of the sections of the object's layout.
 
-    Without a name it is named after the type. Raises ValidationError if the type has one already,
-    UnknownObjectTypeError, and LayoutNeededError if there is none to copy.
+    Without a name it is named after the type. Raises ValidationError if the type has a layout already,
+    UnknownObjectTypeError, and LayoutNeededError if the object has no layout to copy.
     """
     row = get_object_type(object_name=layout.of_object, object_type=layout.object_type)
     source = find_layout(object_name=layout.of_object)
@@ -79,7 +79,7 @@ def create_type_layout(*, layout: PageLayout, actor: Actor) -> None:
 
 
 def delete_layout(*, layout: PageLayout, actor: Actor) -> None:
-    """Delete the layout of one object type, whose records then have that of the object.
+    """Delete the layout of one object type; its records are then shown with the object's layout.
 
     Raises LayoutNeededError for the layout of the object itself.
     """
@@ -94,9 +94,9 @@ def delete_layout(*, layout: PageLayout, actor: Actor) -> None:
 def change_layouts(
     *, object_name: str, change: Change, actor: Actor, object_type: str | None = None
 ) -> list[PageLayout]:
-    """Change every layout of an object in the same way, or only the one that a type's records have.
+    """Apply `change` to all layouts of an object, or only to the one that records of `object_type` have.
 
-    Returns those in which anything changed. Raises what `save_layout` raises, and LayoutNeededError if there is none.
+    Returns the layouts that changed. Raises what `save_layout` raises, and LayoutNeededError if there is no layout.
     """
     if object_type is None:
         layouts = list_layouts(object_name)
@@ -117,9 +117,9 @@ def change_layouts(
 def save_layout(*, layout: PageLayout, sections: Sections, expected_version: int | None, actor: Actor) -> bool:
     """Save a layout with exactly these sections in this order; True if anything was written.
 
-    Sections are told apart by their key. Names that the stored layout holds and that nobody knows any more may stay;
-    new ones are refused. Raises ValidationError with every problem named, and StaleRecordError if somebody else saved
-    the layout, or one of its sections, since `expected_version`; then nothing is written.
+    A section with the key of a stored one replaces it. Unknown fields, columns and relations may stay if they are
+    stored already, but not be added. Raises ValidationError naming every problem, and StaleRecordError if somebody
+    else saved the layout or a section since `expected_version`; then nothing is written.
     """
     sections = tuple(replace(section, title=section.title.strip()) for section in sections)
     with transaction.atomic():
@@ -164,7 +164,7 @@ def _build_row(
 
 # -- What is wrong with a layout ------------------------------------------------------------------
 def list_layout_problems(*, object_name: str, sections: Sections, before: Sections = ()) -> list[str]:
-    """What keeps these sections from being saved over those `before`, one sentence each."""
+    """Return sentences saying why these sections cannot be saved; what is in `before` already is not refused."""
     vault_object = get_object(object_name)
     configuration = load_configuration()
     fields = configuration.build_fields(vault_object)

@@ -1,4 +1,4 @@
-"""Writing object types: their status, the fields that are on them, the actions that are offered on their records."""
+"""Changes object types: their status, their fields, and the actions offered on their records."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class UnknownActionError(VaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDecision:
-    """Whether a field is on an object type, and whether its records must have a value in it."""
+    """Whether a field is on an object type, and whether it is required there."""
 
     is_assigned: bool
     is_required: bool = False
 
 
 def deliver_object_types(*, actor: Actor) -> None:
-    """Add the object types of every registered object that the Vault lacks; existing ones stay as they are."""
+    """Create the object types of registered objects that are not stored yet; stored ones stay as they are."""
     known = set(ObjectType.objects.values_list("of_object", "api_name"))
     for vault_object in list_objects():
         for object_type in vault_object.object_types:
@@ -63,7 +63,7 @@ def set_object_type_status(*, object_name: str, object_type: str, status: Record
 
 # -- Fields ---------------------------------------------------------------------------------------
 def assign_fields(*, object_name: str, object_type: str, field_names: Iterable[str], actor: Actor) -> None:
-    """Put fields on an object type; what is said about them already beyond that stays."""
+    """Put fields on an object type; whether they are required stays as it is."""
     row = get_object_type(object_name=object_name, object_type=object_type)
     shape = load_configuration().get(object_name).get_type(object_type)
     decisions = {name: FieldDecision(is_assigned=True, is_required=name in shape.required) for name in field_names}
@@ -71,7 +71,7 @@ def assign_fields(*, object_name: str, object_type: str, field_names: Iterable[s
 
 
 def take_off_fields(*, object_name: str, object_type: str, field_names: Iterable[str], actor: Actor) -> None:
-    """Take fields off an object type: its records show them no more, their values stay."""
+    """Take fields off an object type: its records do not show them any more; the values stay."""
     row = get_object_type(object_name=object_name, object_type=object_type)
     decide_fields(
         object_type=row, decisions={name: FieldDecision(is_assigned=False) for name in field_names}, actor=actor
@@ -79,9 +79,9 @@ def take_off_fields(*, object_name: str, object_type: str, field_names: Iterable
 
 
 def decide_fields(*, object_type: ObjectType, decisions: Mapping[str, FieldDecision], actor: Actor) -> None:
-    """Say of fields whether they are on an object type and required there. Only what differs is written.
+    """Set whether fields are on an object type and required there. Only decisions that differ are written.
 
-    Raises UnknownFieldError, and ValidationError naming every field of which that cannot be said; then nothing is
+    Raises UnknownFieldError, and ValidationError naming every field whose decision is not allowed; then nothing is
     written.
     """
     if not decisions:
@@ -132,7 +132,7 @@ def assign_action(*, object_name: str, object_type: str, action_name: str, actor
 
 
 def unassign_action(*, object_name: str, object_type: str, action_name: str, actor: Actor) -> None:
-    """Offer an action no more on the records of an object type; also one that its object lacks by now."""
+    """Stop offering an action on the records of an object type. The object may not have the action any more."""
     row = get_object_type(object_name=object_name, object_type=object_type)
     for assigned in ObjectTypeAction.objects.filter(object_type=row, action_name=action_name):
         delete_record(record=assigned, actor=actor)

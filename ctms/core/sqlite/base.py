@@ -1,8 +1,8 @@
 """Django's SQLite backend with the parameter limit that the library really has, and indexes that PostgreSQL has too.
 
 Django 5.2 assumes 999 parameters a statement, the limit of SQLite before 3.32; a batch of 200 rows would take several
-statements. The library at hand is asked instead. And indexes of SQLite refuse the words NULLS LAST, which downwards
-means there anyhow: Django leaves them out where it is told that there are none.
+statements. Here the limit is read from the library. SQLite also refuses NULLS LAST in an index; its descending indexes
+have nulls last anyway, and Django leaves the words out if the backend says that it does not support them.
 """
 
 from __future__ import annotations

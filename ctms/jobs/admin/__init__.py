@@ -1,4 +1,7 @@
-"""Operations in the admin: Job Definitions with Start Now, Job Status, leases, the test e-mail."""
+"""The console pages of jobs: `definitions` with Start Now, `runs` (Job Status), `leases`, and `mail` (test e-mail).
+
+`counts` shows the figures of a run.
+"""
 
 from ctms.jobs.admin.definitions import JobDefinitionAdmin
 from ctms.jobs.admin.leases import LeaseAdmin

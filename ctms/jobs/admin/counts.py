@@ -1,4 +1,4 @@
-"""Figures of a run as people read them."""
+"""Shows the counts of a run's result as text and as an HTML table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.text import capfirst
 from ctms.configuration.registry import UnknownObjectError, get_object
 from ctms.jobs.progress import PROGRESS_KEYS
 
-# The usual counts in the order in which they are read; others follow by name.
+# The usual counts in the order in which they are shown; others follow by name.
 _COUNTS = (
     "selected",
     "sent",
@@ -28,24 +28,24 @@ _COUNTS = (
 
 
 def sum_counts(result: dict[str, Any]) -> dict[str, int]:
-    """Counts of a run's result, summed over its parts: `{"a": {"sent": 2}, "b": {"sent": 1}}` → `{"sent": 3}`."""
+    """Sum the counts of a run over its parts: `{"a": {"sent": 2}, "b": {"sent": 1}}` → `{"sent": 3}`."""
     totals: dict[str, int] = {}
     for counts in result.values():
         for name, value in counts.items() if isinstance(counts, dict) else ():
             if name not in PROGRESS_KEYS:
                 totals[name] = totals.get(name, 0) + value
-    # PostgreSQL keeps the keys of JSON in an order of its own.
+    # PostgreSQL does not keep the order of JSON keys.
     order = {name: position for position, name in enumerate(_COUNTS)}
     return dict(sorted(totals.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
 
 
 def describe_counts(result: dict[str, Any]) -> str:
-    """The sums over the parts, less those that are nothing; empty if all are."""
+    """Return the sums over the parts that are not 0, e.g. `sent 1,200, failed 3`; empty if all are 0."""
     return ", ".join(f"{_name(count)} {value:,}" for count, value in sum_counts(result).items() if value)
 
 
 def build_result_table(*, result: dict[str, Any], part_labels: Mapping[str, str]) -> SafeString | str:
-    """A table with a row for each part of the run, in the order of the labels."""
+    """Return an HTML table with a row for each part of the run, in the order of `part_labels`."""
     order = {part: position for position, part in enumerate(part_labels)}
     parts = sorted(
         ((part, counts) for part, counts in result.items() if isinstance(counts, dict)),

@@ -1,4 +1,4 @@
-"""Job Definitions: activate, reschedule, start, and see which are overdue."""
+"""The console page of Job Definitions: activate, reschedule and start jobs, and see which are overdue."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from ctms.audit.admin.theme import action, display
 from ctms.audit.admin.writing import get_expected_version, get_user
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
-from ctms.core.clock import format_time, get_now
+from ctms.core.clock import format_time, get_database_now
 from ctms.core.errors import VaultError
 from ctms.jobs.admin.mail import show_test_mail
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.cron import CronError
+from ctms.jobs.errors import JobAlreadyRunningError
 from ctms.jobs.models import JobDefinition, JobRun
 from ctms.jobs.registry import find_about, get_handler
 from ctms.jobs.schedules import describe_schedule, list_next_runs
 from ctms.jobs.selectors import list_overdue_jobs
-from ctms.jobs.services import JobAlreadyRunningError, reset_clock, start_now
+from ctms.jobs.services import reset_clock, start_now
 
 _SCHEDULE_FIELDS = {"status", "frequency", "minute", "hour", "weekday", "cron"}
-# Which fields a frequency reads, and what there is to say about them then.
+# Frequency → the fields that it uses, with their help texts.
 _HELP = {
     Frequency.HOURLY: {"minute": "0–59: the minute of every hour."},
     Frequency.DAILY: {"hour": "0–23, in UTC.", "minute": "0–59"},
@@ -45,7 +46,7 @@ _HELP = {
 
 @admin.register(JobDefinition)
 class JobDefinitionAdmin(AuditedModelAdmin):
-    """Jobs are delivered with the Vault: they are activated, rescheduled and started here."""
+    """Jobs are registered by apps, so they are activated, rescheduled and started here, but not added or deleted."""
 
     list_display = ("name", "show_status", "show_schedule", "show_next_run", "show_last_run", "owner")
     list_filter = ("status",)
@@ -75,7 +76,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: JobDefinition | None = None) -> Any:
-        """As declared, with what the job does on top."""
+        """Return the declared fieldsets, with what the job does at the top."""
         (title, options), *others = super().get_fieldsets(request, obj)
         return [(title, {**options, "description": find_about(obj.key) if obj else ""}), *others]
 
@@ -105,7 +106,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
         change: bool = False,  # noqa: FBT001, FBT002  Django's signature
         **kwargs: Any,
     ) -> type[forms.ModelForm[Any]]:
-        """Each field says what it means for the present frequency, or that it means nothing."""
+        """Give each schedule field a help text for the present frequency, or say that it is not used."""
         if obj is not None:
             frequency = Frequency(obj.frequency)
             unused = f"Not used while the frequency is {frequency.label}."
@@ -133,7 +134,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
 
     @display(description="next run (UTC)")
     def show_next_run(self, definition: JobDefinition) -> str:
-        """A clock runs on while the job is Inactive, but nothing is started then."""
+        """Return the next due time of an Active job. The clock of an Inactive job has one, too, but starts nothing."""
         clock = getattr(definition, "clock", None)
         if definition.status != RecordStatus.ACTIVE or clock is None:
             return "None while the job is Inactive"
@@ -141,13 +142,14 @@ class JobDefinitionAdmin(AuditedModelAdmin):
 
     @display(description="next runs")
     def show_next_runs(self, definition: JobDefinition) -> str:
-        """The next three, of a clock that is due already with that one first."""
+        """Return the next three due times; if one has come already and not been dispatched, it is the first."""
+        now = get_database_now()
         try:
-            moments = list_next_runs(definition=definition, after=get_now(), count=3)
+            moments = list_next_runs(definition=definition, after=now, count=3)
         except CronError:
             return "–"
         clock = getattr(definition, "clock", None)
-        if clock is not None and clock.next_run_at <= get_now():
+        if clock is not None and clock.next_run_at <= now:
             moments = [clock.next_run_at, *moments[:2]]
         shown = ", ".join(f"{moment:%a %Y-%m-%d %H:%M}" for moment in moments) + " UTC"
         if definition.status != RecordStatus.ACTIVE:
@@ -162,7 +164,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
 
     @action(description="Start Now", url_path="start-now", permissions=["change"], icon="play_arrow")
     def start_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, then queue a run of every unit of the job."""
+        """Ask for confirmation, then queue a run for every unit of the job."""
         definition = self.get_object(request, unquote(object_id))
         if definition is None or not self.has_change_permission(request, definition):
             raise PermissionDenied
@@ -194,7 +196,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
 
     @action(description="Send test e-mail", url_path="test-e-mail", permissions=["change"], icon="mail")
     def send_test_mail(self, request: HttpRequest) -> HttpResponse:
-        """Show how e-mail is sent, and send one to oneself."""
+        """Show how e-mail is sent, and send a test to the user's own address."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         return show_test_mail(self, request)

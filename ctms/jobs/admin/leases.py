@@ -1,4 +1,4 @@
-"""Who works on what at this moment."""
+"""The console page of leases, which shows what each run is working on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ctms.jobs.models import Lease
 
 @admin.register(Lease)
 class LeaseAdmin(ReadOnlyModelAdmin):
-    """Who works on what at this moment."""
+    """The leases, read-only."""
 
     view_permission = "admin:jobs"
-    list_display = ("key", "run", "expires_at", "token")
+    list_display = ("key", "is_held", "run", "observed_at", "silent_seconds", "token")
     list_select_related = ("run__definition",)

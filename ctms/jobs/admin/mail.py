@@ -1,4 +1,4 @@
-"""The page that sends a test e-mail to the admin who asks for it."""
+"""The console page that sends a test e-mail to the admin who is logged in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Job Status: what is scheduled, what runs, what ran; and Cancel."""
+"""The console pages of Job Status: scheduled, running and past runs, and cancelling them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from ctms.audit.admin.writing import build_actor, get_user
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time
 from ctms.jobs.admin.counts import build_result_table, describe_counts
-from ctms.jobs.cancellation import NotCancellableError, cancel_run, describe_cancellation
+from ctms.jobs.cancellation import cancel_run
 from ctms.jobs.choices import UNFINISHED_STATES, RunState
+from ctms.jobs.errors import NotCancellableError
 from ctms.jobs.models import JobClock, JobRun
 from ctms.jobs.progress import describe_progress, format_seconds
 from ctms.jobs.registry import find_part_labels
@@ -42,7 +43,7 @@ STATE_LABELS = {
 
 
 class HistoryChangeList(CountedChangeList):
-    """Runs that have ended; the others are on pages of their own, and here if their state is asked for."""
+    """The list of runs that have ended; unfinished ones only if their state is filtered for."""
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[JobRun]:
         queryset: QuerySet[JobRun] = super().get_queryset(*args, **kwargs)
@@ -51,7 +52,7 @@ class HistoryChangeList(CountedChangeList):
 
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyModelAdmin):
-    """Job Status. The list is the History; Scheduled and Running are beside it."""
+    """Job Status. The list itself is History; Scheduled and Running are further pages."""
 
     list_display = (
         "show_slot",
@@ -117,7 +118,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
         return super().changelist_view(request, context)
 
     def show_scheduled(self, request: HttpRequest) -> HttpResponse:
-        """The next slot of every Active job, and the runs that wait for a worker."""
+        """Show the next due time of every Active job, and the runs that wait for a worker."""
         clocks = JobClock.objects.filter(definition__status=RecordStatus.ACTIVE).select_related("definition")
         return self._show_status(
             request,
@@ -127,7 +128,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
         )
 
     def show_running(self, request: HttpRequest) -> HttpResponse:
-        """The runs at work and how far each is; a small script reads the page again every few seconds."""
+        """Show the runs at work and their progress; a script on the page loads it again every few seconds."""
         return self._show_status(
             request,
             tab="running",
@@ -137,7 +138,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
                     "progress": running.progress,
                     "duration": format_seconds(running.seconds),
                     "figures": describe_progress(running.progress),
-                    "cancellation": describe_cancellation(running.run) if running.run.cancel_requested_at else "",
+                    "cancellation": running.run.describe_cancellation() if running.run.cancel_requested_at else "",
                 }
                 for running in list_running_runs()
             ],
@@ -159,11 +160,11 @@ class JobRunAdmin(ReadOnlyModelAdmin):
 
     # -- Cancel ---------------------------------------------------------------------------------------
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002  Unfold's signature
-        """Who manages jobs may cancel them."""
+        """Whether the user may manage jobs, and so cancel runs."""
         return has_permission(user=get_user(request), permission=JobRun.object_name)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Nothing is offered for a run that has ended or is being cancelled."""
+        """Return the actions of a run; none if it has ended or is being cancelled."""
         open_runs = JobRun.objects.filter(state__in=UNFINISHED_STATES, cancel_requested_at__isnull=True)
         if not open_runs.filter(pk=unquote(str(object_id))).exists():
             return []
@@ -171,7 +172,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
 
     @action(description="Cancel", url_path="cancel", permissions=["cancel"], icon="cancel")
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, then cancel the run."""
+        """Ask for confirmation, then cancel the run."""
         run = self.get_object(request, unquote(object_id))
         if run is None:
             raise Http404
@@ -199,7 +200,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
             "goes on from there. A bulk edit or an import ends for good. A run that has not begun does not begin.",
             "submit_label": "Cancel run",
             "cancel_url": reverse("admin:jobs_jobrun_running"),
-            "media": Form().media,  # the list's scripts have no business here
+            "media": Form().media,  # without the list's scripts
         }
         return TemplateResponse(request, "admin/action_form.html", context)
 
@@ -218,7 +219,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
 
     @display(description="job")
     def show_definition(self, run: JobRun) -> str:
-        """The way to the job."""
+        """Return a link to the job's definition."""
         url = reverse("admin:jobs_jobdefinition_change", args=(run.definition_id,))
         return format_html("<a class='vault-link' href='{}'>{}</a>", url, run.definition)
 

@@ -9,13 +9,13 @@ from rest_framework.request import Request
 
 from ctms.accounts.middleware import activate_time_zone
 from ctms.accounts.models import User
-from ctms.records.tokens import InvalidTokenError, find_user
+from ctms.accounts.tokens import InvalidTokenError, find_user
 
 _SCHEME = "bearer"
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer vault_…`: the token acts as its user, in that user's time zone."""
+    """Authenticates `Authorization: Bearer vault_…` as the token's user, and activates that user's time zone."""
 
     def authenticate(self, request: Request) -> tuple[User, None] | None:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
@@ -33,7 +33,7 @@ class TokenAuthentication(BaseAuthentication):
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The same, in the OpenAPI document."""
+    """Describes `TokenAuthentication` in the OpenAPI document."""
 
     target_class = TokenAuthentication
     name = "token"

@@ -1,4 +1,4 @@
-"""What objects there are, for programs: types, fields, choices and filters as they are configured now."""
+"""The catalogue for programs: each object's types, fields, choices and filters as they are configured now."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rest_framework import serializers
 
 from ctms.accounts.models import User
 from ctms.configuration.choices import FieldKind
-from ctms.configuration.fields import ObjectField
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import list_record_objects
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 from ctms.records.api.fields import is_required
-from ctms.records.filters import list_filter_names
-from ctms.records.listing import can_sort
-from ctms.records.references import get_target
+from ctms.records.fields.references import get_target
+from ctms.records.lists.filters import list_filter_names
+from ctms.records.lists.query import can_sort
 
 
 def _list_texts(help_text: str) -> serializers.ListField:
@@ -60,7 +60,7 @@ CATALOGUE = inline_serializer("Catalogue", {"results": inline_serializer("Catalo
 
 
 def describe_objects(*, user: User) -> list[dict[str, Any]]:
-    """The objects of which the user may read any record, in the order of the tabs."""
+    """Describe the objects of which the user may read any record, in the order of the tabs."""
     configuration = load_configuration()
     described = []
     for each in list_record_objects():
@@ -99,7 +99,7 @@ def _describe_object(access: ObjectAccess) -> dict[str, Any]:
 
 def _describe_field(*, access: ObjectAccess, field: ObjectField) -> dict[str, Any]:
     target = get_target(field)
-    is_writable = not field.is_read_only or field.api_name == "object_type__v"
+    is_writable = not field.is_read_only or field.api_name == OBJECT_TYPE
     return {
         "name": field.api_name,
         "label": field.label,

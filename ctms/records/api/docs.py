@@ -8,16 +8,16 @@ from rest_framework.authentication import SessionAuthentication
 
 
 class SchemaView(SpectacularAPIView):
-    """The document, as YAML or JSON, whichever is asked for."""
+    """Serves the OpenAPI document as YAML or JSON, whichever the request asks for."""
 
 
 class DocsView(SpectacularSwaggerSplitView):
-    """Swagger UI from the Vault itself. Its script has an address of its own, so that none stands in the page."""
+    """Serves Swagger UI from the Vault itself, its script from a separate address: the CSP forbids inline scripts."""
 
     url_name = "api_schema"
     template_name = "records/api_docs.html"
     authentication_classes = (SessionAuthentication,)
 
 
-# Whoever reads the page is a person, and led to the log-in page instead of refused.
+# People read this page, so they are sent to the log-in page rather than refused with a 401.
 show_docs = login_required(DocsView.as_view())

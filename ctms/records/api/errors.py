@@ -1,4 +1,4 @@
-"""What went wrong, as problem details (RFC 9457): one shape for whatever the API refuses."""
+"""Errors of the API as problem details (RFC 9457): every refusal has the same shape."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ctms.audit.services import RecordInUseError
 from ctms.configuration.registry import UnknownObjectError
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.records.access import AccessRefusedError
-from ctms.records.listing import InvalidListError
-from ctms.records.paging import InvalidCursorError
+from ctms.records.lists.keyset_pagination import InvalidCursorError
+from ctms.records.lists.query import InvalidListError
 
 MEDIA_TYPE = "application/problem+json"
 _OF_THE_WHOLE = frozenset({NON_FIELD_ERRORS, api_settings.NON_FIELD_ERRORS_KEY})
@@ -28,7 +28,7 @@ _INVALID_PARAMETERS = "Correct or leave out the parameters that the errors name.
 
 
 class ExistsError(VaultError):
-    """A record of that uid or external id is there already; `url` is its address, if the user may see it."""
+    """A record of that uid or external id exists already; `url` is its address, empty if the user may not see it."""
 
     def __init__(self, message: str, *, url: str) -> None:
         super().__init__(message)
@@ -36,16 +36,16 @@ class ExistsError(VaultError):
 
 
 class PreconditionRequiredError(VaultError):
-    """A change does not say which version it is a change of."""
+    """A change does not say which version of the record it was made from."""
 
 
 class TooLargeError(VaultError):
-    """The body of the request is larger than any record."""
+    """The body of the request is larger than the API accepts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A refusal: `errors` name each field or parameter with what is wrong with it, `more` are further members."""
+class ApiProblem:
+    """A refusal. `errors` names each wrong field or parameter and what is wrong; `more` holds further JSON members."""
 
     status: int
     detail: str
@@ -54,7 +54,7 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def build_response(self) -> HttpResponse:
-        """The answer, whatever content type was asked for. Plain ASCII, so that it can quote anything."""
+        """Build the JSON response, whatever content type was asked for. It is ASCII, so that it can quote any input."""
         content = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -74,7 +74,7 @@ _ERROR: dict[str, Any] = {
     "detail": serializers.CharField(help_text="What is wrong, and what to do."),
 }
 PROBLEM = inline_serializer(
-    "Problem",
+    "ApiProblem",
     {
         "type": serializers.CharField(),
         "title": serializers.CharField(),
@@ -87,13 +87,13 @@ PROBLEM = inline_serializer(
 
 
 def handle_exception(error: Exception, _context: Mapping[str, Any]) -> HttpResponse | None:
-    """The answer to an error that a caller can do something about; None for all others, which are ours."""
+    """Return the response to an error that the caller can mend; None for any other, which is a fault of the Vault."""
     problem = _read_refused(error) or _read_failed(error)
     return problem.build_response() if problem is not None else None
 
 
-def _read_refused(error: Exception) -> Problem | None:
-    """What is wrong with a body or with parameters, one by one."""
+def _read_refused(error: Exception) -> ApiProblem | None:
+    """Read an error that lists what is wrong with a body or with parameters; None for any other."""
     found: Any
     if isinstance(error, exceptions.ValidationError):
         detail, errors = _INVALID_BODY, _list_errors(error.detail)
@@ -106,16 +106,16 @@ def _read_refused(error: Exception) -> Problem | None:
         detail, errors = _INVALID_PARAMETERS, [{"parameter": "cursor", "detail": str(error)}]
     else:
         return None
-    return Problem(status=status.HTTP_400_BAD_REQUEST, detail=detail, errors=errors)
+    return ApiProblem(status=status.HTTP_400_BAD_REQUEST, detail=detail, errors=errors)
 
 
-def _read_failed(error: Exception) -> Problem | None:
-    """What cannot be done, whatever the body says."""
+def _read_failed(error: Exception) -> ApiProblem | None:
+    """Read an error with one reason, such as a missing permission; None for one that the API does not know."""
     if isinstance(error, exceptions.APIException):
-        return Problem(status=error.status_code, detail=str(error.detail), headers=_list_headers(error))
+        return ApiProblem(status=error.status_code, detail=str(error.detail), headers=_list_headers(error))
     more = {"existing": error.url} if isinstance(error, ExistsError) and error.url else {}
     code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
-    return Problem(status=code, detail=str(error), more=more) if code is not None else None
+    return ApiProblem(status=code, detail=str(error), more=more) if code is not None else None
 
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
@@ -148,6 +148,6 @@ def _as_list(texts: Any) -> Iterable[Any]:
 
 
 def _list_headers(error: exceptions.APIException) -> dict[str, str]:
-    # As Django REST framework's own handler: set by it where the error came from.
+    # Django REST framework's own handler sends these headers too, from the same attributes of the error.
     names = {"WWW-Authenticate": "auth_header", "Retry-After": "wait"}
     return {name: str(value) for name, attribute in names.items() if (value := getattr(error, attribute, None))}

@@ -1,4 +1,4 @@
-"""Lost updates are refused: a change names the version that it was made from, as `If-Match: "<version>"`."""
+"""ETags prevent lost updates: a change names the version that it was made from, as `If-Match: "<version>"`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _ANY = "*"
 
 
 def format_etag(record: Any) -> str:
-    """The ETag of a record as it is."""
+    """Return the ETag of a record: its version in quotes."""
     return f'"{record.version}"'
 
 
 def require_match(*, request: Request, record: Any) -> int | None:
-    """The version that the caller expects, for the writer to check again under its lock; None if any will do.
+    """Check If-Match and return the version for the writer to check again under its lock; None if any version will do.
 
-    Raises PreconditionRequiredError without If-Match, and StaleRecordError if that names other versions alone.
+    Raises PreconditionRequiredError without If-Match, and StaleRecordError if it names only other versions.
     """
     header = request.headers.get("If-Match", "").strip()
     if not header:

@@ -1,6 +1,6 @@
-"""Values as JSON has them, by what a field of an object holds: shown, read, and described for the OpenAPI document.
+"""Values in JSON: one serializer field per field kind, which shows, reads and describes values for OpenAPI.
 
-What is read is taken at its word: a number in quotes is text, and no yes.
+Input is not converted between JSON types: "1" in quotes is text, neither a number nor true.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ctms.configuration.choices import FieldKind
-from ctms.configuration.fields import ObjectField
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
-from ctms.records.references import get_target, is_filled_by_another, list_choices
-from ctms.records.values import EARLIEST, LATEST, read_value
+from ctms.records.fields.limits import EARLIEST, LATEST
+from ctms.records.fields.references import get_target, is_filled_by_another, list_choices
+from ctms.records.fields.values import read_value
 
 _REQUIRED = "This field is required."
 _EMPTY_MESSAGES = {"required": _REQUIRED, "null": _REQUIRED, "blank": _REQUIRED}
@@ -45,7 +47,7 @@ _SCHEMAS: Mapping[FieldKind, Mapping[str, Any]] = {
 
 
 def show_value(value: Any) -> Any:
-    """A value as JSON has it: times in UTC, records by uid and name, nothing as null."""
+    """Convert a value to JSON: times in UTC, records as uid and name, empty text as null."""
     if isinstance(value, models.Model):
         uid = getattr(value, "uid", None)
         return {"uid__sys": str(uid) if uid else None, "name__v": str(value)}
@@ -61,7 +63,7 @@ def show_value(value: Any) -> Any:
 
 
 class OutputField(serializers.Field[Any, Any, Any, Any]):
-    """A value of a record. The people of custom fields are those that the context's reader has loaded."""
+    """Shows a value of a record. Users in custom fields come from the reader in the context, which has loaded them."""
 
     def __init__(self, *, field: ObjectField) -> None:
         super().__init__(read_only=True, allow_null=True, help_text=_describe(field))
@@ -78,24 +80,24 @@ class OutputField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: Any) -> Any:
         shown = show_value(value)
-        # What is read may be sent back: the uid alone says who is meant.
+        # A client may send back what it read; for that the uid alone is enough.
         return shown if self.context["reader"].may_name(value) else shown | {"name__v": None}
 
 
 class UidInput(serializers.UUIDField):
-    """A uid that the caller chose, as uids are shown."""
+    """Reads a uid that the caller chose, in the form in which uids are shown."""
 
     default_error_messages = {**_EMPTY_MESSAGES, "invalid": "Send a UUID in its usual form, in quotes."}
 
     def to_internal_value(self, data: Any) -> UUID:
-        uid = read_uid(data) if isinstance(data, str) else None
+        uid = read_reference(data) if isinstance(data, str) else None
         if uid is None:
             self.fail("invalid", value=data)
         return uid
 
 
 class TextInput(serializers.CharField):
-    """Text, and nothing that could be made into text."""
+    """Reads text; refuses numbers and other JSON types instead of converting them."""
 
     default_error_messages = {**_EMPTY_MESSAGES, "invalid": "Send a text in quotes."}
 
@@ -106,7 +108,7 @@ class TextInput(serializers.CharField):
 
 
 class PicklistInput(serializers.ChoiceField):
-    """One of the values, by API name."""
+    """Reads one value of a picklist, by API name."""
 
     default_error_messages = {**_EMPTY_MESSAGES, "invalid_choice": "Choose one of {known}."}
 
@@ -122,7 +124,7 @@ class PicklistInput(serializers.ChoiceField):
 
 
 class YesNoInput(serializers.BooleanField):
-    """true or false."""
+    """Reads true or false."""
 
     default_error_messages = {**_EMPTY_MESSAGES, "invalid": "Send true or false, without quotes."}
 
@@ -134,7 +136,7 @@ class YesNoInput(serializers.BooleanField):
 
 @extend_schema_field({"type": "number", "minimum": -_LARGEST_NUMBER, "maximum": _LARGEST_NUMBER})
 class NumberInput(serializers.Field[Decimal, Any, Any, Any]):
-    """A number, read as it is written."""
+    """Reads a JSON number as the decimal that was written."""
 
     default_error_messages = {
         **_EMPTY_MESSAGES,
@@ -154,7 +156,7 @@ class NumberInput(serializers.Field[Decimal, Any, Any, Any]):
 
 
 class WholeNumberInput(serializers.IntegerField):
-    """A number without fraction."""
+    """Reads a whole number."""
 
     default_error_messages = {**_EMPTY_MESSAGES, "invalid": "Send a whole number, without quotes."}
 
@@ -165,7 +167,7 @@ class WholeNumberInput(serializers.IntegerField):
 
 
 class DayInput(serializers.DateField):
-    """A date as ISO 8601 has it."""
+    """Reads a date in ISO 8601 format."""
 
     default_error_messages = {
         **_EMPTY_MESSAGES,
@@ -180,7 +182,7 @@ class DayInput(serializers.DateField):
 
 
 class MomentInput(serializers.DateTimeField):
-    """A date and time as ISO 8601 has it; in UTC, unless it says otherwise."""
+    """Reads a date and time in ISO 8601 format; in UTC unless it names an offset."""
 
     default_error_messages = {
         **_EMPTY_MESSAGES,
@@ -211,7 +213,7 @@ class MomentInput(serializers.DateTimeField):
     component_name="ReferenceInput",
 )
 class ReferenceInput(serializers.Field[Any, Any, Any, Any]):
-    """A record, by uid or as references are shown: active, and visible to the user of the context's access."""
+    """Reads a reference to an active record that the user sees: its uid, or the object that shows a reference."""
 
     default_error_messages = {
         **_EMPTY_MESSAGES,
@@ -224,7 +226,7 @@ class ReferenceInput(serializers.Field[Any, Any, Any, Any]):
         self.field = field
 
     def to_internal_value(self, data: Any) -> Any:
-        uid = read_uid(data)
+        uid = read_reference(data)
         if uid is None:
             self.fail("invalid")
         access: ObjectAccess = self.context["access"]
@@ -239,25 +241,21 @@ class ReferenceInput(serializers.Field[Any, Any, Any, Any]):
         return show_value(value)
 
 
-def read_uid(data: Any) -> UUID | None:
-    """The uid that a reference names, by itself or as references are shown; None if it names none."""
+def read_reference(data: Any) -> UUID | None:
+    """Return the uid in a reference, which is a uid or an object with `uid__sys`; None if it holds no valid uid."""
     text = data.get("uid__sys") if isinstance(data, dict) else data
-    try:
-        uid = UUID(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
+    uid = read_uid(text) if isinstance(text, str) else None
     return uid if str(uid) == str(text).lower() else None
 
 
 def build_input_field(*, shape: ObjectShape, field: ObjectField) -> serializers.Field[Any, Any, Any, Any]:
-    """What reads values of a field that users write."""
+    """Build the serializer field that reads values of a field that users can set."""
     required = is_required(shape=shape, field=field)
     common: dict[str, Any] = {"required": required, "allow_null": not required, "help_text": _describe(field)}
     if field.kind == FieldKind.REFERENCE:
         return ReferenceInput(field=field, **common)
     if field.kind == FieldKind.PICKLIST:
-        choices = [(each.api_name, each.label) for each in shape.types.values()]
-        return PicklistInput(choices=choices if field.api_name == "object_type__v" else list(field.choices), **common)
+        return PicklistInput(choices=shape.list_choices(field), **common)
     if field.kind in _PLAIN:
         return _PLAIN[field.kind](_find_model_field(shape=shape, field=field), common)
     return TextInput(max_length=field.max_length, allow_blank=not required, **common)
@@ -278,8 +276,8 @@ _PLAIN: Mapping[FieldKind, Callable[[Any, dict[str, Any]], serializers.Field[Any
 
 
 def is_required(*, shape: ObjectShape, field: ObjectField) -> bool:
-    """Whether every new record has to be given a value: nothing else fills the field."""
-    if field.api_name == "object_type__v":
+    """Whether a new record must be sent with a value, because nothing else fills the field."""
+    if field.api_name == OBJECT_TYPE:
         return len([each for each in shape.types.values() if each.is_active and not each.origin]) > 1
     model_field = _find_model_field(shape=shape, field=field)
     has_default = model_field is not None and model_field.has_default()

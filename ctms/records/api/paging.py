@@ -1,4 +1,4 @@
-"""Pages of lists, by the parameters that the lists of the study teams' pages have."""
+"""Pages of lists for the API, with the same parameters as the study teams' lists."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from rest_framework.request import Request
 
 from ctms.records.access import ObjectAccess
 from ctms.records.api.serializers import show_records
-from ctms.records.listing import COLUMNS, CURSOR, QUERY, SIZE, VIEW, InvalidListError, ListQuery, read_list
-from ctms.records.paging import COUNT_CAP, count_capped, cut_page
-from ctms.records.values import select_references
+from ctms.records.fields.values import select_references
+from ctms.records.lists.keyset_pagination import COUNT_CAP, count_capped, cut_page
+from ctms.records.lists.query import COLUMNS, CURSOR, QUERY, SIZE, VIEW, InvalidListError, ListQuery, read_list
 
 DEFAULT_SIZE, LARGEST_SIZE = 50, 200
 
 
 def build_page(*, request: Request, access: ObjectAccess) -> dict[str, Any]:
-    """The page of the list that the request's parameters describe.
+    """Build the page of the list that the request's parameters describe.
 
     Raises InvalidListError naming every parameter that cannot be understood, and InvalidCursorError.
     """
@@ -46,7 +46,7 @@ def _read_query(*, access: ObjectAccess, parameters: QueryDict) -> tuple[ListQue
         if name in parameters:
             problems[name] = ["This is a parameter of pages. Leave it out."]
     for name in set(parameters).difference((QUERY, CURSOR)):
-        # A page's form sends every filter; a program that sends an empty one has lost its value.
+        # The list page's form sends unused filters empty; a program that sends one empty has lost its value.
         if "" in parameters.getlist(name):
             problems[name] = ["Give a value, or leave it out."]
     text = parameters.get(SIZE, str(DEFAULT_SIZE))

@@ -1,4 +1,4 @@
-"""Reading bodies: JSON, of bounded size, without what only Python takes for JSON."""
+"""Reads JSON bodies of bounded size, and refuses what only Python accepts as JSON, such as NaN."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST_BODY = 1024 * 1024  # bytes
 
 
 class BoundedJSONParser(BaseParser):
-    """Reads at most `LARGEST_BODY`, whatever length the caller declares."""
+    """Reads at most `LARGEST_BODY` bytes, whatever length the caller declares."""
 
     media_type = "application/json"
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: the one view set of the records, told once for every object, as it is configured now."""
+"""Generates the OpenAPI document: describes the one view set for every object as it is configured now."""
 
 from __future__ import annotations
 
@@ -19,9 +19,15 @@ from ctms.records.access import ObjectAccess
 from ctms.records.api.errors import MEDIA_TYPE, PROBLEM
 from ctms.records.api.paging import DEFAULT_SIZE, LARGEST_SIZE
 from ctms.records.api.serializers import PageSerializer, RecordInputSerializer, RecordSerializer
-from ctms.records.filters import CONTAINS, EMPTY, WITHIN, list_filter_names, list_picklist_choices, split_parameter
-from ctms.records.listing import CURSOR, QUERY, SIZE, SORT, can_sort
-from ctms.records.periods import PERIOD_CHOICES
+from ctms.records.fields.date_ranges import PERIOD_CHOICES
+from ctms.records.lists.filters import (
+    CONTAINS,
+    EMPTY,
+    WITHIN,
+    list_filter_names,
+    split_parameter,
+)
+from ctms.records.lists.query import CURSOR, QUERY, SIZE, SORT, can_sort
 from ctms.records.requests import get_user
 
 _PLACEHOLDER = "{object_name}"
@@ -110,12 +116,12 @@ _IF_MATCH = OpenApiParameter(
 
 
 def build_refusals(*codes: int) -> dict[Any, Any]:
-    """Problem details for each of the status codes, as drf-spectacular takes them."""
+    """Return the problem response of each status code, in the form that drf-spectacular takes."""
     return {(code, MEDIA_TYPE): OpenApiResponse(PROBLEM, description=_REFUSALS[code]) for code in codes}
 
 
 class RecordSchema(AutoSchema):
-    """An operation on the records of one object: that of the view's `access`, which the generator has put there."""
+    """Describes an operation on the records of one object: that of the view's `access`, which the generator sets."""
 
     view: Any
 
@@ -156,7 +162,7 @@ class RecordSchema(AutoSchema):
         if isinstance(serializer, RecordInputSerializer):
             schema["additionalProperties"] = False
             if serializer.partial:
-                # What the Vault fills may be sent back as it was read.
+                # A client may send back unchanged the values that the Vault fills.
                 output = RecordSerializer(shape=serializer.shape)
                 shown = super()._map_serializer(output, "response")  # type: ignore[no-untyped-call]
                 schema["properties"] = shown["properties"] | schema["properties"]
@@ -170,9 +176,9 @@ class RecordSchema(AutoSchema):
 
 
 class VaultSchemaGenerator(SchemaGenerator):
-    """Tells the operations on records for each object of the study teams, with the filters that the reader can use."""
+    """Describes the operations on records for each object of the study teams, with the filters the reader can use."""
 
-    # Without a reader, on the command line: all that there are.
+    # On the command line nobody is logged in: describe all objects.
     user = User(is_superuser=True)
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:  # noqa: FBT001, FBT002  drf-spectacular's signature
@@ -196,7 +202,7 @@ class VaultSchemaGenerator(SchemaGenerator):
 
 
 def list_parameters(access: ObjectAccess) -> list[OpenApiParameter]:
-    """What the list of an object understands: filters, search, order and place."""
+    """List the parameters of an object's list: filters, search, order and cursor."""
     names = [name for name, each in access.shape.fields.items() if can_sort(access=access, field=each)]
     return [
         OpenApiParameter(QUERY, str, description="Words that are all found in the fields that are searched."),
@@ -242,7 +248,7 @@ def _describe_filter(*, shape: ObjectShape, field: ObjectField, suffix: str) -> 
     if suffix == CONTAINS:
         return _WORD
     if field.kind == FieldKind.PICKLIST:
-        return {"type": "string", "enum": [name for name, _ in list_picklist_choices(shape=shape, field=field)]}
+        return {"type": "string", "enum": [name for name, _ in shape.list_choices(field)]}
     if field.kind == FieldKind.REFERENCE and field.reference is not User:
         return {"type": "string", "format": "uuid"}
     return dict(_OF_KINDS.get(field.kind, _WORD))

@@ -1,6 +1,6 @@
-"""Records of any object as JSON: made from what the object is now, with no code of its own for any of them.
+"""Serializers for records of any object, built from the object's present configuration without code for any one.
 
-Keys are API names. What was read may be sent back: a value that is as it was is left alone, whoever fills the field.
+Keys are API names. A client may send back a whole record: values that did not change are ignored, even read-only ones.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from rest_framework import serializers
 from rest_framework.settings import api_settings
 
 from ctms.configuration.choices import FieldKind
-from ctms.configuration.fields import ObjectField
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
-from ctms.records.api.fields import OutputField, UidInput, build_input_field, read_uid
-from ctms.records.values import ValueReader
+from ctms.records.api.fields import OutputField, UidInput, build_input_field, read_reference
+from ctms.records.fields.values import ValueReader
 
-UID, VERSION, OBJECT_TYPE = "uid__sys", "version", "object_type__v"
+UID, VERSION = "uid__sys", "version"
 
 
 class RecordSerializer(serializers.Serializer[Any]):
-    """A record with all fields of its object; null where it has no value."""
+    """Shows a record with all fields of its object; null for a field without a value."""
 
     def __init__(self, instance: Any = None, *, shape: ObjectShape, **kwargs: Any) -> None:
         super().__init__(instance, **kwargs)
@@ -54,9 +54,9 @@ class PageSerializer(serializers.Serializer[Any]):
 
 
 class RecordInputSerializer(serializers.Serializer[Any]):
-    """Values of a record, by API name.
+    """Reads values of a record, by API name.
 
-    `validated_data` are those that differ from the record's, as the services take them: references as records.
+    `validated_data` holds only values that differ from the record's, references as model instances.
     """
 
     def __init__(
@@ -80,8 +80,9 @@ class RecordInputSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            message = "Send a JSON object: names of fields with their values."
-            raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [message]})
+            raise serializers.ValidationError(
+                {api_settings.NON_FIELD_ERRORS_KEY: ["Send a JSON object: names of fields with their values."]}
+            )
         shown = show_record(record=self.instance, access=self.context["access"]) if self.instance is not None else {}
         changed: dict[str, Any] = {}
         errors: dict[str, Any] = {}
@@ -105,7 +106,7 @@ class RecordInputSerializer(serializers.Serializer[Any]):
 
     def _is_same(self, *, field: ObjectField | None, value: Any, shown: Any) -> bool:
         if isinstance(shown, dict):
-            uid = read_uid(value)
+            uid = read_reference(value)
             return uid is not None and str(uid) == shown["uid__sys"]
         if field is not None and field.kind == FieldKind.DATETIME and shown is not None:
             return _is_same_moment(value=value, shown=shown)
@@ -113,12 +114,12 @@ class RecordInputSerializer(serializers.Serializer[Any]):
 
 
 def show_record(*, record: Any, access: ObjectAccess) -> dict[str, Any]:
-    """A record as JSON has it."""
+    """Convert a record to JSON."""
     return show_records(records=[record], access=access)[0]
 
 
 def show_records(*, records: list[Any], access: ObjectAccess) -> list[dict[str, Any]]:
-    """Records as JSON has them. People in custom fields are read at once."""
+    """Convert records to JSON. Users in custom fields are loaded in one statement for all records."""
     reader = ValueReader(access=access).load(records=records, fields=access.shape.fields.values())
     output = RecordSerializer(shape=access.shape, context={"reader": reader})
     return [output.to_representation(record) for record in records]

@@ -1,4 +1,4 @@
-"""Addresses of the REST API: one set for every object."""
+"""URLs of the REST API, the same for every object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ctms.records.api.views import CatalogueView, NothingHereView, RecordViewSet
 
 
 class AnythingConverter(StringConverter):
-    """All that is left of an address, line feeds included."""
+    """Matches the whole rest of a path, line feeds included."""
 
     regex = "(?s:.*)"
 

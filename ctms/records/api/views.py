@@ -18,22 +18,23 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from ctms.audit.selectors import is_uid_known
+from ctms.configuration.fields import OBJECT_TYPE
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.api.catalogue import CATALOGUE, describe_objects
 from ctms.records.api.errors import ExistsError
 from ctms.records.api.etags import format_etag, require_match
-from ctms.records.api.fields import read_uid
+from ctms.records.api.fields import read_reference
 from ctms.records.api.paging import build_page
 from ctms.records.api.schema import RecordSchema, build_refusals
-from ctms.records.api.serializers import OBJECT_TYPE, UID, RecordInputSerializer, show_record
+from ctms.records.api.serializers import UID, RecordInputSerializer, show_record
 from ctms.records.requests import build_actor, get_record_or_404, get_user, open_object_or_404
-from ctms.records.services import build_record, delete_with_parts, write_values
+from ctms.records.writing.services import build_record, delete_with_parts, write_values
 
 _SOURCE = "api"
 
 
 class UncachedView(APIView):
-    """What is read is kept by no browser and no proxy."""
+    """A view whose responses no browser or proxy may cache."""
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
@@ -86,7 +87,7 @@ class RecordViewSet(UncachedView, ViewSet):
                 references_are_checked=True,
             )
         except ValidationError:
-            # Perhaps of two that were sent at once, this is the second.
+            # Another request may have created the same record in between; then the answer is that it exists.
             _refuse_existing(access=access, body=request.data)
             raise
         return _answer(access=access, record=record, code=status.HTTP_201_CREATED)
@@ -128,7 +129,7 @@ class RecordViewSet(UncachedView, ViewSet):
 
 
 class NothingHereView(UncachedView):
-    """Every other address of the API, so that its refusals look alike."""
+    """Answers every other path of the API with a 404 in the API's own shape."""
 
     schema = None
 
@@ -143,7 +144,7 @@ def _get_record(*, access: ObjectAccess, uid: UUID) -> Any:
 
 
 def _choose_type(*, access: ObjectAccess, values: dict[str, Any]) -> str:
-    """The object type that is given, or else the only one that there is to choose."""
+    """Return the given object type, or the only one that the user can create."""
     if OBJECT_TYPE in values or not access.vault_object.object_types:
         return str(values.get(OBJECT_TYPE, ""))
     names = [each.api_name for each in access.list_creatable_types()]
@@ -153,18 +154,18 @@ def _choose_type(*, access: ObjectAccess, values: dict[str, Any]) -> str:
 
 
 def _refuse_existing(*, access: ObjectAccess, body: Any) -> None:
-    """Raise ExistsError for a request that was sent before, whatever became of what it refers to."""
+    """Raise ExistsError if a record of the body's uid or external id exists, or existed with that uid."""
     named = body if isinstance(body, dict) else {}
     uid, external_id = named.get(UID), named.get("external_id__v")
     claimed = Q(pk__in=())
-    if isinstance(uid, str) and read_uid(uid):
+    if isinstance(uid, str) and read_reference(uid):
         claimed |= Q(uid=uid)
     if isinstance(external_id, str) and external_id.strip() and external_id.isprintable():
         claimed |= Q(external_id=external_id.strip())
     existing = access.vault_object.model._base_manager.filter(claimed).first()
     if existing is None:
-        if isinstance(uid, str) and (read := read_uid(uid)) and is_uid_known(read):
-            # Its history, and what was sent of it, would pass for the new record's.
+        if isinstance(uid, str) and (read := read_reference(uid)) and is_uid_known(read):
+            # The history and the transfers of a deleted record would appear as the new record's.
             raise ExistsError(
                 f"uid__sys: {uid} is or was the uid of another record; nothing was saved. Send a new UUID, or leave "
                 "it out.",

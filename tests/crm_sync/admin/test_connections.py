@@ -1,4 +1,4 @@
-"""Connections in the admin, with what the transfer knows of them."""
+"""What the transfer adds to connections in the admin: health, deletion, and a warning about host names."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def add_run(connection: Connection, state: RunState) -> JobRun:
 
 
 def create_failing(**values: Any) -> Connection:
-    """A connection with one open exception, a dismissed one, and a run that failed."""
+    """Create a connection with an open exception, a dismissed one, and a failed run."""
     message = create_exception_message(status=RecordStatus.ACTIVE)
     create_exception_item(message=message, dismissed_at=get_now(), dismissal_reason="Known", key=str(uuid.uuid4()))
     create_exception_item(message=message, error_type=ErrorType.MATCHING, key=str(uuid.uuid4()))
@@ -70,7 +70,7 @@ def create_failing(**values: Any) -> Connection:
 
 # -- The list ---------------------------------------------------------------------------------------
 def read_rows(client: Client) -> dict[str, list[str]]:
-    """Texts of the columns of the list, by the connection's name."""
+    """Return the texts of the list's columns by name of the connection."""
     page = client.get(LIST)
     model_admin, changelist = page.context["cl"].model_admin, page.context["cl"]
     return {

@@ -1,22 +1,26 @@
-"""What admins do about user exceptions: Retry now and Dismiss, of one item, of several, of a message; and who may."""
+"""Retry now and Dismiss, for one item, several items and a message, and the permissions for them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from connections.permissions import MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.models import JobRun
 from exceptions_log.choices import ErrorType
-from exceptions_log.models import ExceptionItem, ExceptionMessage
-from exceptions_log.selectors import list_dismissed_items
+from exceptions_log.dismissals import dismiss_problem
+from exceptions_log.models import ExceptionItem
+from exceptions_log.selectors import list_dismissed_items, list_open_items
 from tests.admin_forms import list_messages, log_in_admin
 from tests.admin_rows import create_exception_item, create_exception_message, get_integration
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -122,13 +126,13 @@ def test_several_items_start_one_transfer_of_each_connection(client: Client) -> 
     assert len(list_messages(page)) == 2
 
 
-def test_items_of_earlier_runs_start_nothing(client: Client) -> None:
+def test_items_that_were_resolved_start_nothing(client: Client) -> None:
     log_in_admin(client)
     item = create_exception_message(status=RecordStatus.INACTIVE).items.get()
 
     page = post_list_action(client, "retry_selected", item, query="?shown=all")
 
-    assert list_messages(page)[0].startswith("Nothing was started: these items are of earlier runs.")
+    assert list_messages(page)[0].startswith("Nothing was started: these items were resolved by later runs.")
     assert list_started() == []
     assert list_offered(client, f"{ITEMS}{item.pk}/change/") == []
 
@@ -144,7 +148,7 @@ def test_a_message_is_retried_as_a_whole(client: Client) -> None:
     assert client.post(url).status_code == 302
 
     assert [label for label, _, _ in list_started()] == [get_integration(message).connection.name]
-    ExceptionMessage.objects.filter(pk=message.pk).update(status=RecordStatus.INACTIVE)
+    message.items.update(resolved_at=get_now())
     assert list_offered(client, f"{MESSAGES}{message.pk}/change/") == []
 
 
@@ -229,6 +233,68 @@ def test_retry_now_takes_a_dismissal_back(client: Client) -> None:
     assert len(list_started()) == 1
 
 
+# -- All of one problem ---------------------------------------------------------------------------
+def create_problem() -> list[ExceptionItem]:
+    """Create three items with the same cause."""
+    first = create_item(cause="No account.")
+    return [first, *(create_exception_item(message=first.message, cause="No account.") for _ in range(2))]
+
+
+def test_all_items_of_a_problem_are_dismissed_with_one_reason(client: Client) -> None:
+    log_in_admin(client)
+    items = create_problem()
+    other = create_exception_item(message=items[0].message, cause="Too long.")
+    elsewhere = create_item(cause="No account.")
+    url = f"{ITEMS}{items[0].pk}/dismiss-problem/"
+    assert url in client.get(ITEMS).content.decode()
+
+    assert client.get(url).context["title"] == "Dismiss 3 items"
+    assert client.post(url, {"reason": " "}).context["form"].errors
+    page = client.post(url, {"reason": "Test persons"}, follow=True)
+
+    assert list_messages(page) == ["3 items were dismissed."]
+    assert set(list_dismissed_items()) == set(items)
+    assert {entry.record_uid for entry in AuditEntry.objects.filter(reason="Test persons")} == {
+        item.uid for item in items
+    }
+    assert set(list_open_items()) == {other, elsewhere}
+    refused = client.post(url, {"reason": "Again"}).context["form"].non_field_errors()
+    assert refused == ["Nothing of this problem is open any more, so there is nothing to dismiss."]
+
+
+def test_a_problem_of_a_whole_integration_is_not_dismissed(client: Client) -> None:
+    log_in_admin(client)
+    whole = create_item(key="integration:call_inbound", cause="No log-in.", name="NA: CRM Call Inbound")
+    page = client.get(f"{ITEMS}?problem={whole.pk}").content.decode()
+    assert f"{ITEMS}{whole.pk}/retry-problem/" in page
+    assert f"{ITEMS}{whole.pk}/dismiss-problem/" not in page
+    client.post(f"{ITEMS}{whole.pk}/dismiss-problem/", {"reason": "No matter"})
+    assert list_dismissed_items().count() == 0
+
+
+def test_a_problem_is_retried_by_one_transfer(client: Client) -> None:
+    log_in_admin(client)
+    items = create_problem()
+    url = f"{ITEMS}{items[1].pk}/retry-problem/"
+    asked = client.get(url)
+    assert asked.context["title"] == "Retry 3 items now"
+    assert "“No account.” What fails is taken up by every run." in asked.content.decode()
+    assert client.post(url).status_code == 302
+    assert [label for label, _, _ in list_started()] == [str(items[0].message.connection)]
+
+
+def test_dismissing_a_problem_takes_as_many_statements_for_many_items_as_for_few(client: Client) -> None:
+    def count(items: int) -> int:
+        first = create_item(cause="No account.")
+        for _ in range(items - 1):
+            create_exception_item(message=first.message, cause="No account.")
+        with CaptureQueriesContext(connection) as queries:
+            dismiss_problem(item=first, reason="Known", actor=build_admin_actor())
+        return len(queries)
+
+    assert count(40) == count(2)
+
+
 # -- Who may --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("permission", [MANAGE_INTEGRATIONS, MANAGE_CONNECTIONS])
 def test_who_manages_integrations_may_do_both(client: Client, permission: str) -> None:
@@ -251,6 +317,8 @@ def test_reading_shows_the_items_and_does_nothing_to_them(client: Client, permis
     for url in (
         f"{ITEMS}{item.pk}/retry-now/",
         f"{ITEMS}{item.pk}/dismiss/",
+        f"{ITEMS}{item.pk}/retry-problem/",
+        f"{ITEMS}{item.pk}/dismiss-problem/",
         f"{MESSAGES}{item.message_id}/retry-all/",
     ):
         assert client.get(url).status_code == 403
@@ -267,10 +335,3 @@ def test_managing_integrations_without_reading_the_items_is_not_enough(client: C
     for url in (ITEMS, f"{ITEMS}{item.pk}/retry-now/", f"{ITEMS}{item.pk}/dismiss/"):
         assert client.post(url, {"reason": "A test person"}).status_code == 403
     assert (list_started(), list_dismissed_items().count()) == ([], 0)
-
-
-def test_an_item_of_a_draft_is_out_of_reach(client: Client) -> None:
-    log_in_admin(client)
-    item = create_exception_message(is_draft=True).items.get()
-    for action in ("retry-now", "dismiss"):
-        assert client.post(f"{ITEMS}{item.pk}/{action}/", {"reason": "x"}).status_code == 403

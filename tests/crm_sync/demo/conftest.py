@@ -24,7 +24,7 @@ def use_demo_directory(directory: Path) -> Iterator[None]:
 @pytest.fixture
 def small_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: None) -> Iterator[Path]:
     """An empty Vault, whose demonstration data will have 400 activities; the directory of its files."""
-    monkeypatch.setattr("crm_sync.demo.logbook.ACTIVITY_COUNT", FEW_ACTIVITIES)
+    monkeypatch.setattr("crm_sync.demo.dataset.logbook.ACTIVITY_COUNT", FEW_ACTIVITIES)
     with use_demo_directory(tmp_path):
         yield tmp_path
 

@@ -7,9 +7,9 @@ from typing import Any
 from django.db.models import ForeignKey
 
 from activities.models import Activity
-from crm_sync.demo.crm import ORGANISATIONS, get_data_file
 from crm_sync.demo.data import get_sandbox_directory
-from crm_sync.sandbox.organisation import Organisation
+from crm_sync.demo.dataset.crm import ORGANISATIONS, get_data_file
+from crm_sync.sandbox.data.organisation import Organisation
 from ctms.accounts.models import User
 from ctms.clinical.models import (
     MonitoringEvent,

@@ -20,19 +20,19 @@ from pytest_django import DjangoDbBlocker
 from activities.choices import Channel
 from activities.models import Activity
 from connections.models import Connection, ConnectionAuthorization, CrmConnectionIdentifierMapping
-from crm_sync.demo.crm import ORGANISATIONS, OrganisationPlan, get_data_file, read_integration_login
 from crm_sync.demo.data import DemoDataError, get_logins_path, get_sandbox_directory, load_demo_data
-from crm_sync.demo.expectations import (
+from crm_sync.demo.dataset.crm import ORGANISATIONS, OrganisationPlan, get_data_file, read_integration_login
+from crm_sync.demo.dataset.expectations import (
     LONG_SUBJECT,
     PLANTED_PEOPLE,
     UNKNOWN_ACCOUNT_CALL,
     list_expected_exceptions,
 )
-from crm_sync.demo.identity import EMEA, NA
+from crm_sync.demo.dataset.identity import EMEA, NA
+from crm_sync.demo.dataset.trials import WITHDRAWN_STUDY_NUMBER
 from crm_sync.demo.logins import CRA_STUDIES
-from crm_sync.demo.trials import WITHDRAWN_STUDY_NUMBER
 from crm_sync.jobs import TRANSFER_JOB_KEY
-from crm_sync.sandbox.organisation import Organisation
+from crm_sync.sandbox.data.organisation import Organisation
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
 from ctms.audit.models import AuditEntry

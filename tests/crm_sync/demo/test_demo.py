@@ -19,8 +19,8 @@ import requests
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from crm_sync.demo.command import Ports, build_environment
 from crm_sync.demo.processes import is_port_free
-from crm_sync.management.commands.demo import Ports, build_environment
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -79,6 +79,27 @@ def list_processes(*, directory: Path) -> list[str]:
     return sorted(found)
 
 
+def list_parents(*, directory: Path, name: str) -> list[psutil.Process]:
+    """The running workers of this name, without their children."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            is_named = process.environ().get("VAULT_VAR_DIR") == str(directory) and name in process.cmdline()
+            if is_named and name not in psutil.Process(process.ppid()).cmdline():
+                found.append(process)
+        except psutil.Error:  # it has ended meanwhile, or is another user's
+            continue
+    return found
+
+
+def plant_empty_messages(*, directory: Path) -> None:
+    """Leave what a full disk leaves: a message without content for each worker, and a queue's table without content."""
+    for queue in ("ticks", "celery", "transfers"):
+        (directory / "queue" / f"0_empty.{queue}.msg").touch()
+    (directory / "queue-control" / "ticks.exchange").write_bytes(b"")
+
+
+@pytest.mark.reliability
 @pytest.mark.timeout(600)
 def test_everything_starts_transfers_and_stops_and_starts_again_with_what_it_had(tmp_path: Path) -> None:
     web_port, crm_port = find_free_ports()
@@ -91,10 +112,17 @@ def test_everything_starts_transfers_and_stops_and_starts_again_with_what_it_had
             requests.get(f"http://127.0.0.1:{port}{path}", timeout=30).status_code
             for port, path in [(web_port, "/login/"), (web_port, "/admin/"), (crm_port, "/"), (crm_port + 1, "/")]
         ]
+        plant_empty_messages(directory=tmp_path)
+        (ticking,) = list_parents(directory=tmp_path, name="ticks@localhost")
+        ticking.kill()
+        read_until(process=process, text="ticks ended by itself by signal 9. Starting it again")
+        ticked = read_until(process=process, text="Task jobs.dispatch_due")
+        statuses.append(requests.get(f"http://127.0.0.1:{web_port}/login/", timeout=30).status_code)
         process.send_signal(signal.SIGINT)
         process.communicate()
 
-    assert statuses == [200, 200, 200, 200]
+    assert "ended by itself" not in ticked
+    assert statuses == [200, 200, 200, 200, 200]
     for part in ("crm_sandbox", "gunicorn", "celery --quiet --app ctms worker", "celery --quiet --app ctms beat"):
         assert any(part in command for command in running), part
     assert process.returncode == 0
@@ -114,6 +142,7 @@ def test_everything_starts_transfers_and_stops_and_starts_again_with_what_it_had
     assert list_processes(directory=tmp_path) == []
 
 
+@pytest.mark.integration
 def test_a_taken_port_is_named_with_its_option_and_nothing_is_started(tmp_path: Path) -> None:
     web_port, crm_port = find_free_ports()
     with (

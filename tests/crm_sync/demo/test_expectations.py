@@ -11,12 +11,12 @@ import pytest
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from connections.models import Connection
-from crm_sync.demo.crm import CALL_TO_DELETE
 from crm_sync.demo.data import get_sandbox_directory, load_demo_data, plant_later_changes
-from crm_sync.demo.expectations import CRM_SUBJECT_LENGTH, LONG_SUBJECT, list_expected_exceptions
-from crm_sync.demo.subjects import DELETED_SUBJECT, EDITED_SUBJECT_AFTERWARDS
-from crm_sync.demo.trials import WITHDRAWN_STUDY_NUMBER
-from crm_sync.sandbox.running import RunningSandbox
+from crm_sync.demo.dataset.crm import CALL_TO_DELETE
+from crm_sync.demo.dataset.expectations import CRM_SUBJECT_LENGTH, LONG_SUBJECT, list_expected_exceptions
+from crm_sync.demo.dataset.subjects import DELETED_SUBJECT, EDITED_SUBJECT_AFTERWARDS
+from crm_sync.demo.dataset.trials import WITHDRAWN_STUDY_NUMBER
+from crm_sync.sandbox.serving.running import RunningSandbox
 from exceptions_log.models import ExceptionItem
 from tests.admin_rows import get_integration
 from tests.crm_sync.demo.conftest import FEW_ACTIVITIES

@@ -11,8 +11,8 @@ import time_machine
 
 from connections.models import Connection, ConnectionAuthorization
 from crm_sync.demo import data
-from crm_sync.demo.crm import ORGANISATIONS, read_integration_login
 from crm_sync.demo.data import DemoDataError, get_sandbox_directory, is_demo_data_loaded, load_demo_data
+from crm_sync.demo.dataset.crm import ORGANISATIONS, read_integration_login
 from ctms.audit.models import AuditEntry
 from ctms.clinical.models import Person, Study
 from tests.crm_sync.demo.conftest import FEW_ACTIVITIES

@@ -26,6 +26,8 @@ from crm_sync.demo.processes import (
     wait_until_answering,
 )
 
+pytestmark = pytest.mark.integration
+
 FOREVER = "import time\nwhile True: time.sleep(60)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\n{FOREVER}"
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -145,6 +147,38 @@ def test_a_process_that_ends_without_error_is_missed_as_well() -> None:
         await supervisor.start(name="brief", command=python(""))
 
     assert tell(story, stay=True) == "ProcessesError: brief ended by itself with exit code 0\n"
+
+
+def test_a_process_that_is_kept_is_started_again_when_it_dies_and_no_other_ends(tmp_path: Path) -> None:
+    pids: list[int] = []
+    lives = []
+
+    async def story(supervisor: Supervisor) -> None:
+        await supervisor.start(name="web", command=python(f"print('up', flush=True)\n{FOREVER}"))
+        await supervisor.keep(name="worker", command=forking(parent=FOREVER, child=f"print(1, flush=True)\n{FOREVER}"))
+        for _ in range(2):
+            pids.extend(await read_pids(tmp_path))
+            (tmp_path / "pids").unlink()
+            lives.append(list_alive(pids[-2:]) == pids[-2:])
+            os.kill(pids[-2], signal.SIGKILL)
+        pids.extend(await read_pids(tmp_path))
+        assert not supervisor.first_end.done()
+
+    output = tell(story, directory=tmp_path)
+    assert output.count("demo     | worker ended by itself by signal 9. Starting it again\n") == 2
+    assert "ProcessesError" not in output
+    assert (lives, len(pids), list_left(pids)) == ([True, True], 6, [])
+
+
+def test_a_kept_process_that_cannot_be_started_again_is_named(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nrm program\n")
+    program.chmod(0o700)
+
+    async def story(supervisor: Supervisor) -> None:
+        await supervisor.keep(name="worker", command=[program])
+
+    assert "ProcessesError: worker could not be started: " in tell(story, stay=True, directory=tmp_path)
 
 
 def test_the_death_of_a_parent_is_seen_although_its_child_holds_the_output_and_the_child_is_ended(

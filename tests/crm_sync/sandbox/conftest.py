@@ -1,4 +1,4 @@
-"""A sandbox served over real sockets, and a plain HTTP client that is logged in to it."""
+"""Fixtures: a sandbox served over real sockets, and a plain HTTP client that is logged in to it."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ import pytest
 import requests
 
 from crm_sync.sandbox import Organisation, RunningSandbox
-from crm_sync.sandbox.certificates import ServerCertificate, write_certificates
+from crm_sync.sandbox.serving.certificates import ServerCertificate, write_certificates
 
 NODE_IS_MISSING = shutil.which("node") is None or shutil.which("npm") is None
 collect_ignore = ["test_jsforce.py"] if NODE_IS_MISSING else []
 
 
 def pytest_report_collectionfinish() -> list[str]:
-    """Say aloud what is not run."""
+    """Report the tests that are not collected."""
     return ["jsforce is not tried: node and npm are not installed here"] if NODE_IS_MISSING else []
 
 
@@ -46,7 +46,7 @@ class Api:
         return self.session.delete(self.url(path), timeout=30, **arguments)
 
     def query(self, soql: str, *, path: str = "/query", **headers: str) -> dict[str, Any]:
-        """Return the answer of a query, which must succeed."""
+        """Return the answer of a query. Asserts that it succeeds."""
         response = self.get(path, params={"q": soql}, headers=headers)
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
@@ -60,7 +60,7 @@ class Api:
         ]
 
     def create(self, name: str, **values: Any) -> str:
-        """Create a record, which must succeed, and return its id."""
+        """Create a record and return its id. Asserts that it succeeds."""
         response = self.post(f"/sobjects/{name}", json=values)
         assert response.status_code == 201, response.text
         return str(response.json()["id"])
@@ -76,6 +76,11 @@ def log_in(sandbox: RunningSandbox) -> str:
     )
     assert response.status_code == 200, response.text
     return str(response.json()["access_token"])
+
+
+def control(sandbox: RunningSandbox, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
+    """Return the answer of the sandbox's own interface below `/_sandbox/`."""
+    return requests.request(method, f"{sandbox.base_url}/_sandbox/{path}", json=body, timeout=30)
 
 
 def describe_error(response: requests.Response) -> tuple[int, str]:

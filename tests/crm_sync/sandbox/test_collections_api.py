@@ -21,7 +21,7 @@ def make_studies(*pairs: tuple[str | None, Any]) -> list[dict[str, Any]]:
 
 
 def list_outcomes(results: list[dict[str, Any]]) -> list[Any]:
-    """Return per row: created, updated, or the error codes."""
+    """Return for each row whether it was created or updated, or its error codes."""
     return [
         ("created" if result.get("created") else "done") if result["success"] else result["errors"][0]["statusCode"]
         for result in results

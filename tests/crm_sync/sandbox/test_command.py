@@ -1,4 +1,4 @@
-"""The management command, as a process of its own."""
+"""The management command crm_sandbox, run as a process of its own."""
 
 import json
 import signal
@@ -16,8 +16,10 @@ import requests
 from django.core.management import CommandError, call_command
 
 from crm_sync.sandbox import RunningSandbox
-from crm_sync.sandbox.certificates import write_certificates
-from crm_sync.sandbox.server import bind_socket
+from crm_sync.sandbox.serving.certificates import write_certificates
+from crm_sync.sandbox.serving.server import bind_socket
+
+pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -35,7 +37,7 @@ def find_port_pair() -> int:
 
 
 def start_command(*arguments: str) -> subprocess.Popen[str]:
-    """Start ``manage.py crm_sandbox``."""
+    """Start `manage.py crm_sandbox`."""
     return subprocess.Popen(
         [sys.executable, "manage.py", "crm_sandbox", *arguments],
         cwd=ROOT,
@@ -47,7 +49,7 @@ def start_command(*arguments: str) -> subprocess.Popen[str]:
 
 @contextmanager
 def running_command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the command and make sure that it is gone afterwards."""
+    """Run the command and make sure that it has ended afterwards."""
     process = start_command(*arguments)
     try:
         yield process

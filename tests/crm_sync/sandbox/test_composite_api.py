@@ -1,4 +1,4 @@
-"""Several requests in one."""
+"""Composite requests, batches and trees: several requests in one."""
 
 # ruff: noqa: S608  SOQL with ids the CRM gave out
 

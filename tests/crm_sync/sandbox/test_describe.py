@@ -1,4 +1,4 @@
-"""What the organisation tells about itself."""
+"""Descriptions of objects and fields."""
 
 # ruff: noqa: S608  SOQL with described names
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_sync.sandbox.schema import OBJECTS
+from crm_sync.sandbox.data.schema import OBJECTS
 from tests.crm_sync.sandbox.conftest import Api
 
 

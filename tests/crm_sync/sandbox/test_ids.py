@@ -1,8 +1,8 @@
-"""Record identifiers."""
+"""Record ids and their checksums."""
 
 import pytest
 
-from crm_sync.sandbox.ids import build_id, compute_checksum, encode_base62, normalise_id
+from crm_sync.sandbox.data.ids import build_id, compute_checksum, encode_base62, normalise_id
 
 
 @pytest.mark.parametrize(

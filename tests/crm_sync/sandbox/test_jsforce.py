@@ -1,4 +1,4 @@
-"""jsforce, unchanged, against the sandbox. Needs node and npm; installed once under var/."""
+"""The client jsforce, unchanged, works with the sandbox. Needs node and npm; it is installed once under var/."""
 
 import fcntl
 import json
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from crm_sync.sandbox import RunningSandbox
+
+pytestmark = pytest.mark.integration
 
 JSFORCE = "3.10.16"
 SCRIPT = Path(__file__).with_name("jsforce_client.mjs")
@@ -43,7 +45,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def seen(sandbox: RunningSandbox, jsforce_directory: Path) -> dict[str, Any]:
-    """Return what the script saw."""
+    """Return the results of the script."""
     user, app = sandbox.user, sandbox.connected_app
     log_in = {
         "baseUrl": sandbox.base_url,

@@ -1,12 +1,15 @@
 """Misbehaviour on request."""
 
+import socket
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
 import requests
 
 from crm_sync.sandbox import RunningSandbox
-from tests.crm_sync.sandbox.conftest import Api, describe_error
+from crm_sync.sandbox.errors import LOG_IN_REFUSALS
+from tests.crm_sync.sandbox.conftest import Api, describe_error, log_in
 
 UPSERT = "/composite/sobjects/Account/External_ID_vod__c"
 
@@ -115,12 +118,207 @@ def test_the_clock_may_be_wrong(api: Api, sandbox: RunningSandbox) -> None:
     assert api.query("SELECT COUNT() FROM Account WHERE CreatedDate = YESTERDAY")["totalSize"] == 1
 
 
+def test_the_clock_may_be_set_in_the_middle(api: Api, sandbox: RunningSandbox) -> None:
+    sandbox.misbehaviour.add_rule(match={"method": "POST", "nth": 2}, effect={"step_clock_seconds": -7_200})
+    first, second = (api.create("Account", LastName=name) for name in "ab")
+    stamps = api.list_values("SELECT SystemModstamp FROM Account ORDER BY LastName")
+    assert stamps[1] < stamps[0]
+    assert api.list_values("SELECT Id FROM Account ORDER BY SystemModstamp") == [second, first]
+    assert sandbox.misbehaviour.clock_skew_seconds == -7_200
+
+
+def test_the_date_header_follows_the_clock_of_the_organisation(api: Api, sandbox: RunningSandbox) -> None:
+    sandbox.misbehaviour.clock_skew_seconds = 86_400
+    before = sandbox.organisation.read_clock().replace(microsecond=0)
+    told = parsedate_to_datetime(api.get("/limits").headers["Date"])
+    assert before <= told <= sandbox.organisation.read_clock()
+
+
+# -- pages --------------------------------------------------------------------------------------------
+
+
+def read_pages(api: Api, *, most: int = 10) -> list[list[str]]:
+    """Return the last names in each page of a query of all accounts in their order; at most so many pages."""
+    page = api.query("SELECT LastName FROM Account ORDER BY LastName")
+    pages = [[record["LastName"] for record in page["records"]]]
+    while not page["done"] and len(pages) < most:
+        page = api.session.get(api.sandbox.base_url + page["nextRecordsUrl"], timeout=30).json()
+        pages.append([record["LastName"] for record in page["records"]])
+    return pages
+
+
+@pytest.fixture
+def five_accounts(sandbox: RunningSandbox) -> None:
+    """Five accounts a, b, c, d and e, of which a page of a query holds two."""
+    sandbox.organisation.insert_records(object_name="Account", records=[{"LastName": name} for name in "abcde"])
+    sandbox.misbehaviour.add_rule(match={"path": "/query/"}, effect={"page_size": 2})
+
+
+@pytest.mark.usefixtures("five_accounts")
+@pytest.mark.parametrize(
+    ("effect", "pages"),
+    [
+        ({}, ["ab", "cd", "e"]),
+        ({"rows": "twice"}, ["aabb", "ccdd", "ee"]),
+        ({"rows": "overlapping"}, ["ab", "bc", "cd", "de"]),
+        ({"rows": "reversed"}, ["ba", "dc", "e"]),
+        ({"rows": "pages-reversed"}, ["ed", "cb", "a"]),
+        ({"next_page": "endless"}, ["ab", "cd", "e", "e", "e", "e", "e", "e", "e", "e"]),
+    ],
+)
+def test_pages_have_rows_twice_or_out_of_order(
+    api: Api, sandbox: RunningSandbox, effect: dict[str, Any], pages: list[str]
+) -> None:
+    sandbox.misbehaviour.add_rule(match={"object": "Account"}, effect={"page_size": 2, **effect})
+    assert ["".join(page) for page in read_pages(api)] == pages
+
+
+@pytest.mark.usefixtures("five_accounts")
+def test_rows_are_shuffled_alike_each_time_and_none_is_lost(api: Api, sandbox: RunningSandbox) -> None:
+    sandbox.misbehaviour.add_rule(match={"object": "Account"}, effect={"page_size": 2, "rows": "pages-shuffled"})
+    first, second = read_pages(api), read_pages(api)
+    assert first == second
+    names = [name for page in first for name in page]
+    assert names != sorted(names)
+    assert sorted(names) == list("abcde")
+    sandbox.misbehaviour.clear()
+    sandbox.misbehaviour.add_rule(effect={"rows": "shuffled"})
+    [names] = read_pages(api)
+    assert names != sorted(names)
+    assert sorted(names) == list("abcde")
+
+
+@pytest.mark.usefixtures("five_accounts")
+def test_a_page_leads_to_the_wrong_place(api: Api, sandbox: RunningSandbox) -> None:
+    found = {}
+    for fault in ("broken", "foreign", "missing"):
+        sandbox.misbehaviour.add_rule(match={"count": 1}, effect={"next_page": fault})
+        page = api.query("SELECT Id FROM Account")
+        assert (page["done"], len(page["records"])) == (False, 5)
+        found[fault] = page.get("nextRecordsUrl")
+    refused = api.session.get(sandbox.base_url + str(found["broken"]), timeout=30)
+    assert describe_error(refused) == (400, "INVALID_QUERY_LOCATOR")
+    assert str(found["foreign"]).startswith("https://other-organisation.invalid/services/data/v60.0/query/01g")
+    assert found["missing"] is None
+
+
+# -- refusals -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", LOG_IN_REFUSALS)
+def test_correct_log_ins_are_refused_for_a_reason(sandbox: RunningSandbox, reason: str) -> None:
+    sandbox.misbehaviour.change_settings({"refuse_log_in": reason})
+    refusal = LOG_IN_REFUSALS[reason]
+    app, user = sandbox.connected_app, sandbox.user
+    keys = {"client_id": app.client_id, "client_secret": app.client_secret}
+    for grant in (
+        {"grant_type": "password", "username": user.username, "password": user.password},
+        {"grant_type": "client_credentials"},
+    ):
+        answer = requests.post(f"{sandbox.base_url}/services/oauth2/token", data=keys | grant, timeout=30)
+        assert answer.status_code == 400
+        assert answer.json() == {"error": refusal.error, "error_description": refusal.description}
+    envelope = f"<e><login><username>{user.username}</username><password>{user.password}</password></login></e>"
+    soap = requests.post(f"{sandbox.base_url}/services/Soap/u/59.0", data=envelope, timeout=30)
+    assert soap.status_code == 500
+    assert f"<sf:exceptionCode>{refusal.soap_code}</sf:exceptionCode>" in soap.text
+    sandbox.misbehaviour.clear()
+    assert log_in(sandbox)
+
+
+def test_wrong_credentials_are_refused_as_such_whatever_else_is_wrong(sandbox: RunningSandbox) -> None:
+    sandbox.misbehaviour.refuse_log_in = "ip restricted"
+    app = sandbox.connected_app
+    form = {"grant_type": "password", "client_id": app.client_id, "client_secret": app.client_secret, "password": "x"}
+    answer = requests.post(f"{sandbox.base_url}/services/oauth2/token", data=form, timeout=30)
+    assert answer.json()["error_description"] == "authentication failure"
+
+
+def test_retired_versions_are_gone(api: Api, sandbox: RunningSandbox) -> None:
+    api.version = "v30.0"
+    assert describe_error(api.get("/limits")) == (410, "UNSUPPORTED_API_VERSION")
+    sandbox.misbehaviour.oldest_api_version = 61
+    api.version = "v60.0"
+    assert describe_error(api.get("/limits")) == (410, "UNSUPPORTED_API_VERSION")
+    api.version = "v61.0"
+    assert api.get("/limits").status_code == 200
+    versions = requests.get(f"{sandbox.base_url}/services/data", timeout=30).json()
+    assert versions[0]["version"] == "61.0"
+    soap = requests.post(f"{sandbox.base_url}/services/Soap/u/59.0", data="<e><login/></e>", timeout=30)
+    assert "UNSUPPORTED_API_VERSION" in soap.text
+    inner = {"batchRequests": [{"method": "GET", "url": "v60.0/limits"}]}
+    assert api.post("/composite/batch", json=inner).json()["results"][0]["statusCode"] == 410
+
+
+@pytest.mark.parametrize(
+    ("effect", "message"),
+    [
+        ({"limit_exhausted": True}, "TotalRequests Limit exceeded."),
+        (
+            {"concurrency_limit": "requests"},
+            "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+        ),
+        ({"concurrency_limit": "long-transactions"}, "ConcurrentPerOrgLongTxn Limit exceeded."),
+    ],
+)
+def test_limits_differ_in_their_words(api: Api, sandbox: RunningSandbox, effect: dict[str, Any], message: str) -> None:
+    sandbox.misbehaviour.add_rule(match={"count": 1}, effect=effect)
+    refused = api.get("/limits")
+    assert describe_error(refused) == (403, "REQUEST_LIMIT_EXCEEDED")
+    assert refused.json()[0]["message"] == message
+    assert api.get("/limits").status_code == 200
+
+
+def test_only_so_many_calls_are_answered_at_once(api: Api, sandbox: RunningSandbox) -> None:
+    sandbox.misbehaviour.concurrent_requests = 1
+    with socket.create_connection(("127.0.0.1", sandbox.first.port), timeout=30) as unfinished:
+        unfinished.sendall(b"POST /services/oauth2/token HTTP/1.1\r\nHost: crm\r\nContent-Length: 9\r\n\r\n")
+        while (refused := api.get("/limits")).status_code == 200:
+            continue  # until the unfinished request has arrived
+        assert refused.json()[0]["message"].startswith("ConcurrentRequests")
+        sandbox.misbehaviour.concurrent_requests = 2
+        assert api.get("/limits").status_code == 200
+
+
+def test_a_duplicate_rule_warns_unless_the_client_saves_nevertheless(api: Api, sandbox: RunningSandbox) -> None:
+    sandbox.misbehaviour.duplicate_rule = "Account"
+    first = api.create("Account", FirstName="A", LastName="B", External_ID_vod__c="1")
+    records = [
+        {"attributes": {"type": "Account"}, "FirstName": "A", "LastName": name, "External_ID_vod__c": key}
+        for name, key in (("B", "1"), ("B", "2"), ("C", "3"))
+    ]
+    results = api.patch(UPSERT, json={"records": records}).json()
+    assert [result["success"] for result in results] == [True, False, True]
+    assert results[1]["errors"] == [
+        {"statusCode": "DUPLICATES_DETECTED", "message": "Use one of these records?", "fields": []}
+    ]
+    refused = api.post("/sobjects/Account", json={"FirstName": "A", "LastName": "B"})
+    assert describe_error(refused) == (400, "DUPLICATES_DETECTED")
+    saved = api.patch(UPSERT, json={"records": records}, headers={"Sforce-Duplicate-Rule-Header": "allowSave=true"})
+    assert [result["success"] for result in saved.json()] == [True, True, True]
+    assert api.delete(f"/sobjects/Account/{first}").status_code == 204
+
+
 @pytest.mark.parametrize(
     ("match", "effect"),
-    [({"where": 1}, {"status": 500}), ({}, {"explode": True}), ({"path": "("}, {"status": 500})],
+    [
+        ({"where": 1}, {"status": 500}),
+        ({}, {"explode": True}),
+        ({"path": "("}, {"status": 500}),
+        ({}, {"rows": "upside down"}),
+        ({}, {"next_page": "x"}),
+        ({}, {"drop": "sideways"}),
+        ({}, {"page_size": "many"}),
+        ({}, {"page_size": 0}),
+        ({}, {"delay_ms": True}),
+        ({}, {"row_errors": ["b"]}),
+        ({}, {"row_errors": {"b": {"message": "no code"}}}),
+        ({"nth": "first"}, {"status": 500}),
+        ({}, {"step_clock_seconds": 1e15}),
+    ],
 )
 def test_unknown_rules_are_refused(sandbox: RunningSandbox, match: dict[str, Any], effect: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"Unknown|regular expression"):
+    with pytest.raises(ValueError, match=r"Unknown|regular expression|must be|must give"):
         sandbox.misbehaviour.add_rule(match=match, effect=effect)
     assert sandbox.misbehaviour.rules == []
 
@@ -161,6 +359,8 @@ def test_rules_and_settings_over_http(api: Api, sandbox: RunningSandbox) -> None
         ({"settings": {"latency_ms": True}}, "latency_ms must be a number"),
         ({"settings": {"block_password_flow": 1}}, "must be true or false"),
         ({"settings": {"colour": 1}}, "Unknown setting: colour"),
+        ({"settings": {"clock_skew_seconds": 1e15}}, "clock_skew_seconds must be"),
+        ({"settings": {"refuse_log_in": "mood"}}, "refuse_log_in must be one of authentication failure, ip restricted"),
         ({"rules": [{"match": {}}]}, "A rule is"),
         ([], "must be a JSON object"),
     ],

@@ -1,4 +1,4 @@
-"""Logging in."""
+"""Log-in by OAuth and SOAP."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from tests.crm_sync.sandbox.conftest import Api, describe_error
 
 
 def ask_token(sandbox: RunningSandbox, **form: str) -> requests.Response:
-    """Ask for a token with the right credentials, changed by ``form``."""
+    """Ask for a token with the right credentials, changed by `form`."""
     user, app = sandbox.user, sandbox.connected_app
     complete = {
         "grant_type": "password",

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from time_machine import TimeMachineFixture
 
 from crm_sync.sandbox import Organisation, RunningSandbox
-from crm_sync.sandbox.sessions import UsageMeter
 from tests.crm_sync.sandbox.conftest import Api
 
 
@@ -95,12 +95,40 @@ def test_a_failed_insert_leaves_nothing_behind(organisation: Organisation) -> No
         organisation.insert_records(object_name="Account", records=[{"Nothing__c": 1}])
 
 
-def test_usage_rolls_over_after_a_day(organisation: Organisation) -> None:
-    organisation.database.execute("INSERT INTO sandbox_usage (minute, calls) VALUES (1, 500)")
-    meter = UsageMeter(organisation.database, limit=500)
-    assert meter.exhausted
-    meter.count_call()
-    assert (meter.used, meter.exhausted) == (1, False)
+def test_an_exhausted_limit_recovers_after_a_day(organisation: Organisation, time_machine: TimeMachineFixture) -> None:
+    time_machine.move_to("2026-03-01T12:00:00Z")
+    organisation.usage.limit = 2
+    organisation.usage.count_call()
+    organisation.usage.count_call()
+    assert organisation.usage.exhausted
+    time_machine.move_to("2026-03-02T11:59:00Z")
+    assert organisation.usage.exhausted
+    time_machine.move_to("2026-03-02T12:00:00Z")
+    assert (organisation.usage.used, organisation.usage.exhausted) == (0, False)
+
+
+def test_the_last_use_of_a_session_outlives_a_restart(tmp_path: Path, time_machine: TimeMachineFixture) -> None:
+    path = tmp_path / "na.sqlite3"
+    time_machine.move_to("2026-03-01T12:00:00Z")
+    with Organisation.open(path, session_seconds=7_200) as first:
+        token = first.sessions.open_session(user_id=first.admin.id).token
+        time_machine.move_to("2026-03-01T13:30:00Z")
+        assert first.sessions.find_session(token) is not None
+    time_machine.move_to("2026-03-01T15:00:00Z")
+    with Organisation.open(path, session_seconds=7_200) as second:
+        assert second.sessions.find_session(token) is not None
+
+
+def test_the_last_use_of_a_session_outlives_a_killed_process(tmp_path: Path, time_machine: TimeMachineFixture) -> None:
+    path = tmp_path / "na.sqlite3"
+    time_machine.move_to("2026-03-01T12:00:00Z")
+    with Organisation.open(path, session_seconds=7_200) as killed:
+        token = killed.sessions.open_session(user_id=killed.admin.id).token
+        time_machine.move_to("2026-03-01T13:30:00Z")
+        killed.sessions.find_session(token)
+        time_machine.move_to("2026-03-01T15:00:00Z")
+        with Organisation.open(path, session_seconds=7_200) as second:
+            assert second.sessions.find_session(token) is not None
 
 
 def test_nested_transactions_undo_only_themselves(organisation: Organisation) -> None:
@@ -154,3 +182,11 @@ def test_several_organisations_know_nothing_of_each_other(tmp_path: Path) -> Non
         assert running["na"].organisation.count_records(object_name="Account") == 0
         assert running["na"].base_url != running["emea"].base_url
     assert sorted(path.name for path in tmp_path.glob("*.sqlite3")) == ["emea.sqlite3", "na.sqlite3"]
+
+
+def test_organisations_of_one_pod_have_ids_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_sync.sandbox.data.organisation.encode_base62", lambda _number, *, width: "8X0"[:width])
+
+    with Organisation.open(tmp_path / "na.sqlite3") as na, Organisation.open(tmp_path / "emea.sqlite3") as emea:
+        assert (na.pod, emea.pod) == ("8X0", "8X0")
+        assert na.id != emea.id

@@ -1,4 +1,4 @@
-"""The web pages."""
+"""The web pages of the sandbox."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from crm_sync.sandbox import RunningSandbox
+from crm_sync.sandbox.pages.misbehaviour_form import EFFECTS
 from tests.crm_sync.sandbox.conftest import Api
 
 
@@ -65,7 +66,8 @@ def test_a_call_is_created_sent_edited_and_deleted(
     assert browser.post(f"{created.url}/delete", timeout=30).url == f"{sandbox.base_url}/calls"
     [row] = sandbox.organisation.list_records(object_name="Call2_vod__c", include_deleted=True)
     assert row["IsDeleted"] is True
-    assert browser.get(created.url, timeout=30).status_code == 404
+    assert "recycle bin</a> since" in browser.get(created.url, timeout=30).text
+    assert browser.get(f"{created.url}/edit", timeout=30).status_code == 404
 
 
 def test_a_refused_call_is_shown_again_with_the_reason(
@@ -198,7 +200,16 @@ def test_misbehaviour_is_set_and_lifted_on_its_page(api: Api, sandbox: RunningSa
     assert [rule.effect.row_errors for rule in sandbox.misbehaviour.rules][1] == {"E1": "UNABLE_TO_LOCK_ROW"}
     assert press(action="remove", rule="1").status_code == 200
     assert len(sandbox.misbehaviour.rules) == 4
-    settings = {"latency_ms": "1.5", "clock_skew_seconds": "0", "session_seconds": "60", "api_limit": "50"}
+    settings = {
+        "latency_ms": "1.5",
+        "clock_skew_seconds": "0",
+        "session_seconds": "60",
+        "api_limit": "50",
+        "oldest_api_version": "40",
+        "concurrent_requests": "3",
+        "refuse_log_in": "ip restricted",
+        "duplicate_rule": "Account",
+    }
     assert press(action="settings", block_password_flow="on", **settings).status_code == 200
     assert sandbox.misbehaviour.read_settings() == {
         "latency_ms": 1.5,
@@ -206,13 +217,29 @@ def test_misbehaviour_is_set_and_lifted_on_its_page(api: Api, sandbox: RunningSa
         "block_password_flow": True,
         "api_limit": 50,
         "session_seconds": 60.0,
+        "oldest_api_version": 40,
+        "concurrent_requests": 3,
+        "refuse_log_in": "ip restricted",
+        "duplicate_rule": "Account",
     }
+    text = requests.get(address, timeout=30).text
+    assert re.search(r"<option selected>ip restricted", text)
+    assert re.search(r'value="Account"\s+selected>Account', text)
     assert press(action="clear").status_code == 200
     assert (sandbox.misbehaviour.rules, sandbox.misbehaviour.latency_ms) == ([], 0.0)
     assert press(action="expire").status_code == 200
     assert api.get("/limits").status_code == 401
     assert press(action="reset-usage").status_code == 200
     assert sandbox.organisation.usage.used == 0
+
+
+@pytest.mark.parametrize("effect", [value for _, choices in EFFECTS for value, _ in choices])
+def test_every_effect_of_the_form_becomes_a_rule(sandbox: RunningSandbox, effect: str) -> None:
+    form = {"action": "add", "effect": effect, "status": "500", "amount": "5", "external_id": "E"}
+    answer = requests.post(f"{sandbox.base_url}/misbehaviour", data=form, timeout=30)
+    assert answer.status_code == 200
+    [rule] = sandbox.misbehaviour.rules
+    assert rule.as_json()["effect"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Date literals."""
+"""Date literals of SOQL."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Answers of more than one page."""
+"""Queries whose answers have more than one page."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def follow(api: Api, answer: dict[str, object], **headers: str) -> dict[str, obj
 
 @pytest.fixture
 def ids(sandbox: RunningSandbox) -> list[str]:
-    """Five hundred and one accounts."""
+    """Create 501 accounts and return their ids."""
     return sandbox.organisation.insert_records(
         object_name="Account", records=[{"LastName": f"{number:04}"} for number in range(501)]
     )

@@ -149,6 +149,19 @@ def test_deleting_empties_optional_references_and_is_forbidden_by_required_ones(
     assert describe_error(refused) == (404, "ENTITY_IS_DELETED")
 
 
+def test_lengths_are_counted_in_utf16_units(api: Api, sandbox: RunningSandbox) -> None:
+    address = "/sobjects/Clinical_Study_vod__c"
+    assert api.post(address, json={"Name": "😀" * 40}).status_code == 201
+    refused = api.post(address, json={"Name": "😀" * 40 + "x"})
+    assert describe_error(refused) == (400, "STRING_TOO_LONG")
+    assert refused.json()[0]["message"].endswith("(max length=80)")
+
+
+def test_half_an_emoji_is_stored_as_a_question_mark(api: Api) -> None:
+    study = api.create("Clinical_Study_vod__c", Name="a\ud83d")
+    assert api.get(f"/sobjects/Clinical_Study_vod__c/{study}").json()["Name"] == "a?"
+
+
 def test_users_can_be_read_but_not_written(api: Api) -> None:
     user = api.sandbox.user
     assert api.get(f"/sobjects/User/{user.id}").json()["Username"] == user.username

@@ -1,4 +1,4 @@
-"""simple-salesforce, unchanged, against the sandbox: it believes it talks to salesforce.com."""
+"""The client simple-salesforce, unchanged, works with the sandbox at an address of salesforce.com."""
 
 # ruff: noqa: S608  SOQL with ids the CRM gave out
 
@@ -24,11 +24,11 @@ from simple_salesforce.exceptions import (
 from simple_salesforce.login import SalesforceLogin
 
 from crm_sync.sandbox import RunningSandbox
-from crm_sync.sandbox.certificates import ServerCertificate
+from crm_sync.sandbox.serving.certificates import ServerCertificate
 
 
 class LocalAdapter(HTTPAdapter):
-    """Stands in for the name service: connects to the sandbox whatever host is named, and verifies its certificate."""
+    """Connects to the sandbox whichever host is asked for, in place of DNS, and verifies its certificate."""
 
     def __init__(self, *, sandbox: RunningSandbox, certificates: ServerCertificate) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Reading SOQL."""
+"""The grammar of SOQL."""
 
 # ruff: noqa: S608  SOQL under test
 

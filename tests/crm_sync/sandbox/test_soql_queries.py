@@ -1,4 +1,4 @@
-"""What queries find, asked over HTTP."""
+"""The results of queries over HTTP."""
 
 # ruff: noqa: S608  SOQL under test
 
@@ -13,7 +13,7 @@ from tests.crm_sync.sandbox.conftest import Api, describe_error
 
 @pytest.fixture
 def people(sandbox: RunningSandbox) -> dict[str, str]:
-    """Five accounts and what tells them apart; returns their ids by last name."""
+    """Create five accounts that differ in the fields queried. Return their ids by last name."""
     organisation = sandbox.organisation
     rows: list[dict[str, Any]] = [
         {"LastName": "Émile", "FirstName": "A", "External_ID_vod__c": "x1", "NPI_vod__c": "abc"},

@@ -1,4 +1,4 @@
-"""A caller of the API: a user, and a client that sends JSON with that user's token."""
+"""Fixtures for tests of the API: a user, and a client that sends JSON with that user's token."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from rest_framework.test import APIClient
 
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
+from ctms.audit.api_tokens import create_token
 from ctms.configuration.models import CustomField
 from ctms.configuration.services.custom_fields import create_custom_field
-from ctms.records.tokens import create_token
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Somebody who calls the API with a token."""
+    """A client of the API that sends JSON with its user's token."""
 
     user: User
     client: APIClient
@@ -39,7 +39,7 @@ class Caller:
 
 
 def build_caller(user: User) -> Caller:
-    """The user with a new token."""
+    """Create a token for the user and return a caller with it."""
     _, text = create_token(name=f"Token of {user}", days=1, actor=Actor(user=user, source="page"))
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
@@ -47,25 +47,25 @@ def build_caller(user: User) -> Caller:
 
 
 def build_limited_caller(*permissions: str, sees_all_studies: bool = True, **values: Any) -> Caller:
-    """A user with a profile of these permissions alone."""
+    """Return a caller whose user has a profile with only these permissions."""
     profile = SecurityProfileFactory.create(permissions=list(permissions), sees_all_studies=sees_all_studies)
     return build_caller(UserFactory.create(security_profile=profile, **values))
 
 
 @pytest.fixture
 def caller(db: None) -> Caller:
-    """A user who may do everything."""
+    """A caller whose user may do everything."""
     return build_caller(UserFactory.create(is_superuser=True))
 
 
 def add_custom_field(*, kind: str, object_name: str = "person__sys", **values: Any) -> str:
-    """A custom field of that kind, named after it."""
+    """Add a custom field of that kind, named after it."""
     field = CustomField(of_object=object_name, api_name=f"{kind}__c", label=kind.capitalize(), kind=kind, **values)
     create_custom_field(field=field, actor=build_admin_actor())
     return field.api_name
 
 
 def list_errors(response: Any) -> dict[str, str]:
-    """Field or parameter → what is wrong with it; empty for the whole."""
+    """Return the errors of a response: field or parameter (empty for the whole body) → what is wrong with it."""
     assert response.headers["Content-Type"] == "application/problem+json"
     return {error.get("field") or error.get("parameter") or "": error["detail"] for error in response.json()["errors"]}

@@ -1,9 +1,9 @@
-"""Schemathesis finds nothing, on a database that is thrown away.
+"""Schemathesis fuzzes the API and finds no fault.
 
-It asks every operation for what the OpenAPI document allows and for what it does not: no server error, no answer but
-those described, nothing wrong accepted.
+It calls every operation with valid and invalid requests: there is no server error, every response matches the OpenAPI
+document, and no invalid request is accepted.
 
-`FUZZ_EXAMPLES=500 pytest tests/records/api/test_fuzzing.py` looks longer, and differently each time.
+`FUZZ_EXAMPLES=500 pytest tests/records/api/test_fuzzing.py` tries more cases, other ones each time.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ BOUNDS = settings(
     derandomize=IS_REPEATABLE,
     suppress_health_check=list(HealthCheck),
 )
-# What the document allows may be refused for what is stored: a uid that is no record's, a study of another site.
+# A valid request may still be refused because of stored data: an unknown uid, or a site of another study.
 EXCLUDED = [positive_data_acceptance]
 
 
 @pytest.fixture
 def _one_connection() -> Iterator[None]:
-    """The test's own, in whose transaction everything is undone: a server would close it after each request."""
+    """Keep the test's database connection open, which a request would close, so that its transaction is rolled back."""
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
@@ -57,7 +57,7 @@ def headers(caller: Caller) -> dict[str, str]:
 
 @pytest.fixture
 def api(headers: dict[str, str], _one_connection: None) -> Any:
-    """The document as schemathesis reads it, with custom fields of every kind."""
+    """The OpenAPI document loaded by schemathesis, with custom fields of every kind."""
     for kind in CustomFieldKind.values:
         add_custom_field(kind=kind, picklist_values=["red", "green"] if kind == "picklist" else [])
     json = {"Accept": "application/vnd.oai.openapi+json"}
@@ -94,7 +94,7 @@ def check(strategy: Any, headers: dict[str, str]) -> None:
 
 
 def list_references(object_name: str) -> dict[str, str]:
-    """API name of a reference → uid of a record that it may refer to."""
+    """Return for each reference, by API name, the uid of a record that it may refer to."""
     vault_object = get_object(object_name)
     fields = [vault_object.get_field(name) for name in vault_object.fields]
     targets = {each.api_name: get_object_of_model(each.reference) for each in fields if each.reference}
@@ -102,7 +102,7 @@ def list_references(object_name: str) -> dict[str, str]:
 
 
 def refer(case: Any, *, references: dict[str, str]) -> Any:
-    """The case with references that lead somewhere."""
+    """Set the references of the case to records that exist."""
     if isinstance(case.body, dict):
         case.body = case.body | {name: uid for name, uid in references.items() if case.body.get(name)}
     return case

@@ -1,4 +1,4 @@
-"""Lists over the API: what pages filter, search and sort by, in pages that join without a gap."""
+"""Lists of the API: they filter, search and sort like the pages, and their pages join without gaps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ctms.records.paging import COUNT_CAP
+from ctms.records.lists.keyset_pagination import COUNT_CAP
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFactory
@@ -152,7 +152,7 @@ def test_the_days_of_a_filter_are_those_of_the_tokens_user() -> None:
     study = StudyFactory.create()
     day = study.created_at.astimezone(dt.UTC).date()
     names = {}
-    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):  # the first and the last to see a day: 26 hours apart
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):  # where a day begins first and last, 26 hours apart
         caller = build_limited_caller("study__v:read", time_zone=zone)
         names[zone] = [
             list_names(caller.get("study__v/", created_date__v=str(day + dt.timedelta(days=days))))

@@ -1,4 +1,4 @@
-"""What surrounds every request to the API: who asks, in which form, and how a refusal looks."""
+"""Every request to the API: authentication, content types, limits and the shape of refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, the page that shows it, and the catalogue: what programs know before they ask."""
+"""The OpenAPI document, the page that shows it, and the catalogue of objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python manage.py create_encryption_key`."""
+"""The command `manage.py create_encryption_key`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python manage.py rotate_encryption_keys`."""
+"""The command `manage.py rotate_encryption_keys`."""
 
 from __future__ import annotations
 

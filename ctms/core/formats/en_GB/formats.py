@@ -1,4 +1,4 @@
-"""How dates and times are shown and typed: no day that could be a month, and 24 hours."""
+"""How dates and times are shown and typed: day and month cannot be mistaken for each other, and hours go to 24."""
 
 DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i"

@@ -1,0 +1,123 @@
+"""Refuse field rules that cannot be right: they fill what is not theirs, or with what does not fit.
+
+Asked while a rule is typed, and of all active rules before each run, because what is around a rule may have changed.
+Each function returns what is wrong and what to do, or an empty text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.core.exceptions import ValidationError
+
+from connections.choices import FieldRuleKind
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import COMMON_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from django.db import models
+
+    from ctms.configuration.fields import ObjectField
+
+# Names in the CRM ignore case.
+_FILLED_BY_CRM = frozenset({"id", "isdeleted", "systemmodstamp", "attributes"})
+# By the transfer those that tell which call a record comes from, by the Vault the others.
+_FILLED_BY_VAULT = frozenset({*COMMON_FIELDS, "connection__v", "crm_id__v"} - {"external_id__v"})
+_SENT_ONLY = (FieldRuleKind.REFERENCE, FieldRuleKind.RECORD_LINK)
+_PERSON = "person__sys"
+
+
+class Rule(Protocol):
+    """What is asked of a field rule, stored or compiled."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def constant(self) -> str: ...
+    @property
+    def picklist_map(self) -> Mapping[str, str]: ...
+
+
+def find_target_problem(rule: Rule, *, external_id_field: str, others: Iterable[Rule]) -> str:
+    """Return why a rule may not fill its target in the CRM, in view of the other rules of the same integration."""
+    name = rule.target.lower()
+    if name == external_id_field.lower():
+        return (
+            f"The transfer finds its records by {rule.target}, so no field rule may fill it: records would be "
+            "relabelled. Choose another target."
+        )
+    if name in _FILLED_BY_CRM:
+        return f"The CRM alone fills {rule.target}. Choose another target."
+    if "." in name or name.endswith("__r"):
+        return (
+            f"{rule.target} leads to another record. Name the field that refers to it, such as Study__c, in a rule of "
+            "the kind “Reference by external id”."
+        )
+    for other in others:
+        if _list_names(rule) & _list_names(other):
+            return (
+                f"The field rule for {other.target} fills the same field of the CRM, where names ignore case. Change "
+                "that rule, or choose another target."
+            )
+        if rule.kind == other.kind == FieldRuleKind.PERSON_ACCOUNT:
+            return (
+                f"The field rule for {other.target} gives the record its account already, and there can be only one. "
+                "Change that rule, or choose another kind."
+            )
+    return ""
+
+
+def _list_names(rule: Rule) -> set[str]:
+    """Return the names that a payload has for the rule: its target, or, of a reference, its relationship too."""
+    name = rule.target.lower()
+    if rule.kind != FieldRuleKind.REFERENCE:
+        return {name}
+    return {name, f"{name[:-3]}__r" if name.endswith("__c") else name.removesuffix("id")}
+
+
+def find_source_problem(rule: Rule, *, end: ObjectField) -> str:
+    """Return why the rule cannot send what it reads; `end` is the field at the end of its source."""
+    if rule.kind == FieldRuleKind.PERSON_ACCOUNT and not _is_person(end):
+        return f"{rule.source} is no reference to a Person, so it has no account. Choose one that is."
+    if rule.kind == FieldRuleKind.REFERENCE and end.reference is None:
+        return f"{rule.source} refers to no record. Choose a reference, or the kind “Copy”."
+    if rule.kind == FieldRuleKind.FORMATTED_PERSON and not hasattr(end.reference, "display_contact"):
+        return f"{rule.source} is no reference to a person or user. Choose one that is, or the kind “Copy”."
+    return ""
+
+
+def find_filling_problem(rule: Rule, *, end: ObjectField, model: type[models.Model]) -> str:
+    """Return why the rule cannot fill its target in the Vault, the field `end` of `model`."""
+    kind = FieldRuleKind(rule.kind)
+    if kind in _SENT_ONLY:
+        return f"“{kind.label}” is for what is sent to the CRM. Choose the kind “Copy”."
+    if end.is_computed or end.is_custom or end.api_name in _FILLED_BY_VAULT:
+        return f"The Vault alone fills {end.label} ({rule.target}). Choose another target."
+    if kind == FieldRuleKind.PERSON_ACCOUNT:
+        return "" if _is_person(end) else f"{rule.target} does not refer to a Person. Choose a field that does."
+    if end.kind == FieldKind.REFERENCE:
+        return f"{rule.target} refers to a record, and the CRM sends none. Choose another target."
+    if kind == FieldRuleKind.FORMATTED_PERSON and end.kind not in (FieldKind.TEXT, FieldKind.LONG_TEXT):
+        return f"{rule.target} takes no text, and a name is one. Choose a text field."
+    return _find_unfit_value(rule, end=end, model=model)
+
+
+def _find_unfit_value(rule: Rule, *, end: ObjectField, model: type[models.Model]) -> str:
+    values = {FieldRuleKind.CONSTANT: [rule.constant], FieldRuleKind.PICKLIST: [*rule.picklist_map.values()]}
+    field: Any = model._meta.get_field(end.attribute)
+    for value in values.get(FieldRuleKind(rule.kind), ()):
+        try:
+            field.clean({"true": True, "false": False}.get(value, value), None)
+        except ValidationError as error:
+            return f"“{value}” does not fit {end.label} ({rule.target}): {' '.join(error.messages)} Correct the value."
+    return ""
+
+
+def _is_person(field: ObjectField) -> bool:
+    return getattr(field.reference, "object_name", "") == _PERSON

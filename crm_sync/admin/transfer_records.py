@@ -1,0 +1,168 @@
+"""Read-only lists of runs, reconciliations, links and account matches in the admin."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from connections.admin.filters import IntegrationFilter
+from crm_sync.admin.identifier_check import IdentifierCheckAdmin
+from crm_sync.choices import AttemptOutcome, IntegrationRunState
+from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
+from ctms.audit.admin.readonly import ReadOnlyModelAdmin
+from ctms.audit.admin.theme import display
+
+_READ_INTEGRATIONS = "integration__sys:read"
+_STATE_LABELS = {
+    IntegrationRunState.RUNNING.label: "info",
+    IntegrationRunState.SUCCEEDED.label: "success",
+    IntegrationRunState.WITH_EXCEPTIONS.label: "warning",
+    IntegrationRunState.FAILED.label: "danger",
+    IntegrationRunState.STOPPED.label: "warning",
+    IntegrationRunState.INTERRUPTED.label: "warning",
+}
+_OUTCOME_LABELS = {
+    AttemptOutcome.CREATED.label: "success",
+    AttemptOutcome.UPDATED.label: "success",
+    AttemptOutcome.DELETED.label: "info",
+    AttemptOutcome.REFUSED.label: "danger",
+}
+
+
+@admin.register(IntegrationRun)
+class IntegrationRunAdmin(ReadOnlyModelAdmin):
+    """Lists the counts of each integration in each run."""
+
+    view_permission = _READ_INTEGRATIONS
+    list_display = (
+        "started_at",
+        "connection_name",
+        "integration",
+        "show_state",
+        "selected",
+        "created",
+        "updated",
+        "deleted",
+        "unchanged",
+        "failed",
+        "blocked",
+        "api_calls",
+        "list_attempts",
+    )
+    list_filter = (
+        "integration__connection",
+        ("integration__kind", IntegrationFilter),
+        ("state", ChoicesDropdownFilter),
+    )
+    list_select_related = ("integration__connection", "run__definition")
+
+    @admin.display(description="connection", ordering="integration__connection")
+    def connection_name(self, run: IntegrationRun) -> str:
+        return str(run.integration.connection)
+
+    @admin.display(description="records")
+    def list_attempts(self, run: IntegrationRun) -> str:
+        url = reverse("admin:crm_sync_transferattempt_changelist")
+        query = urlencode({"run__id__exact": run.run_id, "integration__id__exact": run.integration_id})
+        return format_html('<a href="{}?{}">Show</a>', url, query)
+
+    @display(description="state", label=_STATE_LABELS, ordering="state")
+    def show_state(self, run: IntegrationRun) -> str:
+        return run.get_state_display()
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyModelAdmin):
+    """Lists what was unexplained in each reconciliation; the last one is on the page of its connection."""
+
+    view_permission = _READ_INTEGRATIONS
+    list_display = ("started_at", "connection", "unexplained", "is_proof", "api_calls", "finished_at")
+    list_filter = ("connection",)
+    list_select_related = ("connection", "run__definition")
+
+    @admin.display(description="proof", boolean=True)
+    def is_proof(self, reconciliation: Reconciliation) -> bool:
+        return reconciliation.is_proof
+
+
+@admin.register(TransferLink)
+class TransferLinkAdmin(ReadOnlyModelAdmin):
+    """Lists the links between Vault records and CRM records."""
+
+    view_permission = _READ_INTEGRATIONS
+    list_display = ("record_uid", "crm_id", "connection_name", "integration", "state", "pending", "version")
+    list_filter = (
+        "integration__connection",
+        ("integration__kind", IntegrationFilter),
+        ("state", ChoicesDropdownFilter),
+        "pending",
+    )
+    list_select_related = ("integration__connection",)
+    search_fields = ("crm_id__exact",)
+    search_help_text = "A whole CRM id or UID"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[TransferLink], search_term: str
+    ) -> tuple[QuerySet[TransferLink], bool]:
+        """Search as Django does; a UID is compared as a UUID, because databases store UUIDs in different forms."""
+        try:
+            return queryset.filter(record_uid=UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description="connection", ordering="integration__connection")
+    def connection_name(self, link: TransferLink) -> str:
+        return str(link.integration.connection)
+
+
+@admin.register(TransferAttempt)
+class TransferAttemptAdmin(ReadOnlyModelAdmin):
+    """Lists every attempt to transfer a record."""
+
+    view_permission = _READ_INTEGRATIONS
+    list_display = ("at", "connection_name", "integration", "show_outcome", "record_uid", "crm_id", "error_code")
+    list_filter = (
+        "integration__connection",
+        ("integration__kind", IntegrationFilter),
+        ("outcome", ChoicesDropdownFilter),
+        "at",
+    )
+    list_select_related = ("integration__connection",)
+    search_fields = ("crm_id__exact", "error_code__exact")
+    search_help_text = "A whole CRM id, UID or error code"
+    show_full_result_count = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[TransferAttempt], search_term: str
+    ) -> tuple[QuerySet[TransferAttempt], bool]:
+        """Search as Django does; a UID is compared as a UUID, because databases store UUIDs in different forms."""
+        try:
+            return queryset.filter(record_uid=UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description="connection", ordering="integration__connection")
+    def connection_name(self, attempt: TransferAttempt) -> str:
+        return str(attempt.integration.connection)
+
+    @display(description="outcome", label=_OUTCOME_LABELS, ordering="outcome")
+    def show_outcome(self, attempt: TransferAttempt) -> str:
+        return attempt.get_outcome_display()
+
+
+@admin.register(AccountMatch)
+class AccountMatchAdmin(IdentifierCheckAdmin):
+    """Lists the account of each person in each CRM organisation, with the identifier that matched."""
+
+    view_permission = _READ_INTEGRATIONS
+    list_display = ("person", "connection", "identifier", "value", "account_id")
+    list_filter = ("connection",)
+    list_select_related = ("person", "connection")
+    search_fields = ("value", "account_id", "person__last_name")

@@ -1,0 +1,1 @@
+"""Checks of connections: test, rules, identifiers, host name and health."""

@@ -1,0 +1,260 @@
+"""Find the account of a person, and the person of an account, by an identifier that must be exactly equal.
+
+A CRM may ignore case when it compares, so the accounts that it finds are compared again here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Count, F, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, NullIf
+
+from crm_sync.engine.identity.look_alikes import describe_look_alike, list_look_alikes
+from crm_sync.engine.mapping import MappingProblem
+from crm_sync.models import AccountMatch
+from ctms.clinical.models import Person
+from ctms.core.clock import get_now
+from ctms.core.uuids import UuidText
+from exceptions_log.choices import ErrorType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from connections.models import Connection
+    from crm_sync.engine.compiled_rules import IdentifierMapping
+    from crm_sync.engine.run_session import RunSession
+
+# So many persons are matched in one transaction; each call to the CRM looks up at most 200 of them.
+_BATCH = 5000
+
+
+def build_identifier_expression(identifiers: IdentifierMapping, *, prefix: str = "") -> Any:
+    """Return a person's identifier as a database expression of type text.
+
+    `prefix` is the path from the queried model to the person, such as `person__`.
+    """
+    name = identifiers.person_field.attribute
+    if name.startswith("custom_fields__"):
+        # Without the cast SQLite compares JSON; with it, JSON's null becomes the text "null".
+        text = Cast(KeyTextTransform(name.removeprefix("custom_fields__"), f"{prefix}custom_fields"), TextField())
+        return NullIf(text, Value("null", TextField()))
+    if name == "uid":
+        return UuidText(F(f"{prefix}{name}"))
+    return Cast(F(f"{prefix}{name}"), TextField())
+
+
+def spell_identifier(value: Any) -> str:
+    """Return the identifier of an account as text: `1234567890` for a number field's 1234567890.0; empty for none."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+class AccountDirectory:
+    """Finds the accounts of persons in one organisation and keeps the matches in the database (`AccountMatch`).
+
+    The accounts of all persons whose records a run sends are looked up in that run. `on_moved` is called with the keys
+    of the persons who have another account now, in the transaction that writes the new matches. In a dry run matches
+    are kept in memory only.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        identifiers: IdentifierMapping,
+        account_object: str,
+        run: RunSession,
+        on_moved: Callable[[Collection[int]], None],
+    ) -> None:
+        self._connection = connection
+        self._identifiers = identifiers
+        self._account_object = account_object
+        self._run = run
+        self._on_moved = on_moved
+        self._problems: dict[int, MappingProblem] = {}
+        self._found: dict[int, str] = {}
+        self._doubles: dict[str, int] | None = None
+
+    def look_up(self, person_ids: Collection[int]) -> None:
+        """Find the accounts of these persons."""
+        persons = (
+            Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
+            .order_by("pk")
+            .values_list("pk", "identifier", "name")
+        )
+        keys = sorted(person_ids)
+        for start in range(0, len(keys), _BATCH):
+            if batch := list(persons.filter(pk__in=keys[start : start + _BATCH])):
+                if self._doubles is None:
+                    self._doubles = self._find_doubles()
+                self._look_up_batch(batch)
+
+    def get(self, *, person_id: int | None, remembered: str | None) -> str | MappingProblem | None:
+        """Return the account id of a person, or the problem if there is none; None if `person_id` is None.
+
+        `remembered` is the account of the person's match in the database.
+        """
+        if person_id is None:
+            return None
+        found = self._problems.get(person_id) or self._found.get(person_id) or remembered
+        if found is None:
+            message = "The person was changed during the run; the next run looks up the account."
+            return MappingProblem(error_type=ErrorType.MATCHING, message=message)
+        return found
+
+    def forget(self, person_ids: Iterable[int]) -> None:
+        """Delete the matches of these persons, because the CRM refused their accounts."""
+        ids = list(person_ids)
+        for person_id in ids:
+            self._found.pop(person_id, None)
+            self._problems.pop(person_id, None)
+        if not self._run.dry_run:
+            with transaction.atomic():
+                self._run.renew_lease()
+                AccountMatch.objects.filter(connection=self._connection, person_id__in=ids).delete()
+
+    def _look_up_batch(self, batch: Sequence[tuple[int, str | None, str]]) -> None:
+        label = self._identifiers.person_field.label
+        named: list[tuple[int, str, str]] = []
+        for pk, value, name in batch:
+            if value:
+                named.append((pk, value, name))
+            else:
+                self._problems[pk] = MappingProblem(
+                    error_type=ErrorType.MATCHING,
+                    message=f"{name} has no value in {label}, by which persons are matched to accounts. "
+                    "Enter it on the person.",
+                    cause=f"The person has no value in {label}.",
+                )
+        doubles = self._doubles or {}
+        values = [value for _, value, _ in named]
+        accounts = self._find_accounts(values)
+        look_alikes = self._find_accounts(
+            sorted({alike for value in values if value not in accounts for alike in list_look_alikes(value)})
+        )
+        matches = []
+        for pk, value, name in named:
+            outcome = self._judge(
+                name=name, value=value, persons=doubles.get(value, 1), accounts=accounts, near=look_alikes
+            )
+            if isinstance(outcome, MappingProblem):
+                self._problems[pk] = outcome
+            else:
+                matches.append(
+                    AccountMatch(
+                        connection=self._connection,
+                        person_id=pk,
+                        identifier=self._identifiers.key,
+                        value=value,
+                        account_id=outcome,
+                        checked_at=get_now(),
+                    )
+                )
+        self._remember(matches)
+
+    def _remember(self, matches: list[AccountMatch]) -> None:
+        if self._run.dry_run:
+            self._found.update({match.person_id: match.account_id for match in matches})
+        elif matches:
+            found = {match.person_id: match.account_id for match in matches}
+            with transaction.atomic():
+                self._run.renew_lease()
+                known = AccountMatch.objects.filter(connection=self._connection, person__in=found)
+                moved = [pk for pk, account in known.values_list("person", "account_id") if account != found[pk]]
+                AccountMatch.objects.bulk_create(
+                    matches,
+                    update_conflicts=True,
+                    unique_fields=["connection", "person"],
+                    update_fields=["identifier", "value", "account_id", "checked_at"],
+                )
+                if moved:
+                    self._on_moved(moved)
+
+    def _find_doubles(self) -> dict[str, int]:
+        """Return how many persons have each identifier value that more than one person has."""
+        return dict(
+            Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
+            .exclude(identifier=None)
+            .exclude(identifier="")
+            .values_list("identifier")
+            .annotate(persons=Count("pk"))
+            .filter(persons__gt=1)
+            .order_by()
+        )
+
+    def _find_accounts(self, values: list[str]) -> dict[str, list[str]]:
+        """Return account ids by the identifier value as the CRM spells it."""
+        found: dict[str, list[str]] = defaultdict(list)
+        account_field = self._identifiers.account_field
+        rows = self._run.find_by_external_id(
+            object_name=self._account_object, fields=[account_field], field_name=account_field, values=values
+        )
+        for row in rows:
+            if not row.is_deleted:
+                found[spell_identifier(row.get(account_field))].append(row.crm_id)
+        return found
+
+    def _judge(
+        self, *, name: str, value: str, persons: int, accounts: dict[str, list[str]], near: dict[str, list[str]]
+    ) -> str | MappingProblem:
+        ids = accounts.get(value, [])
+        label, account_field = self._identifiers.person_field.label, self._identifiers.account_field
+        if persons > 1:
+            cause = f"Several persons in the Vault have the same {label}."
+            message = (
+                f"{persons} persons in the Vault have the {label} {value!r}, {name} among them. Correct all but one."
+            )
+        elif len(ids) > 1:
+            cause = f"Several accounts have the person's {label} as their {account_field}."
+            message = (
+                f"{len(ids)} accounts in {self._connection.name} have the {account_field} {value!r} of {name} "
+                f"({', '.join(sorted(ids))}). Correct all but one in the CRM."
+            )
+        elif not ids:
+            cause = f"No account has the person's {label} as its {account_field}."
+            message = (
+                f"No account in {self._connection.name} has the {account_field} {value!r}, which is the {label} of "
+                f"{name}.{describe_look_alike(value=value, others=[*accounts, *near])} Correct the identifier on the "
+                "person or on the account."
+            )
+        else:
+            return ids[0]
+        return MappingProblem(error_type=ErrorType.MATCHING, message=message, cause=cause)
+
+
+def match_persons(
+    *, identifiers: IdentifierMapping, values: set[str], crm_name: str
+) -> dict[str, int | MappingProblem]:
+    """Return for each identifier value the key of the person who has it; a problem if none or several have it."""
+    found: dict[str, list[int]] = defaultdict(list)
+    persons_of: Any = Person.objects.annotate(identifier=build_identifier_expression(identifiers))
+    for value, pk in persons_of.filter(identifier__in=values).values_list("identifier", "pk"):
+        found[value].append(pk)
+    label = identifiers.person_field.label
+    alike = {each for value in values if value not in found for each in list_look_alikes(value)}
+    near = list(persons_of.filter(identifier__in=alike).values_list("identifier", flat=True)) if alike else []
+    matched: dict[str, int | MappingProblem] = {}
+    for value in values:
+        persons = found.get(value, [])
+        if len(persons) == 1:
+            matched[value] = persons[0]
+        elif persons:
+            matched[value] = MappingProblem(
+                error_type=ErrorType.MATCHING,
+                message=f"{len(persons)} persons in the Vault have the {label} {value!r}, which the account in "
+                f"{crm_name} has. Correct all but one.",
+            )
+        else:
+            matched[value] = MappingProblem(
+                error_type=ErrorType.MATCHING,
+                message=f"No person in the Vault has the {label} {value!r}, which is the "
+                f"{identifiers.account_field} of the account in {crm_name}."
+                f"{describe_look_alike(value=value, others=near)} Create the person, or correct the identifier on "
+                "either side; case counts.",
+            )
+    return matched

@@ -1,0 +1,242 @@
+"""Map Vault records to CRM fields, and CRM records to Vault attributes: pure functions without I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from connections.choices import DeletionMode, FieldRuleKind
+from crm_sync.choices import LinkState
+from ctms.configuration.registry import read_path
+from ctms.core.choices import RecordStatus
+from exceptions_log.choices import ErrorType
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from crm_sync.crm.dialect import CrmDialect, CrmRow
+    from crm_sync.engine.compiled_rules import CompiledField, CompiledIntegration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingProblem:
+    """Why a record cannot be transferred, in words a user can act on.
+
+    `cause` says the same without the record's own values, so that equal causes are one problem; if it is empty, it
+    follows from the message.
+    """
+
+    error_type: ErrorType
+    message: str
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentState:
+    """State of a record referred to: whether it is to be sent to this CRM, and the state of its link there."""
+
+    uid: UUID | None
+    name: str | None
+    is_eligible: bool
+    link_state: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Mapped:
+    """The result of mapping a record, which is not transferred if there are problems.
+
+    `blocked_by` names a parent that has to be sent before the record.
+    """
+
+    payload: dict[str, Any] = field(default_factory=dict)
+    problems: list[MappingProblem] = field(default_factory=list)
+    blocked_by: str = ""
+
+    def compute_digest(self) -> str:
+        """Return the SHA-256 of the payload, in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.payload, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def map_record(
+    *,
+    plan: CompiledIntegration,
+    record: Any,
+    account: str | MappingProblem | None,
+    parents: dict[str, ParentState],
+    link: str,
+    crm: CrmDialect,
+    deletion_base: str = "",
+) -> Mapped:
+    """Map a Vault record to the fields of its CRM object.
+
+    `account` is the account id of its person, or the problem if there is none; `parents` are the records referred to
+    that this connection sends, by target field; `link` is the address of the record's page; `crm` spells values and
+    references; `deletion_base` is the text last sent to the deletion field.
+    """
+    mapped = Mapped()
+    for rule in plan.fields:
+        if rule.kind == FieldRuleKind.PERSON_ACCOUNT:
+            _put_account(mapped=mapped, rule=rule, account=account)
+        elif rule.kind == FieldRuleKind.REFERENCE:
+            if rule.target in parents:
+                _put_parent(mapped=mapped, rule=rule, parent=parents[rule.target], crm=crm)
+        elif rule.kind == FieldRuleKind.RECORD_LINK:
+            mapped.payload[rule.target] = link
+        else:
+            value = _convert(
+                mapped=mapped, rule=rule, value=_read_source(rule=rule, record=record), origin="The record"
+            )
+            _put(mapped=mapped, rule=rule, value=crm.encode_value(value))
+    if plan.deletion_mode == DeletionMode.APPEND:
+        _put_deletion(mapped=mapped, plan=plan, is_inactive=record.status == RecordStatus.INACTIVE, base=deletion_base)
+    return mapped
+
+
+def _put_deletion(*, mapped: Mapped, plan: CompiledIntegration, is_inactive: bool, base: str) -> None:
+    """Mark an inactive record in the deletion field, because the CRM object has no status; unmark an active one.
+
+    If no active rule fills the field, the text that the CRM has, `base`, is kept.
+    """
+    is_filled = plan.deletion_field in mapped.payload
+    text = str(mapped.payload[plan.deletion_field] or "") if is_filled else base
+    if is_inactive:
+        mapped.payload[plan.deletion_field] = append_deletion(plan=plan, base=text)
+    elif not is_filled and _shows_deletion(plan=plan, base=base):
+        mapped.payload[plan.deletion_field] = base.removesuffix(plan.deletion_value).rstrip() or None
+
+
+def _shows_deletion(*, plan: CompiledIntegration, base: str) -> bool:
+    return base == plan.deletion_value or base.endswith(f" {plan.deletion_value}")
+
+
+def map_deletion(*, plan: CompiledIntegration, base: str) -> dict[str, Any]:
+    """Map a deleted record to the field that marks its deletion; `base` is the text last sent to that field."""
+    if plan.deletion_mode == DeletionMode.APPEND:
+        return {plan.deletion_field: append_deletion(plan=plan, base=base)}
+    return {plan.deletion_field: plan.deletion_value}
+
+
+def append_deletion(*, plan: CompiledIntegration, base: str) -> str:
+    """Return a text that ends with the rule's deletion value, once, cut to the length of the field."""
+    word = plan.deletion_value
+    if _shows_deletion(plan=plan, base=base):
+        return cut_text(base, plan.deletion_max_length)
+    room = plan.deletion_max_length - measure_text(word) - 1
+    return f"{cut_text(base, room).rstrip()} {word}".strip()
+
+
+def map_call(*, plan: CompiledIntegration, call: CrmRow, person: Any, crm: CrmDialect) -> Mapped:
+    """Map a CRM record to attributes of the Vault's model; `person` is the key of its person, or the problem."""
+    mapped = Mapped()
+    for rule in plan.fields:
+        if rule.kind == FieldRuleKind.PERSON_ACCOUNT:
+            if isinstance(person, MappingProblem):
+                mapped.problems.append(person)
+            elif rule.end is not None:
+                mapped.payload[f"{rule.end.attribute}_id"] = person
+            continue
+        if rule.kind == FieldRuleKind.FORMATTED_PERSON:
+            value: Any = format_crm_user(call, rule.source, crm=crm)
+        else:
+            value = _convert(mapped=mapped, rule=rule, value=call.get(rule.source), origin="The call")
+        if rule.end is not None:
+            _put(mapped=mapped, rule=rule, value=value, target=rule.end.attribute, blank="")
+    return mapped
+
+
+def format_crm_user(call: CrmRow, path: str, *, crm: CrmDialect) -> str:
+    """Return `First Last (email)` of the CRM user to whom a path leads; empty without a user."""
+    first_name, last_name, email = (call.get(f"{path}.{part}") for part in crm.user_fields)
+    name = " ".join(str(part) for part in (first_name, last_name) if part)
+    return f"{name} ({email})" if email else name
+
+
+def _read_source(*, rule: CompiledField, record: Any) -> Any:
+    if rule.end is None:
+        return None
+    return read_path(record=record, references=list(rule.references), end=rule.end)
+
+
+def _convert(*, mapped: Mapped, rule: CompiledField, value: Any, origin: str) -> Any:
+    if rule.kind == FieldRuleKind.CONSTANT:
+        return rule.constant
+    if rule.kind == FieldRuleKind.FORMATTED_PERSON:
+        return getattr(value, "display_contact", None)
+    if rule.kind == FieldRuleKind.PICKLIST:
+        key = _to_key(value)
+        found = rule.picklist_map.get(key, rule.picklist_map.get("*"))
+        if found is None and key:
+            mapped.problems.append(
+                MappingProblem(
+                    error_type=ErrorType.MAPPING,
+                    message=f"{origin} has the value {key!r} in {rule.source}, for which the field rule “{rule.label}” "
+                    "has no counterpart. Add it to the rule's picklist map, or change the value.",
+                    cause=f"{rule.source} has a value for which the field rule “{rule.label}” has no counterpart.",
+                )
+            )
+        return {"true": True, "false": False}.get(found or "", found)
+    return value
+
+
+def _to_key(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _put(*, mapped: Mapped, rule: CompiledField, value: Any, target: str = "", blank: Any = None) -> None:
+    if value in (None, ""):
+        if rule.is_required:
+            told = any(f"“{rule.label}”" in problem.message for problem in mapped.problems)
+            if not told:
+                message = (
+                    f"{rule.source or rule.target} is empty, but the field rule “{rule.label}” requires it. Fill it in."
+                )
+                mapped.problems.append(MappingProblem(error_type=ErrorType.MAPPING, message=message))
+            return
+        value = blank
+    mapped.payload[target or rule.target] = value
+
+
+def _put_account(*, mapped: Mapped, rule: CompiledField, account: str | MappingProblem | None) -> None:
+    if isinstance(account, MappingProblem):
+        mapped.problems.append(account)
+    elif account is None:
+        if rule.is_required:
+            mapped.problems.append(
+                MappingProblem(error_type=ErrorType.MAPPING, message=f"{rule.source} is empty. Choose the person.")
+            )
+        else:
+            mapped.payload[rule.target] = None
+    else:
+        mapped.payload[rule.target] = account
+
+
+def _put_parent(*, mapped: Mapped, rule: CompiledField, parent: ParentState, crm: CrmDialect) -> None:
+    if parent.is_eligible and parent.link_state is None:
+        mapped.blocked_by = mapped.blocked_by or str(parent.name)
+    elif parent.is_eligible and parent.link_state == LinkState.LIVE:
+        name, value = crm.link_to(rule.target, field_name=rule.reference_field, value=str(parent.uid))
+        mapped.payload[name] = value
+    elif rule.is_required:
+        mapped.problems.append(
+            MappingProblem(
+                error_type=ErrorType.MAPPING,
+                message=f"{rule.source} is empty or not transferred, but the field rule “{rule.label}” requires it.",
+            )
+        )
+    else:
+        mapped.payload[rule.target] = None
+
+
+def measure_text(text: str) -> int:
+    """Return the length of a text as the CRM counts it, in UTF-16 units: an emoji counts as two."""
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
+
+
+def cut_text(text: str, length: int) -> str:
+    """Return the longest beginning of a text that has at most `length` UTF-16 units and splits no character."""
+    units = text.encode("utf-16-le", errors="surrogatepass")[: 2 * max(length, 0)]
+    return units.decode("utf-16-le", errors="ignore")

@@ -1,0 +1,203 @@
+"""Coercers: functions that turn a JSON value of a request into the value that its field stores, or raise an error.
+
+As in the real CRM, a value of the wrong JSON type refuses the whole request (ApiError `JSON_PARSER_ERROR`), and a value
+that breaks a rule of its field refuses its row (RowRejectedError).
+"""
+
+import json
+import re
+from collections.abc import Callable
+
+from crm_sync.sandbox.data.ids import normalise_id
+from crm_sync.sandbox.data.schema import OBJECTS, Field
+from crm_sync.sandbox.data.schema import find_object as find_target
+from crm_sync.sandbox.data.timestamps import DATE, format_datetime, parse_date, parse_datetime
+from crm_sync.sandbox.errors import ApiError
+
+Stored = str | int | float | None
+Coercer = Callable[[object], Stored]
+
+EMAIL = re.compile(r"[^@\s,;<>()\"]+@[^@\s,;<>()\"]+\.[^@\s,;<>().\"]+")
+CONTROL_CHARACTERS = dict.fromkeys((*range(9), 11, 12, *range(14, 32)))
+
+
+class RowRejectedError(ApiError):
+    """A value is refused, and with it its row, but not the other rows of the request."""
+
+
+def refuse_json(*, expected: str, value: object) -> ApiError:
+    """Return the error for a JSON value of a type that the field does not take."""
+    token = {
+        str: "VALUE_STRING",
+        bool: "VALUE_TRUE" if value is True else "VALUE_FALSE",
+        int: "VALUE_NUMBER_INT",
+        float: "VALUE_NUMBER_FLOAT",
+        list: "START_ARRAY",
+        dict: "START_OBJECT",
+    }.get(type(value), "VALUE_NULL")
+    shown = {"START_ARRAY": "[", "START_OBJECT": "{"}.get(token) or (
+        value if isinstance(value, str) else json.dumps(value, default=str)
+    )
+    return ApiError(
+        "JSON_PARSER_ERROR",
+        f"Cannot deserialize instance of {expected} from {token} value {shown} or request may be missing a required "
+        "field",
+    )
+
+
+def make_text_coercer(field: Field) -> Coercer:
+    """Return a coercer for text, which it strips. Empty text becomes null; text longer than the field is refused.
+
+    Length is in UTF-16 code units, as in the CRM: an emoji has two.
+    """
+    length = field.length
+
+    def coerce(value: object) -> Stored:
+        if value is None:
+            return None
+        if value.__class__ is not str:
+            if isinstance(value, dict | list):
+                raise refuse_json(expected="string", value=value)
+            value = json.dumps(value)
+        text = str(value).strip()
+        if not text:
+            return None
+        if not text.isprintable():
+            text = text.translate(CONTROL_CHARACTERS)
+        units = len(text)
+        if not text.isascii():
+            encoded = text.encode("utf-16-le", "replace")  # half an emoji becomes a question mark
+            text, units = encoded.decode("utf-16-le"), len(encoded) // 2
+        if units > length:
+            raise RowRejectedError(
+                "STRING_TOO_LONG",
+                f"{field.label}: data value too large: {text[:1024]} (max length={length})",
+                [field.name],
+            )
+        return text
+
+    return coerce
+
+
+def make_email_coercer(field: Field) -> Coercer:
+    """Return a coercer for text that must look like an e-mail address."""
+    coerce_text = make_text_coercer(field)
+
+    def coerce(value: object) -> Stored:
+        text = coerce_text(value)
+        if text is not None and not EMAIL.fullmatch(str(text)):
+            raise RowRejectedError(
+                "INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", [field.name]
+            )
+        return text
+
+    return coerce
+
+
+def make_picklist_coercer(field: Field) -> Coercer:
+    """Return a coercer that takes the values of a restricted picklist only, compared exactly."""
+    coerce_text = make_text_coercer(field)
+    allowed = field.allowed_values
+
+    def coerce(value: object) -> Stored:
+        if value in allowed if isinstance(value, str) else value is None:
+            return value if isinstance(value, str) else None
+        text = coerce_text(value)
+        if text is not None and text not in allowed:
+            raise RowRejectedError(
+                "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+                f"{field.label}: bad value for restricted picklist field: {text}",
+                [field.name],
+            )
+        return text
+
+    return coerce
+
+
+def make_boolean_coercer(field: Field) -> Coercer:
+    """Return a coercer for true and false, also as text. It refuses null, since a checkbox always has a value."""
+
+    def coerce(value: object) -> Stored:
+        if value is True or value is False:
+            return int(value)
+        if isinstance(value, str) and value.lower() in {"true", "false"}:
+            return int(value.lower() == "true")
+        if value is None:
+            raise RowRejectedError(
+                "INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: ", [field.name]
+            )
+        raise refuse_json(expected="boolean", value=value)
+
+    return coerce
+
+
+def make_date_coercer(_field: Field) -> Coercer:
+    """Return a coercer for a date, `YYYY-MM-DD`. It cuts off the time of a datetime."""
+
+    def coerce(value: object) -> Stored:
+        if value is None or value == "":
+            return None
+        day = parse_date(value) if isinstance(value, str) else None
+        if day is None:
+            raise refuse_json(expected="date", value=value)
+        return day
+
+    return coerce
+
+
+def make_datetime_coercer(_field: Field) -> Coercer:
+    """Return a coercer for a datetime in ISO 8601. It reads a date as its midnight in UTC."""
+
+    def coerce(value: object) -> Stored:
+        if value is None or value == "":
+            return None
+        moment = None
+        if isinstance(value, str):
+            moment = parse_datetime(f"{value}T00:00:00Z" if DATE.fullmatch(value) else value)
+        if moment is None:
+            raise refuse_json(expected="datetime", value=value)
+        return format_datetime(moment)
+
+    return coerce
+
+
+def make_reference_coercer(field: Field) -> Coercer:
+    """Return a coercer for an id of the referenced object. `row_checks` asks whether such a record exists."""
+    target = find_target(field.reference_to)
+    prefix = target.key_prefix if target else ""
+
+    def coerce(value: object) -> Stored:
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise refuse_json(expected="reference", value=value)
+        identifier = normalise_id(value.strip())
+        if identifier is None:
+            raise RowRejectedError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", [field.name])
+        if not identifier.startswith(prefix):
+            raise RowRejectedError(
+                "FIELD_INTEGRITY_EXCEPTION", f"{field.label}: id value of incorrect type: {value}", [field.name]
+            )
+        return identifier
+
+    return coerce
+
+
+MAKERS: dict[str, Callable[[Field], Coercer]] = {
+    "string": make_text_coercer,
+    "textarea": make_text_coercer,
+    "url": make_text_coercer,
+    "phone": make_text_coercer,
+    "email": make_email_coercer,
+    "picklist": make_picklist_coercer,
+    "boolean": make_boolean_coercer,
+    "date": make_date_coercer,
+    "datetime": make_datetime_coercer,
+    "reference": make_reference_coercer,
+    "id": make_reference_coercer,
+}
+
+# Made once, since a collections request of 200 rows calls them thousands of times.
+COERCERS: dict[tuple[str, str], Coercer] = {
+    (sobject.name, field.name): MAKERS[field.type](field) for sobject in OBJECTS for field in sobject.fields
+}

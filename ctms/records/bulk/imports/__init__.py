@@ -1,0 +1,1 @@
+"""Imports of records of any object from a CSV file."""

@@ -1,0 +1,98 @@
+"""Reads the cells of a file, except references, which `references` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.core.uuids import read_uid
+from ctms.records.access import ObjectAccess
+from ctms.records.bulk.imports.columns import UID
+from ctms.records.fields.form_fields import build_form_field
+from ctms.records.fields.references import get_target, is_filled_by_another
+
+# The formats in which lists and exports show a time.
+_SHOWN_TIMES = ("%d %b %Y, %H:%M", "%d %b %Y %H:%M", "%d/%m/%Y %H:%M")
+_REMEDIES: Mapping[FieldKind, str] = {
+    FieldKind.DATE: "“{}” is no date. Write it as 2026-03-31 or 31 Mar 2026.",
+    FieldKind.DATETIME: "“{}” is no time. Write it as 2026-03-31 14:05.",
+    FieldKind.NUMBER: "“{}” is no number. Write it as 1234.5.",
+}
+_ADVICE: Mapping[FieldKind, str] = {
+    FieldKind.DATE: "A date, as 2026-03-31.",
+    FieldKind.DATETIME: "A time in your time zone, as 2026-03-31 14:05.",
+    FieldKind.NUMBER: "A number, as 1234.5.",
+    FieldKind.YES_NO: "Yes or No.",
+}
+
+
+class CellReader:
+    """Converts texts to values of fields with the form fields of the pages. It does not refuse an empty text."""
+
+    def __init__(self, *, access: ObjectAccess) -> None:
+        self.access = access
+        self._form_fields: dict[str, forms.Field] = {}
+
+    def read(self, *, field: ObjectField, text: str) -> Any:
+        """Convert a text to a value of the field. Raises ValidationError saying what to write instead."""
+        if field.api_name == OBJECT_TYPE:
+            return self._read_type(text)
+        if field.api_name == UID:
+            return _require_uid(text)
+        try:
+            return self._get_form_field(field).clean(text)
+        except ValidationError as error:
+            if field.kind in _REMEDIES and any(each.code == "invalid" for each in error.error_list):
+                raise ValidationError(_REMEDIES[field.kind].format(text)) from error
+            raise
+
+    def _get_form_field(self, field: ObjectField) -> forms.Field:
+        if field.api_name not in self._form_fields:
+            made = build_form_field(access=self.access, field=field)
+            made.required = False
+            if isinstance(made, forms.DateTimeField):
+                made.input_formats = [*(made.input_formats or ()), *_SHOWN_TIMES]
+            self._form_fields[field.api_name] = made
+        return self._form_fields[field.api_name]
+
+    def _read_type(self, text: str) -> str:
+        types = self.access.shape.types
+        for name, shape in types.items():
+            if text.casefold() in (name.casefold(), shape.label.casefold()):
+                return name
+        labels = ", ".join(shape.label for shape in types.values())
+        raise ValidationError(f"“{text}” is none of the object types: {labels}.")
+
+
+def describe_cell(*, access: ObjectAccess, field: ObjectField) -> str:
+    """Describe what to write into the cells of a column."""
+    advice = _describe_value(access=access, field=field)
+    attribute = {each.name: each for each in access.vault_object.model._meta.concrete_fields}.get(field.attribute)
+    is_asked = field.is_required and not is_filled_by_another(shape=access.shape, field=field)
+    return f"{advice} Required." if is_asked and not (attribute and attribute.has_default()) else advice
+
+
+def _describe_value(*, access: ObjectAccess, field: ObjectField) -> str:
+    if field.api_name == OBJECT_TYPE:
+        return f"One of: {', '.join(each.label for each in access.list_creatable_types())}."
+    if field.reference is not None:
+        target = get_target(field)
+        return f"Name, external ID or UID of a {target.label if target else field.label.lower()}."
+    if field.choices:
+        return f"One of: {', '.join(label for _, label in field.choices)}."
+    return _ADVICE.get(field.kind, f"At most {field.max_length:,} characters." if field.max_length else "Any text.")
+
+
+def _require_uid(text: str) -> UUID:
+    uid = read_uid(text)
+    if uid is None:
+        raise ValidationError(
+            f"“{text}” is no UID. Copy it from an export, or leave the cell empty to create a record."
+        )
+    return uid

@@ -1,0 +1,159 @@
+"""Matches the columns of a file with fields, and lists the keys by which rows find existing records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import UniqueConstraint
+
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.snapshot import ObjectShape
+from ctms.records.bulk.imports.files import FileRow, UnreadableFileError
+
+UID, EXTERNAL_ID, NAME = "uid__sys", "external_id__v", "name__v"
+ALWAYS_CREATE = "none"
+_MOST_NOTICES = 10
+_LONGEST_HEADER = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of the file that means a field: one to import, or part of the match key."""
+
+    position: int
+    header: str
+    field: ObjectField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchKey:
+    """Fields whose values together identify one record. Without fields, every row becomes a new record."""
+
+    name: str
+    label: str
+    fields: tuple[str, ...]
+
+
+def list_import_fields(shape: ObjectShape) -> list[ObjectField]:
+    """Return the fields that an import can set, the object type first."""
+    found = [each for name, each in shape.fields.items() if not each.is_read_only or name == OBJECT_TYPE]
+    return sorted(found, key=lambda each: each.api_name != OBJECT_TYPE)
+
+
+def list_match_keys(shape: ObjectShape) -> list[MatchKey]:
+    """Return the keys that can match rows with records: UID, external ID, unique fields, name, or nothing."""
+    model = shape.vault_object.model
+    names = {each.attribute: name for name, each in shape.fields.items()}
+    keys = [
+        MatchKey(name=name, label=shape.fields[name].label, fields=(name,))
+        for name in (UID, EXTERNAL_ID)
+        if name in shape.fields
+    ]
+    for constraint in model._meta.constraints:
+        if isinstance(constraint, UniqueConstraint) and constraint.fields and constraint.condition is None:
+            fields = tuple(names[attribute] for attribute in constraint.fields if attribute in names)
+            if len(fields) == len(constraint.fields):
+                label = " and ".join(shape.fields[name].label for name in fields)
+                keys.append(MatchKey(name="+".join(fields), label=label, fields=fields))
+    if NAME in shape.fields and not any(NAME in key.fields for key in keys):
+        keys.append(MatchKey(name=NAME, label=shape.fields[NAME].label, fields=(NAME,)))
+    return [*keys, MatchKey(name=ALWAYS_CREATE, label="Nothing: every row is a new record", fields=())]
+
+
+def get_match_key(*, shape: ObjectShape, name: str) -> MatchKey:
+    """Return the key of that name. Raises KeyError."""
+    return {key.name: key for key in list_match_keys(shape)}[name]
+
+
+def name_columns(shape: ObjectShape) -> list[str]:
+    """Return a header for each field that can be imported: its label, or its API name where two share a label."""
+    fields = list_import_fields(shape)
+    labels = [each.label.casefold() for each in fields]
+    return [each.label if labels.count(each.label.casefold()) == 1 else each.api_name for each in fields]
+
+
+def match_columns(*, shape: ObjectShape, headers: Sequence[str], key: MatchKey) -> tuple[list[Column], list[str]]:
+    """Return the columns of the file that mean a field, and a notice for each of the others.
+
+    Raises UnreadableFileError if a field is named twice, if the key's fields are missing, or if nothing is left.
+    """
+    allowed = {each.api_name for each in list_import_fields(shape)} | set(key.fields)
+    fields = _FieldNames(shape)
+    columns: list[Column] = []
+    notices: list[str] = []
+    for position, header in enumerate(headers):
+        if not header:
+            continue
+        field = fields.find(header)
+        if field is None:
+            notices.append(
+                f"The column {_quote(header)} is no field of {shape.vault_object.plural_label}; it is left out."
+            )
+        elif field.api_name not in allowed:
+            notices.append(f"The column {_quote(header)} is filled by the Vault; it is left out.")
+        else:
+            columns.append(Column(position=position, header=header, field=field))
+    _check_columns(shape=shape, columns=columns, key=key)
+    return columns, _shorten(notices)
+
+
+def read_texts(*, columns: Sequence[Column], row: FileRow) -> dict[str, str]:
+    """Return the cells of a row by API name; empty for cells that a short row does not have."""
+    return {
+        column.field.api_name: row.cells[column.position] if column.position < len(row.cells) else ""
+        for column in columns
+    }
+
+
+class _FieldNames:
+    """Finds fields of an object by the header of a column, which is an API name or a label."""
+
+    def __init__(self, shape: ObjectShape) -> None:
+        self._named = {name.casefold(): field for name, field in shape.fields.items()}
+        self._labelled: dict[str, list[ObjectField]] = {}
+        for field in shape.fields.values():
+            self._labelled.setdefault(field.label.casefold(), []).append(field)
+
+    def find(self, header: str) -> ObjectField | None:
+        """Return the field of that API name or label. Raises UnreadableFileError if several have the label."""
+        text = header.casefold()
+        if text in self._named:
+            return self._named[text]
+        labelled = self._labelled.get(text, [])
+        if len(labelled) > 1:
+            names = " or ".join(each.api_name for each in labelled)
+            raise UnreadableFileError(f"The column “{header}” could mean several fields. Name it {names}.")
+        return labelled[0] if labelled else None
+
+
+def _quote(header: str) -> str:
+    return f"“{header}”" if len(header) <= _LONGEST_HEADER else f"“{header[:_LONGEST_HEADER]}…”"
+
+
+def _shorten(notices: list[str]) -> list[str]:
+    more = len(notices) - _MOST_NOTICES
+    if more <= 1:
+        return notices
+    return [*notices[:_MOST_NOTICES], f"{more} other columns are left out, too."]
+
+
+def _check_columns(*, shape: ObjectShape, columns: list[Column], key: MatchKey) -> None:
+    by_field: dict[str, str] = {}
+    for column in columns:
+        if column.field.api_name in by_field:
+            other = by_field[column.field.api_name]
+            raise UnreadableFileError(
+                f"The columns “{other}” and “{column.header}” mean the same field, {column.field.label}. Remove one."
+            )
+        by_field[column.field.api_name] = column.header
+    missing = [shape.fields[name].label for name in key.fields if name not in by_field]
+    if missing:
+        raise UnreadableFileError(
+            f"To find records by {key.label} the file needs the column {' and '.join(missing)}. Add it, or choose "
+            "another way to find them."
+        )
+    if not any(column.field.api_name != UID for column in columns):
+        raise UnreadableFileError(
+            f"None of the columns can be imported. The first line has to name fields: {', '.join(name_columns(shape))}."
+        )

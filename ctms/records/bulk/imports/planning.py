@@ -1,0 +1,210 @@
+"""Turns each row of a file into a draft of a new or changed record, or of what is wrong with the row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django.core.exceptions import ValidationError
+
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.snapshot import TypeShape
+from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.bulk.imports.cells import CellReader
+from ctms.records.bulk.imports.columns import UID, Column, MatchKey, read_texts
+from ctms.records.bulk.imports.files import FileRow
+from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowError
+from ctms.records.bulk.imports.references import ReferenceFinder
+from ctms.records.fields.values import format_for, format_value, read_value, to_zone
+from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, prepare_drafts
+from ctms.records.writing.services import build_record
+
+
+class _Options(Protocol):
+    """The options that the user chose for reading the file."""
+
+    @property
+    def update_existing(self) -> bool: ...
+
+    @property
+    def clear_empty(self) -> bool: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class RowPlanner:
+    """Plans the rows of one file for one user, in batches, in the order of the file.
+
+    Between batches it remembers which records the texts name, and the line of each record.
+    """
+
+    access: ObjectAccess
+    columns: Sequence[Column]
+    key: MatchKey
+    options: _Options
+    headers: int
+    reader: CellReader = field(init=False)
+    finders: dict[str, ReferenceFinder] = field(init=False)
+    matcher: RecordMatcher = field(init=False)
+    unique: UniqueChecker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = CellReader(access=self.access)
+        self.finders = {
+            column.field.api_name: ReferenceFinder(access=self.access, field=column.field)
+            for column in self.columns
+            if column.field.reference is not None
+        }
+        self.matcher = RecordMatcher(access=self.access, key=self.key, reader=self.reader, finders=self.finders)
+        self.unique = UniqueChecker(shape=self.access.shape, noun="line")
+
+    def plan(self, rows: Sequence[FileRow]) -> list[RowDraft]:
+        """Return a draft of each row, in the same order; nothing is written."""
+        drafts = [RowDraft(number=row.line) for row in rows]
+        texts = [self._read_texts(row=row, draft=draft) for row, draft in zip(rows, drafts, strict=True)]
+        self._load_references(texts)
+        keys = [self._read_key(texts=each, draft=draft) for each, draft in zip(texts, drafts, strict=True)]
+        found = self.matcher.find_records([key for key in keys if key is not None])
+        for draft, each, key in zip(drafts, texts, keys, strict=True):
+            if not draft.problems:
+                self._build_draft(draft=draft, texts=each, key=key, found=found)
+        ready = [draft for draft in drafts if draft.record is not None and not (draft.problems or draft.is_left_out)]
+        prepare_drafts(access=self.access, drafts=ready, unique=self.unique)
+        for draft in drafts:
+            draft.name = str(draft.record or "")
+        return drafts
+
+    def skip(self, rows: Sequence[FileRow]) -> None:
+        """Remember the lines of records that an earlier run has written, so that later lines cannot repeat them."""
+        drafts = [RowDraft(number=row.line) for row in rows]
+        texts = [self._read_texts(row=row, draft=draft) for row, draft in zip(rows, drafts, strict=True)]
+        self._load_references(texts)
+        for each, draft in zip(texts, drafts, strict=True):
+            self._read_key(texts=each, draft=draft)
+
+    def _read_texts(self, *, row: FileRow, draft: RowDraft) -> dict[str, str]:
+        if len(row.cells) > self.headers and any(row.cells[self.headers :]):
+            draft.refuse(
+                f"The line has {len(row.cells)} cells, the first line names {self.headers} columns. Put text that "
+                "contains the separator between quotation marks."
+            )
+        return read_texts(columns=self.columns, row=row)
+
+    def _load_references(self, texts: Sequence[Mapping[str, str]]) -> None:
+        for name, finder in self.finders.items():
+            finder.load(each[name] for each in texts)
+
+    def _read_key(self, *, texts: Mapping[str, str], draft: RowDraft) -> Key | None:
+        if draft.problems:
+            return None
+        try:
+            key = self.matcher.read_key(texts)
+            if key is not None:
+                self.matcher.note_line(key=key, line=draft.number)
+        except UnmatchedRowError as error:
+            draft.refuse(str(error), label=error.field.label, value=texts.get(error.field.api_name, ""))
+            return None
+        return key
+
+    def _build_draft(
+        self, *, draft: RowDraft, texts: Mapping[str, str], key: Key | None, found: Mapping[Key, Sequence[Any]]
+    ) -> None:
+        try:
+            record = self.matcher.choose(key=key, found=found[key]) if key is not None else None
+        except UnmatchedRowError as error:
+            draft.refuse(str(error), label=error.field.label, value=texts.get(error.field.api_name, ""))
+            return
+        if record is not None and not self.options.update_existing:
+            draft.record, draft.is_left_out = record, True
+            return
+        draft.record = record if record is not None else self._build_record(draft=draft, texts=texts)
+        self._read_values(draft=draft, texts=texts, is_new=record is None)
+
+    def _build_record(self, *, draft: RowDraft, texts: Mapping[str, str]) -> Any:
+        field = self.access.shape.fields.get(OBJECT_TYPE)
+        text = texts.get(OBJECT_TYPE, "")
+        try:
+            if field is None:
+                return build_record(access=self.access, object_type="")
+            object_type = self.reader.read(field=field, text=text) if text else self._choose_type()
+            return build_record(access=self.access, object_type=object_type)
+        except AccessRefusedError as error:
+            draft.refuse(str(error), label=field.label if field and text else "", value=text)
+        except ValidationError as error:
+            draft.refuse(" ".join(error.messages), label=field.label if field else "", value=text)
+        return self.access.vault_object.model()  # never saved: only so that the other cells are checked too
+
+    def _choose_type(self) -> str:
+        possible: list[TypeShape] = self.access.list_creatable_types()
+        if len(possible) == 1:
+            return possible[0].api_name
+        if not possible:
+            raise AccessRefusedError(
+                f"Your security profile does not allow you to create {self.access.vault_object.plural_label}."
+            )
+        raise ValidationError(f"Say which one: {', '.join(each.label for each in possible)}.")
+
+    def _read_values(self, *, draft: RowDraft, texts: Mapping[str, str], is_new: bool) -> None:
+        references = []
+        for column in self.columns:
+            text, name = texts[column.field.api_name], column.field.api_name
+            if name == UID or (column.field.is_read_only and (is_new or name != OBJECT_TYPE)):
+                continue  # used before: the uid to find the record, the type of a new one to build it
+            if not text:
+                if not is_new and self.options.clear_empty and name not in (OBJECT_TYPE, *self.key.fields):
+                    draft.values[name] = False if column.field.kind == FieldKind.YES_NO else None
+            elif column.field.reference is not None:
+                references.append(column.field)
+            elif not self._says_present(draft=draft, field=column.field, text=text):
+                self._read_plain(draft=draft, field=column.field, text=text)
+        # References that limit the choices of others are read first.
+        for each in sorted(references, key=lambda each: len(self.finders[each.api_name].scopes)):
+            self._read_reference(draft=draft, field=each, text=texts[each.api_name])
+
+    def _read_plain(self, *, draft: RowDraft, field: ObjectField, text: str) -> None:
+        try:
+            draft.values[field.api_name] = self.reader.read(field=field, text=text)
+        except ValidationError as error:
+            if text != self._format_present(draft=draft, field=field):
+                draft.refuse(" ".join(error.messages), label=field.label, value=text)
+
+    def _read_reference(self, *, draft: RowDraft, field: ObjectField, text: str) -> None:
+        finder = self.finders[field.api_name]
+        parent = {each.parent.label for each in finder.scopes}
+        if any(problem.label in parent for problem in draft.problems):
+            return  # the parent reference has to be right before this one can be looked up
+        chosen = {
+            each.parent.api_name: draft.values.get(
+                each.parent.api_name, getattr(draft.record, each.parent.attribute, None)
+            )
+            for each in finder.scopes
+        }
+        present = read_value(record=draft.record, field=field) if not field.is_custom else None
+        try:
+            draft.values[field.api_name] = finder.find(text, chosen=chosen, present=present)
+        except ValidationError as error:
+            if text != self._format_present(draft=draft, field=field):
+                draft.refuse(" ".join(error.messages), label=field.label, value=text)
+
+    def _says_present(self, *, draft: RowDraft, field: ObjectField, text: str) -> bool:
+        """Whether the cell is what an export shows of the present value, which omits seconds and surrounding spaces."""
+        if draft.record._state.adding:  # noqa: SLF001  Django's documented API
+            return False
+        if field.kind in (FieldKind.TEXT, FieldKind.LONG_TEXT):
+            return _flatten(str(read_value(record=draft.record, field=field) or "")) == _flatten(text)
+        present = read_value(record=draft.record, field=field) if field.kind == FieldKind.DATETIME else None
+        return present is not None and text in (
+            format_value(value=present, field=field, shape=self.access.shape),
+            to_zone(present).replace(tzinfo=None, microsecond=0).isoformat(" "),
+        )
+
+    def _format_present(self, *, draft: RowDraft, field: ObjectField) -> str:
+        if draft.record._state.adding:  # noqa: SLF001  Django's documented API
+            return ""
+        value = read_value(record=draft.record, field=field)
+        return format_for(access=self.access, value=value, field=field)
+
+
+def _flatten(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()

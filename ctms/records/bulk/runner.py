@@ -1,0 +1,289 @@
+"""Checks and does bulk operations in batches.
+
+Each batch is written in one transaction together with the operation's progress, under the lease of its run and only
+while the operation is as this run left it. A run that takes over continues at the first row that is not written, so no
+row is written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from ctms.accounts.middleware import find_zone
+from ctms.audit.actors import Actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event
+from ctms.core.clock import get_now
+from ctms.core.errors import StaleRecordError, VaultError
+from ctms.core.outages import find_outage_remedy
+from ctms.jobs.errors import LeaseLostError, RunCancelledError
+from ctms.jobs.leases import LeaseHandle, acquire_lease
+from ctms.records.access import ObjectAccess, open_object
+from ctms.records.bulk.edits import EditWork
+from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_text
+from ctms.records.bulk.operations import UNFINISHED, build_lease_key, queue_check
+from ctms.records.bulk.progress import note_drafts, renew, writing
+from ctms.records.choices import OperationKind, OperationState
+from ctms.records.models import BulkOperation
+from ctms.records.writing.bulk_write import RowDraft, write_each, write_together
+
+BATCH_ROWS = 500
+CHECKED_AT_ONCE = 1000  # rows, up to which the request itself checks an operation
+_ATTEMPTS = 3
+# Errors that end the run but not the operation: another run continues it.
+_INTERRUPTIONS = (LeaseLostError, SoftTimeLimitExceeded)
+
+
+class Work(Protocol):
+    """The rows of an operation, planned in batches; `EditWork` and `ImportWork` implement it."""
+
+    access: ObjectAccess
+
+    def plan(self, start: int, stop: int) -> list[RowDraft]:
+        """Return drafts of the rows from `start` to before `stop`, from fresh data."""
+
+
+def check_soon(operation: BulkOperation) -> None:
+    """Check a new operation: at once if it is small, else by a job. A lease prevents that both do so at a time."""
+    if operation.total > CHECKED_AT_ONCE:
+        queue_check(operation)
+        return
+    lease = acquire_lease(key=build_lease_key(operation), run=None)
+    if lease is None:
+        return  # somebody started the job a moment ago
+    try:
+        check_operation(operation, lease=lease)
+    except LeaseLostError:
+        return  # this check was so slow that its lease ran out, and the job checks it now
+    finally:
+        lease.release()
+
+
+def check_operation(operation: BulkOperation, *, lease: LeaseHandle | None = None) -> None:
+    """Count what the operation would do and note its problems, without doing it; then its user can confirm it.
+
+    The results of an earlier check are dropped. Nothing happens if the operation does not wait for a check. An error
+    that concerns all rows ends it as Failed. Raises LeaseLostError if another run took over.
+    """
+    if operation.state != OperationState.CHECKING:
+        return
+    with _noting_failure(operation=operation, lease=lease), _as_user(operation):
+        work = open_work(operation)
+        with writing(operation):
+            operation.problems.all().delete()
+            operation.done, operation.failed, operation.counts = 0, 0, {}
+            operation.save(update_fields=["done", "failed", "counts"])
+            renew(operation=operation, lease=lease)
+        for start in range(0, operation.total, BATCH_ROWS):
+            _stop_if_cancelled(lease)
+            drafts = work.plan(start, start + BATCH_ROWS)
+            with writing(operation):
+                note_drafts(operation=operation, drafts=drafts, lease=lease)
+        with writing(operation):
+            operation.state, operation.done = OperationState.DRAFT, 0
+            operation.save(update_fields=["state", "done"])
+            renew(operation=operation, lease=lease)
+
+
+def perform_operation(operation: BulkOperation, *, lease: LeaseHandle | None = None) -> None:
+    """Do a confirmed operation from its first row that is not done to its end. Nothing happens if it has ended.
+
+    An error that concerns all rows ends it as Failed. Raises LeaseLostError if another run took over.
+    """
+    if operation.state not in (OperationState.QUEUED, OperationState.RUNNING):
+        return
+    with _noting_failure(operation=operation, lease=lease), _as_user(operation):
+        with writing(operation):
+            operation.state = OperationState.RUNNING
+            operation.save(update_fields=["state"])
+            renew(operation=operation, lease=lease)
+        work = open_work(operation)
+        if operation.plan.get("all_or_nothing"):
+            _write_all(operation=operation, work=work, lease=lease)
+            return
+        while operation.done < operation.total:
+            _stop_if_cancelled(lease)
+            _write_batch(operation=operation, work=work, lease=lease)
+        with writing(operation):
+            renew(operation=operation, lease=lease)
+            _finish(operation=operation, state=OperationState.DONE, message=_describe_outcome(operation))
+
+
+def open_work(operation: BulkOperation) -> Work:
+    """Return the operation's work, with its user's access and the present configuration. Raises VaultError."""
+    access = open_object(user=operation.user, object_name=operation.of_object)
+    if operation.kind == OperationKind.EDIT:
+        return EditWork(access=access, uids=operation.content.split(), plan=operation.plan["values"])
+    options = ImportOptions(**operation.plan)
+    return ImportWork(access=access, file=open_text(shape=access.shape, text=operation.content, options=options))
+
+
+def build_operation_actor(operation: BulkOperation) -> Actor:
+    """Return the actor of the operation's writes: its user, with the operation named in the audit trail."""
+    is_import = operation.kind == OperationKind.IMPORT
+    return Actor(
+        user=operation.user,
+        source="import" if is_import else "job",
+        reference=f"{'import' if is_import else 'bulk edit'} {operation.uid}",
+    )
+
+
+def _write_batch(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None) -> None:
+    actor = build_operation_actor(operation)
+    start, stop = operation.done, min(operation.done + BATCH_ROWS, operation.total)
+    for _ in range(_ATTEMPTS):
+        drafts = work.plan(start, stop)
+        try:
+            with writing(operation):
+                write_together(drafts=drafts, actor=actor)
+                note_drafts(operation=operation, drafts=drafts, lease=lease)
+        except (StaleRecordError, IntegrityError):
+            continue
+        else:
+            return
+    drafts = work.plan(start, stop)
+    with writing(operation):
+        write_each(access=work.access, drafts=drafts, actor=actor)
+        note_drafts(operation=operation, drafts=drafts, lease=lease)
+
+
+def _write_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None) -> None:
+    actor = build_operation_actor(operation)
+    for _ in range(_ATTEMPTS):
+        drafts = _plan_all(operation=operation, work=work, lease=lease)
+        if any(draft.problems for draft in drafts):
+            _refuse_all(operation=operation, drafts=drafts, lease=lease)
+            return
+        try:
+            with writing(operation):
+                renew(operation=operation, lease=lease)
+                write_together(drafts=drafts, actor=actor)
+                _finish_all(operation=operation, drafts=drafts, lease=lease)
+        except (StaleRecordError, IntegrityError):
+            continue
+        else:
+            return
+    drafts = _plan_all(operation=operation, work=work, lease=lease)
+    with writing(operation):
+        write_each(access=work.access, drafts=drafts, actor=actor)
+        is_refused = any(draft.problems for draft in drafts)
+        if is_refused:
+            transaction.set_rollback(True)
+        else:
+            _finish_all(operation=operation, drafts=drafts, lease=lease)
+    if is_refused:
+        _refuse_all(operation=operation, drafts=drafts, lease=lease)
+
+
+def _plan_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None) -> list[RowDraft]:
+    drafts: list[RowDraft] = []
+    for start in range(0, operation.total, BATCH_ROWS):
+        _stop_if_cancelled(lease)
+        drafts += work.plan(start, start + BATCH_ROWS)
+        with writing(operation):
+            operation.done = len(drafts)
+            operation.save(update_fields=["done"])
+            renew(operation=operation, lease=lease)
+    return drafts
+
+
+def _finish_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
+    operation.counts, operation.done = {}, 0
+    note_drafts(operation=operation, drafts=drafts, lease=lease)
+    _finish(operation=operation, state=OperationState.DONE, message=_describe_outcome(operation))
+
+
+def _refuse_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
+    refused = [draft for draft in drafts if draft.problems]
+    with writing(operation):
+        operation.counts, operation.done = {}, 0
+        note_drafts(operation=operation, drafts=refused, lease=lease)
+        operation.done = 0
+        _finish(
+            operation=operation,
+            state=OperationState.FAILED,
+            message=f"Nothing was imported: {len(refused):,} of {operation.total:,} rows cannot be. Correct them and "
+            "upload the file again.",
+        )
+
+
+def _stop_if_cancelled(lease: LeaseHandle | None) -> None:
+    if lease is not None:
+        lease.stop_if_cancelled()
+
+
+def _finish(*, operation: BulkOperation, state: OperationState, message: str) -> None:
+    operation.state, operation.message, operation.finished_at = state, message, get_now()
+    operation.content = ""  # the audit trail has the changes; the file is not needed any more
+    operation.save(update_fields=["state", "message", "finished_at", "content", "done", "failed", "counts"])
+    record_event(
+        actor=build_operation_actor(operation),
+        action=AuditAction.EVENT,
+        object_name=operation.of_object,
+        changes={name: [None, number] for name, number in operation.counts.items()},
+        reason=f"{operation.get_kind_display()}: {message}",
+    )
+
+
+def _describe_outcome(operation: BulkOperation) -> str:
+    words = {
+        "created": "created",
+        "changed": "changed",
+        "unchanged": "already as they should be",
+        "left_out": "left as they are",
+        "failed": "not imported" if operation.kind == OperationKind.IMPORT else "not changed",
+    }
+    parts = [f"{operation.counts[name]:,} {word}" for name, word in words.items() if operation.counts.get(name)]
+    return f"{', '.join(parts) or 'Nothing to do'}."
+
+
+@contextmanager
+def _as_user(operation: BulkOperation) -> Iterator[None]:
+    """Activate the time zone of the operation's user, in which the times of a file are read."""
+    with timezone.override(find_zone(operation.user.time_zone)):
+        yield
+
+
+@contextmanager
+def _noting_failure(*, operation: BulkOperation, lease: LeaseHandle | None) -> Iterator[None]:
+    """End the operation as Failed on an error; after an interruption, leave it for another run to continue."""
+    try:
+        yield
+    except _INTERRUPTIONS:
+        raise
+    except RunCancelledError as cancelled:
+        _fail(operation=operation, message=str(cancelled), lease=lease)
+        raise
+    except VaultError as error:
+        _fail(operation=operation, message=str(error), lease=lease)
+    except Exception as error:
+        if find_outage_remedy(error):
+            raise
+        message = f"An unexpected {type(error).__name__} stopped it; the worker's log has the details. Tell an admin."
+        _fail(operation=operation, message=message, lease=lease)
+        raise
+
+
+def _fail(*, operation: BulkOperation, message: str, lease: LeaseHandle | None) -> None:
+    if operation.state == OperationState.RUNNING and operation.done and not operation.plan.get("all_or_nothing"):
+        message = f"{message} {operation.done:,} of {operation.total:,} rows were dealt with before."
+    with writing(operation):
+        renew(operation=operation, lease=lease)
+        _finish(operation=operation, state=OperationState.FAILED, message=message)
+
+
+def end_cancelled(operation: BulkOperation, *, message: str) -> None:
+    """End an operation whose run was cancelled while no worker was doing it. Do nothing if it has ended already."""
+    if operation.state in UNFINISHED:
+        _fail(operation=operation, message=message, lease=None)
+
+
+def describe_result(operation: BulkOperation) -> dict[str, Any]:
+    """Return the operation's counts for the history of jobs, by object."""
+    return {operation.of_object: operation.counts}

@@ -1,0 +1,163 @@
+"""Import: upload a file, see what it would do, confirm."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from ctms.accounts.login_resume import login_required
+from ctms.core.errors import VaultError
+from ctms.records.access import ObjectAccess
+from ctms.records.bulk.imports.cells import describe_cell
+from ctms.records.bulk.imports.columns import MatchKey, get_match_key, list_import_fields, name_columns, read_texts
+from ctms.records.bulk.imports.files import write_line
+from ctms.records.bulk.imports.forms import ImportForm
+from ctms.records.bulk.imports.work import MOST_ROWS_AT_ONCE, ImportOptions, build_planner, open_text
+from ctms.records.bulk.operations import (
+    OperationTakenError,
+    confirm_operation,
+    create_operation,
+    list_recent_operations,
+    note_seen,
+)
+from ctms.records.bulk.previews import build_figures, build_preview
+from ctms.records.bulk.runner import check_soon
+from ctms.records.bulk.views.operations import build_problem_context, get_own_operation_or_404
+from ctms.records.choices import OperationKind, OperationState
+from ctms.records.models import BulkOperation
+from ctms.records.requests import get_user, open_object_or_404
+
+_PREVIEWED = 50
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def upload_file(request: HttpRequest, object_name: str) -> HttpResponse:
+    """Let the user upload a file; read, store and check it. No record is written yet."""
+    access = _open_for_import(request, object_name)
+    is_sent = request.method == "POST"
+    form = ImportForm(shape=access.shape, data=request.POST if is_sent else None, files=request.FILES or None)
+    if is_sent and form.is_valid() and form.opened is not None:
+        operation = create_operation(
+            user=get_user(request),
+            object_name=object_name,
+            kind=OperationKind.IMPORT,
+            plan=form.opened.options.as_plan(),
+            content=form.opened.text,
+            total=len(form.opened.rows),
+        )
+        check_soon(operation)
+        return redirect("operation", uid=operation.uid)
+    return render(
+        request,
+        "records/import_upload.html",
+        {
+            "access": access,
+            "form": form,
+            "fields": [(each, describe_cell(access=access, field=each)) for each in list_import_fields(access.shape)],
+            "recent": list_recent_operations(user=get_user(request), object_name=object_name),
+            "list_url": reverse("record_list", args=(object_name,)),
+            "template_url": reverse("record_import_template", args=(object_name,)),
+        },
+    )
+
+
+@require_safe
+@login_required
+def download_template(request: HttpRequest, object_name: str) -> HttpResponse:
+    """Return a file with only a header: each field by label, or by API name with `?names=api`."""
+    access = _open_for_import(request, object_name)
+    if request.GET.get("names") == "api":
+        headers = [each.api_name for each in list_import_fields(access.shape)]
+    else:
+        headers = name_columns(access.shape)
+    response = HttpResponse("\ufeff" + write_line(headers), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{object_name}-template.csv"'
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Show what the import would do; a POST confirms it and queues the job."""
+    access = _open_for_import(request, object_name)
+    operation = get_own_operation_or_404(request, uid)
+    if (operation.kind, operation.of_object) != (OperationKind.IMPORT, object_name):
+        raise Http404("This operation is another one.")
+    if operation.state != OperationState.DRAFT:
+        return redirect("operation", uid=uid)
+    if request.method == "POST":
+        all_or_nothing = request.POST.get("mode") == "all"
+        if all_or_nothing and operation.total > MOST_ROWS_AT_ONCE:
+            messages.error(
+                request, f"All or nothing is possible for at most {MOST_ROWS_AT_ONCE:,} rows. Split the file."
+            )
+            return redirect("record_import_preview", object_name=object_name, uid=uid)
+        try:
+            confirm_operation(operation=operation, user=get_user(request), plan={"all_or_nothing": all_or_nothing})
+        except OperationTakenError as error:
+            messages.warning(request, str(error))
+        return redirect("operation", uid=uid)
+    note_seen(operation=operation, user=get_user(request))
+    return render(request, "records/import_preview.html", _build_preview_context(access=access, operation=operation))
+
+
+def _open_for_import(request: HttpRequest, object_name: str) -> ObjectAccess:
+    access = open_object_or_404(request, object_name)
+    if not (access.can_create() or access.allows("edit")):
+        raise PermissionDenied(
+            f"Your security profile does not allow you to create or edit {access.vault_object.plural_label}."
+        )
+    return access
+
+
+def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation) -> dict[str, Any]:
+    options = ImportOptions(**operation.plan)
+    problem, rows, columns = "", [], []
+    try:
+        opened = open_text(shape=access.shape, text=operation.content, options=options)
+        first = opened.list_first_rows(_PREVIEWED)
+        columns = [column.field for column in opened.columns]
+        rows = build_preview(
+            access=access,
+            drafts=build_planner(access=access, file=opened).plan(first),
+            fields=columns,
+            texts=[read_texts(columns=opened.columns, row=row) for row in first],
+        )
+    except VaultError as error:
+        problem = str(error)
+    counts = operation.counts
+    importing = counts.get("created", 0) + counts.get("changed", 0)
+    return {
+        "access": access,
+        "operation": operation,
+        "options": options,
+        "explanation": _explain(options=options, key=get_match_key(shape=access.shape, name=options.key)),
+        "problem": problem,
+        "columns": columns,
+        "rows": rows,
+        "figures": build_figures(operation),
+        "importing": importing,
+        "importing_text": "1 row" if importing == 1 else f"{importing:,} rows",
+        "total_text": f"{operation.total:,}",
+        "may_be_all_or_nothing": operation.total <= MOST_ROWS_AT_ONCE,
+        "most_at_once": f"{MOST_ROWS_AT_ONCE:,}",
+        "list_url": reverse("record_list", args=(operation.of_object,)),
+        "upload_url": reverse("record_import", args=(operation.of_object,)),
+    } | build_problem_context(operation, user=access.user)
+
+
+def _explain(*, options: ImportOptions, key: MatchKey) -> str:
+    if not key.fields:
+        return "Every row becomes a new record."
+    if not options.update_existing:
+        return f"Existing records are found by {key.label}, and left as they are."
+    empty = "clear the field" if options.clear_empty else "leave the field as it is"
+    return f"Existing records are found by {key.label}, and changed; empty cells {empty}."

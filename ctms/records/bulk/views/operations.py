@@ -1,0 +1,168 @@
+"""Pages of bulk operations: progress, outcome and problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from ctms.accounts.login_resume import login_required
+from ctms.accounts.models import User
+from ctms.configuration.registry import VaultObject, get_object, list_record_objects
+from ctms.records.bulk.imports.files import write_line
+from ctms.records.bulk.operations import (
+    UNFINISHED,
+    continue_operation,
+    discard_operation,
+    is_abandoned,
+    is_open_to,
+    list_operations,
+    list_problems,
+    note_seen,
+)
+from ctms.records.bulk.previews import build_figures
+from ctms.records.choices import OperationKind, OperationState
+from ctms.records.models import BulkOperation
+from ctms.records.requests import get_user
+
+_SHOWN_PROBLEMS = 100
+
+
+@require_safe
+@login_required
+def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """Show an operation's progress and outcome. The page asks for itself again until the operation is done.
+
+    A user other than its own sees the figures, and only those problems that concern records they can see.
+    """
+    operation, user = get_operation_or_404(request, uid), get_user(request)
+    is_open = is_open_to(operation=operation, user=user)
+    preview_url = get_preview_url(operation)
+    if operation.state == OperationState.DRAFT and operation.user == request.user:
+        if request.headers.get("HX-Request"):
+            return HttpResponse(headers={"HX-Redirect": preview_url})
+        return redirect(preview_url)
+    note_seen(operation=operation, user=user)
+    is_fragment = bool(request.headers.get("HX-Request"))
+    is_import = operation.kind == OperationKind.IMPORT
+    context = {
+        "operation": operation,
+        "vault_object": get_object(operation.of_object),
+        "list_url": get_list_url(
+            object_name=operation.of_object, query=operation.plan.get("list", "") if is_open else ""
+        ),
+        "title": get_title(operation) if is_open else f"{operation.get_kind_display()} by {operation.user}",
+        "is_open": is_open,
+        "is_import": is_import,
+        "is_unfinished": operation.state in UNFINISHED,
+        "is_abandoned": is_abandoned(operation),
+        "figures": build_figures(operation),
+        "total_text": f"{operation.total:,}",
+        "total_label": "Rows" if is_import else "Records",
+        "progress_text": f"{operation.done:,} of {operation.total:,} {'rows' if is_import else 'records'}",
+    } | build_problem_context(operation, user=user)
+    return render(request, "records/operation_progress.html" if is_fragment else "records/operation.html", context)
+
+
+@require_safe
+@login_required
+def download_problems(request: HttpRequest, uid: UUID) -> HttpResponseBase:
+    """Download the operation's problems as CSV; other users get only those of records that they can see."""
+    operation = get_operation_or_404(request, uid)
+    lines = _write_problems(operation=operation, user=get_user(request))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="problems-{operation.uid}.csv"'
+    return response
+
+
+@require_POST
+@login_required
+def resume_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """Continue an operation whose run was lost."""
+    operation = get_operation_or_404(request, uid)
+    continue_operation(operation=operation, user=get_user(request))
+    return redirect("operation", uid=operation.uid)
+
+
+@require_POST
+@login_required
+def discard_draft(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """Drop an operation that was not confirmed, and go back to the list."""
+    operation = get_own_operation_or_404(request, uid)
+    discard_operation(operation)
+    messages.info(request, "Nothing was changed.")
+    return redirect(get_list_url(object_name=operation.of_object, query=operation.plan.get("list", "")))
+
+
+def get_operation_or_404(request: HttpRequest, uid: UUID) -> BulkOperation:
+    """Return the operation, if it is the user's own or the user manages jobs. Raises Http404."""
+    operation = list_operations(get_user(request)).filter(uid=uid).first()
+    if operation is None or operation.of_object not in {each.api_name for each in list_record_objects()}:
+        raise Http404("There is no operation of this address, or it is not yours.")
+    return operation
+
+
+def get_own_operation_or_404(request: HttpRequest, uid: UUID) -> BulkOperation:
+    """Return the operation, if it is the user's own: it is done in their name, so nobody else may confirm it."""
+    operation = get_operation_or_404(request, uid)
+    if operation.user != request.user:
+        raise Http404("This operation is another user's.")
+    return operation
+
+
+def build_problem_context(operation: BulkOperation, *, user: User) -> dict[str, Any]:
+    """Return the first problems that the user may see, the number of these, and whether others are hidden."""
+    problems = list_problems(operation=operation, user=user)
+    count = problems.count()
+    return {
+        "problems": list(problems[:_SHOWN_PROBLEMS]),
+        "problem_count": count,
+        "has_hidden_problems": count < operation.problems.count(),
+    }
+
+
+def get_preview_url(operation: BulkOperation) -> str:
+    """Return the URL of the page where the user confirms a checked operation."""
+    name = "record_import_preview" if operation.kind == OperationKind.IMPORT else "record_bulk_preview"
+    return reverse(name, args=(operation.of_object, operation.uid))
+
+
+def get_list_url(*, object_name: str, query: str) -> str:
+    """Return the URL of the object's list with this query string: that with which the records were selected."""
+    url = reverse("record_list", args=(object_name,))
+    return f"{url}?{query}" if query else url
+
+
+def get_title(operation: BulkOperation) -> str:
+    """Return the name of the imported file, or how many records are edited."""
+    if operation.kind == OperationKind.IMPORT:
+        return str(operation.plan.get("file_name") or "Import")
+    return f"Edit {count_records(number=operation.total, vault_object=get_object(operation.of_object))}"
+
+
+def count_records(*, number: int, vault_object: VaultObject) -> str:
+    """Return the number with its noun, such as `1 activity` or `1,234 activities`."""
+    return f"{number:,} {vault_object.label if number == 1 else vault_object.plural_label}"
+
+
+def _write_problems(*, operation: BulkOperation, user: User) -> Iterator[str]:
+    is_import = operation.kind == OperationKind.IMPORT
+    yield "\ufeff" + write_line(["Line" if is_import else "Record", "Name", "UID", "Field", "Value", "What is wrong"])
+    for problem in list_problems(operation=operation, user=user).iterator(chunk_size=1000):
+        yield write_line(
+            [
+                str(problem.position),
+                problem.record_name,
+                str(problem.record_uid or ""),
+                problem.field_label,
+                problem.value,
+                problem.message,
+            ]
+        )

@@ -1,0 +1,201 @@
+"""Reads, assigns and formats values of records, for standard and custom fields alike."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from django.urls import reverse
+from django.utils import formats, timezone
+
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.snapshot import ObjectShape
+from ctms.core.choices import RecordStatus
+from ctms.core.models import VaultRecord
+from ctms.records.access import ObjectAccess, open_related
+from ctms.records.fields.references import HIDDEN, can_name, can_name_record, get_target
+
+# Badges of the fields that every object has.
+_STATUS = {RecordStatus.ACTIVE: ("neutral", "Active"), RecordStatus.INACTIVE: ("quiet", "Inactive")}
+_BADGES: Mapping[str, Callable[[Any], tuple[str, str]]] = {"status__v": lambda record: _STATUS[record.status]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownValue:
+    """A value as pages show it. `tone` makes it a badge, `url` a link; `raw` is used to sort, export and compare.
+
+    `icon` names an icon of the sprite to show before the text.
+    """
+
+    text: str
+    raw: Any
+    url: str = ""
+    tone: str = ""
+    icon: str = ""
+
+
+def read_value(*, record: Any, field: ObjectField) -> Any:
+    """Return the value of a field in its Python type; for a custom reference, the uid."""
+    if not field.is_custom:
+        # Django raises an AttributeError for a required reference that a new record does not have yet.
+        return getattr(record, field.attribute, None)
+    stored = (record.custom_fields or {}).get(field.api_name)
+    if stored in (None, ""):
+        return None
+    return _READERS.get(field.kind, str)(stored)
+
+
+_READERS: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.DATE: dt.date.fromisoformat,
+    FieldKind.DATETIME: dt.datetime.fromisoformat,
+    FieldKind.NUMBER: lambda stored: Decimal(str(stored)),
+    FieldKind.REFERENCE: UUID,
+    FieldKind.YES_NO: bool,
+}
+
+
+def assign_value(*, record: Any, field: ObjectField, value: Any) -> None:
+    """Set a field to a value of its Python type (a record, for a reference) without saving the record."""
+    if not field.is_custom:
+        empty: Any = "" if field.reference is None and field.kind in _EMPTY_TEXT else None
+        setattr(record, field.attribute, empty if value is None else value)
+        return
+    values = dict(record.custom_fields or {})
+    if value in (None, ""):
+        values.pop(field.api_name, None)
+    else:
+        values[field.api_name] = _store(value)
+    record.custom_fields = values
+
+
+_EMPTY_TEXT = (FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.PICKLIST)
+
+
+def _store(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat()
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, VaultRecord):
+        return str(value.uid)
+    return str(value) if isinstance(value, UUID) else value
+
+
+def select_references(*, records: QuerySet[Any], fields: Iterable[ObjectField]) -> QuerySet[Any]:
+    """Select the records that the fields refer to in the same statement."""
+    attributes = [each.attribute for each in fields if each.reference is not None and not each.is_custom]
+    return records.select_related(*attributes) if attributes else records
+
+
+@dataclass(slots=True, kw_only=True)
+class ValueReader:
+    """Shows values of records of one object to one user. Loads users in custom fields once for all records."""
+
+    access: ObjectAccess
+    people: dict[str, Any] = field(default_factory=dict)
+    targets: dict[str, ObjectAccess | None] = field(default_factory=dict)
+    named: dict[tuple[type[Model], str], bool] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> ObjectShape:
+        return self.access.shape
+
+    def load(self, *, records: Sequence[Any], fields: Iterable[ObjectField]) -> ValueReader:
+        """Load what the custom references of the records refer to, in one statement for each model."""
+        wanted: dict[type[Model], set[str]] = {}
+        for each in fields:
+            if each.is_custom and each.reference is not None:
+                uids = {uid for record in records if (uid := (record.custom_fields or {}).get(each.api_name))}
+                wanted.setdefault(each.reference, set()).update(uids.difference(self.people))
+        for model, uids in wanted.items():
+            found = model._default_manager.filter(uid__in=uids) if uids else ()
+            self.people |= {str(person.uid): person for person in found if isinstance(person, VaultRecord)}
+        return self
+
+    def show(self, *, record: Any, field: ObjectField) -> ShownValue:
+        """Return a value of a record as the user may see it."""
+        value = read_value(record=record, field=field)
+        if field.is_custom and field.reference is not None and value is not None:
+            value = self.people.get(str(value))
+        if not self.may_name(value):
+            return ShownValue(text=HIDDEN, raw=None)
+        badges = self.shape.vault_object.badges
+        badge = badges.get(field.api_name) or _BADGES.get(field.api_name)
+        tone, text = badge(record) if badge else ("", format_value(value=value, field=field, shape=self.shape))
+        icon = self.shape.vault_object.icons.get(field.api_name, {}).get(str(value), "")
+        return ShownValue(text=text, raw=value, url=self._find_url(field=field, value=value), tone=tone, icon=icon)
+
+    def may_name(self, value: Any) -> bool:
+        """Whether the user may see the value: False for a record that the profile hides."""
+        if not isinstance(value, Model):
+            return True
+        key = (type(value), getattr(value, "object_type", ""))
+        if key not in self.named:
+            self.named[key] = can_name(access=self.access, model=key[0], object_type=key[1])
+        return self.named[key]
+
+    def _find_url(self, *, field: ObjectField, value: Any) -> str:
+        target = get_target(field)
+        if target is None or not isinstance(value, Model):
+            return ""
+        if target.api_name not in self.targets:
+            self.targets[target.api_name] = open_related(access=self.access, object_name=target.api_name)
+        if self.targets[target.api_name] is None:
+            return ""
+        return get_record_url(value)
+
+
+def get_record_url(record: Any) -> str:
+    """Return the URL of a record's page."""
+    return f"{_get_list_url(record.object_name)}{record.uid}/"
+
+
+def to_zone(moment: dt.datetime, zone: dt.tzinfo | None = None) -> dt.datetime:
+    """Convert a moment to a time zone (default: the active one); leave it if that exceeds the range of `datetime`."""
+    try:
+        return moment.astimezone(zone or timezone.get_current_timezone())
+    except OverflowError:
+        return moment
+
+
+@functools.cache
+def _get_list_url(object_name: str) -> str:
+    # Cached by object: a page links hundreds of records, and reversing URLs would take most of its time.
+    return reverse("record_list", args=(object_name,))
+
+
+def format_value(*, value: Any, field: ObjectField, shape: ObjectShape) -> str:
+    """Format a value for people, in the active time zone; empty text for no value."""
+    if value is None or value == "":
+        text = ""
+    elif field.kind == FieldKind.YES_NO:
+        text = "Yes" if value else "No"
+    elif field.api_name == OBJECT_TYPE:
+        text = shape.get_type(str(value)).label
+    elif field.kind == FieldKind.PICKLIST:
+        text = field.choice_labels.get(str(value), str(value))
+    elif isinstance(value, dt.datetime):
+        text = formats.date_format(to_zone(value), "DATETIME_FORMAT")
+    elif isinstance(value, dt.date):
+        text = formats.date_format(value, "DATE_FORMAT")
+    elif isinstance(value, Decimal):
+        text = f"{value.normalize():f}"
+    else:
+        text = str(value)
+    return text
+
+
+def format_for(*, access: ObjectAccess, value: Any, field: ObjectField) -> str:
+    """Format a value for one user, with `HIDDEN` in place of a record that the profile hides."""
+    if isinstance(value, Model) and not can_name_record(access=access, record=value):
+        return HIDDEN
+    return format_value(value=value, field=field, shape=access.shape)

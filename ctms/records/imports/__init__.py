@@ -1,1 +1,0 @@
-"""Importing records of any object from a CSV file."""

@@ -1,0 +1,129 @@
+"""Suggestions while a user types into a reference field.
+
+Records whose name begins with the query come first, then those that contain it. Ranked choices are sorted by rank
+before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.registry import VaultObject
+from ctms.records.access import ObjectAccess
+from ctms.records.fields.references import (
+    RANK,
+    can_name_record,
+    describe_choice,
+    describe_filled,
+    get_target,
+    list_filled,
+    select_scopes,
+)
+from ctms.records.lists.keyset_pagination import Sort, look_around, order_records
+from ctms.records.lists.search import MOST_WORDS, search_records
+
+MOST_CHOICES = 20
+LONGEST_QUERY = 200
+# Shorter queries match only the beginning of words, because nearly every name contains an "a".
+SHORTEST_SEARCHED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A suggestion. `fills` maps API names of the parent references that choosing it fills to uid and label."""
+
+    uid: str
+    label: str
+    detail: str
+    fills: Mapping[str, Mapping[str, str]]
+
+
+def find_choices(
+    *, access: ObjectAccess, field: ObjectField, records: QuerySet[Any], query: str
+) -> tuple[list[Choice], bool]:
+    """Return the first records that match, and whether there are more."""
+    target = get_target(field)
+    if target is None:
+        raise TypeError(f"{field.api_name} refers to no object.")
+    records = select_scopes(records=records, shape=access.shape, field=field)
+    found = find_matching(access=access, records=records, vault_object=target, query=query, limit=MOST_CHOICES + 1)
+    choices = [_build_choice(access=access, field=field, target=target, record=each) for each in found[:MOST_CHOICES]]
+    return choices, len(found) > MOST_CHOICES
+
+
+def find_matching(
+    *,
+    access: ObjectAccess,
+    records: QuerySet[Any],
+    vault_object: VaultObject,
+    query: str,
+    limit: int,
+    sort: Sort | None = None,
+) -> list[Any]:
+    """Return at most `limit` records that match the query, in at most five statements besides those of the search.
+
+    Records that merely contain the words are sorted by `sort`, or else by name.
+    """
+    query = clean_query(query)
+    if not query:
+        return list(_order_by_name(records)[:limit])
+    bare = records.select_related(None)
+    keys = _list_first(records=bare.filter(name__istartswith=query), sort=None, limit=limit)
+    if len(keys) < limit:
+        holding = _match_words(access=access, records=bare, vault_object=vault_object, query=query)
+        others = _list_first(records=holding, sort=sort, limit=limit)
+        keys = list(dict.fromkeys([*keys, *others]))[:limit]
+    found = records.in_bulk(keys) if keys else {}
+    return [found[key] for key in keys if key in found]
+
+
+def _list_first(*, records: QuerySet[Any], sort: Sort | None, limit: int) -> list[Any]:
+    if RANK not in records.query.annotations:  # ranked choices are few already
+        records, number = look_around(records)
+        if not number:
+            return []
+    ordered = _order_by_name(records) if sort is None else order_records(records=records, sort=sort)
+    return list(ordered.values_list("pk", flat=True)[:limit])
+
+
+def _order_by_name(records: QuerySet[Any]) -> QuerySet[Any]:
+    rank = (RANK,) if RANK in records.query.annotations else ()
+    return records.order_by(*rank, "name", "pk")
+
+
+def clean_query(query: str) -> str:
+    """Return the query without null characters, which PostgreSQL refuses, stripped and cut to `LONGEST_QUERY`."""
+    return query.replace("\x00", " ").strip()[:LONGEST_QUERY]
+
+
+def _match_words(
+    *, access: ObjectAccess, records: QuerySet[Any], vault_object: VaultObject, query: str
+) -> QuerySet[Any]:
+    words = query.split()[:MOST_WORDS]
+    own = [vault_object.get_field(path).attribute for path in vault_object.search_fields if "." not in path]
+    for word in words:
+        if len(word) < SHORTEST_SEARCHED:
+            begins = Q()
+            for attribute in own:
+                begins |= Q(**{f"{attribute}__istartswith": word}) | Q(**{f"{attribute}__icontains": f" {word}"})
+            records = records.filter(begins)
+    long_words = " ".join(word for word in words if len(word) >= SHORTEST_SEARCHED)
+    return search_records(access=access, records=records, vault_object=vault_object, query=long_words)
+
+
+def _build_choice(*, access: ObjectAccess, field: ObjectField, target: VaultObject, record: Any) -> Choice:
+    filled = list_filled(shape=access.shape, field=field, record=record)
+    words = [str(each) for each in filled.values() if can_name_record(access=access, record=each)]
+    if target.object_types:
+        words.insert(0, access.configuration.get(target.api_name).get_type(record.object_type).label)
+    return Choice(
+        uid=str(record.uid),
+        label=describe_choice(record),
+        detail=" · ".join(words),
+        fills=describe_filled(access=access, filled=filled),
+    )

@@ -1,0 +1,347 @@
+"""The page of a list: everything that its template shows, in a fixed number of statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.urls import reverse
+
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.registry import VaultObject
+from ctms.records.fields.values import select_references
+from ctms.records.lists.columns import NAME, PAGE_SIZES, choose_columns, choose_size, list_choosable
+from ctms.records.lists.filters import list_filterable_fields
+from ctms.records.lists.keyset_pagination import COUNT_CAP, LAST, InvalidCursorError, Page, Sort, cut_page, look_around
+from ctms.records.lists.query import (
+    COLUMNS,
+    CURSOR,
+    QUERY,
+    SIZE,
+    SORT,
+    VIEW,
+    ListQuery,
+    can_sort,
+    change_parameters,
+    write_columns,
+)
+from ctms.records.lists.saved_views import ALL, is_changed, list_views
+from ctms.records.lists.tables import Heading, RecordTable
+from ctms.records.models import ListPreference, SavedView
+
+_NEWEST_FIRST = (FieldKind.DATE, FieldKind.DATETIME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveFilter:
+    """An active filter: its text, the URL to change it, and the URL of the list without it."""
+
+    field_name: str
+    label: str
+    text: str
+    edit_url: str
+    remove_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListProblem:
+    """A parameter of the address that is not valid, and the URL of the list without it."""
+
+    name: str
+    texts: list[str]
+    remove_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """An entry of a menu."""
+
+    label: str
+    url: str
+    note: str = ""
+    is_current: bool = False
+
+
+class ListPage:
+    """The page of a list. It reads the records at once, and the rest when the template asks for it."""
+
+    def __init__(self, *, listed: ListQuery, preference: ListPreference) -> None:
+        self.listed, self.preference = listed, preference
+        self.access = listed.access
+        self.columns = choose_columns(listed=listed, preference=preference)
+        self.size = choose_size(listed=listed, preference=preference)
+        # The number of records, at most `COUNT_CAP` + 1.
+        records, self.total = look_around(listed.list_records())
+        self.page, self._cursor_problem = self._read_page(records)
+        self.table = RecordTable(
+            access=self.access,
+            rows=self.page.rows,
+            columns=[(field, self._build_heading(field)) for field in self.columns],
+        )
+
+    @property
+    def vault_object(self) -> VaultObject:
+        return self.access.vault_object
+
+    @property
+    def url(self) -> str:
+        """Return the URL of the list without parameters."""
+        return reverse("record_list", args=(self.access.shape.api_name,))
+
+    # -- Head: count, views, actions ------------------------------------------------------------------------------
+
+    @property
+    def count_text(self) -> str:
+        return f"{COUNT_CAP:,}+" if self.total > COUNT_CAP else f"{self.total:,}"
+
+    @cached_property
+    def views(self) -> list[SavedView]:
+        """Return the views that the user may open, own ones first."""
+        return list_views(user=self.access.user, object_name=self.access.shape.api_name)
+
+    @cached_property
+    def view(self) -> SavedView | None:
+        """Return the view that the list was opened with; None if there is none."""
+        uid = self.listed.parameters.get(VIEW, "")
+        return next((each for each in self.views if str(each.uid) == uid), None)
+
+    @property
+    def is_own_view(self) -> bool:
+        return self.view is not None and self.view.user_id == self.access.user.pk
+
+    @property
+    def is_view_changed(self) -> bool:
+        """Whether the list differs from the view that it was opened with."""
+        return self.view is not None and is_changed(
+            view=self.view, parameters=self.listed.parameters, columns=[each.api_name for each in self.columns]
+        )
+
+    @property
+    def own_views(self) -> list[Link]:
+        return [self._build_view_link(each) for each in self.views if each.user_id == self.access.user.pk]
+
+    @property
+    def shared_views(self) -> list[Link]:
+        return [self._build_view_link(each) for each in self.views if each.user_id != self.access.user.pk]
+
+    @property
+    def all_url(self) -> str:
+        """Return the URL of the unfiltered list; explicit if the user's list opens with a view by default."""
+        return f"{self.url}?{VIEW}={ALL}" if self.preference.default_view_id else self.url
+
+    @property
+    def create_url(self) -> str:
+        """Return the URL to create a record; empty if the user cannot."""
+        return reverse("record_create", args=(self.access.shape.api_name,)) if self.access.can_create() else ""
+
+    @property
+    def import_url(self) -> str:
+        may = self.access.can_create() or self.access.allows("edit")
+        return reverse("record_import", args=(self.access.shape.api_name,)) if may else ""
+
+    @property
+    def exports(self) -> list[Link]:
+        """Return links to export the list: the same records, order and columns."""
+        shown = change_parameters(self.listed.parameters, columns=write_columns(self.columns), size=None)
+        return [
+            Link(
+                label=label, url=self._build_url("record_export", file_format, parameters=shown), note=f".{file_format}"
+            )
+            for file_format, label in (("xlsx", "Excel workbook"), ("csv", "Plain table"))
+        ]
+
+    # -- Search and filters ---------------------------------------------------------------------------------------
+
+    @property
+    def search_state(self) -> list[tuple[str, str]]:
+        """Return the parameters that a new search keeps."""
+        return self._list_state(**{QUERY: None})
+
+    @cached_property
+    def active_filters(self) -> list[ActiveFilter]:
+        return [
+            ActiveFilter(
+                field_name=each.field.api_name,
+                label=each.label,
+                text=each.text,
+                edit_url=self._build_url("record_filter", each.field.api_name),
+                remove_url=self._list_url(**{each.parameter: None}),
+            )
+            for each in self.listed.list_active_filters()
+        ]
+
+    @property
+    def clear_url(self) -> str:
+        """Return the URL of the list without filters and search, but with the same order, page size and columns."""
+        kept = {name: values for name, values in self.listed.parameters.lists() if name in (SORT, SIZE, COLUMNS)}
+        cleared = QueryDict(mutable=True)
+        for name, values in kept.items():
+            cleared.setlist(name, values)
+        if not cleared and self.preference.default_view_id:
+            cleared[VIEW] = ALL
+        return f"{self.url}?{cleared.urlencode()}" if cleared else self.url
+
+    @property
+    def offered_filters(self) -> list[Link]:
+        """Return links to the filters that the object suggests first."""
+        names = self.vault_object.filters
+        return [self._build_filter_link(self.access.shape.fields[name]) for name in names if name in self._filterable]
+
+    @property
+    def other_filters(self) -> list[Link]:
+        others = [each for name, each in self._filterable.items() if name not in self.vault_object.filters]
+        return [self._build_filter_link(each) for each in sorted(others, key=lambda each: each.label.casefold())]
+
+    @cached_property
+    def _filterable(self) -> dict[str, ObjectField]:
+        return {each.api_name: each for each in list_filterable_fields(self.access.shape)}
+
+    @cached_property
+    def problems(self) -> list[ListProblem]:
+        """Return the parameters of the address that are not valid."""
+        found = self.listed.problems | self._cursor_problem
+        if self.listed.parameters.get(VIEW, ALL) != ALL and self.view is None:
+            found = found | {VIEW: ["This view was deleted, or is not shared with you."]}
+        return [
+            ListProblem(name=self._name_parameter(name), texts=texts, remove_url=self._list_url(**{name: None}))
+            for name, texts in found.items()
+        ]
+
+    def _name_parameter(self, name: str) -> str:
+        each = self.listed.filter_set.filters.get(name)
+        return f"{each.label} ({name})" if each is not None else name
+
+    # -- Columns --------------------------------------------------------------------------------------------------
+
+    @property
+    def columns_url(self) -> str:
+        """Return the URL that saves the user's columns and comes back to this list."""
+        return self._build_url("record_columns")
+
+    @property
+    def choosable_columns(self) -> list[tuple[ObjectField, bool]]:
+        """Return every field except the name, which is always shown, and whether it is a column now."""
+        chosen = {each.api_name for each in self.columns}
+        fields = list_choosable(shape=self.access.shape, chosen=self.columns)
+        return [(each, each.api_name in chosen) for each in fields if each.api_name != NAME]
+
+    # -- Empty list -----------------------------------------------------------------------------------------------
+
+    @property
+    def empty_title(self) -> str:
+        return f"No {self.vault_object.plural_label} yet"
+
+    @property
+    def empty_text(self) -> str:
+        """Return the object's description, for users who see no record of it yet."""
+        return self.vault_object.description or f"There are no {self.vault_object.plural_label} that you can see."
+
+    @property
+    def create_label(self) -> str:
+        return f"Create {self.vault_object.label}"
+
+    # -- Rows -----------------------------------------------------------------------------------------------------
+
+    @property
+    def bulk_url(self) -> str:
+        """Return the URL that edits the chosen rows, or all records of the list."""
+        return self._build_url("record_bulk")
+
+    @property
+    def query(self) -> str:
+        """Return the query string of this list, for actions on all records that match."""
+        return change_parameters(self.listed.parameters).urlencode()
+
+    @property
+    def sorts(self) -> list[Link]:
+        """Return links that sort the list, for phones, where there is no room for headings."""
+        return [
+            Link(label=each.label, url=heading.url, note=heading.direction, is_current=bool(heading.direction))
+            for each in self.columns
+            if (heading := self._build_heading(each)).url
+        ]
+
+    @property
+    def rows_text(self) -> str:
+        """Return which rows of how many are shown, such as `1–50 of 1,234`, as far as they were counted."""
+        rows, before = len(self.page.rows), self.page.before
+        if before is None and self.page.is_last and self.total <= COUNT_CAP:
+            before = self.total - rows
+        if before is None:
+            return f"{rows} of {self.count_text}"
+        return f"{before + 1:,}–{before + rows:,} of {self.count_text}"
+
+    @property
+    def first_url(self) -> str:
+        return "" if self.page.is_first else self._list_url()
+
+    @property
+    def previous_url(self) -> str:
+        return self._list_url(**{CURSOR: self.page.previous_cursor}) if self.page.previous_cursor else ""
+
+    @property
+    def next_url(self) -> str:
+        return self._list_url(**{CURSOR: self.page.next_cursor}) if self.page.next_cursor else ""
+
+    @property
+    def last_url(self) -> str:
+        return "" if self.page.is_last else self._list_url(**{CURSOR: LAST})
+
+    @property
+    def sizes(self) -> list[tuple[int, bool]]:
+        """Return the page sizes to choose from, and whether each is the present one."""
+        return [(size, size == self.size) for size in PAGE_SIZES]
+
+    def _read_page(self, found: QuerySet[Any]) -> tuple[Page, dict[str, list[str]]]:
+        records = select_references(records=found, fields=self.columns)
+        cursor = self.listed.parameters.get(CURSOR, "")
+        try:
+            return cut_page(records=records, sort=self.listed.sort, size=self.size, cursor=cursor), {}
+        except InvalidCursorError as error:
+            problem = {CURSOR: [str(error)]}
+            return cut_page(records=records, sort=self.listed.sort, size=self.size), problem
+
+    def _build_heading(self, field: ObjectField) -> Heading:
+        if not can_sort(access=self.access, field=field):
+            return Heading(label=field.label)
+        sort = self.listed.sort
+        is_current = sort.field is not None and sort.field.api_name == field.api_name
+        descending = not sort.descending if is_current else field.kind in _NEWEST_FIRST
+        direction = ("descending" if sort.descending else "ascending") if is_current else ""
+        target = Sort(field=field, descending=descending)
+        return Heading(label=field.label, url=self._list_url(**{SORT: target.name}), direction=direction)
+
+    def _build_view_link(self, view: SavedView) -> Link:
+        is_default = self.preference.default_view_id == view.pk
+        author = "" if view.user_id == self.access.user.pk else str(view.user)
+        shared = "Shared" if view.is_shared and not author else ""
+        return Link(
+            label=view.name,
+            url=f"{self.url}?{VIEW}={view.uid}",
+            note=" · ".join(filter(None, (author, shared, "Default" if is_default else ""))),
+            is_current=self.view is not None and self.view.pk == view.pk,
+        )
+
+    def _build_filter_link(self, field: ObjectField) -> Link:
+        return Link(label=field.label, url=self._build_url("record_filter", field.api_name))
+
+    def _list_state(self, **changes: Any) -> list[tuple[str, str]]:
+        changed = change_parameters(self.listed.parameters, **changes)
+        return [(name, value) for name, values in changed.lists() for value in values]
+
+    def _list_url(self, **changes: Any) -> str:
+        query = change_parameters(self.listed.parameters, **changes).urlencode()
+        if not query and self.preference.default_view_id:
+            query = f"{VIEW}={ALL}"
+        return f"{self.url}?{query}" if query else self.url
+
+    def _build_url(self, name: str, *arguments: str, parameters: QueryDict | None = None) -> str:
+        if parameters is None:
+            parameters = change_parameters(self.listed.parameters)
+        query = parameters.urlencode()
+        address = reverse(name, args=(self.access.shape.api_name, *arguments))
+        return f"{address}?{query}" if query else address

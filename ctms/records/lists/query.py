@@ -1,0 +1,180 @@
+"""Reads a list's filters, search and order from the parameters of an address, for pages, exports and the API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from ctms.accounts.models import User
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import ObjectField
+from ctms.core.errors import VaultError
+from ctms.records.access import ObjectAccess
+from ctms.records.fields.references import can_name_all
+from ctms.records.lists.filters import ActiveFilter, build_filter_set, list_active_filters
+from ctms.records.lists.keyset_pagination import Sort
+from ctms.records.lists.search import MOST_WORDS, search_records
+
+# Parameters that are not filters.
+QUERY, SORT, CURSOR, SIZE, COLUMNS, VIEW = "q", "sort", "cursor", "size", "columns", "view"
+RESERVED = frozenset({QUERY, SORT, CURSOR, SIZE, COLUMNS, VIEW})
+LARGEST_SIZE = 200
+_LONGEST_QUERY = 200
+
+
+class InvalidListError(VaultError):
+    """Parameters of the address are not valid. `problems` maps their names to what is wrong."""
+
+    def __init__(self, problems: dict[str, list[str]]) -> None:
+        super().__init__(" ".join(f"{name}: {' '.join(found)}" for name, found in problems.items()))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery:
+    """A list as its address describes it. `problems` maps parameters that are not valid to what is wrong.
+
+    `size` and `columns` are None if the address does not set them.
+    """
+
+    access: ObjectAccess
+    parameters: QueryDict
+    text: str
+    sort: Sort
+    size: int | None
+    columns: tuple[ObjectField, ...] | None
+    filter_set: django_filters.FilterSet
+    problems: dict[str, list[str]]
+
+    def list_records(self) -> QuerySet[Any]:
+        """Return the records, not ordered yet; none if a filter is not valid."""
+        records = self.filter_set.qs if self.filter_set.is_valid() else self.access.list_records().none()
+        return search_records(
+            access=self.access, records=records, vault_object=self.access.vault_object, query=self.text
+        )
+
+    def list_active_filters(self) -> list[ActiveFilter]:
+        """Return the active filters."""
+        return list_active_filters(filter_set=self.filter_set, access=self.access)
+
+    def is_narrowed(self) -> bool:
+        """Whether the list is filtered or searched."""
+        return bool(self.text or self.filter_set.filters)
+
+    def require_valid(self) -> None:
+        """Raise InvalidListError if a parameter of the address is not valid."""
+        if self.problems:
+            raise InvalidListError(self.problems)
+
+
+def read_list(*, access: ObjectAccess, parameters: QueryDict) -> ListQuery:
+    """Read the list that the parameters of an address describe. Parameters without a value are ignored."""
+    parameters = drop_blanks(parameters)
+    problems: dict[str, list[str]] = {}
+    filter_set = build_filter_set(access=access, records=access.list_records(), parameters=parameters)
+    if not filter_set.is_valid():
+        problems |= {name: [str(text) for text in found] for name, found in filter_set.errors.items()}
+    for name, values in parameters.lists():
+        if name not in filter_set.filters and name not in RESERVED:
+            problems[name] = [f"{access.vault_object.plural_title} cannot be filtered by this."]
+        elif len(values) > 1 and not isinstance(filter_set.filters.get(name), django_filters.MultipleChoiceFilter):
+            problems[name] = ["This is given more than once. Give it once."]
+    text = _read_text(parameters=parameters, problems=problems)
+    sort = _read_sort(access=access, name=parameters.get(SORT, ""), problems=problems)
+    return ListQuery(
+        access=access,
+        parameters=parameters,
+        text=text,
+        sort=sort,
+        size=_read_size(parameters=parameters, problems=problems),
+        columns=_read_columns(access=access, parameters=parameters, problems=problems),
+        filter_set=filter_set,
+        problems=problems,
+    )
+
+
+def drop_blanks(parameters: QueryDict) -> QueryDict:
+    """Return the parameters without empty ones, which browsers send for empty inputs."""
+    kept = QueryDict(mutable=True)
+    for name, values in parameters.lists():
+        if said := [value for value in values if value.strip()]:
+            kept.setlist(name, said)
+    return kept
+
+
+def change_parameters(parameters: QueryDict, **changes: Any) -> QueryDict:
+    """Return a copy of the parameters with changes, for the first page. None removes a parameter.
+
+    A list or tuple of values repeats the parameter.
+    """
+    changed = parameters.copy()
+    for name, value in ({CURSOR: None} | changes).items():
+        changed.pop(name, None)
+        if value is not None:
+            changed.setlist(name, list(value) if isinstance(value, (list, tuple)) else [str(value)])
+    return changed
+
+
+def is_sortable(field: ObjectField) -> bool:
+    """Whether lists can be sorted by the field: not long texts, computed fields, users or custom references."""
+    if field.reference is not None and (field.is_custom or field.reference is User):
+        return False
+    return not field.is_computed and field.kind != FieldKind.LONG_TEXT
+
+
+def can_sort(*, access: ObjectAccess, field: ObjectField) -> bool:
+    """Whether the user may sort by the field. Order and cursors would reveal the names of records hidden from them."""
+    return is_sortable(field) and (field.reference is None or can_name_all(access=access, model=field.reference))
+
+
+def write_columns(columns: Iterable[ObjectField]) -> str:
+    """Return the value of the `columns` parameter."""
+    return ",".join(each.api_name for each in columns)
+
+
+def _read_text(*, parameters: QueryDict, problems: dict[str, list[str]]) -> str:
+    text = parameters.get(QUERY, "").replace("\x00", " ").strip()
+    if len(text) > _LONGEST_QUERY or len(text.split()) > MOST_WORDS:
+        problems[QUERY] = [f"Search for at most {MOST_WORDS} words of {_LONGEST_QUERY} characters altogether."]
+        return " ".join(text[:_LONGEST_QUERY].split()[:MOST_WORDS])
+    return text
+
+
+def _read_sort(*, access: ObjectAccess, name: str, problems: dict[str, list[str]]) -> Sort:
+    shape = access.shape
+    default = access.vault_object.default_sort
+    field = shape.fields.get(name.removeprefix("-"))
+    if name and field is not None and can_sort(access=access, field=field):
+        return Sort(field=field, descending=name.startswith("-"))
+    if name:
+        names = [known for known, each in shape.fields.items() if can_sort(access=access, field=each)]
+        problems[SORT] = [f"Sort by one of {', '.join(names)}."]
+    return Sort(field=shape.fields.get(default.removeprefix("-")), descending=default.startswith("-"))
+
+
+def _read_size(*, parameters: QueryDict, problems: dict[str, list[str]]) -> int | None:
+    text = parameters.get(SIZE, "")
+    if not text:
+        return None
+    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= LARGEST_SIZE:
+        return int(text)
+    problems[SIZE] = [f"A page has from 1 to {LARGEST_SIZE} rows."]
+    return None
+
+
+def _read_columns(
+    *, access: ObjectAccess, parameters: QueryDict, problems: dict[str, list[str]]
+) -> tuple[ObjectField, ...] | None:
+    names = list(dict.fromkeys(filter(None, parameters.get(COLUMNS, "").split(","))))
+    if not names:
+        return None
+    unknown = [name for name in names if name not in access.shape.fields]
+    if unknown:
+        problems[COLUMNS] = [f"{access.vault_object.plural_title} have no field {', '.join(unknown)}."]
+    return tuple(access.shape.fields[name] for name in names if name in access.shape.fields) or None

@@ -1,0 +1,53 @@
+"""Search in the fields that an object declares: each word must be in one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from ctms.configuration.registry import VaultObject, get_object_of_model, resolve_path
+from ctms.records.access import ObjectAccess, open_related
+
+MOST_WORDS = 6
+# At most so many matches among the records referred to are looked up first, so that the statement on the large table
+# can use its indexes. If there are more, records that refer to them are frequent, and found quickly anyway.
+MOST_REFERENCED = 500
+
+
+def search_records(
+    *, access: ObjectAccess, records: QuerySet[Any], vault_object: VaultObject, query: str
+) -> QuerySet[Any]:
+    """Return records that contain each word of the query in one of the object's search fields, ignoring case.
+
+    Of the records referred to, only those that the user sees are searched. Of a long query, only the first words count.
+    """
+    for word in query.split()[:MOST_WORDS]:
+        records = records.filter(_match(access=access, vault_object=vault_object, word=word))
+    return records
+
+
+def _match(*, access: ObjectAccess, vault_object: VaultObject, word: str) -> Q:
+    condition = Q()
+    referenced: dict[str, Q] = {}
+    for path in vault_object.search_fields:
+        steps, end = resolve_path(vault_object=vault_object, path=path)
+        if not steps:
+            condition |= Q(**{f"{end.attribute}__icontains": word})
+        else:
+            inner = "__".join([*(step.attribute for step in steps[1:]), end.attribute])
+            attribute = steps[0].attribute
+            referenced[attribute] = referenced.get(attribute, Q()) | Q(**{f"{inner}__icontains": word})
+    for attribute, inner_condition in referenced.items():
+        referenced_model: Any = vault_object.model._meta.get_field(attribute).related_model
+        target = get_object_of_model(referenced_model)
+        opened = open_related(access=access, object_name=target.api_name) if target else None
+        if opened is not None:
+            condition |= _match_reference(attribute=attribute, visible=opened.list_records(), condition=inner_condition)
+    return condition
+
+
+def _match_reference(*, attribute: str, visible: QuerySet[Any], condition: Q) -> Q:
+    matching = visible.order_by().filter(condition).values_list("pk", flat=True)
+    found = list(matching[: MOST_REFERENCED + 1])
+    return Q(**{f"{attribute}__in": found if len(found) <= MOST_REFERENCED else matching})

@@ -1,0 +1,96 @@
+"""Views of the list of any object."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from ctms.accounts.login_resume import login_required
+from ctms.records.access import ObjectAccess
+from ctms.records.lists.columns import NAME, PAGE_SIZES, get_preference, move_column, save_preference
+from ctms.records.lists.filter_forms import FilterForm, list_own_parameters, look_up_references
+from ctms.records.lists.filters import list_filterable_fields
+from ctms.records.lists.page import ListPage
+from ctms.records.lists.query import COLUMNS, SIZE, VIEW, change_parameters, drop_blanks, read_list
+from ctms.records.lists.saved_views import ALL, build_parameters, find_view
+from ctms.records.models import ListPreference
+from ctms.records.requests import open_object_or_404
+
+
+@require_safe
+@login_required
+def show_list(request: HttpRequest, object_name: str) -> HttpResponse:
+    """Show the list that the address describes. Redirect to its canonical address, if the given one differs."""
+    access = open_object_or_404(request, object_name)
+    preference = get_preference(user=access.user, object_name=object_name)
+    if (address := _find_address(request=request, access=access, preference=preference)) != request.GET.urlencode():
+        return _redirect_to_list(object_name, address)
+    page = ListPage(listed=read_list(access=access, parameters=request.GET), preference=preference)
+    return render(request, "records/list.html", {"page": page})
+
+
+@require_POST
+@login_required
+def choose_columns(request: HttpRequest, object_name: str) -> HttpResponse:
+    """Save the user's columns or page size, and redirect to the list."""
+    access = open_object_or_404(request, object_name)
+    parameters = change_parameters(request.GET)
+    if request.POST.get("size") in [str(size) for size in PAGE_SIZES]:
+        save_preference(user=access.user, object_name=object_name, page_size=int(request.POST["size"]))
+        parameters.pop(SIZE, None)
+        return _redirect_to_list(object_name, parameters.urlencode())
+    names = [name for name in request.POST.getlist("column") if name in access.shape.fields and name != NAME]
+    for action, step in (("up", -1), ("down", 1)):
+        names = move_column(names=names, name=request.POST.get(action, ""), step=step)
+    is_reset = "reset" in request.POST
+    save_preference(user=access.user, object_name=object_name, columns=[] if is_reset else [NAME, *names])
+    parameters.pop(COLUMNS, None)
+    return _redirect_to_list(object_name, parameters.urlencode())
+
+
+@require_safe
+@login_required
+def show_filter(request: HttpRequest, object_name: str, field_name: str) -> HttpResponse:
+    """Show the form that filters the list of the address by a field; it submits to the list."""
+    access = open_object_or_404(request, object_name)
+    field = next((each for each in list_filterable_fields(access.shape) if each.api_name == field_name), None)
+    if field is None:
+        raise Http404(f"{access.vault_object.plural_title} cannot be filtered by {field_name}.")
+    parameters = drop_blanks(request.GET)
+    own = list_own_parameters(access=access, field=field, parameters=parameters)
+    others = change_parameters(parameters, **dict.fromkeys(own))
+    context = {
+        "access": access,
+        "field": field,
+        "form": FilterForm(access=access, field=field, parameters=parameters),
+        "kept": [(name, value) for name, values in others.lists() for value in values],
+        "list_url": reverse("record_list", args=(object_name,)),
+        "without_url": _build_list_url(object_name, others.urlencode() or f"{VIEW}={ALL}"),
+        "is_in_force": bool(own),
+    }
+    return render(request, "records/list_filter.html", context)
+
+
+def _find_address(*, request: HttpRequest, access: ObjectAccess, preference: ListPreference) -> str:
+    """Return the canonical query string: without blanks, references as uids, a view as the parameters it stores."""
+    if not request.GET:
+        view = preference.default_view
+        if view is None or not (view.is_shared or view.user_id == access.user.pk):
+            return ""
+        return build_parameters(view).urlencode()
+    parameters = drop_blanks(look_up_references(access=access, parameters=request.GET))
+    if list(parameters) == [VIEW] and parameters[VIEW] != ALL:
+        found = find_view(user=access.user, object_name=access.shape.api_name, uid=str(parameters[VIEW]))
+        parameters = build_parameters(found) if found is not None else parameters
+    return parameters.urlencode() or (f"{VIEW}={ALL}" if preference.default_view_id else "")
+
+
+def _redirect_to_list(object_name: str, query: str) -> HttpResponse:
+    return HttpResponseRedirect(_build_list_url(object_name, query))
+
+
+def _build_list_url(object_name: str, query: str) -> str:
+    address = reverse("record_list", args=(object_name,))
+    return f"{address}?{query}" if query else address

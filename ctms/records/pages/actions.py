@@ -1,0 +1,103 @@
+"""The Actions menu of a record: the actions of every object, and those that an object adds.
+
+An object names its own actions in the registry; its app registers here what they do, from `AppConfig.ready()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from ctms.accounts.models import User
+from ctms.audit.actors import Actor
+from ctms.core.choices import RecordStatus
+from ctms.records.access import AccessRefusedError, ObjectAccess
+
+
+def _explain_nothing(_record: Any, _user: User) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordAction:
+    """An action of an object. `run` does it and returns a sentence; `explain` returns why it cannot be done, or empty.
+
+    It is offered to users who may change the record. If the object has types, an admin has to assign it to the type.
+    """
+
+    object_name: str
+    api_name: str
+    run: Callable[[Any, Actor], str]
+    explain: Callable[[Any, User], str] = _explain_nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedAction:
+    """An entry of the menu for an action of the object's own."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionMenu:
+    """The actions that are possible with a record now; the URL of an impossible one is empty."""
+
+    edit_url: str
+    clone_url: str
+    delete_url: str
+    status_url: str
+    next_status: str
+    own: list[OfferedAction]
+
+
+_actions: dict[tuple[str, str], RecordAction] = {}
+
+
+def register_action(action: RecordAction) -> None:
+    """Register what an action does that the object names in the registry."""
+    _actions[action.object_name, action.api_name] = action
+
+
+def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
+    """Return the actions that the user can do with the record now."""
+    address = (access.shape.api_name, record.uid)
+    object_type = getattr(record, "object_type", "")
+    can_edit = not access.explain_edit(record)
+    has_status = "status__v" in access.shape.get_type(object_type).fields
+    return ActionMenu(
+        edit_url=reverse("record_edit", args=address) if can_edit else "",
+        clone_url="" if access.explain_create(object_type) else reverse("record_clone", args=address),
+        delete_url="" if access.explain_delete(record) else reverse("record_delete", args=address),
+        status_url=reverse("record_status", args=address) if can_edit and has_status else "",
+        next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
+        own=[
+            OfferedAction(label=label, url=reverse("record_action", args=(*address, name)))
+            for name, label in access.vault_object.actions.items()
+            if not explain_action(access=access, record=record, name=name)
+        ],
+    )
+
+
+def explain_action(*, access: ObjectAccess, record: Any, name: str) -> str:
+    """Return why an action of the object cannot be done with the record now; empty if it can."""
+    vault_object = access.vault_object
+    action = _actions.get((vault_object.api_name, name))
+    if name not in vault_object.actions or action is None:
+        return f"{vault_object.title} has no action {name}."
+    shape = access.shape.get_type(getattr(record, "object_type", ""))
+    if vault_object.object_types and name not in shape.actions:
+        return (
+            f"{vault_object.actions[name]} is not assigned to the object type {shape.label}. Ask an admin to do that."
+        )
+    return access.explain_edit(record) or action.explain(record, access.user)
+
+
+def run_action(*, access: ObjectAccess, record: Any, name: str, actor: Actor) -> str:
+    """Run an action and return what was done, in a sentence. Raises AccessRefusedError saying why it is impossible."""
+    if refusal := explain_action(access=access, record=record, name=name):
+        raise AccessRefusedError(refusal)
+    return _actions[access.shape.api_name, name].run(record, actor)

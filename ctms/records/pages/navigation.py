@@ -1,0 +1,183 @@
+"""The frame of the study teams' pages: tabs, menus (create, recent, favourites, notifications) and preferences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from ctms.accounts.models import User
+from ctms.accounts.policies import list_permitted_types
+from ctms.configuration.registry import VaultObject, list_record_objects
+from ctms.configuration.snapshot import Configuration, load_configuration
+from ctms.records.access import ObjectAccess
+from ctms.records.bulk.operations import list_unseen_operations
+from ctms.records.choices import OperationState
+from ctms.records.fields.record_links import RecordLink
+from ctms.records.models import BulkOperation
+from ctms.records.pages.favourites import list_favourites, list_recent
+from ctms.records.pages.home import describe_age
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameLink:
+    """A link of the frame."""
+
+    label: str
+    url: str
+    icon: str = ""
+    object_label: str = ""
+    is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """A bulk operation that ended, or waits for the user."""
+
+    label: str
+    text: str
+    url: str
+    age: str
+    is_warning: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Frame:
+    """Content of the header, read when a template asks for it, so that pages without a header run no statements."""
+
+    request: HttpRequest
+    user: User
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tabs(self) -> list[FrameLink]:
+        """Return the tabs of objects whose records the user may read."""
+        return [
+            FrameLink(
+                label=each.tab_label or each.plural_title,
+                url=reverse("record_list", args=(each.api_name,)),
+                icon=each.icon,
+                is_current=self._is_current(each),
+            )
+            for each in list_record_objects()
+            if each.tab is not None and self._may(each, "read")
+        ]
+
+    @property
+    def create(self) -> list[FrameLink]:
+        """Return links to create a record, for each object with a tab where the user can."""
+        if "create" not in self._kept:
+            configuration = self._configuration
+            self._kept["create"] = [
+                FrameLink(label=each.title, url=reverse("record_create", args=(each.api_name,)), icon=each.icon)
+                for each in list_record_objects()
+                if each.tab is not None
+                and self._may(each, "create")
+                and ObjectAccess(
+                    user=self.user, shape=configuration.get(each.api_name), configuration=configuration
+                ).can_create()
+            ]
+        links: list[FrameLink] = self._kept["create"]
+        return links
+
+    @property
+    def recent(self) -> list[RecordLink]:
+        """Return the records that the user opened last, except the one that is open now."""
+        if "recent" not in self._kept:
+            match = self.request.resolver_match
+            self._kept["recent"] = list_recent(
+                user=self.user,
+                limit=_SHOWN,
+                configuration=self._configuration,
+                without=match.kwargs.get("uid") if match else None,
+            )
+        links: list[RecordLink] = self._kept["recent"]
+        return links
+
+    @property
+    def favourites(self) -> list[RecordLink]:
+        """Return the records that the user marked with a star."""
+        if "favourites" not in self._kept:
+            self._kept["favourites"] = list_favourites(user=self.user, limit=_SHOWN, configuration=self._configuration)
+        links: list[RecordLink] = self._kept["favourites"]
+        return links
+
+    @property
+    def notifications(self) -> list[Notification]:
+        """Return the user's imports and bulk edits that ended or wait, until the user looks at them."""
+        if "notifications" not in self._kept:
+            known = {each.api_name: each for each in list_record_objects()}
+            unseen = list_unseen_operations(user=self.user, limit=_SHOWN)
+            self._kept["notifications"] = [
+                _build_notification(operation=each, vault_object=known[each.of_object])
+                for each in unseen
+                if each.of_object in known
+            ]
+        found: list[Notification] = self._kept["notifications"]
+        return found
+
+    @property
+    def theme(self) -> str:
+        """Return the theme that the user chose; empty to follow the system."""
+        return self.user.theme
+
+    @property
+    def without_shortcuts(self) -> bool:
+        """Whether the user turned single-key shortcuts off, which speech input or a tremor may trigger by accident."""
+        return self.user.without_shortcuts
+
+    @property
+    def search_url(self) -> str:
+        return reverse("search")
+
+    @property
+    def profile_url(self) -> str:
+        return reverse("profile")
+
+    @property
+    def quick_log_url(self) -> str:
+        """Return the URL of the quick log form of the first object that has one for this user; empty if none has."""
+        creatable = {link.url for link in self.create}
+        for each in list_record_objects():
+            if each.quick_fields and reverse("record_create", args=(each.api_name,)) in creatable:
+                return reverse("record_quick", args=(each.api_name,))
+        return ""
+
+    @property
+    def _configuration(self) -> Configuration:
+        if "configuration" not in self._kept:
+            self._kept["configuration"] = load_configuration()
+        configuration: Configuration = self._kept["configuration"]
+        return configuration
+
+    def _is_current(self, vault_object: VaultObject) -> bool:
+        match = self.request.resolver_match
+        return match is not None and match.kwargs.get("object_name") == vault_object.api_name
+
+    def _may(self, vault_object: VaultObject, action: str) -> bool:
+        permitted = list_permitted_types(user=self.user, object_name=vault_object.api_name, action=action)
+        return permitted is None or bool(permitted)
+
+
+def _build_notification(*, operation: BulkOperation, vault_object: VaultObject) -> Notification:
+    file_name = operation.plan.get("file_name", "")
+    is_waiting = operation.state == OperationState.DRAFT
+    return Notification(
+        label=f"{operation.get_kind_display()} of {vault_object.plural_label}{file_name and f': {file_name}'}",
+        text="It was checked. Look at what it would do, and confirm it." if is_waiting else operation.message,
+        url=reverse("operation", args=(operation.uid,)),
+        age=describe_age(operation.finished_at or operation.created_at),
+        is_warning=operation.state == OperationState.FAILED or operation.failed > 0,
+    )
+
+
+def add_frame(request: HttpRequest) -> dict[str, Any]:
+    """Add `frame` to the template context of users' pages, except in the admin console."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) or request.path_info.startswith("/admin/"):
+        return {}
+    return {"frame": Frame(request=request, user=user)}

@@ -1,0 +1,131 @@
+"""The record page: what a user sees of a record, according to the layout of its object type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from ctms.accounts.policies import has_permission
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.snapshot import SectionShape
+from ctms.records.access import ObjectAccess
+from ctms.records.fields.values import ShownValue, ValueReader
+from ctms.records.pages.actions import ActionMenu, build_action_menu
+from ctms.records.pages.favourites import is_favourite
+from ctms.records.pages.notices import RecordNotice, list_notices
+from ctms.records.pages.panels import PanelPart, build_record_panels
+from ctms.records.pages.related import RelatedPart, build_related_part
+from ctms.records.pages.timeline import Timeline, read_timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A field with its value; `edit_url` is empty if the user cannot change it."""
+
+    name: str
+    label: str
+    value: ShownValue
+    is_long: bool
+    edit_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldsPart:
+    """A section of the fields that records of the type have."""
+
+    key: str
+    title: str
+    facts: list[Fact]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordPage:
+    """Content of the page. `origin` says where a record that users cannot change comes from."""
+
+    access: ObjectAccess
+    record: Any
+    type_label: str
+    origin: str
+    status: ShownValue
+    key_facts: list[Fact]
+    sections: list[FieldsPart | RelatedPart]
+    panels: list[PanelPart]
+    menu: ActionMenu
+    is_favourite: bool
+    timeline: Timeline
+    notices: list[RecordNotice]
+    warnings: tuple[str, ...]
+
+
+def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool = True) -> RecordPage:
+    """Build the page of a record that was read together with the records that its fields refer to."""
+    shape = access.shape
+    type_shape = shape.get_type(getattr(record, "object_type", ""))
+    fields = shape.list_type_fields(type_shape.api_name)
+    layout = shape.get_layout(type_shape.api_name)
+    facts = FactReader(access=access, record=record, fields=fields)
+    key_facts = facts.show([shape.fields[name] for name in access.vault_object.header_fields])
+    return RecordPage(
+        access=access,
+        record=record,
+        type_label=type_shape.label or access.vault_object.title,
+        origin=type_shape.origin,
+        status=facts.reader.show(record=record, field=shape.fields["status__v"]),
+        key_facts=[fact for fact in key_facts if fact.value.text],
+        sections=[
+            part
+            for section in layout.sections
+            if (part := _build_part(access=access, record=record, section=section, facts=facts, related=with_related))
+        ],
+        panels=build_record_panels(access=access, record=record) if with_related else [],
+        menu=build_action_menu(access=access, record=record),
+        is_favourite=is_favourite(user=access.user, record=record),
+        timeline=read_timeline(access=access, record=record),
+        notices=list_notices(access=access, record=record),
+        warnings=layout.warnings if has_permission(user=access.user, permission="admin:configuration") else (),
+    )
+
+
+def explain_field_edit(*, access: ObjectAccess, record: Any, field: ObjectField) -> str:
+    """Return why the user cannot change this field of the record; empty if they can."""
+    shape = access.shape.get_type(getattr(record, "object_type", ""))
+    if field.api_name not in shape.fields:
+        return f"{field.label} is not a field of {shape.label or access.vault_object.title}."
+    if field.is_read_only:
+        return f"{field.label} is filled by the Vault and cannot be set."
+    return access.explain_edit(record)
+
+
+class FactReader:
+    """Shows fields of one record with URLs to edit them; leaves out fields that its type does not have."""
+
+    def __init__(self, *, access: ObjectAccess, record: Any, fields: list[ObjectField]) -> None:
+        self.access, self.record = access, record
+        self.names = {each.api_name for each in fields}
+        self.reader = ValueReader(access=access).load(records=[record], fields=fields)
+        self.is_refused = bool(access.explain_edit(record))
+
+    def show(self, fields: list[ObjectField] | tuple[ObjectField, ...]) -> list[Fact]:
+        """Return the fields with their values, in order."""
+        return [self._build(each) for each in fields if each.api_name in self.names]
+
+    def _build(self, field: ObjectField) -> Fact:
+        address = (self.access.shape.api_name, self.record.uid, field.api_name)
+        return Fact(
+            name=field.api_name,
+            label=field.label,
+            value=self.reader.show(record=self.record, field=field),
+            is_long=field.kind == "long_text",
+            edit_url="" if self.is_refused or field.is_read_only else reverse("record_field", args=address),
+        )
+
+
+def _build_part(
+    *, access: ObjectAccess, record: Any, section: SectionShape, facts: FactReader, related: bool
+) -> FieldsPart | RelatedPart | None:
+    if section.related is not None:
+        return build_related_part(access=access, record=record, section=section) if related else None
+    shown = facts.show(section.fields)
+    return FieldsPart(key=section.key, title=section.title, facts=shown) if shown else None

@@ -1,0 +1,110 @@
+"""Views of the record page: the page, its timeline, and actions of its Actions menu."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_POST, require_safe
+
+from ctms.accounts.login_resume import login_required
+from ctms.core.choices import RecordStatus
+from ctms.core.errors import StaleRecordError
+from ctms.records.access import AccessRefusedError
+from ctms.records.fields.values import get_record_url
+from ctms.records.pages.actions import run_action
+from ctms.records.pages.favourites import note_view
+from ctms.records.pages.record_page import build_record_page
+from ctms.records.pages.timeline import read_timeline
+from ctms.records.requests import (
+    MOST_DIGITS,
+    build_actor,
+    get_record_or_404,
+    get_user,
+    open_object_or_404,
+    read_version,
+)
+from ctms.records.writing.services import write_values
+
+
+@require_safe
+@login_required
+def show_record(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Show the page of a record, and note that the user opened it."""
+    access = open_object_or_404(request, object_name)
+    record = get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    if request.method == "GET":
+        note_view(user=get_user(request), record=record)
+    return render(request, "records/record.html", {"page": build_record_page(access=access, record=record)})
+
+
+@require_safe
+@login_required
+def show_timeline(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Show older entries of the timeline: more rows for htmx, otherwise a page of its own."""
+    access = open_object_or_404(request, object_name)
+    record = get_record_or_404(access=access, uid=uid)
+    timeline = read_timeline(access=access, record=record, before=_read_before(request))
+    template = (
+        "records/record/timeline_entries.html" if "HX-Request" in request.headers else "records/record_timeline.html"
+    )
+    response = render(request, template, {"access": access, "record": record, "timeline": timeline})
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_POST
+@login_required
+def set_status(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Activate or deactivate the record."""
+    access = open_object_or_404(request, object_name)
+    record = get_record_or_404(access=access, uid=uid)
+    status = request.POST.get("status", "")
+    if status not in RecordStatus.values:
+        raise BadRequest(f"status is one of {', '.join(RecordStatus.values)}.")
+    try:
+        write_values(
+            access=access,
+            record=record,
+            values={"status__v": status},
+            actor=build_actor(request),
+            expected_version=read_version(request),
+        )
+    except AccessRefusedError as error:
+        raise PermissionDenied(str(error)) from error
+    except StaleRecordError as error:
+        messages.error(request, str(error))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, f"{record} is {RecordStatus(status).label} now.")
+    return redirect(get_record_url(record))
+
+
+@require_POST
+@login_required
+def do_action(request: HttpRequest, object_name: str, uid: UUID, action_name: str) -> HttpResponse:
+    """Run an action that the object adds to the menu."""
+    access = open_object_or_404(request, object_name)
+    record = get_record_or_404(access=access, uid=uid)
+    if action_name not in access.vault_object.actions:
+        raise Http404(f"{access.vault_object.title} has no action {action_name}.")
+    try:
+        done = run_action(access=access, record=record, name=action_name, actor=build_actor(request))
+    except AccessRefusedError as error:
+        raise PermissionDenied(str(error)) from error
+    messages.success(request, done)
+    return redirect(get_record_url(record))
+
+
+def _read_before(request: HttpRequest) -> int | None:
+    text = request.GET.get("before", "")
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        raise Http404("before: the timeline has no such place. Leave it out to begin with the newest.")
+    return int(text)

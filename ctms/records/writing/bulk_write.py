@@ -1,0 +1,259 @@
+"""Writes many records with the same checks and audit entries as single ones, in few statements.
+
+A batch is validated in memory; references and unique values are looked up for all of its rows together. If the database
+still refuses the batch, the rows are saved one by one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.db.models import ForeignKey, QuerySet, UniqueConstraint
+
+from ctms.audit.actors import Actor
+from ctms.audit.services import create_records, save_record, update_records
+from ctms.audit.values import list_changes, read_values
+from ctms.configuration.snapshot import ObjectShape
+from ctms.core.errors import StaleRecordError
+from ctms.core.models import AuditedModel
+from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.writing.services import put_values, translate_errors
+
+_REQUIRED = "This field is required."
+_RACE = "Somebody else saved a record that this one contradicts at the same moment. Try this one again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowProblem:
+    """Why a row cannot be written: a message, and label and value of the field (empty if it concerns the whole row)."""
+
+    message: str
+    label: str = ""
+    value: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class RowDraft:
+    """One row of a batch: a new or stored record, and the values to set. A row with problems is not written.
+
+    `number` is the line of the file, or the position among the records, by which people find the row.
+    """
+
+    number: int
+    record: Any = None
+    name: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
+    problems: list[RowProblem] = field(default_factory=list)
+    is_changed: bool = False
+    is_left_out: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        return not self.before
+
+    @property
+    def outcome(self) -> str:
+        """Return `failed`, `left_out`, `created`, `changed` or `unchanged`."""
+        if self.problems:
+            return "failed"
+        if self.is_left_out:
+            return "left_out"
+        if self.is_new:
+            return "created"
+        return "changed" if self.is_changed else "unchanged"
+
+    def refuse(self, message: str, *, label: str = "", value: str = "") -> None:
+        self.problems.append(RowProblem(message=message, label=label, value=value))
+
+
+def list_references(model: type[models.Model]) -> list[ForeignKey[Any, Any]]:
+    """Return the foreign keys of a model, except bookkeeping such as `modified_by`."""
+    kept: frozenset[str] = getattr(model, "bookkeeping_fields", frozenset())
+    return [each for each in model._meta.concrete_fields if isinstance(each, ForeignKey) and each.name not in kept]
+
+
+def load_for_writing(records: QuerySet[Any]) -> QuerySet[Any]:
+    """Select with the records those that they refer to, which their validation may read."""
+    names = [each.name for each in list_references(records.model)]
+    return records.select_related(*names) if names else records
+
+
+@dataclass(slots=True, kw_only=True)
+class UniqueChecker:
+    """Finds unique values that another record has already, stored or among the rows checked before."""
+
+    shape: ObjectShape
+    noun: str  # what the number of a row counts: "line" or "record"
+    seen: dict[tuple[tuple[str, ...], tuple[Any, ...]], int] = field(default_factory=dict)
+
+    def check(self, drafts: Sequence[RowDraft]) -> None:
+        """Add a problem to each draft with such a value. Runs one statement for each unique rule."""
+        for attributes, message in _list_unique_rules(self.shape.vault_object.model):
+            keys = {id(draft): tuple(getattr(draft.record, name) for name in attributes) for draft in drafts}
+            wanted = [key for key in keys.values() if None not in key]
+            stored = self._find_stored(attributes=attributes, keys=wanted) if wanted else {}
+            for draft in drafts:
+                key = keys[id(draft)]
+                if None not in key and not draft.problems:
+                    self._check_key(draft=draft, attributes=attributes, key=key, stored=stored, message=message)
+
+    def _find_stored(self, *, attributes: tuple[str, ...], keys: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
+        records = self.shape.vault_object.model._base_manager.order_by()
+        for position, name in enumerate(attributes):
+            records = records.filter(**{f"{name}__in": {key[position] for key in keys}})
+        return {tuple(found): pk for pk, *found in records.values_list("pk", *attributes)}
+
+    def _check_key(
+        self,
+        *,
+        draft: RowDraft,
+        attributes: tuple[str, ...],
+        key: tuple[Any, ...],
+        stored: dict[tuple[Any, ...], Any],
+        message: str,
+    ) -> None:
+        labels = self._name_fields(attributes)
+        owner = stored.get(key)
+        earlier = self.seen.get((attributes, key), draft.number)
+        if owner is not None and owner != draft.record.pk:
+            text = message or f"Another {self.shape.vault_object.label} has this {' and '.join(labels)}; only one may."
+            draft.refuse(text, label=labels[-1], value=str(getattr(draft.record, attributes[-1])))
+        elif earlier != draft.number:
+            text = f"{self.noun.capitalize()} {earlier} gets the same {' and '.join(labels)}; only one may have it."
+            draft.refuse(text, label=labels[-1], value=str(getattr(draft.record, attributes[-1])))
+        else:
+            self.seen[attributes, key] = draft.number
+
+    def _name_fields(self, attributes: Iterable[str]) -> list[str]:
+        fields = {each.attribute: each.label for each in self.shape.fields.values()}
+        return [fields.get(name) or fields.get(name.removesuffix("_id")) or name for name in attributes]
+
+
+def prepare_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: UniqueChecker) -> None:
+    """Assign the values and validate the records as saving each of them would; add problems to the drafts.
+
+    The caller must have looked up references among `references.list_choices`.
+    """
+    for draft in drafts:
+        if not draft.record._state.adding:  # noqa: SLF001  Django's documented API
+            draft.before = read_values(draft.record)
+        _put_values(access=access, draft=draft)
+    sound = [draft for draft in drafts if not draft.problems]
+    _attach_references([draft.record for draft in sound])
+    for draft in sound:
+        _validate(access=access, draft=draft)
+    unique.check([draft for draft in sound if not draft.problems])
+    for draft in sound:
+        draft.is_changed = draft.is_new or bool(list_changes(before=draft.before, after=read_values(draft.record)))
+
+
+def write_together(*, drafts: Sequence[RowDraft], actor: Actor) -> None:
+    """Write all drafts without problems at once.
+
+    Raises StaleRecordError and IntegrityError if others wrote meanwhile; then the drafts must be planned again.
+    """
+    sound = [draft for draft in drafts if not draft.problems and not draft.is_left_out]
+    with transaction.atomic():
+        create_records(records=[draft.record for draft in sound if draft.is_new], actor=actor)
+        update_records(records=[draft.record for draft in sound if not draft.is_new and draft.is_changed], actor=actor)
+
+
+def write_each(*, access: ObjectAccess, drafts: Sequence[RowDraft], actor: Actor) -> None:
+    """Write the drafts without problems one by one; add a problem to each that is refused."""
+    for draft in drafts:
+        if draft.problems or draft.is_left_out or not draft.is_changed:
+            continue
+        try:
+            with transaction.atomic():
+                save_record(record=draft.record, actor=actor)
+        except ValidationError as error:
+            note_errors(draft=draft, error=translate_errors(error=error, shape=access.shape), shape=access.shape)
+        except StaleRecordError as error:
+            draft.refuse(str(error))
+        except IntegrityError:
+            draft.refuse(_RACE)
+
+
+def count_outcomes(drafts: Iterable[RowDraft]) -> dict[str, int]:
+    """Count the drafts by outcome."""
+    return dict(Counter(draft.outcome for draft in drafts))
+
+
+def note_errors(*, draft: RowDraft, error: ValidationError, shape: ObjectShape) -> None:
+    """Add an error by API names to the draft, as problems with labels."""
+    if not hasattr(error, "error_dict"):
+        draft.refuse(" ".join(error.messages))
+        return
+    for name, messages in error.message_dict.items():
+        label = shape.fields[name].label if name in shape.fields else ""
+        draft.refuse(" ".join(messages), label=label, value=_show(draft.values.get(name)) if label else "")
+
+
+def _show(value: Any) -> str:
+    return "" if value is None else str(value)[:255]
+
+
+def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
+    try:
+        put_values(access=access, record=draft.record, values=draft.values, references_are_checked=True)
+        draft.record.prepare_for_save()
+    except AccessRefusedError as error:
+        draft.refuse(str(error))
+    except ValidationError as error:
+        note_errors(draft=draft, error=error, shape=access.shape)
+
+
+def _attach_references(records: Sequence[AuditedModel]) -> None:
+    """Load, for all records at once, referenced records of which only the primary key was set."""
+    for reference in list_references(type(records[0])) if records else ():
+        bare = [
+            record
+            for record in records
+            if getattr(record, reference.attname) is not None and not reference.is_cached(record)
+        ]
+        if bare:
+            wanted = {getattr(record, reference.attname) for record in bare}
+            found = reference.related_model._base_manager.in_bulk(wanted)
+            for record in bare:
+                if target := found.get(getattr(record, reference.attname)):
+                    setattr(record, reference.name, target)
+
+
+def _validate(*, access: ObjectAccess, draft: RowDraft) -> None:
+    record = draft.record
+    references = list_references(type(record))
+    errors = {
+        each.name: [ValidationError(_REQUIRED)]
+        for each in references
+        if not each.blank and getattr(record, each.attname) is None
+    }
+    try:
+        # The references were just read from the database, so their existence is not checked again.
+        record.full_clean(exclude={each.name for each in references}, validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        errors = error.update_error_dict(errors)
+    if errors:
+        translated = translate_errors(error=ValidationError(errors), shape=access.shape)
+        note_errors(draft=draft, error=translated, shape=access.shape)
+
+
+def _list_unique_rules(model: type[models.Model]) -> list[tuple[tuple[str, ...], str]]:
+    """Return attributes that are unique together, with the message. The database checks constraints with conditions."""
+    rules: list[tuple[tuple[str, ...], str]] = [
+        ((each.attname,), "")
+        for each in model._meta.concrete_fields
+        if each.unique and not each.primary_key and each.name != "uid"
+    ]
+    for constraint in model._meta.constraints:
+        if isinstance(constraint, UniqueConstraint) and constraint.fields and constraint.condition is None:
+            attnames = {each.name: each.attname for each in model._meta.concrete_fields}
+            names = tuple(attnames[name] for name in constraint.fields)
+            own = constraint.violation_error_message != constraint.default_violation_error_message
+            rules.append((names, str(constraint.violation_error_message) if own else ""))
+    return rules

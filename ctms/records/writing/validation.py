@@ -1,0 +1,200 @@
+"""Validates the values of a record; `services.write_values` calls these checks before it saves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+
+from ctms.configuration.choices import FieldKind
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.registry import UnknownFieldError
+from ctms.configuration.snapshot import ObjectShape
+from ctms.core.references import copy_parents
+from ctms.records.access import ObjectAccess
+from ctms.records.fields.limits import BEYOND, EARLIEST, LATEST, MOST_DIGITS
+from ctms.records.fields.references import ReferenceScope, get_target, list_choices, list_scopes
+from ctms.records.fields.values import read_value
+
+REQUIRED = "This field is required."
+_EMPTY = (None, "")
+
+Changed = Sequence[tuple[ObjectField, Any]]
+
+
+def require_object_type(*, access: ObjectAccess, object_type: str, is_asked: bool) -> None:
+    """Raise ValidationError if the object has types, and the given one is empty or does not exist."""
+    if is_asked and object_type not in access.shape.types:
+        labels = ", ".join(each.label for each in access.list_creatable_types())
+        wrong = f"{access.vault_object.title} has no type {object_type}. " if object_type else ""
+        raise ValidationError({OBJECT_TYPE: f"{wrong}Choose one of: {labels or 'none is active'}."})
+
+
+def list_changed(
+    *, access: ObjectAccess, record: Any, values: Mapping[str, Any], object_type: str
+) -> list[tuple[ObjectField, Any]]:
+    """Return the fields whose value differs from the record's. Raises ValidationError for those that cannot be set."""
+    assigned = access.shape.get_type(object_type).fields
+    changed: list[tuple[ObjectField, Any]] = []
+    errors: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            each = access.shape.get_field(name)
+        except UnknownFieldError as error:
+            errors.setdefault(NON_FIELD_ERRORS, []).append(str(error))
+            continue
+        if _is_same(record=record, field=each, value=value):
+            continue
+        if each.is_read_only and name != OBJECT_TYPE:
+            errors[name] = f"{each.label} is filled by the Vault and cannot be set."
+        elif name not in assigned:
+            errors[name] = f"{each.label} is not a field of {access.shape.get_type(object_type).label}."
+        elif problem := _explain_value(field=each, value=value):
+            errors[name] = problem
+        else:
+            changed.append((each, value))
+    if errors:
+        raise ValidationError(errors)
+    return changed
+
+
+def check_references(*, access: ObjectAccess, changed: Changed) -> None:
+    """Raise ValidationError for references to records that are inactive or not visible to the user."""
+    errors = {}
+    for each, value in changed:
+        if each.reference is None or value is None:
+            continue
+        choices = list_choices(access=access, field=each)
+        if choices is None or not choices.filter(pk=value.pk).exists():
+            target = get_target(each)
+            errors[each.api_name] = f"Choose an active {target.label if target else each.label} that you can see."
+    if errors:
+        raise ValidationError(errors)
+
+
+def fill_parents(*, shape: ObjectShape, record: Any, object_type: str) -> None:
+    """Fill empty parent references from other references; for example, a site fills the study."""
+    assigned = shape.get_type(object_type).fields
+    pairs = [
+        (field.attribute, scope.parent.attribute)
+        for field, scope in _list_pairs(shape)
+        if scope.parent.api_name in assigned
+    ]
+    copy_parents(record, pairs=pairs)
+
+
+def check_scopes(*, shape: ObjectShape, record: Any, changed: Changed) -> None:
+    """Raise ValidationError for each reference that does not fit its parent, such as a site of another study."""
+    names = {each.api_name for each, _ in changed}
+    errors: dict[str, str] = {}
+    for field, scope in _list_pairs(shape):
+        if field.api_name in errors or not names & {field.api_name, scope.parent.api_name}:
+            continue
+        parent_key = getattr(record, _get_attname(record, scope.parent.attribute))
+        if parent_key is None or getattr(record, _get_attname(record, field.attribute)) is None:
+            continue
+        child = getattr(record, field.attribute)
+        key = getattr(child, _get_attname(child, scope.attribute))
+        if key is not None and key != parent_key:
+            theirs, parent = getattr(child, scope.attribute), getattr(record, scope.parent.attribute)
+            label = scope.parent.label
+            errors[field.api_name] = f"{child} belongs to {theirs}, not to {parent}. Choose another, or change {label}."
+    if errors:
+        raise ValidationError(errors)
+
+
+def check_required(*, shape: ObjectShape, record: Any, object_type: str, asked: Collection[str] | None) -> None:
+    """Raise ValidationError for empty fields that the type requires; only for those in `asked`, if given."""
+    missing = _list_missing(shape=shape, record=record, object_type=object_type, asked=asked)
+    if missing:
+        record.prepare_for_save()
+        missing = _list_missing(shape=shape, record=record, object_type=object_type, asked=asked)
+    if missing:
+        raise ValidationError(dict.fromkeys(missing, REQUIRED))
+
+
+def _list_missing(*, shape: ObjectShape, record: Any, object_type: str, asked: Collection[str] | None) -> list[str]:
+    return [
+        name
+        for name in sorted(shape.get_type(object_type).required)
+        if name in shape.fields
+        and (asked is None or name in asked)
+        and read_value(record=record, field=shape.fields[name]) in _EMPTY
+    ]
+
+
+@lru_cache(maxsize=64)
+def _list_pairs(shape: ObjectShape) -> tuple[tuple[ObjectField, ReferenceScope], ...]:
+    # Cached, because it is the same for every record written under one configuration.
+    return tuple((field, each) for field in shape.fields.values() for each in list_scopes(shape=shape, field=field))
+
+
+def _get_attname(record: Any, attribute: str) -> str:
+    name: str = record._meta.get_field(attribute).attname
+    return name
+
+
+def _is_same(*, record: Any, field: ObjectField, value: Any) -> bool:
+    present = read_value(record=record, field=field)
+    if field.is_custom and field.reference is not None:
+        return bool(present == getattr(value, "uid", value))
+    if field.kind == FieldKind.YES_NO and not field.is_custom:
+        return bool(present) == bool(value)
+    return bool(present == value) or (present in _EMPTY and value in _EMPTY)
+
+
+def _explain_value(*, field: ObjectField, value: Any) -> str:
+    """Return what is wrong with a value that neither the model nor the database would refuse; empty if nothing."""
+    if isinstance(value, str) and "\x00" in value:
+        return "Null characters are not allowed."
+    if field.is_whole and isinstance(value, (Decimal, float)) and value != int(value):
+        return "Enter a whole number."
+    return _explain_custom(field=field, value=value) if field.is_custom and value not in _EMPTY else ""
+
+
+def _explain_custom(*, field: ObjectField, value: Any) -> str:
+    fits, problem = _CUSTOM[field.kind]
+    if not fits(value):
+        return problem
+    if isinstance(value, dt.datetime) and not EARLIEST <= value <= LATEST:
+        return BEYOND
+    if field.max_length is not None and len(value) > field.max_length:
+        return f"Enter at most {field.max_length:,} characters; these are {len(value):,}."
+    if field.is_picklist and value not in field.choice_labels:
+        return f"“{value}” is none of the choices: {', '.join(field.choice_labels)}."
+    return ""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _fits_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        return False
+    number = Decimal(value)
+    return (
+        number.is_finite()
+        and len(number.normalize().as_tuple().digits) <= MOST_DIGITS
+        and abs(number.adjusted()) <= MOST_DIGITS
+    )
+
+
+# Check and message for each kind of custom field; the model validates its own fields.
+_CUSTOM: Mapping[FieldKind, tuple[Callable[[Any], bool], str]] = {
+    FieldKind.TEXT: (_is_text, "Enter a text."),
+    FieldKind.LONG_TEXT: (_is_text, "Enter a text."),
+    FieldKind.PICKLIST: (_is_text, "Choose one of the choices."),
+    FieldKind.NUMBER: (_fits_number, f"Enter a number of at most {MOST_DIGITS} digits."),
+    FieldKind.DATE: (lambda value: type(value) is dt.date, "Enter a date, such as 2026-03-31."),
+    FieldKind.DATETIME: (
+        lambda value: isinstance(value, dt.datetime) and value.tzinfo is not None,
+        "Enter a date and time with its time zone.",
+    ),
+    FieldKind.YES_NO: (lambda value: isinstance(value, bool), "Enter Yes or No."),
+    FieldKind.REFERENCE: (lambda value: hasattr(value, "pk"), "Choose a record."),
+}

@@ -1,0 +1,114 @@
+"""API tokens: whom they authenticate, how long, and that only their digest is stored."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+
+import pytest
+import time_machine
+from django.core.exceptions import ValidationError
+
+from ctms.accounts.models import ApiToken, User
+from ctms.accounts.tokens import InvalidTokenError, find_user, list_tokens
+from ctms.audit.actors import Actor
+from ctms.audit.api_tokens import create_token, revoke_token
+from ctms.audit.models import AuditEntry
+from tests.factories.accounts import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
+
+
+def act_as(user: User) -> Actor:
+    return Actor(user=user, source="page")
+
+
+def explain(text: str) -> str:
+    with pytest.raises(InvalidTokenError) as raised:
+        find_user(text)
+    return str(raised.value)
+
+
+def test_a_token_acts_as_its_user_and_only_its_digest_is_kept() -> None:
+    user = UserFactory.create()
+    token, text = create_token(name="Export", days=30, actor=act_as(user))
+    assert find_user(text) == user
+    assert (text[:6], len(text)) == ("vault_", 49)
+    stored = ApiToken.objects.values().get()
+    assert stored["digest"] == hashlib.sha256(text.encode()).hexdigest()
+    assert text not in str(stored)
+    assert token.expires_at - token.created_at < dt.timedelta(days=30)
+
+
+def test_no_two_tokens_are_the_same() -> None:
+    actor = act_as(UserFactory.create())
+    assert len({create_token(name=str(number), days=1, actor=actor)[1] for number in range(20)}) == 20
+
+
+@pytest.mark.parametrize("text", ["", "vault_", "vault_x", "nobody's", "ä\udcff"])
+def test_an_unknown_token_opens_nothing(text: str) -> None:
+    assert explain(text) == "This token is unknown. Create one on your profile page."
+
+
+def test_a_token_expires_to_the_second() -> None:
+    user = UserFactory.create()
+    with time_machine.travel(NOW, tick=False):
+        _, text = create_token(name="Export", days=1, actor=act_as(user))
+    with time_machine.travel(NOW + dt.timedelta(days=1, seconds=-1), tick=False):
+        assert find_user(text) == user
+    with time_machine.travel(NOW + dt.timedelta(days=1), tick=False):
+        assert explain(text) == "This token has expired. Create another on your profile page."
+
+
+@pytest.mark.parametrize("days", [0, -1, 366])
+def test_a_token_lives_for_a_day_to_a_year(days: int) -> None:
+    with pytest.raises(ValueError, match="1 to 365 days"):
+        create_token(name="Export", days=days, actor=act_as(UserFactory.create()))
+
+
+def test_a_revoked_token_opens_nothing_and_frees_its_name() -> None:
+    actor = act_as(UserFactory.create())
+    token, text = create_token(name="Export", days=1, actor=actor)
+    with pytest.raises(ValidationError) as raised:
+        create_token(name="Export", days=1, actor=actor)
+    assert raised.value.messages == ["Name: you have a token of this name. Choose another, or revoke that one."]
+    assert (revoke_token(token=token, actor=actor), revoke_token(token=token, actor=actor)) == (True, False)
+    assert explain(text) == "This token was revoked. Create another on your profile page."
+    again, _ = create_token(name="Export", days=1, actor=actor)
+    assert list(list_tokens(user=actor.user)) == [again]
+
+
+def test_a_token_of_an_inactive_user_opens_nothing() -> None:
+    user = UserFactory.create()
+    _, text = create_token(name="Export", days=1, actor=act_as(user))
+    user.is_active = False
+    user.save()
+    assert explain(text) == "The user of this token is inactive. Ask an admin."
+
+
+def test_use_is_noted_once_a_minute() -> None:
+    _, text = create_token(name="Export", days=1, actor=act_as(UserFactory.create()))
+    start = dt.datetime.now(tz=dt.UTC).replace(microsecond=0)
+    noted = []
+    for seconds in (0, 59, 60, 90, 121):
+        with time_machine.travel(start + dt.timedelta(seconds=seconds), tick=False):
+            find_user(text)
+        used = ApiToken.objects.get().last_used_at
+        assert used is not None
+        noted.append((used - start).total_seconds())
+    assert noted == [0, 0, 60, 60, 121]
+
+
+def test_creation_and_revocation_are_in_the_audit_trail_without_the_token() -> None:
+    user = UserFactory.create()
+    token, text = create_token(name="Export", days=1, actor=act_as(user))
+    revoke_token(token=token, actor=act_as(user))
+    entries = AuditEntry.objects.filter(record_uid=token.uid).order_by("id")
+    assert [(each.action, each.actor, sorted(each.changes)) for each in entries] == [
+        ("created", user, ["expires_at", "name"]),
+        ("changed", user, ["revoked_at"]),
+    ]
+    assert text not in str(list(entries.values()))
+    assert token.digest not in str(list(entries.values()))

@@ -1,0 +1,28 @@
+"""The clock of this machine, set by tests. It goes on after each step; the sandbox, in this process, follows it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import time_machine
+
+
+class SteppedClock:
+    """A clock that a test sets ahead and back."""
+
+    def __init__(self) -> None:
+        self._travels = ExitStack()
+
+    def set(self, moment: datetime) -> None:
+        """Show this time from now on."""
+        self.stop()
+        self._travels.enter_context(time_machine.travel(moment, tick=True))
+
+    def step(self, **parts: float) -> None:
+        """Set the clock ahead, or back, by the arguments of a timedelta."""
+        self.set(datetime.now(UTC) + timedelta(**parts))
+
+    def stop(self) -> None:
+        """Show the true time again."""
+        self._travels.close()

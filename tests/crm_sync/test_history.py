@@ -1,0 +1,188 @@
+"""The flight recorder: every attempt of every record, and where a record is, on its own page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from activities.models import Activity
+from connections.choices import IntegrationKind
+from crm_sync.choices import AttemptOutcome
+from crm_sync.history import RecordHistory, read_history
+from crm_sync.models import TransferAttempt
+from crm_sync.retention import RETENTION_JOB_KEY
+from ctms.audit.services import delete_record, save_record
+from ctms.core.errors import UnauditedWriteError
+from ctms.jobs.models import JobDefinition
+from ctms.jobs.registry import JobUnit
+from ctms.jobs.services import create_run, execute_run
+from ctms.records.access import open_object
+from tests.crm_sync.world import World
+from tests.factories.accounts import UserFactory
+from tests.factories.activities import ActivityFactory
+from tests.factories.base import build_admin_actor
+from tests.factories.bulk import create_activities, create_people
+from tests.factories.clinical import PersonFactory
+
+pytestmark = pytest.mark.django_db
+
+OUT, INTO = IntegrationKind.CALL_OUTBOUND, IntegrationKind.CALL_INBOUND
+
+
+def log_activity(world: World, **values: Any) -> Activity:
+    person = PersonFactory.create()
+    world.add_accounts([person])
+    return ActivityFactory.create(person=person, **values)
+
+
+def edit(activity: Activity, **values: Any) -> None:
+    activity.refresh_from_db()
+    for name, value in values.items():
+        setattr(activity, name, value)
+    save_record(record=activity, actor=build_admin_actor())
+
+
+def list_outcomes(kind: IntegrationKind) -> list[tuple[str, str]]:
+    attempts = TransferAttempt.objects.filter(integration__kind=kind).order_by("id")
+    return list(attempts.values_list("outcome", "error_code"))
+
+
+def read(activity: Activity) -> RecordHistory:
+    user = UserFactory.create(is_superuser=True)
+    access = open_object(user=user, object_name="crm_activity__v")
+    history = read_history(access=access, record=activity)
+    assert history is not None
+    return history
+
+
+def test_every_attempt_is_a_row_with_the_values_that_were_sent(world: World) -> None:
+    activity = log_activity(world, subject="One")
+    run = world.transfer()
+    edit(activity, subject="Two")
+    world.transfer()
+    edit(activity, subject="x" * 300)
+    world.transfer()
+    delete_record(record=activity, actor=build_admin_actor())
+    world.transfer()
+    assert list_outcomes(OUT) == [
+        ("created", ""),
+        ("updated", ""),
+        ("refused", "STRING_TOO_LONG"),
+        ("deleted", ""),
+    ]
+    first = TransferAttempt.objects.earliest("id")
+    (row,) = world.list_interactions()
+    assert (first.run, first.record_uid, first.crm_id) == (run, activity.uid, row["Id"])
+    assert first.values["Subject_vod__c"] == "One"
+
+
+@pytest.mark.every_dialect
+def test_received_calls_are_attempts_too(world: World) -> None:
+    person = PersonFactory.create()
+    (call,) = world.add_calls(world.add_accounts([person]))
+    world.transfer()
+    world.change_in_crm("Call2_vod__c", call, Status_vod__c="Planned_vod")
+    world.transfer()
+    world.delete_in_crm("Call2_vod__c", call)
+    world.transfer()
+    assert [outcome for outcome, _ in list_outcomes(INTO)] == ["created", "updated", "deleted"]
+    first = TransferAttempt.objects.filter(integration__kind=INTO).earliest("id")
+    assert (first.crm_id, first.values["person"]) == (call, person.external_id)
+
+
+@pytest.mark.every_dialect
+def test_a_run_without_changes_notes_nothing(world: World) -> None:
+    log_activity(world)
+    world.transfer()
+    count = TransferAttempt.objects.count()
+    world.transfer()
+    assert TransferAttempt.objects.count() == count
+
+
+@pytest.mark.every_dialect
+def test_attempts_are_written_with_their_batch(world: World) -> None:
+    people = create_people(2)
+    world.add_accounts(people)
+    create_activities(450, people=people)
+    world.transfer()
+    assert TransferAttempt.objects.filter(integration__kind=OUT, outcome=AttemptOutcome.CREATED).count() == 450
+
+
+@pytest.mark.every_dialect
+def test_the_record_tells_where_it_is_and_what_each_attempt_changed(world: World) -> None:
+    activity = log_activity(world, subject="One")
+    world.transfer()
+    edit(activity, subject="Two")
+    waiting = read(activity)
+    (state,) = waiting.states
+    assert (state.crm, state.tone) == ("NA", "warning")
+    assert state.sentence == "There, as it was before the last change. The next transfer sends that."
+    world.transfer()
+    history = read(activity)
+    (state,) = history.states
+    (row,) = world.list_interactions()
+    assert state.sentence.startswith("There since 20")
+    assert (state.tone, state.url) == ("success", f"https://na.crm.test/{row['Id']}")
+    assert [attempt.sentence for attempt in history.attempts] == ["Updated in NA", "Created in NA"]
+    (change,) = history.attempts[0].changes
+    assert (change.name, change.before, change.after) == ("Subject_vod__c", "One", "Two")
+
+
+@pytest.mark.every_dialect
+def test_the_record_tells_why_it_was_not_sent(world: World) -> None:
+    activity = ActivityFactory.create(person=PersonFactory.create())
+    world.transfer()
+    (state,) = read(activity).states
+    assert state.tone == "warning"
+    assert state.sentence == "Not there: the transfer failed. The reason is at the top of this page."
+
+
+@pytest.mark.every_dialect
+def test_a_record_that_the_crm_deleted_says_so(world: World) -> None:
+    activity = log_activity(world)
+    world.transfer()
+    (row,) = world.list_interactions()
+    world.delete_in_crm("Vault_Clinical_Interaction_vod__c", row["Id"])
+    edit(activity, subject="Two")
+    world.transfer()
+    (state,) = read(activity).states
+    assert (state.sentence, state.url) == ("Deleted there. The transfer does not create it again.", "")
+
+
+@pytest.mark.every_dialect
+def test_the_record_page_shows_the_panel(world: World, client: Client) -> None:
+    activity = log_activity(world, subject="One")
+    world.transfer()
+    client.force_login(UserFactory.create(is_superuser=True))
+    page = client.get(f"/records/crm_activity__v/{activity.uid}/").content.decode()
+    assert 'id="crm-title">CRM<' in page
+    assert "Created in NA" in page
+
+
+@pytest.mark.every_dialect
+def test_an_attempt_is_never_changed(world: World) -> None:
+    log_activity(world)
+    world.transfer()
+    with pytest.raises(UnauditedWriteError):
+        TransferAttempt.objects.update(outcome=AttemptOutcome.CREATED)
+
+
+@pytest.mark.every_dialect
+def test_old_attempts_are_deleted_as_configured(world: World, settings: Any) -> None:
+    log_activity(world)
+    world.transfer()
+    old, *kept = TransferAttempt.objects.order_by("id")
+    extra = TransferAttempt.objects.get(pk=old.pk)
+    extra.pk, extra.at = None, old.at - timedelta(days=31)
+    extra.save(force_insert=True)
+    settings.TRANSFER_HISTORY_DAYS = 30
+    run = create_run(
+        definition=JobDefinition.objects.get(key=RETENTION_JOB_KEY), unit=JobUnit(key="all", label=""), user=None
+    )
+    finished = execute_run(run.pk)
+    assert finished is not None
+    assert finished.message == "Deleted: 1 attempts."
+    assert set(TransferAttempt.objects.all()) == {old, *kept}
