@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.utils.formats import date_format
+
 from connections.models import Integration
 from crm_sync.choices import AttemptOutcome, LinkState
 from crm_sync.models import TransferAttempt, TransferLink
 from ctms.accounts.policies import has_permission
 from ctms.core.choices import RecordStatus
-from ctms.core.clock import format_time
+from ctms.records.fields.values import to_zone
 from ctms.records.pages.panels import RecordPanel, register_record_panel
 from exceptions_log.models import ExceptionItem
 from exceptions_log.selectors import list_unresolved_items
@@ -171,7 +173,7 @@ def _describe(
     *, integration: Integration, link: TransferLink | None, record: Any, since: datetime | None, reason: str
 ) -> tuple[str, str]:
     """Return where the record is, as a sentence, and its tone."""
-    when = f" since {format_time(since)}" if since else ""
+    when = f" since {date_format(to_zone(since), 'DATETIME_FORMAT')}" if since else ""
     sentence, tone = f"There{when}.", "success"
     if reason:
         is_there = link is not None and bool(link.crm_id)

@@ -18,6 +18,7 @@ from crm_sync.choices import RecordWord
 from crm_sync.crm.errors import CrmError
 from crm_sync.models import Difference, Reconciliation
 from crm_sync.reconciliation.selectors import get_latest_reconciliation
+from crm_sync.reconciliation.verdicts import describe_fields
 from crm_sync.repair_now import reconcile_now, repair_now
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.pages import extend_page
@@ -131,9 +132,5 @@ def _build_row(difference: Difference) -> dict[str, Any]:
     return {
         "difference": difference,
         "url": reverse("record", args=(difference.integration.rule.vault_object, uid)) if is_here else "",
-        "fields": [(name, _show(here), _show(there)) for name, (here, there) in difference.fields.items()],
+        "fields": describe_fields(difference.fields),
     }
-
-
-def _show(value: Any) -> str:
-    return "–" if value in (None, "") else str(value)

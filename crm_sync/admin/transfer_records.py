@@ -97,14 +97,14 @@ class TransferLinkAdmin(ReadOnlyModelAdmin):
     """Lists the links between Vault records and CRM records."""
 
     view_permission = _READ_INTEGRATIONS
-    list_display = ("record_uid", "crm_id", "connection_name", "integration", "state", "pending", "version")
+    list_display = ("record", "crm_id", "connection_name", "integration", "state", "pending", "version")
     list_filter = (
         "integration__connection",
         ("integration__kind", IntegrationFilter),
         ("state", ChoicesDropdownFilter),
         "pending",
     )
-    list_select_related = ("integration__connection",)
+    list_select_related = ("integration__connection", "integration__rule")
     search_fields = ("crm_id__exact",)
     search_help_text = "A whole CRM id or UID"
 
@@ -117,6 +117,10 @@ class TransferLinkAdmin(ReadOnlyModelAdmin):
         except ValueError:
             return super().get_search_results(request, queryset, search_term)
 
+    @admin.display(description="record", ordering="record_uid")
+    def record(self, link: TransferLink) -> str:
+        return _link_record(link)
+
     @admin.display(description="connection", ordering="integration__connection")
     def connection_name(self, link: TransferLink) -> str:
         return str(link.integration.connection)
@@ -127,14 +131,14 @@ class TransferAttemptAdmin(ReadOnlyModelAdmin):
     """Lists every attempt to transfer a record."""
 
     view_permission = _READ_INTEGRATIONS
-    list_display = ("at", "connection_name", "integration", "show_outcome", "record_uid", "crm_id", "error_code")
+    list_display = ("at", "connection_name", "integration", "show_outcome", "record", "crm_id", "error_code")
     list_filter = (
         "integration__connection",
         ("integration__kind", IntegrationFilter),
         ("outcome", ChoicesDropdownFilter),
         "at",
     )
-    list_select_related = ("integration__connection",)
+    list_select_related = ("integration__connection", "integration__rule")
     search_fields = ("crm_id__exact", "error_code__exact")
     search_help_text = "A whole CRM id, UID or error code"
     show_full_result_count = False
@@ -147,6 +151,10 @@ class TransferAttemptAdmin(ReadOnlyModelAdmin):
             return queryset.filter(record_uid=UUID(search_term.strip())), False
         except ValueError:
             return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description="record", ordering="record_uid")
+    def record(self, attempt: TransferAttempt) -> str:
+        return _link_record(attempt)
 
     @admin.display(description="connection", ordering="integration__connection")
     def connection_name(self, attempt: TransferAttempt) -> str:
@@ -166,3 +174,11 @@ class AccountMatchAdmin(IdentifierCheckAdmin):
     list_filter = ("connection",)
     list_select_related = ("person", "connection")
     search_fields = ("value", "account_id", "person__last_name")
+
+
+def _link_record(row: TransferLink | TransferAttempt) -> str:
+    """Return a link to the page of a record, which says for itself who may see it."""
+    if row.record_uid is None:
+        return "–"
+    url = reverse("record", args=(row.integration.rule.vault_object, row.record_uid))
+    return format_html('<a href="{}">{}</a>', url, row.record_uid)

@@ -13,7 +13,7 @@ from exceptions_log.choices import ErrorType
 from exceptions_log.selectors import list_unresolved_items
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from connections.models import Integration
 
@@ -44,6 +44,20 @@ class Verdict:
 def build_difference(word: RecordWord, fields: dict[str, list[Any]] | None = None) -> Verdict:
     """Return the verdict that nothing explains a difference in these fields."""
     return Verdict(word=word, is_difference=True, fields=fields or {})
+
+
+def describe_fields(fields: Mapping[str, list[Any]]) -> list[tuple[str, str]]:
+    """Return the fields of a difference, each with both values in words; a deletion as words without a field."""
+    return [
+        ("", "Deleted in the CRM, not here" if there else "Deleted here, not in the CRM")
+        if name == DELETED
+        else (name, f"{_show(here)} here, {_show(there)} there")
+        for name, (here, there) in fields.items()
+    ]
+
+
+def _show(value: Any) -> str:
+    return "–" if value in (None, "") else str(value)
 
 
 class Ledger:

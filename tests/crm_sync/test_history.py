@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from activities.models import Activity
 from connections.choices import IntegrationKind
@@ -121,10 +123,12 @@ def test_the_record_tells_where_it_is_and_what_each_attempt_changed(world: World
     assert (state.crm, state.tone) == ("NA", "warning")
     assert state.sentence == "There, as it was before the last change. The next transfer sends that."
     world.transfer()
-    history = read(activity)
+    with timezone.override("Asia/Tokyo"):
+        history = read(activity)
     (state,) = history.states
     (row,) = world.list_interactions()
-    assert state.sentence.startswith("There since 20")
+    sent_at = TransferAttempt.objects.latest("pk").at
+    assert state.sentence == f"There since {sent_at.astimezone(ZoneInfo('Asia/Tokyo')):%-d %b %Y, %H:%M}."
     assert (state.tone, state.url) == ("success", f"https://na.crm.test/{row['Id']}")
     assert [attempt.sentence for attempt in history.attempts] == ["Updated in NA", "Created in NA"]
     (change,) = history.attempts[0].changes

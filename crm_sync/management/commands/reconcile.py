@@ -14,6 +14,7 @@ from crm_sync.crm.errors import CrmError
 from crm_sync.jobs import RECONCILIATION_JOB_KEY, TRANSFER_JOB_KEY, build_unit
 from crm_sync.management.connections import build_console, build_pause, find_connections
 from crm_sync.models import Reconciliation
+from crm_sync.reconciliation.verdicts import describe_fields
 from crm_sync.repair_now import repair_links
 from ctms.audit.actors import build_system_actor
 from ctms.core.errors import VaultError
@@ -32,7 +33,10 @@ _LISTED = 20
 class Command(BaseCommand):
     """Ends with exit code 0 only if everything was compared and nothing is unexplained."""
 
-    help = "Compare every record with the rows of its CRM, and say one word of each; see also --repair."
+    help = (
+        "Compare every record with the rows of its CRM, and say one word of each. Ends with exit code 0 only if "
+        "everything was compared and nothing is unexplained."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--connection", metavar="NAME", help="reconcile this connection alone, active or not")
@@ -68,9 +72,7 @@ def _reconcile(connection: Connection, *, console: Console) -> Reconciliation:
         label = IntegrationKind(kind).label if kind else connection.name
         console.print(f"{label}: {error}", highlight=False, markup=False)
     for difference in found.differences.all()[:_LISTED]:
-        fields = "; ".join(
-            f"{name}: {here!r} here, {there!r} there" for name, (here, there) in difference.fields.items()
-        )
+        fields = "; ".join(f"{name}: {words}" if name else words for name, words in describe_fields(difference.fields))
         shown = f"{difference} {difference.crm_id}".rstrip() + (f" ({fields})" if fields else "")
         console.print(f"  {shown}", highlight=False, markup=False)
     if found.unexplained > _LISTED:

@@ -11,6 +11,7 @@ from activities.models import Activity
 from connections.choices import IntegrationKind
 from connections.models import IntegrationProgress
 from crm_sync.models import TransferLink
+from crm_sync.reconciliation.verdicts import describe_fields
 from crm_sync.sandbox.data.ids import build_id
 from ctms.audit.services import delete_record, save_record
 from ctms.core.choices import RecordStatus
@@ -161,7 +162,9 @@ def test_a_call_deleted_there_unnoticed_makes_its_activity_inactive(
 
     found = reconcile(world)
 
-    assert found.differences.get().fields == {"Deleted": [False, True]}
+    difference = found.differences.get()
+    assert difference.fields == {"Deleted": [False, True]}
+    assert describe_fields(difference.fields) == [("", "Deleted in the CRM, not here")]
     repair_all(world, found)
     assert Activity.objects.get(crm_id=calls[0]).status == RecordStatus.INACTIVE
     assert reconcile(world).is_proof
