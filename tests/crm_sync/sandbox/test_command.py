@@ -88,7 +88,7 @@ def test_organisations_are_served_on_successive_ports_until_sigterm(tmp_path: Pa
         )
         assert token.json()["instance_url"] == f"http://127.0.0.1:{port + 1}"
         process.terminate()
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     assert f"CRM organisation na: http://127.0.0.1:{port}" in output
     assert output.endswith("CRM sandbox stopped.\n")
@@ -106,7 +106,7 @@ def test_https_with_an_authority_of_its_own_until_ctrl_c(tmp_path: Path) -> None
             time.sleep(0.05)
         assert wait_for(f"https://localhost:{port}/services/data", verify=str(authority)).status_code == 200
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     assert f"Clients must trust {authority}" in output
 
@@ -117,7 +117,7 @@ def test_a_taken_port_is_said_clearly(tmp_path: Path) -> None:
         listener.listen()
         port = listener.getsockname()[1]
         with running_command("--org", "na", "--port", str(port), "--data-dir", str(tmp_path)) as process:
-            output, errors = process.communicate(timeout=30)
+            output, errors = process.communicate(timeout=120)
     assert (process.returncode, output) == (1, "")
     assert f"Organisation na cannot listen on 127.0.0.1:{port}: Address already in use." in errors
 
