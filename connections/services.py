@@ -19,6 +19,7 @@ from connections.models import (
     IntegrationProgress,
     IntegrationRule,
 )
+from connections.secret_origins import bind_secrets, find_origin
 from ctms.audit.services import create_records, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
@@ -47,7 +48,7 @@ def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Co
         connection.slot = free[0]
         try:
             with transaction.atomic():
-                save_record(record=connection, actor=actor)
+                save_connection(connection=connection, actor=actor)
                 if copy_rules_of is None:
                     for default in INTEGRATION_DEFAULTS:
                         _deliver_integration(connection=connection, default=default, actor=actor)
@@ -63,6 +64,18 @@ def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Co
         # Somebody took the slot in the meantime; try again.
         connection.pk, connection._state.adding = None, True  # noqa: SLF001  Django's documented API
     raise ValidationError(NO_ROOM)
+
+
+def save_connection(*, connection: Connection, actor: Actor, expected_version: int | None = None) -> bool:
+    """Save a connection, and bind the secrets of its authorization to its organisation if they have none yet.
+
+    Return False if nothing changed. Raises the errors of `save_record`.
+    """
+    with transaction.atomic():
+        is_changed = save_record(record=connection, actor=actor, expected_version=expected_version)
+        if authorization := bind_secrets(connection):
+            save_record(record=authorization, actor=actor)
+    return is_changed
 
 
 def set_connection_status(*, connection: Connection, status: RecordStatus, actor: Actor) -> bool:
@@ -84,8 +97,8 @@ def copy_identifier_mapping(*, source: Connection, target: Connection, actor: Ac
 
 
 def set_password(*, authorization: ConnectionAuthorization, password: str, actor: Actor) -> None:
-    """Store the CRM user's password, encrypted."""
-    authorization.password = password
+    """Store the CRM user's password, encrypted, for the organisation that the authorization is used for."""
+    authorization.password, authorization.password_origin = password, find_origin(authorization)
     authorization.password_set_at, authorization.password_set_by = get_now(), actor.user
     save_record(record=authorization, actor=actor)
 
@@ -98,9 +111,10 @@ def enter_connected_app_details(
     grant_flow: GrantFlow,
     actor: Actor,
 ) -> None:
-    """Store the connected app's key and secret, encrypted, and the log-in flow."""
+    """Store the connected app's key and secret, encrypted, for the organisation in use, and the log-in flow."""
     authorization.consumer_key = consumer_key
     authorization.consumer_secret = consumer_secret
+    authorization.connected_app_origin = find_origin(authorization)
     authorization.grant_flow = grant_flow
     authorization.connected_app_set_at, authorization.connected_app_set_by = get_now(), actor.user
     save_record(record=authorization, actor=actor)

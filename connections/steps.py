@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
-from connections.choices import GrantFlow
 from connections.models import MAX_CONNECTIONS, Connection, ConnectionAuthorization, FieldRule
 from connections.models.authorizations import BASIC_AUTH
 from connections.objects import ENTER_CONNECTED_APP_DETAILS
 from connections.permissions import MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS
+from connections.secret_origins import list_lacking_secrets
 from ctms.audit.services import save_record
 from ctms.configuration.selectors import get_application_settings
 from ctms.configuration.services import set_application_settings
@@ -78,9 +78,10 @@ def _check_credentials() -> StepState:
     if not active:
         return StepState.to_do("There is no active connection with an Authorization yet.")
     lacking = [
-        f"{connection.authorization.name}: {' and '.join(missing)}"
+        f"{connection.authorization.name}: {' and '.join(each.action for each in lacking_secrets)}"
         for connection in active
-        if connection.authorization is not None and (missing := _list_missing(connection.authorization))
+        if connection.authorization is not None
+        and (lacking_secrets := list_lacking_secrets(authorization=connection.authorization, url=connection.url))
     ]
     if lacking:
         return StepState.to_do(f"Not entered yet: {'; '.join(lacking)}.")
@@ -94,15 +95,6 @@ def _check_credentials() -> StepState:
             f"Inactive, so that nobody logs in with it: {', '.join(sorted(inactive))}. Make it Active."
         )
     return StepState.done(f"Entered for {_name(active)}.")
-
-
-def _list_missing(authorization: ConnectionAuthorization) -> list[str]:
-    missing = []
-    if authorization.grant_flow == GrantFlow.PASSWORD and authorization.password_set_at is None:
-        missing.append("Set Password")
-    if authorization.connected_app_set_at is None:
-        missing.append("Enter Connected App Details")
-    return missing
 
 
 _CONNECTION = ConfigurationStep(

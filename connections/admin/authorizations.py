@@ -85,11 +85,19 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
 
     @admin.display(description="password")
     def show_password_state(self, authorization: ConnectionAuthorization) -> str:
-        return _describe_state(set_at=authorization.password_set_at, set_by=authorization.password_set_by)
+        return _describe_state(
+            set_at=authorization.password_set_at,
+            set_by=authorization.password_set_by,
+            origin=authorization.password_origin,
+        )
 
     @admin.display(description="connected app")
     def show_connected_app_state(self, authorization: ConnectionAuthorization) -> str:
-        return _describe_state(set_at=authorization.connected_app_set_at, set_by=authorization.connected_app_set_by)
+        return _describe_state(
+            set_at=authorization.connected_app_set_at,
+            set_by=authorization.connected_app_set_by,
+            origin=authorization.connected_app_origin,
+        )
 
     @admin.display(description="flow")
     def show_flow(self, authorization: ConnectionAuthorization) -> str:
@@ -183,5 +191,7 @@ class ConnectionAuthorizationAdmin(AuditedModelAdmin):
         )
 
 
-def _describe_state(*, set_at: datetime | None, set_by: User | None) -> str:
-    return f"Set on {set_at:%Y-%m-%d at %H:%M} UTC by {set_by}" if set_at else "Not set"
+def _describe_state(*, set_at: datetime | None, set_by: User | None, origin: str) -> str:
+    if set_at is None:
+        return "Not set"
+    return f"Set on {set_at:%Y-%m-%d at %H:%M} UTC by {set_by}" + (f", for {origin}" if origin else "")

@@ -15,13 +15,12 @@ from connections.admin.switching import SwitchableAdmin
 from connections.forms import ConnectionForm, IdentifierMappingForm
 from connections.models import Connection, CrmConnectionIdentifierMapping, Integration
 from connections.selectors import mark_integrations, order_integrations
-from connections.services import create_connection
+from connections.services import create_connection, save_connection
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import AuditedTabularInline
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import ReadOnlyTabularInline
 from ctms.audit.admin.writing import get_expected_version
-from ctms.audit.services import save_record
 from ctms.core.clock import format_time
 
 
@@ -110,7 +109,7 @@ class ConnectionAdmin(CopyToNewAdmin, SwitchableAdmin):
         if record._state.adding:  # noqa: SLF001  Django's documented API
             create_connection(connection=record, actor=actor, copy_rules_of=form.copy_source)
         else:
-            save_record(record=record, actor=actor, expected_version=get_expected_version(form))
+            save_connection(connection=record, actor=actor, expected_version=get_expected_version(form))
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         super().save_model(request, obj, form, change)

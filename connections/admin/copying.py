@@ -27,7 +27,6 @@ _COPIED_FIELDS = (
     "concurrency",
     "quota_percent",
 )
-_COPIED_REFERENCES = ("authorization", "authorized_connection_user")
 
 
 class CopyToNewAdmin(AuditedModelAdmin):
@@ -79,7 +78,7 @@ class CopyToNewAdmin(AuditedModelAdmin):
         return {
             "name": suggest_copy_name(source),
             **{name: getattr(source, name) for name in _COPIED_FIELDS},
-            **{name: getattr(source, f"{name}_id") for name in _COPIED_REFERENCES},
+            "authorized_connection_user": source.authorized_connection_user_id,
         }
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
@@ -140,7 +139,8 @@ def _describe_copy(source: Connection) -> str:
     return format_html(
         "A copy of <a class='vault-link' href='{}'>{}</a>: on Save, its integrations, integration rules and field "
         "rules come along, Active or Inactive as they are there. Runs, links and user exceptions do not. Enter the URL "
-        "of the other organisation: {} leads to {}, and two connections cannot lead to one organisation.",
+        "of the other organisation: {} leads to {}, and two connections cannot lead to one organisation. Choose or "
+        "create an Authorization for it, too: secrets are sent only to the organisation that they were entered for.",
         reverse("admin:connections_connection_change", args=(source.pk,)),
         source.name,
         source.name,

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from connections.models import Connection
+from connections.secret_origins import list_lacking_secrets
 from connections.services import set_connection_status
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.theme import action
@@ -87,10 +88,17 @@ class SwitchableAdmin(AuditedModelAdmin):
         )
 
     def warn_about_missing_parts(self, request: HttpRequest, connection: Connection) -> None:
-        """Warn if an Active connection has no Authorization. Apps that extend this page may warn of more."""
-        if connection.status == RecordStatus.ACTIVE and connection.authorization_id is None:
-            self.message_user(
-                request,
-                f"{connection} has no Authorization yet: its transfers fail until one is chosen.",
-                messages.WARNING,
+        """Warn if an Active connection cannot log in. Apps that extend this page may warn of more."""
+        if connection.status != RecordStatus.ACTIVE:
+            return
+        authorization = connection.authorization
+        if authorization is None:
+            warning = f"{connection} has no Authorization yet: its transfers fail until one is chosen."
+            self.message_user(request, warning, messages.WARNING)
+            return
+        for lacking in list_lacking_secrets(authorization=authorization, url=connection.url):
+            warning = (
+                f"{authorization} {lacking.reason}: the transfers of {connection} fail until its action "
+                f"{lacking.action} is used."
             )
+            self.message_user(request, warning, messages.WARNING)

@@ -16,7 +16,10 @@ BASIC_AUTH = "basic_auth__sys"
 
 
 class ConnectionAuthorization(VaultRecord):
-    """Username and secrets. *Set Password* and *Enter Connected App Details* write the secrets; no page shows them."""
+    """Username and secrets. *Set Password* and *Enter Connected App Details* write the secrets; no page shows them.
+
+    See `connections.secret_origins` for the organisations that they are sent to.
+    """
 
     object_name = "connection_authorization__sys"
 
@@ -26,8 +29,15 @@ class ConnectionAuthorization(VaultRecord):
     password_set_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", editable=False
     )
+    # URL of the organisation that a secret is sent to, and to no other; empty until a connection uses the secret.
+    password_origin = models.CharField(
+        "organisation of the password", max_length=255, blank=True, default="", editable=False
+    )
     consumer_key = EncryptedTextField()
     consumer_secret = EncryptedTextField()
+    connected_app_origin = models.CharField(
+        "organisation of the connected app", max_length=255, blank=True, default="", editable=False
+    )
     grant_flow = models.CharField(max_length=32, choices=GrantFlow.choices, default=GrantFlow.PASSWORD, editable=False)
     connected_app_set_at = models.DateTimeField(null=True, blank=True, editable=False)
     connected_app_set_by = models.ForeignKey(

@@ -38,7 +38,15 @@ class Connection(VaultRecord):
         error_messages={"unique": "Another connection leads to this organisation; calls would be received twice."},
     )
     authorization = models.ForeignKey(
-        ConnectionAuthorization, on_delete=models.PROTECT, null=True, blank=True, related_name="connections"
+        ConnectionAuthorization,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="connections",
+        error_messages={
+            "unique": "Another connection uses this Authorization, and its secrets are sent to that organisation "
+            "alone. Choose or create another one."
+        },
     )
     authorized_connection_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -69,6 +77,7 @@ class Connection(VaultRecord):
                 condition=Q(slot__gte=1) & Q(slot__lte=MAX_CONNECTIONS), name="at_most_ten_connections"
             ),
             models.UniqueConstraint(fields=("name",), name="connection_name_once"),
+            models.UniqueConstraint(fields=("authorization",), name="authorization_of_one_connection"),
             models.CheckConstraint(condition=Q(url__startswith="https://"), name="connection_url_is_https"),
         ]
 

@@ -175,12 +175,7 @@ class _Checkup:
             max_attempts=1,
             retry_budget_seconds=0,
         )
-        authorization = connection.authorization
-        if authorization is not None and authorization.grant_flow == GrantFlow.PASSWORD and not authorization.password:
-            raise ConfigurationError(
-                f"The Authorization {authorization.name} has no password.", remedy="Use its action Set Password."
-            )
-        return _Outcome(message=f"The Authorization {authorization} has all that a log-in takes.")
+        return _Outcome(message=f"The Authorization {connection.authorization} has all that a log-in takes.")
 
     def _resolve(self) -> _Outcome:
         count = self._deadline.call(self._crm.resolve)

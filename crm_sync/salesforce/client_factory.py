@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from connections.choices import GrantFlow
+from connections.secret_origins import list_lacking_secrets
 from crm_sync.crm.errors import ConfigurationError
 from crm_sync.salesforce.client import ClientOptions, Credentials, CrmClient
 from ctms.core.choices import RecordStatus
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def build_client(*, connection: Connection, on_wait: Callable[[], None] | None = None, **bounds: Any) -> CrmClient:
     """Make a client for the connection's organisation; `bounds` replace client options of the same name.
 
-    Raises ConfigurationError if the connection's authorization is incomplete or its URL is not allowed.
+    Raises ConfigurationError if the connection's authorization lacks what a log-in takes, or has it for another
+    organisation, or if the connection's URL is not allowed.
     """
     authorization = connection.authorization
     if authorization is None:
@@ -34,16 +36,17 @@ def build_client(*, connection: Connection, on_wait: Callable[[], None] | None =
             f"The Authorization {authorization.name} of {connection.name} is Inactive.",
             remedy="Make it Active, or choose another one on the connection.",
         )
-    if not authorization.consumer_key or not authorization.consumer_secret:
+    for lacking in list_lacking_secrets(authorization=authorization, url=connection.url):
         raise ConfigurationError(
-            f"The Authorization {authorization.name} of {connection.name} has no connected app details.",
-            remedy="Use its action Enter Connected App Details.",
+            f"The Authorization {authorization.name} of {connection.name} {lacking.reason}; nothing was sent.",
+            remedy=f"Use its action {lacking.action}.",
         )
+    is_password_flow = authorization.grant_flow == GrantFlow.PASSWORD
     try:
         credentials = Credentials(
-            flow="password" if authorization.grant_flow == GrantFlow.PASSWORD else "client_credentials",
+            flow="password" if is_password_flow else "client_credentials",
             username=authorization.username,
-            password=authorization.password.reveal() if authorization.password else "",
+            password=authorization.password.reveal() if is_password_flow else "",
             consumer_key=authorization.consumer_key.reveal(),
             consumer_secret=authorization.consumer_secret.reveal(),
         )

@@ -104,7 +104,6 @@ def test_the_action_leads_to_a_form_that_is_filled_but_for_the_url_and_names_its
     assert {name: value for name, value in values.items() if "-" not in name and name not in hidden} == {
         "name": "North America (copy)",
         "url": "",
-        "authorization": str(source.authorization_id),
         "description": "Medical CRM of North America",
         "api_name": "",
         "contact_email": "crm@example.org",
@@ -119,6 +118,8 @@ def test_the_action_leads_to_a_form_that_is_filled_but_for_the_url_and_names_its
         "NPI_vod__c",
     )
     shown = page.content.decode()
+    assert "authorization" in page.context["adminform"].form.fields
+    assert page.context["adminform"].form.initial.get("authorization") is None
     assert "Copy North America to a new connection" in shown
     assert f"North America leads to {source.url}, and two connections cannot lead to one organisation." in shown
     assert Connection.objects.count() == 1
@@ -133,7 +134,8 @@ def test_a_saved_copy_has_the_configuration_of_its_source_and_nothing_of_its_tra
     assert response.url == reverse("admin:connections_connection_change", args=(copy.pk,))
     assert read_rules(copy) == read_rules(source)
     assert (copy.status, copy.api_name, copy.url) == (RecordStatus.ACTIVE, "emea__c", OTHER_URL)
-    same = ("authorization", "description", "contact_email", "read_timeout", "authorized_connection_user")
+    assert copy.authorization is None
+    same = ("description", "contact_email", "read_timeout", "authorized_connection_user")
     assert [getattr(copy, name) for name in same] == [getattr(source, name) for name in same]
     mapping = copy.identifier_mapping
     assert (mapping.clinical_person_identifier, mapping.crm_account_identifier) == ("npi__v", "NPI_vod__c")

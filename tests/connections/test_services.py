@@ -6,19 +6,22 @@ from unittest.mock import Mock, patch
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db import connection as database
 
 from connections.choices import FieldRuleKind, GrantFlow, IntegrationKind
 from connections.defaults import INTEGRATION_DEFAULTS
 from connections.models import (
     MAX_CONNECTIONS,
     Connection,
+    ConnectionAuthorization,
     FieldRule,
     Integration,
     IntegrationProgress,
     IntegrationRule,
 )
-from connections.services import create_connection, enter_connected_app_details, set_password
+from connections.secret_origins import LackingSecret, list_lacking_secrets
+from connections.services import create_connection, enter_connected_app_details, save_connection, set_password
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import delete_record, save_record
 from ctms.configuration.registry import get_object, resolve_path
@@ -224,3 +227,49 @@ def test_connected_app_details_are_stored_encrypted_with_when_and_by_whom() -> N
     authorization.refresh_from_db()
     assert (authorization.consumer_key.reveal(), authorization.consumer_secret.reveal()) == ("key-2", "secret-2")
     assert (authorization.grant_flow, authorization.connected_app_set_by) == ("client_credentials", get_admin_user())
+
+
+# -- Secrets belong to an organisation ------------------------------------------------------------
+def read_origins(authorization: ConnectionAuthorization) -> tuple[str, str]:
+    authorization.refresh_from_db()
+    return authorization.password_origin, authorization.connected_app_origin
+
+
+@pytest.mark.django_db
+def test_secrets_are_bound_to_the_first_organisation_and_stay_when_the_url_changes() -> None:
+    authorization = AuthorizationFactory.create()
+    assert read_origins(authorization) == ("", "")
+    connection = ConnectionFactory.create(url="https://na.my.salesforce.com", authorization=authorization)
+    bound = ("https://na.my.salesforce.com", "https://na.my.salesforce.com")
+    assert read_origins(authorization) == bound
+    connection.url = "https://emea.my.salesforce.com"
+    save_connection(connection=connection, actor=build_admin_actor())
+    assert read_origins(authorization) == bound
+
+
+@pytest.mark.django_db
+def test_a_secret_that_is_entered_again_belongs_to_the_organisation_in_use() -> None:
+    connection = ConnectionFactory.create(url="https://na.my.salesforce.com")
+    authorization = connection.authorization
+    assert authorization is not None
+    connection.url = "https://emea.my.salesforce.com"
+    save_connection(connection=connection, actor=build_admin_actor())
+    set_password(authorization=authorization, password="another", actor=build_admin_actor())
+    assert read_origins(authorization) == ("https://emea.my.salesforce.com", "https://na.my.salesforce.com")
+    lacking = list_lacking_secrets(authorization=authorization, url=connection.url)
+    assert lacking == [
+        LackingSecret("Enter Connected App Details", "has the connected app details of https://na.my.salesforce.com")
+    ]
+
+
+@pytest.mark.django_db
+def test_an_authorization_is_used_by_one_connection_and_the_database_holds_to_it() -> None:
+    first = ConnectionFactory.create()
+    with pytest.raises(ValidationError) as raised:
+        ConnectionFactory.create(authorization=first.authorization)
+    (refusal,) = raised.value.message_dict["authorization"]
+    assert refusal.startswith("Another connection uses this Authorization, and its secrets are sent to that")
+    second = ConnectionFactory.create()
+    taken = (first.authorization_id, second.pk)
+    with pytest.raises(IntegrityError), transaction.atomic(), database.cursor() as cursor:
+        cursor.execute("UPDATE connections_connection SET authorization_id = %s WHERE id = %s", taken)

@@ -6,7 +6,7 @@ from typing import Any
 
 from connections.choices import GrantFlow
 from connections.models import Connection, ConnectionAuthorization, CrmConnectionIdentifierMapping
-from connections.services import create_connection, enter_connected_app_details, set_password
+from connections.services import create_connection, enter_connected_app_details, save_connection, set_password
 from ctms.audit.actors import Actor
 from tests.factories.base import AuditedFactory, build_admin_actor, sequence, sub
 
@@ -52,6 +52,22 @@ class ConnectionFactory(AuditedFactory[Connection]):
     @classmethod
     def save_as(cls, record: Connection, actor: Actor) -> Connection:
         return create_connection(connection=record, actor=actor)
+
+
+def move_connection(connection: Connection, *, url: str) -> None:
+    """Let a connection lead to another organisation, and enter its secrets again."""
+    connection.url = url
+    authorization, actor = connection.authorization, build_admin_actor()
+    save_connection(connection=connection, actor=actor)
+    if authorization is not None:
+        set_password(authorization=authorization, password=authorization.password.reveal(), actor=actor)
+        enter_connected_app_details(
+            authorization=authorization,
+            consumer_key=authorization.consumer_key.reveal(),
+            consumer_secret=authorization.consumer_secret.reveal(),
+            grant_flow=GrantFlow(authorization.grant_flow),
+            actor=actor,
+        )
 
 
 class IdentifierMappingFactory(AuditedFactory[CrmConnectionIdentifierMapping]):

@@ -20,9 +20,10 @@ from ctms.audit.services import create_records, save_record
 from ctms.configuration.services import set_application_settings
 from ctms.core.choices import RecordStatus
 from tests.crm_sync.scripted_server import Reply, ScriptedServer, run_scripted_server
-from tests.crm_sync.world import World
+from tests.crm_sync.world import World, enter_credentials
 from tests.factories.base import build_admin_actor
 from tests.factories.configuration import map_identifiers
+from tests.factories.connections import move_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -122,9 +123,24 @@ def test_what_is_not_entered_yet_is_told_before_anything_is_sent(world: World) -
     assert {step.state for step in rest} == {SKIPPED}
 
 
+def test_secrets_of_another_organisation_are_not_sent(world: World, second_world: World) -> None:
+    authorization = world.connection.authorization
+    save(world.connection, authorization=None)
+    save(second_world.connection, authorization=authorization)
+    before = second_world.crm.request_log.count()
+    [first, *rest] = check(second_world.connection)
+    assert (first.state, first.message, first.remedy) == (
+        FAILED,
+        f"The Authorization {authorization} of EMEA has the password of https://na.crm.test; nothing was sent.",
+        "Use its action Set Password.",
+    )
+    assert {step.state for step in rest} == {SKIPPED}
+    assert second_world.crm.request_log.count() == before
+
+
 def test_a_host_that_no_name_service_knows_is_told_as_such(world: World, settings: Any) -> None:
     settings.CRM_ALLOWED_HOST_SUFFIXES = ["invalid"]
-    save(world.connection, url="https://no-such-crm.invalid")
+    move_connection(world.connection, url="https://no-such-crm.invalid")
     steps = check(world.connection)
     step = find_step(steps, "Host name")
     assert (step.state, step.message) == (
@@ -138,7 +154,7 @@ def test_a_host_with_an_internal_address_is_refused_before_a_socket_opens(
     world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CRM_ALLOWED_HOST_SUFFIXES = ["example.com"]
-    save(world.connection, url="https://crm.example.com")
+    move_connection(world.connection, url="https://crm.example.com")
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 443))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
     step = find_step(check(world.connection), "Host name")
@@ -167,8 +183,8 @@ def test_a_port_at_which_nobody_listens_fails_the_connection(world: World, setti
 
 def test_another_organisation_than_the_records_are_in_fails_the_log_in(world: World, second_world: World) -> None:
     world.transfer()
-    assert second_world.connection.authorization is not None
-    save(world.connection, authorization=second_world.connection.authorization)
+    assert world.connection.authorization is not None
+    enter_credentials(authorization=world.connection.authorization, crm=second_world.crm)
     settings.CRM_SANDBOX_ORIGINS["na.crm.test"] = second_world.crm.base_url
     step = find_step(check(world.connection), "Log-in")
     assert step.state == FAILED

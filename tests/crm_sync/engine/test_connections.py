@@ -8,12 +8,13 @@ import pytest
 
 from activities.models import Activity
 from connections.choices import GrantFlow, IntegrationKind
-from connections.services import enter_connected_app_details, set_password
+from connections.models import Connection
+from connections.services import enter_connected_app_details, save_connection, set_password
 from crm_sync.sandbox.serving.running import RunningSandbox
 from ctms.audit.services import delete_record, save_record
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState
-from tests.crm_sync.world import World
+from tests.crm_sync.world import World, enter_credentials
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory
@@ -43,6 +44,43 @@ def test_a_wrong_password_gives_one_exception_and_leaves_the_other_organisation_
     assert item.error_type == "authentication__v"
     assert second_world.list_exceptions() == []
     assert (len(world.list_interactions()), len(second_world.list_interactions())) == (0, 1)
+
+
+@pytest.mark.parametrize("door", ["authorization", "url"])
+def test_secrets_reach_no_organisation_that_they_were_not_entered_for(
+    world: World, second_world: World, settings: Any, door: str
+) -> None:
+    """An authorization that is moved to another connection, or a connection that gets another URL."""
+    log_one_activity(world, second_world)
+    authorization, moved = world.connection.authorization, world.connection
+    assert authorization is not None
+    if door == "authorization":
+        moved = second_world.connection
+        change(world.connection, authorization=None)
+        change(moved, authorization=authorization)
+    else:
+        settings.CRM_SANDBOX_ORIGINS = {**settings.CRM_SANDBOX_ORIGINS, "moved.crm.test": second_world.crm.base_url}
+        change(moved, url="https://moved.crm.test")
+    before = second_world.crm.request_log.count()
+    world.connection = moved
+
+    assert world.transfer().state == RunState.FAILED
+
+    assert second_world.crm.request_log.count() == before
+    (item,) = world.list_exceptions()
+    assert item.error_type == "configuration__v"
+    assert item.error_message == (
+        f"The Authorization {authorization} of {moved} has the password of https://na.crm.test; nothing was sent. "
+        "Use its action Set Password."
+    )
+    enter_credentials(authorization=authorization, crm=second_world.crm)
+    assert world.transfer().state == RunState.SUCCEEDED
+
+
+def change(connection: Connection, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(connection, name, value)
+    save_connection(connection=connection, actor=build_admin_actor())
 
 
 def test_an_inactive_authorization_is_not_used(world: World) -> None:

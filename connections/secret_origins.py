@@ -1,0 +1,62 @@
+"""Which secrets of an authorization may be sent to an organisation: those that were entered for it.
+
+A secret that was entered before any connection used its authorization is bound to the first organisation that does.
+After that it belongs there: neither another URL nor another connection takes it along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connections.choices import GrantFlow
+from connections.models import Connection, ConnectionAuthorization
+
+SET_PASSWORD = "Set Password"  # noqa: S105  the name of an action
+ENTER_CONNECTED_APP_DETAILS = "Enter Connected App Details"
+
+
+@dataclass(frozen=True, slots=True)
+class LackingSecret:
+    """A secret that cannot be used: the action that enters it, and why, to be read after the authorization's name."""
+
+    action: str
+    reason: str
+
+
+def list_lacking_secrets(*, authorization: ConnectionAuthorization, url: str) -> list[LackingSecret]:
+    """Return the secrets that a log-in at an organisation needs and that were never entered, or not for it."""
+    needed = [
+        (
+            ENTER_CONNECTED_APP_DETAILS,
+            "connected app details",
+            authorization.consumer_key and authorization.consumer_secret,
+            authorization.connected_app_origin,
+        )
+    ]
+    if authorization.grant_flow == GrantFlow.PASSWORD:
+        needed.insert(0, (SET_PASSWORD, "password", authorization.password, authorization.password_origin))
+    lacking = []
+    for action, what, secret, origin in needed:
+        if not secret:
+            lacking.append(LackingSecret(action, f"has no {what}"))
+        elif origin != url:
+            lacking.append(LackingSecret(action, f"has the {what} of {origin or 'no organisation yet'}"))
+    return lacking
+
+
+def bind_secrets(connection: Connection) -> ConnectionAuthorization | None:
+    """Bind the secrets that no organisation has yet to that of a connection; return the authorization if any were."""
+    authorization = connection.authorization
+    if authorization is None:
+        return None
+    is_changed = False
+    if authorization.password_set_at is not None and not authorization.password_origin:
+        authorization.password_origin, is_changed = connection.url, True
+    if authorization.connected_app_set_at is not None and not authorization.connected_app_origin:
+        authorization.connected_app_origin, is_changed = connection.url, True
+    return authorization if is_changed else None
+
+
+def find_origin(authorization: ConnectionAuthorization) -> str:
+    """Return the URL of the organisation whose connection uses the authorization; empty if none does."""
+    return authorization.connections.values_list("url", flat=True).first() or ""
