@@ -139,6 +139,7 @@ class TransferAttemptAdmin(ReadOnlyModelAdmin):
         "at",
     )
     list_select_related = ("integration__connection", "integration__rule")
+    linked_lookups = ("run__id__exact", "integration__id__exact")
     search_fields = ("crm_id__exact", "error_code__exact")
     search_help_text = "A whole CRM id, UID or error code"
     show_full_result_count = False

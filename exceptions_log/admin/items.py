@@ -67,6 +67,7 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
     list_before_template = "admin/exceptions_log/problems.html"
     list_per_page = 50
     list_select_related = ("message__connection", "message__job")
+    linked_lookups = ("message__id__exact", "record_uid__exact")
     search_fields = ("name", "item", "error_message", "crm_id__exact", "key__exact")
     search_help_text = "Name of the item or its record, error message, or a whole CRM id or record UID"
     readonly_fields = (

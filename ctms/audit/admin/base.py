@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from ctms.accounts.policies import ACTIONS_BY_DJANGO, allows_object_type, has_permission, list_permitted_types
 from ctms.audit.actors import Actor
+from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.readonly import CountedChangeList
 from ctms.audit.admin.theme import ChangeList, ModelAdmin, TabularInline
 from ctms.audit.admin.writing import (
@@ -59,7 +60,7 @@ class AuditedTabularInline(TabularInline):
         return formset
 
 
-class AuditedModelAdmin(ModelAdmin):
+class AuditedModelAdmin(ListedLookupsMixin, ModelAdmin):
     """The admin page of an audited record. It saves through the audited writer and shows its refusals in the form."""
 
     form: Any = AuditedModelForm

@@ -38,6 +38,7 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
     list_display = ("at", "actor_name", "action", "object_name", "record_name", "show_summary", "source", "reference")
     list_filter = (("action", ChoicesDropdownFilter), SourceFilter, ("at", RangeDateTimeFilter))
     list_filter_submit = True
+    linked_lookups = ("record_uid__exact",)
     search_fields = ("record_name", "actor_name", "object_name")
     search_help_text = "Record, actor or object"
     list_per_page = 50

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.http import HttpRequest
 
 from ctms.accounts.policies import has_permission
+from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.theme import ChangeList, ModelAdmin, TabularInline
 from ctms.audit.admin.writing import get_user
 
@@ -20,7 +21,7 @@ class CountedChangeList(ChangeList):
             self.full_result_count = self.result_count
 
 
-class ReadOnlyModelAdmin(ModelAdmin):
+class ReadOnlyModelAdmin(ListedLookupsMixin, ModelAdmin):
     """A page of rows that only the application writes. Set `view_permission` if the model has no `object_name`."""
 
     view_permission: ClassVar[str] = ""

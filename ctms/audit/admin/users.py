@@ -15,6 +15,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from ctms.accounts.models import SYSTEM_USERNAME, User
+from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.theme import ModelAdmin
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
 from ctms.audit.users import record_password_change, save_user
@@ -33,7 +34,7 @@ class UserForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """The page of a user. Users are deactivated, never deleted, because the audit trail and all records name them."""
 
     form = UserForm
