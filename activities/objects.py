@@ -9,9 +9,8 @@ from django.utils import timezone
 from activities.choices import ActivityType, Channel
 from activities.models import Activity
 from ctms.accounts.models import User
-from ctms.clinical.access import show_own_studies
 from ctms.configuration.layouts import FieldSection, Layout
-from ctms.configuration.registry import ObjectType, VaultObject, register_object
+from ctms.configuration.registry import InStudy, ObjectType, VaultObject, register_object
 
 CHANNEL_ICONS: dict[str, str] = {
     Channel.IN_PERSON: "in-person",
@@ -48,6 +47,7 @@ def register_activity_objects() -> None:
     register_object(
         VaultObject(
             model=Activity,
+            scope=InStudy(),
             description="An activity is a contact with a person of a study: a call, a visit, an e-mail. Study teams "
             "log their own; those of the medical teams come from the Medical CRM.",
             fields={
@@ -134,7 +134,6 @@ def register_activity_objects() -> None:
             icons={"channel__v": CHANNEL_ICONS},
             tab=6,
             icon="activity",
-            limit_to_visible=show_own_studies,
             complete_new=fill_from,
             initial_values=suggest_today,
         )

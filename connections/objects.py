@@ -11,7 +11,9 @@ from connections.models import (
     IntegrationRule,
 )
 from connections.models.authorizations import BASIC_AUTH
-from ctms.configuration.registry import ObjectType, VaultObject, register_object
+from ctms.configuration.registry import NoStudy, ObjectType, VaultObject, register_object
+
+_SETUP = NoStudy("a connection serves all studies")
 
 ENTER_CONNECTED_APP_DETAILS = "enter_connected_app_details__sys"
 
@@ -21,6 +23,7 @@ def register_connection_objects() -> None:
     register_object(
         VaultObject(
             model=ConnectionAuthorization,
+            scope=_SETUP,
             fields={"username__sys": "username"},
             object_types=(ObjectType(api_name=BASIC_AUTH, label="Basic Auth"),),
             actions={ENTER_CONNECTED_APP_DETAILS: "Enter Connected App Details"},
@@ -31,6 +34,7 @@ def register_connection_objects() -> None:
     register_object(
         VaultObject(
             model=Connection,
+            scope=_SETUP,
             fields={
                 "api_name__sys": "api_name",
                 "url__sys": "url",
@@ -45,6 +49,7 @@ def register_connection_objects() -> None:
     register_object(
         VaultObject(
             model=CrmConnectionIdentifierMapping,
+            scope=_SETUP,
             fields={
                 "connection__v": "connection",
                 "clinical_person_identifier__v": "clinical_person_identifier",
@@ -57,6 +62,7 @@ def register_connection_objects() -> None:
     register_object(
         VaultObject(
             model=Integration,
+            scope=_SETUP,
             fields={"connection__sys": "connection", "kind__sys": "kind"},
             list_columns=("name__v", "connection__sys", "status__v"),
             is_setup=True,
@@ -65,6 +71,7 @@ def register_connection_objects() -> None:
     register_object(
         VaultObject(
             model=IntegrationRule,
+            scope=_SETUP,
             fields={
                 "integration__sys": "integration",
                 "vault_object__sys": "vault_object",
@@ -77,6 +84,7 @@ def register_connection_objects() -> None:
     register_object(
         VaultObject(
             model=FieldRule,
+            scope=_SETUP,
             fields={
                 "rule__sys": "rule",
                 "kind__sys": "kind",

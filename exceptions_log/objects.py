@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctms.configuration.layouts import FieldSection, Layout
-from ctms.configuration.registry import VaultObject, register_object
+from ctms.configuration.registry import NoStudy, VaultObject, register_object
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 
 
@@ -12,6 +12,7 @@ def register_exception_objects() -> None:
     register_object(
         VaultObject(
             model=ExceptionMessage,
+            scope=NoStudy("an exception concerns a run, which transfers all studies"),
             fields={"connection__sys": "connection", "integration__sys": "integration", "job__sys": "job"},
             list_columns=("name__v", "connection__sys", "integration__sys", "status__v", "created_date__v"),
             layouts=(
@@ -31,6 +32,7 @@ def register_exception_objects() -> None:
     register_object(
         VaultObject(
             model=ExceptionItem,
+            scope=NoStudy("an exception concerns a run, which transfers all studies"),
             fields={
                 "exception_message__sys": "message",
                 "error_type__sys": "error_type",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from django.apps import apps
+from django.db import models
 
 from ctms.core.choices import RecordStatus
 
+ModelT = TypeVar("ModelT", bound=models.Model)
+
 # Permission → further permissions that it includes, registered by the apps whose tasks need them.
 _brought_along: dict[str, frozenset[str]] = {}
+# Model → the filter for the records that a user sees, registered with each object.
+_limits: dict[type[models.Model], Callable[[Any, Any], Any]] = {}
 # Django's word for an action → the Vault's.
 ACTIONS_BY_DJANGO = {"view": "read", "add": "create", "change": "edit", "delete": "delete"}
 
@@ -72,6 +77,20 @@ def allows_django_permission(*, user: Permitted, permission: str) -> bool:
         return False  # for the audit trail, `object_name` is a database column
     permitted = list_permitted_types(user=user, object_name=object_name, action=ACTIONS_BY_DJANGO[action])
     return permitted is None or bool(permitted)
+
+
+def register_limit(*, model: type[models.Model], limit: Callable[[Any, Any], Any]) -> None:
+    """Say which records of a model a user sees: `limit(queryset, user)`. Called when an object is registered."""
+    _limits[model] = limit
+
+
+def list_visible(queryset: models.QuerySet[ModelT], user: Permitted) -> models.QuerySet[ModelT]:
+    """Return those of these records that the user sees by their study; none of a model that no object is of.
+
+    Whether the profile allows to read the object is another question.
+    """
+    limit = _limits.get(queryset.model)
+    return limit(queryset, user) if limit is not None else queryset.none()
 
 
 def list_permitted_types(*, user: Permitted, object_name: str, action: str = "read") -> list[str] | None:

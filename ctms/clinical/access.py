@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import Q
+from django.db.models.constants import LOOKUP_SEP
 
 from ctms.accounts.models import User
-from ctms.clinical.models import (
-    MonitoringEventParticipant,
-    Study,
-    StudyAssignment,
-    StudyCommunicationContact,
-)
+from ctms.accounts.policies import list_visible
+from ctms.clinical.models import StudyAssignment
 from ctms.configuration.registry import get_object_of_model
 
 ModelT = TypeVar("ModelT", bound=models.Model)
-
-_PATHS: dict[type[models.Model], str] = {
-    Study: "pk",
-    MonitoringEventParticipant: "monitoring_event__study",
-    StudyCommunicationContact: "communication__study",
-}
 
 
 def sees_all_studies(user: User) -> bool:
@@ -31,41 +21,42 @@ def sees_all_studies(user: User) -> bool:
     return user.is_superuser or (user.security_profile is not None and user.security_profile.sees_all_studies)
 
 
-def find_study_path(model: type[models.Model]) -> str:
-    """Return the look-up from a model to its study; empty for a model that has none, such as a person."""
-    if model in _PATHS:
-        return _PATHS[model]
-    try:
-        field = model._meta.get_field("study")
-    except FieldDoesNotExist:
-        return ""
-    return "study" if field.related_model is Study else ""
-
-
-def limit_to_visible_studies(*, queryset: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
+def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path: str) -> models.QuerySet[ModelT]:
     """Filter for records that the user may see: those of studies that the user is assigned to.
 
-    Of records without a study, these are the user's own and those received from elsewhere (a Medical Activity), whose
-    study nobody here enters. Others may have had a study, and emptying that field must not show them to more users.
+    `path` is the look-up from a record to its study. Of records without a study, the user sees their own and those
+    received from elsewhere (a Medical Activity), whose study nobody here enters. Others may have had a study, and
+    emptying that field must not show them to more users. What hangs on a record without a study is seen with it.
     """
-    path = find_study_path(queryset.model)
-    if not path or sees_all_studies(user):
+    if sees_all_studies(user):
         return queryset
     # As a list of ids and not as a subquery: only with ids can the database estimate how many records match, on which
     # the choice of a good query plan depends.
     studies = list(StudyAssignment.objects.filter(user=user).values_list("study_id", flat=True))
     visible = Q(**{f"{path}__in": studies})
-    if path == "study" and queryset.model._meta.get_field("study").null:
+    name, _, farther = path.partition(LOOKUP_SEP)
+    if path == "pk":
+        return queryset.filter(visible)
+    reference: Any = queryset.model._meta.get_field(name)
+    if farther and _can_be_empty(reference.related_model, farther):
+        parents = list_visible(reference.related_model._default_manager.all(), user)
+        visible = Q(**{f"{name}__in": parents})
+    if reference.null:
         received = Q(object_type__in=_list_received_types(queryset.model))
-        visible |= Q(study__isnull=True) & (Q(created_by=user) | received)
+        visible |= Q(**{f"{name}__isnull": True}) & (Q(created_by=user) | received)
     return queryset.filter(visible)
+
+
+def _can_be_empty(model: Any, path: str) -> bool:
+    """Whether a reference on the way is empty in some records."""
+    for name in path.split(LOOKUP_SEP):
+        field = model._meta.get_field(name)
+        if field.null:
+            return True
+        model = field.related_model
+    return False
 
 
 def _list_received_types(model: type[models.Model]) -> list[str]:
     vault_object = get_object_of_model(model)
     return [each.api_name for each in vault_object.object_types if each.origin] if vault_object else []
-
-
-def show_own_studies(queryset: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
-    """Call `limit_to_visible_studies` with the arguments that `VaultObject.limit_to_visible` takes."""
-    return limit_to_visible_studies(queryset=queryset, user=user)

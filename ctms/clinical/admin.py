@@ -9,11 +9,12 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
+from ctms.accounts.policies import list_visible
 from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
 from ctms.audit.admin.writing import get_user
-from ctms.clinical.access import find_study_path, limit_to_visible_studies
 from ctms.clinical.forms import StudyForm
 from ctms.clinical.models import Study, StudyAssignment
+from ctms.configuration.registry import get_object_of_model
 
 
 class StudyScopeMixin:
@@ -21,16 +22,14 @@ class StudyScopeMixin:
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         queryset: models.QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        return limit_to_visible_studies(queryset=queryset, user=get_user(request))
+        return list_visible(queryset, get_user(request))
 
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> models.QuerySet[Any] | None:
         queryset: models.QuerySet[Any] | None = super().get_field_queryset(db, db_field, request)  # type: ignore[misc]
         related: type[models.Model] = db_field.remote_field.model
-        if not find_study_path(related):
+        if get_object_of_model(related) is None:
             return queryset
-        return limit_to_visible_studies(
-            queryset=queryset if queryset is not None else related._default_manager.all(), user=get_user(request)
-        )
+        return list_visible(queryset if queryset is not None else related._default_manager.all(), get_user(request))
 
 
 class StudyAssignmentInline(StudyScopeMixin, AuditedTabularInline):

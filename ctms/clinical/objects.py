@@ -6,7 +6,8 @@ requirement documents expect them before an admin changes the layouts.
 
 from __future__ import annotations
 
-from ctms.clinical.access import show_own_studies
+from ctms.accounts.policies import register_limit
+from ctms.clinical.access import limit_to_visible_studies
 from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -22,7 +23,8 @@ from ctms.clinical.models import (
 )
 from ctms.clinical.reference_choices import choose_from_study_people
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
-from ctms.configuration.registry import ChildPicker, ObjectType, VaultObject, register_object
+from ctms.configuration.registry import ChildPicker, InStudy, NoStudy, ObjectType, VaultObject, register_object
+from ctms.configuration.scope import build_limit, register_study_rule
 
 _PLANNED_AND_ACTUAL = {
     "planned_start_date__v": "planned_start",
@@ -37,6 +39,7 @@ _DATES = FieldSection(title="Dates", fields=tuple(_PLANNED_AND_ACTUAL))
 
 def register_clinical_objects() -> None:
     """Register the objects. Called once, from `AppConfig.ready()`."""
+    register_study_rule(limit_to_visible_studies)
     for vault_object in (
         *_build_study_objects(),
         *_build_people_objects(),
@@ -44,11 +47,13 @@ def register_clinical_objects() -> None:
         *_build_communication_objects(),
     ):
         register_object(vault_object)
+    register_limit(model=StudyAssignment, limit=build_limit(model=StudyAssignment, scope=InStudy()))
 
 
 def _build_study_objects() -> tuple[VaultObject, ...]:
     study = VaultObject(
         model=Study,
+        scope=InStudy(),
         description="A study is a clinical trial, by its number. Countries, sites, people and monitoring events "
         "belong to it.",
         fields={
@@ -106,10 +111,10 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         parts=((StudyAssignment, "study"),),
         tab=1,
         icon="study",
-        limit_to_visible=show_own_studies,
     )
     country = VaultObject(
         model=StudyCountry,
+        scope=InStudy(),
         description="A study country is a country in which a study is run. Its sites belong to it.",
         fields={"study__v": "study", "country__v": "country"},
         generated_fields=_NAME,
@@ -131,10 +136,10 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         icon="country",
-        limit_to_visible=show_own_studies,
     )
     site = VaultObject(
         model=StudySite,
+        scope=InStudy(),
         description="A study site is a hospital or practice at which a study is run, with its principal investigator.",
         fields={
             "study__v": "study",
@@ -195,7 +200,6 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         tab=2,
         tab_label="Study Sites",
         icon="site",
-        limit_to_visible=show_own_studies,
     )
     return study, country, site
 
@@ -217,6 +221,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
     roles = RelatedSection(title="Study Roles", related_object="study_person__clin", related_field="person__clin")
     person = VaultObject(
         model=Person,
+        scope=NoStudy("a person works for several studies, or for none yet"),
         description="A person is somebody with whom study teams interact: an investigator, a nurse, a coordinator.",
         fields={
             "first_name__sys": "first_name",
@@ -255,6 +260,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
     )
     study_person = VaultObject(
         model=StudyPerson,
+        scope=InStudy(),
         description="A study person is the role that a person has in a study, in one of its countries or at one of "
         "its sites.",
         fields={
@@ -293,7 +299,6 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         icon="people",
-        limit_to_visible=show_own_studies,
     )
     return person, study_person
 
@@ -301,6 +306,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
 def _build_event_objects() -> tuple[VaultObject, ...]:
     event = VaultObject(
         model=MonitoringEvent,
+        scope=InStudy(),
         description="A monitoring event is a visit to a site, planned or done, on-site or remote.",
         fields={
             "study__v": "study",
@@ -350,10 +356,10 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
         tab=4,
         tab_label="Monitoring Events",
         icon="event",
-        limit_to_visible=show_own_studies,
     )
     participant = VaultObject(
         model=MonitoringEventParticipant,
+        scope=InStudy(),
         description="A participant is a person who takes part in a monitoring event.",
         fields={"monitoring_event__v": "monitoring_event", "person__v": "person", "role__v": "role"},
         reference_choices={"person__v": choose_from_study_people("monitoring_event__v")},
@@ -362,7 +368,6 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
         default_sort="name__v",
         header_fields=("monitoring_event__v", "role__v"),
         icon="people",
-        limit_to_visible=show_own_studies,
     )
     return event, participant
 
@@ -370,6 +375,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
 def _build_communication_objects() -> tuple[VaultObject, ...]:
     communication = VaultObject(
         model=StudyCommunicationLog,
+        scope=InStudy(),
         description="A study communication is a message or a conversation about a study, with the persons who took "
         "part.",
         fields={
@@ -429,10 +435,10 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         tab=5,
         tab_label="Communications",
         icon="message",
-        limit_to_visible=show_own_studies,
     )
     contact = VaultObject(
         model=StudyCommunicationContact,
+        scope=InStudy(),
         description="A contact is a person with whom a communication was held.",
         fields={"study_communication__v": "communication", "person__v": "person"},
         reference_choices={"person__v": choose_from_study_people("study_communication__v")},
@@ -441,6 +447,5 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         default_sort="name__v",
         header_fields=("study_communication__v",),
         icon="people",
-        limit_to_visible=show_own_studies,
     )
     return communication, contact

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.utils.text import capfirst
 
+from ctms.accounts.policies import register_limit
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
+from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit
 from ctms.core.errors import VaultError
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ __all__ = [
     "COMMON_FIELDS",
     "ChildPicker",
     "FieldSection",
+    "InStudy",
     "Layout",
+    "NoStudy",
     "ObjectField",
     "ObjectType",
     "ReferenceChoices",
@@ -83,10 +87,6 @@ class ChildPicker:
     reference: str
 
 
-def _see_all(queryset: models.QuerySet[Any], _user: User) -> models.QuerySet[Any]:
-    return queryset
-
-
 def _suggest_nothing(_user: User) -> Mapping[str, Any]:
     return {}
 
@@ -97,12 +97,13 @@ def _fill_nothing(_record: Any, _user: User) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultObject:
-    """An object of the Vault. Only `model` is needed; everything else has a default.
+    """An object of the Vault. Only `model` and `scope` are needed; everything else has a default.
 
     `fields` maps API names to attributes of the model, for the fields beyond those that every record has.
     """
 
     model: type[models.Model]
+    scope: Scope  # to which study its records belong, and so who sees them
     description: str = ""  # what a record is, in a sentence or two, for an empty list
     fields: Mapping[str, str] = field(default_factory=dict)
     object_types: tuple[ObjectType, ...] = ()
@@ -135,7 +136,6 @@ class VaultObject:
     tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
     is_setup: bool = False  # the object has pages in the admin console alone
-    limit_to_visible: Callable[[models.QuerySet[Any], User], models.QuerySet[Any]] = _see_all
     complete_new: Callable[[Any, User], None] = _fill_nothing  # fills fields of a new record from the user creating it
     # Returns API name → value for the form of a new record; users may change the values.
     initial_values: Callable[[User], Mapping[str, Any]] = _suggest_nothing
@@ -190,7 +190,7 @@ def register_object(vault_object: VaultObject) -> None:
     """Register an object.
 
     Raises ValueError if the model lacks the attribute of a field, if a column, filter or layout names an unknown field,
-    or if another model has the API name.
+    if another model has the API name, or if the scope contradicts the model.
     """
     for api_name, attribute in vault_object.fields.items():
         if not hasattr(vault_object.model, attribute):
@@ -203,6 +203,8 @@ def register_object(vault_object: VaultObject) -> None:
     known = _objects.get(vault_object.api_name)
     if known is not None and known.model is not vault_object.model:
         raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
+    limit = build_limit(model=vault_object.model, scope=vault_object.scope)
+    register_limit(model=vault_object.model, limit=limit)
     _objects[vault_object.api_name] = vault_object
     _objects_by_model[vault_object.model] = vault_object
 

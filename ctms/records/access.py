@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from ctms.accounts.models import User
-from ctms.accounts.policies import allows_object_type, list_permitted_types
+from ctms.accounts.policies import allows_object_type, list_permitted_types, list_visible
 from ctms.configuration.registry import UnknownObjectError, VaultObject, get_object
 from ctms.configuration.snapshot import Configuration, ObjectShape, TypeShape, load_configuration
 from ctms.core.errors import VaultError
@@ -45,7 +45,7 @@ class ObjectAccess:
         permitted = list_permitted_types(user=self.user, object_name=self.shape.api_name)
         if permitted is not None:
             records = records.filter(object_type__in=permitted) if permitted else records.none()
-        return self.vault_object.limit_to_visible(records, self.user)
+        return list_visible(records, self.user)
 
     def list_creatable_types(self) -> list[TypeShape]:
         """Return the object types of which the user can create records; one named "" if the object has no types."""

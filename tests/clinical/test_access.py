@@ -9,10 +9,12 @@ import pytest
 from django.db import models
 
 from activities.models import Activity
+from crm_sync.models import AccountMatch
+from ctms.accounts import policies
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
+from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
-from ctms.clinical.access import find_study_path, limit_to_visible_studies
 from ctms.clinical.models import (
     MonitoringEvent,
     MonitoringEventParticipant,
@@ -25,6 +27,8 @@ from ctms.clinical.models import (
     StudyPerson,
     StudySite,
 )
+from ctms.configuration.scope import list_study_paths
+from ctms.records.models import SavedView
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.clinical import (
@@ -63,7 +67,7 @@ def assign(user: User, study: Study) -> None:
 
 
 def list_visible(model: type[models.Model], user: User) -> set[Any]:
-    return set(limit_to_visible_studies(queryset=model._default_manager.all(), user=user))
+    return set(policies.list_visible(model._default_manager.all(), user))
 
 
 @pytest.mark.parametrize("model", OF_A_SITE, ids=lambda model: model.__name__)
@@ -116,21 +120,30 @@ def test_emptying_the_study_shows_an_activity_to_nobody_new() -> None:
 
 def test_persons_belong_to_no_study() -> None:
     person = PersonFactory.create()
-    assert find_study_path(Person) == ""
+    assert list_study_paths(Person) == []
     assert list_visible(Person, UserFactory.create()) == {person}
 
 
 def test_every_model_with_a_study_has_a_path_to_it() -> None:
-    found: dict[type[models.Model], str] = {model: find_study_path(model) for model in OF_A_SITE}
-    assert found | {StudyAssignment: find_study_path(StudyAssignment)} == {
-        Activity: "study",
-        MonitoringEvent: "study",
-        MonitoringEventParticipant: "monitoring_event__study",
-        Study: "pk",
-        StudyAssignment: "study",
-        StudyCommunicationContact: "communication__study",
-        StudyCommunicationLog: "study",
-        StudyCountry: "study",
-        StudyPerson: "study",
-        StudySite: "study",
+    models_of_studies: list[type[models.Model]] = [*OF_A_SITE, StudyAssignment]
+    found = {model: list_study_paths(model) for model in models_of_studies}
+    assert found == {
+        Activity: ["study"],
+        MonitoringEvent: ["study"],
+        MonitoringEventParticipant: ["monitoring_event__study"],
+        Study: ["pk"],
+        StudyAssignment: ["study"],
+        StudyCommunicationContact: ["communication__study"],
+        StudyCommunicationLog: ["study"],
+        StudyCountry: ["study"],
+        StudyPerson: ["study"],
+        StudySite: ["study"],
     }
+
+
+@pytest.mark.parametrize("model", [SavedView, AuditEntry, AccountMatch], ids=lambda each: each.__name__)
+def test_of_a_model_that_no_object_is_of_nobody_sees_anything(model: type[models.Model]) -> None:
+    admin = UserFactory.create(is_superuser=True)
+    StudySiteFactory.create()
+    assert AuditEntry.objects.exists()
+    assert list_visible(model, admin) == set()

@@ -12,6 +12,7 @@ from ctms.clinical.models import Person, Study, StudyCountry
 from ctms.configuration import registry
 from ctms.configuration.registry import (
     COMMON_FIELDS,
+    InStudy,
     UnknownFieldError,
     UnknownObjectError,
     VaultObject,
@@ -130,11 +131,11 @@ def test_a_path_is_read_over_references_to_its_end() -> None:
     ("vault_object", "message"),
     [
         (
-            VaultObject(model=Study, fields={"colour__v": "colour"}),
+            VaultObject(model=Study, scope=InStudy(), fields={"colour__v": "colour"}),
             r"^study__v\.colour__v: Study has no 'colour'\.$",
         ),
         (
-            VaultObject(model=Study, fields={}, list_columns=("name__v", "colour__v")),
+            VaultObject(model=Study, scope=InStudy(), fields={}, list_columns=("name__v", "colour__v")),
             r"^study__v: the list column 'colour__v' is none of its fields\.$",
         ),
     ],
@@ -147,7 +148,7 @@ def test_an_object_that_contradicts_its_model_is_refused(vault_object: VaultObje
 def test_two_models_cannot_be_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StudyCountry, "object_name", "study__v")
     with pytest.raises(ValueError, match=r"^study__v is the API name of Study already\.$"):
-        register_object(VaultObject(model=StudyCountry, fields={}))
+        register_object(VaultObject(model=StudyCountry, scope=InStudy(), fields={}))
 
 
 def test_an_object_may_be_registered_again_by_its_own_app() -> None:

@@ -6,12 +6,13 @@ class SampleConfig(AppConfig):
     label = "sample"
 
     def ready(self) -> None:
-        from ctms.configuration.registry import VaultObject, register_object
+        from ctms.configuration.registry import NoStudy, VaultObject, register_object
         from tests.sample.models import Training
 
         register_object(
             VaultObject(
                 model=Training,
+                scope=NoStudy("people are trained for any study"),
                 fields={
                     "trainee__v": "trainee",
                     "date__v": "date",

@@ -24,6 +24,7 @@ class Study(VaultRecord):
     """A clinical study; its name is the study number."""
 
     object_name = "study__v"
+    is_study = True  # what `ctms.configuration.scope` looks for
 
     study_name = models.CharField(max_length=255, blank=True, default="")
     protocol_title = models.CharField(max_length=1000, blank=True, default="")
