@@ -11,7 +11,9 @@ class CrmSyncConfig(AppConfig):
         from crm_sync.jobs import register_jobs
         from crm_sync.retention import register_retention_job
         from crm_sync.steps import register_transfer_steps
+        from crm_sync.visibility import register_limits
 
+        register_limits()
         register_jobs()
         register_retention_job()
         register_transfer_steps()

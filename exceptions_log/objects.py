@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
+from ctms.accounts.models import User
+from ctms.clinical.access import limit_to_records_named
 from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.registry import NoStudy, VaultObject, register_object
-from exceptions_log.models import ExceptionItem, ExceptionMessage
+from exceptions_log.models import INTEGRATION_KEY, ExceptionItem, ExceptionMessage
 
 
 def register_exception_objects() -> None:
@@ -12,7 +16,7 @@ def register_exception_objects() -> None:
     register_object(
         VaultObject(
             model=ExceptionMessage,
-            scope=NoStudy("an exception concerns a run, which transfers all studies"),
+            scope=NoStudy("a run transfers all studies"),
             fields={"connection__sys": "connection", "integration__sys": "integration", "job__sys": "job"},
             list_columns=("name__v", "connection__sys", "integration__sys", "status__v", "created_date__v"),
             layouts=(
@@ -32,7 +36,7 @@ def register_exception_objects() -> None:
     register_object(
         VaultObject(
             model=ExceptionItem,
-            scope=NoStudy("an exception concerns a run, which transfers all studies"),
+            scope=NoStudy("a run transfers all studies; an item is seen with its record", limit=limit_to_visible_items),
             fields={
                 "exception_message__sys": "message",
                 "error_type__sys": "error_type",
@@ -52,3 +56,9 @@ def register_exception_objects() -> None:
             is_setup=True,
         )
     )
+
+
+def limit_to_visible_items(items: QuerySet[ExceptionItem], user: User) -> QuerySet[ExceptionItem]:
+    """Filter for items of records that the user sees, and of whole integrations and jobs."""
+    of_records = limit_to_records_named(items, user, object_field="record_object")
+    return of_records | items.filter(key__startswith=INTEGRATION_KEY)

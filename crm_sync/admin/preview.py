@@ -22,6 +22,8 @@ from crm_sync.models import PreviewRow, TransferPreview
 from crm_sync.preview.lines import HEADING, list_lines, show_value
 from crm_sync.preview.selectors import count_rows, get_preview
 from crm_sync.preview_now import find_last_run, preview_now
+from ctms.accounts.models import User
+from ctms.accounts.policies import list_visible
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import action
@@ -61,7 +63,7 @@ class ConnectionPreview(AuditedModelAdmin):
             self._start(request, connection)
             return HttpResponseRedirect(request.path)
         preview = get_preview(connection)
-        chosen = _Choice(connection=connection, preview=preview, asked=request.GET)
+        chosen = _Choice(connection=connection, preview=preview, asked=request.GET, user=get_user(request))
         if preview is not None and request.GET.get("export") == "csv":
             return _export(request, connection=connection, rows=chosen.rows)
         request.current_app = self.admin_site.name
@@ -94,14 +96,15 @@ class ConnectionPreview(AuditedModelAdmin):
 class _Choice:
     """Rows of a preview, of one integration and one outcome where the address asks for one, and all numbers."""
 
-    def __init__(self, *, connection: Connection, preview: TransferPreview | None, asked: QueryDict) -> None:
-        self.rows: QuerySet[PreviewRow] = PreviewRow.objects.none()
+    def __init__(
+        self, *, connection: Connection, preview: TransferPreview | None, asked: QueryDict, user: User
+    ) -> None:
+        rows: QuerySet[PreviewRow] = PreviewRow.objects.none() if preview is None else preview.rows.all()
+        self.rows = list_visible(rows, user)
         self._integrations = {each.pk: each for each in connection.integrations.all()}
-        self._counted = count_rows(preview) if preview is not None else []
+        self._counted = count_rows(self.rows)
         self.outcome, self.integration = "", ""
-        if preview is None:
-            return
-        self.rows = preview.rows.select_related("integration__rule")
+        self.rows = self.rows.select_related("integration__rule")
         if asked.get("outcome") in PreviewOutcome.values:
             self.outcome = str(asked["outcome"])
             self.rows = self.rows.filter(outcome=self.outcome)

@@ -20,6 +20,7 @@ from crm_sync.models import Difference, Reconciliation
 from crm_sync.reconciliation.selectors import get_latest_reconciliation
 from crm_sync.reconciliation.verdicts import describe_fields
 from crm_sync.repair_now import reconcile_now, repair_now
+from ctms.accounts.policies import list_visible
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import action
@@ -61,7 +62,11 @@ class ConnectionReconciliation(AuditedModelAdmin):
             "table": _build_table(found) if found else None,
             "back_url": self.get_change_url(connection),
             **(
-                _list_differences(found, word=request.GET.get("word", ""), page=request.GET.get("page", "1"))
+                _list_differences(
+                    _see_differences(found, request),
+                    word=request.GET.get("word", ""),
+                    page=request.GET.get("page", "1"),
+                )
                 if found
                 else {}
             ),
@@ -76,7 +81,9 @@ class ConnectionReconciliation(AuditedModelAdmin):
                 told = f"A reconciliation of {connection} was started; see Job Status."
             else:
                 repair = repair_now(
-                    connection=connection, differences=_choose(found, request.POST), actor=build_actor(request)
+                    connection=connection,
+                    differences=_choose(_see_differences(found, request), request.POST),
+                    actor=build_actor(request),
                 )
                 told = f"{repair.repaired:,} repaired: the next transfer sends or reads them again."
                 if repair.run is not None:
@@ -87,11 +94,16 @@ class ConnectionReconciliation(AuditedModelAdmin):
             self.message_user(request, told, messages.SUCCESS)
 
 
-def _choose(found: Reconciliation, asked: Any) -> QuerySet[Difference]:
+def _see_differences(found: Reconciliation, request: HttpRequest) -> QuerySet[Difference]:
+    """Return the differences in records that the user sees."""
+    return list_visible(found.differences.all(), get_user(request))
+
+
+def _choose(differences: QuerySet[Difference], asked: Any) -> QuerySet[Difference]:
     """Return the one difference that was asked for, or all of a word, or all."""
     if asked.get("difference", "").isdecimal():
-        return found.differences.filter(pk=int(asked["difference"]))
-    return found.differences.filter(word=asked["word"]) if asked.get("word") else found.differences.all()
+        return differences.filter(pk=int(asked["difference"]))
+    return differences.filter(word=asked["word"]) if asked.get("word") else differences
 
 
 def _build_table(found: Reconciliation) -> dict[str, Any]:
@@ -105,24 +117,25 @@ def _build_table(found: Reconciliation) -> dict[str, Any]:
     }
 
 
-def _list_differences(found: Reconciliation, *, word: str, page: str) -> dict[str, Any]:
+def _list_differences(differences: QuerySet[Difference], *, word: str, page: str) -> dict[str, Any]:
     """Return a page of differences, of one word or all, with the words that there are."""
     words = [
         {"value": each, "label": each.label, "number": number}
         for each in RecordWord
-        if (number := found.differences.filter(word=each).count())
+        if (number := differences.filter(word=each).count())
     ]
     chosen = word if word in {each["value"] for each in words} else ""
-    differences = found.differences.select_related("integration__rule")
-    paginator = Paginator(differences.filter(word=chosen) if chosen else differences, ROWS)
+    shown = differences.select_related("integration__rule")
+    paginator = Paginator(shown.filter(word=chosen) if chosen else shown, ROWS)
     rows = paginator.get_page(page)
     return {
         "words": words,
+        "shown": sum(each["number"] for each in words),
         "word": chosen,
         "word_label": RecordWord(chosen).label if chosen else "",
         "page": rows,
         "rows": [_build_row(difference) for difference in rows],
-        "may_repair": found.differences.filter(is_repaired=False).exists(),
+        "may_repair": differences.filter(is_repaired=False).exists(),
     }
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Count
 
-from crm_sync.models import TransferPreview
+from crm_sync.models import PreviewRow, TransferPreview
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from connections.models import Connection
 
 
@@ -27,9 +29,9 @@ def get_preview(connection: Connection) -> TransferPreview | None:
     return TransferPreview.objects.filter(connection=connection, finished_at__isnull=False).first()
 
 
-def count_rows(preview: TransferPreview) -> list[RowNumber]:
-    """Return the numbers of rows by integration and outcome, in one statement."""
-    counted = preview.rows.order_by().values_list("integration_id", "outcome").annotate(number=Count("pk"))
+def count_rows(rows: QuerySet[PreviewRow]) -> list[RowNumber]:
+    """Return the numbers of rows of a preview by integration and outcome, in one statement."""
+    counted = rows.order_by().values_list("integration_id", "outcome").annotate(number=Count("pk"))
     return [
         RowNumber(integration_id=integration_id, outcome=outcome, number=number)
         for integration_id, outcome, number in counted

@@ -84,8 +84,13 @@ def register_limit(*, model: type[models.Model], limit: Callable[[Any, Any], Any
     _limits[model] = limit
 
 
+def has_limit(model: type[models.Model]) -> bool:
+    """Whether it was said which records of a model a user sees."""
+    return model in _limits
+
+
 def list_visible(queryset: models.QuerySet[ModelT], user: Permitted) -> models.QuerySet[ModelT]:
-    """Return those of these records that the user sees by their study; none of a model that no object is of.
+    """Return those of these records that the user sees by their study; none of a model of which nobody has said it.
 
     Whether the profile allows to read the object is another question.
     """

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.constants import LOOKUP_SEP
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import list_visible
 from ctms.clinical.models import StudyAssignment
-from ctms.configuration.registry import get_object_of_model
+from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects, list_referring_fields
+from ctms.configuration.scope import InStudy
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -45,6 +46,44 @@ def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path
         received = Q(object_type__in=_list_received_types(queryset.model))
         visible |= Q(**{f"{name}__isnull": True}) & (Q(created_by=user) | received)
     return queryset.filter(visible)
+
+
+def limit_to_known_persons(persons: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
+    """Filter for persons whom the user knows: named in a record of a study that the user sees, or entered by the user."""
+    if sees_all_studies(user):
+        return persons
+    known = Q(created_by=user)
+    for model, name in _list_references_to(persons.model):
+        known |= Exists(list_visible(model._default_manager.filter(**{name: OuterRef("pk")}).order_by(), user))
+    return persons.filter(known)
+
+
+def _list_references_to(model: type[models.Model]) -> list[tuple[type[models.Model], str]]:
+    return [
+        (other.model, field.attribute)
+        for other, field in list_referring_fields(get_object(model.object_name))  # type: ignore[attr-defined]
+        if isinstance(other.scope, InStudy)
+    ]
+
+
+def limit_to_records_named(
+    rows: models.QuerySet[ModelT], user: User, object_field: str = ""
+) -> models.QuerySet[ModelT]:
+    """Filter rows that name a record by `record_uid` for those whose record the user sees.
+
+    `object_field` holds the API name of the record's object, if the rows say it; rows about the set-up then stay. A row
+    that names no record, such as a call that could not be received, may be of any study: it goes.
+    """
+    if sees_all_studies(user):
+        return rows
+    objects = list_record_objects()
+    named = Q()
+    if object_field:
+        named = ~Q(**{f"{object_field}__in": ["", *(each.api_name for each in objects)]})
+    for each in objects:
+        seen = Q(record_uid__in=list_visible(each.model._default_manager.order_by(), user).values("uid"))
+        named |= seen & Q(**{object_field: each.api_name}) if object_field else seen
+    return rows.filter(named)
 
 
 def _can_be_empty(model: Any, path: str) -> bool:

@@ -6,8 +6,11 @@ requirement documents expect them before an admin changes the layouts.
 
 from __future__ import annotations
 
+from functools import partial
+
 from ctms.accounts.policies import register_limit
-from ctms.clinical.access import limit_to_visible_studies
+from ctms.audit.models import AuditEntry
+from ctms.clinical.access import limit_to_known_persons, limit_to_records_named, limit_to_visible_studies
 from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -47,6 +50,7 @@ def register_clinical_objects() -> None:
         *_build_communication_objects(),
     ):
         register_object(vault_object)
+    register_limit(model=AuditEntry, limit=partial(limit_to_records_named, object_field="object_name"))
     register_limit(model=StudyAssignment, limit=build_limit(model=StudyAssignment, scope=InStudy()))
 
 
@@ -221,7 +225,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
     roles = RelatedSection(title="Study Roles", related_object="study_person__clin", related_field="person__clin")
     person = VaultObject(
         model=Person,
-        scope=NoStudy("a person works for several studies, or for none yet"),
+        scope=NoStudy("a person works for several studies, or for none yet", limit=limit_to_known_persons),
         description="A person is somebody with whom study teams interact: an investigator, a nurse, a coordinator.",
         fields={
             "first_name__sys": "first_name",

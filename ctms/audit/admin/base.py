@@ -19,6 +19,7 @@ from ctms.audit.actors import Actor
 from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.readonly import CountedChangeList
 from ctms.audit.admin.theme import ChangeList, ModelAdmin, TabularInline
+from ctms.audit.admin.visibility import VisibleRowsMixin
 from ctms.audit.admin.writing import (
     AUDIT_PERMISSION,
     SaveRefusedError,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 RECORDS_PER_DELETION = 1000
 
 
-class AuditedTabularInline(TabularInline):
+class AuditedTabularInline(VisibleRowsMixin, TabularInline):
     """A table of child records in their parent's form, one record in each row."""
 
     form = AuditedModelForm
@@ -60,7 +61,7 @@ class AuditedTabularInline(TabularInline):
         return formset
 
 
-class AuditedModelAdmin(ListedLookupsMixin, ModelAdmin):
+class AuditedModelAdmin(ListedLookupsMixin, VisibleRowsMixin, ModelAdmin):
     """The admin page of an audited record. It saves through the audited writer and shows its refusals in the form."""
 
     form: Any = AuditedModelForm
@@ -100,7 +101,7 @@ class AuditedModelAdmin(ListedLookupsMixin, ModelAdmin):
         )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        """Return the records whose object type the user may read."""
+        """Return the records that the user sees, of the object types that the user may read."""
         queryset: models.QuerySet[Any] = super().get_queryset(request)
         permitted = list_permitted_types(user=get_user(request), object_name=self.model.object_name)
         if permitted is None:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from ctms.accounts.policies import has_permission
 from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.theme import ChangeList, ModelAdmin, TabularInline
+from ctms.audit.admin.visibility import VisibleRowsMixin
 from ctms.audit.admin.writing import get_user
 
 
@@ -21,7 +22,7 @@ class CountedChangeList(ChangeList):
             self.full_result_count = self.result_count
 
 
-class ReadOnlyModelAdmin(ListedLookupsMixin, ModelAdmin):
+class ReadOnlyModelAdmin(ListedLookupsMixin, VisibleRowsMixin, ModelAdmin):
     """A page of rows that only the application writes. Set `view_permission` if the model has no `object_name`."""
 
     view_permission: ClassVar[str] = ""
@@ -51,7 +52,7 @@ class ReadOnlyModelAdmin(ListedLookupsMixin, ModelAdmin):
         return False
 
 
-class ReadOnlyTabularInline(TabularInline):
+class ReadOnlyTabularInline(VisibleRowsMixin, TabularInline):
     """A table of rows on their parent's page, which are changed on another page or by the application alone."""
 
     extra = 0
