@@ -49,12 +49,12 @@ def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path
 
 
 def limit_to_known_persons(persons: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
-    """Filter for persons whom the user knows: named in a record of a study that the user sees, or entered by the user."""
+    """Filter for persons whom the user entered, or whom a record of a study names that the user sees."""
     if sees_all_studies(user):
         return persons
     known = Q(created_by=user)
     for model, name in _list_references_to(persons.model):
-        known |= Exists(list_visible(model._default_manager.filter(**{name: OuterRef("pk")}).order_by(), user))
+        known |= Q(Exists(list_visible(model._default_manager.filter(**{name: OuterRef("pk")}).order_by(), user)))
     return persons.filter(known)
 
 

@@ -9,7 +9,6 @@ import pytest
 from django.db import models
 
 from activities.models import Activity
-from crm_sync.models import AccountMatch
 from ctms.accounts import policies
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
@@ -28,6 +27,7 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.configuration.scope import list_study_paths
+from ctms.jobs.models import JobDefinition
 from ctms.records.models import SavedView
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
@@ -42,6 +42,7 @@ from tests.factories.clinical import (
     StudyPersonFactory,
     StudySiteFactory,
 )
+from tests.factories.connections import ConnectionFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -118,10 +119,57 @@ def test_emptying_the_study_shows_an_activity_to_nobody_new() -> None:
     assert (list_visible(Activity, team), list_visible(Activity, other)) == (set(), set())
 
 
-def test_persons_belong_to_no_study() -> None:
+def test_persons_belong_to_no_study_and_who_sees_all_studies_sees_them_all() -> None:
     person = PersonFactory.create()
     assert list_study_paths(Person) == []
-    assert list_visible(Person, UserFactory.create()) == {person}
+    assert list_visible(Person, UserFactory.create(is_superuser=True)) == {person}
+    assert list_visible(Person, UserFactory.create()) == set()
+
+
+NAMING: dict[str, Callable[[StudySite], Person | None]] = {
+    "a study person": lambda site: StudyPersonFactory.create(site=site).person,
+    "the principal investigator": lambda site: site.principal_investigator,
+    "an activity": lambda site: ActivityFactory.create(site=site).person,
+    "a participant": lambda site: (
+        MonitoringEventParticipantFactory.create(monitoring_event=MonitoringEventFactory.create(site=site)).person
+    ),
+    "a contact": lambda site: (
+        StudyCommunicationContactFactory.create(communication=StudyCommunicationLogFactory.create(site=site)).person
+    ),
+}
+
+
+@pytest.mark.parametrize("way", NAMING)
+def test_a_person_is_known_to_those_who_see_a_record_that_names_the_person(way: str) -> None:
+    site, foreign = StudySiteFactory.create_batch(2)
+    person, unknown = NAMING[way](site), NAMING[way](foreign)
+    assert person is not None
+    team = UserFactory.create(security_profile=SecurityProfileFactory.create())
+    assign(team, site.study)
+    seen = list_visible(Person, team)
+    assert person in seen
+    assert unknown not in seen
+
+
+def test_a_person_is_known_to_who_entered_it_or_logged_an_activity_with_it() -> None:
+    author, other = (UserFactory.create(security_profile=SecurityProfileFactory.create()) for _ in range(2))
+    entered = PersonFactory.create(actor=Actor(user=author, source="page"))
+    met = ActivityFactory.create(actor=Actor(user=author, source="page")).person
+    assert list_visible(Person, author) == {entered, met}
+    assert list_visible(Person, other) == set()
+
+
+# -- What the console keeps of records ------------------------------------------------------------
+def test_the_audit_trail_of_records_is_seen_with_them_and_that_of_the_set_up_by_all_who_may() -> None:
+    team = UserFactory.create(security_profile=SecurityProfileFactory.create())
+    mine, foreign = StudySiteFactory.create_batch(2)
+    connection = ConnectionFactory.create()
+    assign(team, mine.study)
+    seen = {entry.record_uid for entry in list_visible(AuditEntry, team)}
+    assert {mine.uid, mine.study.uid, connection.uid} <= seen
+    assert not {foreign.uid, foreign.study.uid} & seen
+    everything = list_visible(AuditEntry, UserFactory.create(is_superuser=True))
+    assert {foreign.uid, mine.uid, connection.uid} <= {entry.record_uid for entry in everything}
 
 
 def test_every_model_with_a_study_has_a_path_to_it() -> None:
@@ -141,9 +189,9 @@ def test_every_model_with_a_study_has_a_path_to_it() -> None:
     }
 
 
-@pytest.mark.parametrize("model", [SavedView, AuditEntry, AccountMatch], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("model", [SavedView, JobDefinition], ids=lambda each: each.__name__)
 def test_of_a_model_that_no_object_is_of_nobody_sees_anything(model: type[models.Model]) -> None:
     admin = UserFactory.create(is_superuser=True)
-    StudySiteFactory.create()
-    assert AuditEntry.objects.exists()
+    SavedView.objects.create(user=admin, of_object="study__v", name="Mine")
     assert list_visible(model, admin) == set()
+    assert model._default_manager.exists()

@@ -37,7 +37,7 @@ NAME = "training__v"
 def trainer(client: Client) -> User:
     """A user whose profile has permissions for the object."""
     permissions = [f"{NAME}:{action}" for action in ("read", "create", "edit", "delete")]
-    profile = SecurityProfileFactory.create(permissions=[*permissions, "person__sys:read"])
+    profile = SecurityProfileFactory.create(permissions=[*permissions, "person__sys:read"], sees_all_studies=True)
     user = UserFactory.create(security_profile=profile)
     client.force_login(user)
     return user

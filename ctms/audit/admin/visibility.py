@@ -11,6 +11,7 @@ from ctms.audit.admin.writing import get_user
 
 if TYPE_CHECKING:
     from django.contrib import admin
+    from django.db.models.fields.related import RelatedField
     from django.http import HttpRequest
 
     _Base = admin.options.BaseModelAdmin[Any]
@@ -25,7 +26,7 @@ class VisibleRowsMixin(_Base):
         return _limit(super().get_queryset(request), request)
 
     def get_field_queryset(
-        self, db: str | None, db_field: models.ForeignKey[Any], request: HttpRequest
+        self, db: str | None, db_field: RelatedField[Any, Any], request: HttpRequest
     ) -> models.QuerySet[Any] | None:
         queryset = super().get_field_queryset(db, db_field, request)
         related = db_field.remote_field.model

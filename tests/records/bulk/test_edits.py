@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from activities.choices import Channel
 from activities.models import Activity
 from ctms.accounts.models import User
+from ctms.audit.actors import Actor
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import Person
@@ -298,8 +299,13 @@ def test_the_profile_decides_by_object_type_and_study(client: Client) -> None:
     made = UserFactory.create(security_profile=profile)
     StudyAssignmentFactory.create(user=made, study=mine.study)
     client.force_login(made)
-    people = [PersonFactory.create(object_type=name) for name in ("person__v", "investigator__v")]
+    known, unknown = Actor(user=made, source="page"), None
+    people = [
+        PersonFactory.create(object_type=name, actor=actor)
+        for name, actor in (("person__v", known), ("investigator__v", known), ("investigator__v", unknown))
+    ]
     operation = do_edit(client, PERSON, people, phone__v="1")
+    assert operation.total == 2
     assert list_problems(operation) == [(1, "", "Your security profile does not allow you to edit Person records.")]
     assert do_edit(client, SITE, [mine, theirs], city__v="Berlin").total == 1
     theirs.refresh_from_db()

@@ -249,7 +249,7 @@ def test_an_inactive_type_takes_no_new_records(client: Client) -> None:
 
 def test_rows_do_what_the_profile_allows(client: Client) -> None:
     PersonFactory.create(external_id="P-1", object_type="person__v")
-    log_in_with(client, f"{PERSON}:read", f"{PERSON}.investigator__v:create")
+    log_in_with(client, f"{PERSON}:read", f"{PERSON}.investigator__v:create", sees_all_studies=True)
     content = "External ID,Object type,Last name\nP-1,,Smith\nP-2,Person,Smith\nP-3,Investigator,Smith\nP-4,,Smith\n"
     operation = do_import(client, PERSON, content)
     assert list_problems(operation) == [

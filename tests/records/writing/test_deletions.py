@@ -179,7 +179,9 @@ def test_a_person_whom_a_custom_field_names_is_kept(client: Client) -> None:
 
 def test_what_the_user_may_not_read_is_counted_without_a_link(client: Client) -> None:
     person = StudyPersonFactory.create().person
-    profile = SecurityProfileFactory.create(permissions=["person__sys:read", "person__sys:delete"])
+    profile = SecurityProfileFactory.create(
+        permissions=["person__sys:read", "person__sys:delete"], sees_all_studies=True
+    )
     client.force_login(UserFactory.create(security_profile=profile))
     assert list_shown(client.get(get_address(person)), "protecting") == [("Study people", 1, [])]
 

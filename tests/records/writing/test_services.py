@@ -89,7 +89,7 @@ def require(field: str, *, object_name: str = ACTIVITY, object_type: str = Activ
 
 def test_a_record_is_created_with_its_audit_entry_and_what_follows_from_its_author() -> None:
     user = create_member("crm_activity__v:read", "crm_activity__v:create", "person__sys:read")
-    person = PersonFactory.create()
+    person = PersonFactory.create(actor=Actor(user=user, source="page"))
 
     activity = create(
         open_as(user, ACTIVITY),
