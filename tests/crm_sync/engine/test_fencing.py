@@ -1,4 +1,4 @@
-"""A run whose lease was taken over writes nothing more: whatever it was about to write, it stops before it."""
+"""A run whose lease was taken over writes nothing more, neither here nor in the CRM: it stops before it does so."""
 
 from __future__ import annotations
 
@@ -49,8 +49,10 @@ WRITERS = (
 )
 
 
-def describe_everything() -> dict[str, list[dict[str, Any]]]:
-    return {model.__name__: list(model.objects.order_by("pk").values()) for model in MODELS}
+def describe_everything(world: World) -> dict[str, list[Any]]:
+    """Return the rows that a run writes in the Vault, and what calls did to records of the CRM."""
+    rows: dict[str, list[Any]] = {model.__name__: list(model.objects.order_by("pk").values()) for model in MODELS}
+    return rows | {"CRM": world.crm.request_log.list_written()}
 
 
 @pytest.fixture
@@ -83,20 +85,20 @@ def test_a_run_that_was_taken_over_stops_before_it_writes(
 ) -> None:
     owner, name = find_owner(writer)
     original = getattr(owner, name)
-    before: list[dict[str, Any]] = []
+    before: list[dict[str, list[Any]]] = []
 
     def write(*args: Any, **named: Any) -> Any:
         if not before and is_writing(args, named):
             let_leases_run_out()
             assert all(fence_dead(lease) for lease in Lease.objects.filter(is_held=True))
-            before.append(describe_everything())
+            before.append(describe_everything(busy_world))
         return original(*args, **named)
 
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, write)
         run = busy_world.transfer()
     assert before, "the run did not come to this place"
-    assert describe_everything() == before[0]
+    assert describe_everything(busy_world) == before[0]
     run.refresh_from_db()
     assert run.state == RunState.RUNNING  # it may not even say how it ended: who takes over does
     JobRun.objects.filter(pk=run.pk).update(state=RunState.INTERRUPTED)
