@@ -128,9 +128,9 @@ class Stage:
     def run(self) -> None:
         self.compare(self.world.transfer())
 
-    def run_through(self, effect: dict[str, Any], *, count: int = 1, method: str = "PATCH") -> None:
-        """Run while calls of a method go wrong, from one of the first on."""
-        match = {"method": method, "nth": self.dice.randint(1, 3), "count": count}
+    def run_through(self, effect: dict[str, Any], *, nth: int = 0, count: int = 1, method: str = "PATCH") -> None:
+        """Run while calls of a method go wrong, from the nth on or from one of the first."""
+        match = {"method": method, "nth": nth or self.dice.randint(1, 3), "count": count}
         self.world.misbehave(match=match, effect=effect)
         self.run()
         self.world.crm.misbehaviour.clear()
@@ -139,7 +139,7 @@ class Stage:
         self.run_through({"drop": "after"})
 
     def lose_every_answer(self) -> None:
-        self.run_through({"drop": "after"}, count=50)
+        self.run_through({"drop": "after"}, nth=1, count=50)
 
     def be_unavailable(self) -> None:
         self.run_through({"status": 503}, count=2)
