@@ -30,6 +30,7 @@ from connections.choices import IntegrationKind
 from crm_sync.choices import AttemptOutcome, IntegrationRunState, LinkState
 from crm_sync.engine.outbound import batches, selection
 from crm_sync.engine.outbound import run as outbound_run
+from crm_sync.engine.run_session import IntegrationSession
 from crm_sync.models import IntegrationRun, TransferAttempt, TransferLink
 from crm_sync.salesforce.responses import RETRYABLE_CODES
 from ctms.audit.services import delete_record, save_record
@@ -357,3 +358,20 @@ def test_the_story_of_each_record_is_that_of_the_crms_own_log(world: World, seed
     assert stage.untold
     ended = {RunState.SUCCEEDED, RunState.WITH_EXCEPTIONS, RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED}
     assert set(JobRun.objects.values_list("state", flat=True)) >= ended - {RunState.SUCCEEDED}
+
+
+def test_an_attempt_that_is_not_kept_is_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(world=world, dice=random.Random(1))  # noqa: S311  repeatable, not secret
+    stage.begin()
+    original = IntegrationSession.write_attempts
+    dropped: list[dict[str, Any]] = []
+
+    def write_all_but_one(session: IntegrationSession) -> None:
+        if session._attempts and not dropped:
+            dropped.append(session._attempts.pop())
+        original(session)
+
+    monkeypatch.setattr(IntegrationSession, "write_attempts", write_all_but_one)
+    with pytest.raises(AssertionError) as raised:
+        stage.run()
+    assert str(dropped[0]["record_uid"]) in str(raised.value)
