@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
 from connections.models import IntegrationProgress
@@ -20,7 +23,7 @@ from ctms.jobs import leases
 from ctms.jobs.choices import RunState
 from ctms.jobs.leases import fence_dead
 from ctms.jobs.models import JobRun, Lease
-from exceptions_log.models import ExceptionItem, Failure
+from exceptions_log.models import ExceptionItem, ExceptionMessage, Failure
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudySiteFactory
@@ -35,6 +38,8 @@ MODELS: tuple[Any, ...] = (
     *(TransferLink, TransferAttempt, AccountMatch, OrganisationProgress, IntegrationProgress, IntegrationRun),
     *(Activity, AuditEntry, ExceptionItem, Failure),
 )
+WRITING = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.ASCII)
+TABLES = {model._meta.db_table for model in (*MODELS, ExceptionMessage)}
 # What a run calls when it is about to write.
 WRITERS = (
     "engine.run.claim_organisation",
@@ -109,6 +114,18 @@ def test_a_run_that_was_taken_over_stops_before_it_writes(
     assert [row["Subject_vod__c"] for row in shown].count("Corrected") == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_each_transaction_in_which_a_run_writes_renews_its_lease(busy_world: World) -> None:
+    with CaptureQueriesContext(database) as captured:
+        run = busy_world.transfer()
+    assert run.state == RunState.WITH_EXCEPTIONS, run.message
+    transactions = split_transactions([each["sql"] for each in captured])
+    writing = [each for each in transactions if {find_table_written(sql) for sql in each} & TABLES]
+    assert len(writing) >= len(WRITERS)
+    renewed = Lease._meta.db_table
+    assert [each for each in writing if renewed not in {find_table_written(sql) for sql in each}] == []
+
+
 def test_a_thread_that_slept_through_the_lease_sends_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     person = PersonFactory.create()
     world.add_accounts([person])
@@ -127,6 +144,28 @@ def test_a_thread_that_slept_through_the_lease_sends_nothing(world: World, monke
     assert [row["Subject_vod__c"] for row in world.list_interactions()] == ["Sent before"]
     run.refresh_from_db()
     assert run.state == RunState.INTERRUPTED
+
+
+def split_transactions(statements: list[str]) -> list[list[str]]:
+    """Return the statements of each transaction; one outside of any is a transaction of its own."""
+    transactions: list[list[str]] = []
+    is_open = False
+    for sql in statements:
+        if sql.startswith(("BEGIN", "COMMIT")) or sql == "ROLLBACK":
+            is_open = sql.startswith("BEGIN")
+            if is_open:
+                transactions.append([])
+        elif is_open:
+            transactions[-1].append(sql)
+        else:
+            transactions.append([sql])
+    return transactions
+
+
+def find_table_written(sql: str) -> str:
+    """Return the table that a statement writes; empty if it only reads."""
+    found = WRITING.match(sql)
+    return found[1] if found else ""
 
 
 def find_owner(writer: str) -> tuple[Any, str]:
