@@ -79,6 +79,7 @@ def test_a_changed_call_changes_its_medical_activity_and_leaves_a_trail(world: W
 
 
 @pytest.mark.every_dialect
+@pytest.mark.django_db(transaction=True)
 def test_a_run_without_changes_receives_nothing_and_writes_nothing(world: World) -> None:
     world.add_calls(world.add_accounts(create_people(3)))
     world.transfer()
