@@ -7,6 +7,7 @@ class CrmSyncConfig(AppConfig):
 
     def ready(self) -> None:
         from crm_sync.console import register_transfer_panels
+        from crm_sync.form_lengths import register_form_lengths
         from crm_sync.history import register_history_panel
         from crm_sync.jobs import register_jobs
         from crm_sync.retention import register_retention_job
@@ -19,3 +20,4 @@ class CrmSyncConfig(AppConfig):
         register_transfer_steps()
         register_transfer_panels()
         register_history_panel()
+        register_form_lengths()

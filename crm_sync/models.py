@@ -11,7 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 
-from connections.models import Connection, Integration
+from connections.models import Connection, FieldRule, Integration
 from crm_sync.choices import AttemptOutcome, IntegrationRunState, LinkState, PreviewOutcome, RecordWord
 from ctms.clinical.models import Person
 from ctms.core.clock import get_now
@@ -136,6 +136,22 @@ class AccountMatch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person} → {self.account_id}"
+
+
+class FieldLength(models.Model):
+    """How many UTF-16 units the CRM keeps of what a field rule sends, as the CRM described the field.
+
+    `crm_field` is the field that was described, as `Object.Field`: a rule that names another one since has no known
+    length. `known_since` is when this length was first described.
+    """
+
+    field_rule = models.OneToOneField(FieldRule, on_delete=models.CASCADE, related_name="crm_length")
+    crm_field = models.CharField("CRM field", max_length=241)
+    length = models.PositiveIntegerField()
+    known_since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.crm_field}: {self.length}"
 
 
 class IntegrationRun(models.Model):

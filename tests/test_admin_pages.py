@@ -61,6 +61,7 @@ OF_THE_STUDY_TEAMS = {
 }
 WITHOUT_A_PAGE = {
     "activities.DeclinedActivity",
+    "crm_sync.FieldLength",
     "crm_sync.OrganisationProgress",
     "exceptions_log.Failure",
     "jobs.JobClock",

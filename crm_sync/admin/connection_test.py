@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from connections.models import Connection
 from crm_sync.diagnostics.connection_test import CHECKUP_SECONDS, CheckState, CheckStep, check_connection
+from crm_sync.form_lengths import list_known_lengths
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import action
@@ -53,6 +54,7 @@ class ConnectionTest(AuditedModelAdmin):
             "seconds": CHECKUP_SECONDS,
             "rows": [_build_row(step) for step in steps],
             "summary": _summarise(steps),
+            "lengths": list_known_lengths(connection),
             "tested_at": get_now() if steps else None,
             "back_url": self.get_change_url(connection),
         }

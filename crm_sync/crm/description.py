@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     Describe = Callable[[str], "DescribedObject | None"]
 
 
+# Types of fields that hold numbers.
+NUMBER_TYPES = frozenset({"int", "long", "double", "currency", "percent"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedField:
     """One field, as far as the CRM user sees it. `allowed` are the values of a restricted picklist, else None."""

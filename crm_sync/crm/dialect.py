@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from crm_sync.crm.description import DescribedObject
     from crm_sync.crm.errors import RowResult
 
     Pages = Iterator[list["CrmRow"]]
@@ -134,7 +135,16 @@ class CrmDialect(Protocol):
     def find_by_external_id(
         self, *, object_name: str, fields: Collection[str], field_name: str, values: Collection[str]
     ) -> Pages:
-        """Yield the records in which a field has one of these values. The CRM may ignore case when it compares."""
+        """Yield the records in which a field has one of these values. The CRM may ignore case when it compares.
+
+        A field that holds numbers is compared with those values that are numbers, see `crm_sync.crm.numbers`.
+        """
+
+    def holds_numbers(self, *, object_name: str, field_name: str) -> bool:
+        """Whether a field holds numbers, as far as a search by it has shown; no call is made."""
+
+    def describe(self, object_name: str) -> DescribedObject | None:
+        """Return an object as the CRM describes it; None if it does not, or not to this user."""
 
     def deleted_since(self, *, object_name: str, start: datetime) -> Deletions | None:
         """Return what was deleted from `start` until now; None if the CRM does not know that any more."""

@@ -1,6 +1,7 @@
 """Test whether a transfer of a connection would succeed, without transferring a record.
 
-It uses the client, checks and compiled rules of the transfer. Nothing is written in the CRM or in the Vault.
+It uses the client, checks and compiled rules of the transfer. Nothing is written in the CRM; in the Vault, only the
+lengths of fields that the CRM described.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from crm_sync.crm.deadlines import Deadline, OutOfTimeError
 from crm_sync.crm.errors import AuthenticationError, ConfigurationError, ConnectivityError, CrmError, LimitError
 from crm_sync.diagnostics.rule_checks import check_account_field, check_plan
 from crm_sync.engine.compiled_rules import compile_integration, get_identifier_mapping
+from crm_sync.engine.field_lengths import remember_lengths
 from crm_sync.engine.identity.organisation import refuse_other_organisation
 from crm_sync.engine.run import list_integrations
 from crm_sync.models import IntegrationRun
@@ -240,6 +242,9 @@ class _Checkup:
         plan = compile_integration(integration=integration)
         self._plans.append(plan)
         findings = check_plan(plan=plan, crm=SalesforceDialect(self._crm), describe=self._describe)
+        described = self._describe(plan.crm_object)
+        if described is not None and not integration.is_inbound:
+            remember_lengths(plan=plan, described=described)
         return _summarise(
             findings,
             good=f"{plan.crm_object} has every field that the {len(plan.fields)} active field rules name, and the CRM "

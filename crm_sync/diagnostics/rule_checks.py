@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connections.choices import DeletionMode, FieldRuleKind
+from crm_sync.crm.description import NUMBER_TYPES
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import load_configuration
@@ -25,11 +26,13 @@ _TAKES = {
     "boolean": frozenset({_YES_NO}),
     "date": frozenset({_DATE}),
     "datetime": frozenset({_DATETIME, _DATE}),
-    **dict.fromkeys(("int", "double", "currency", "percent"), frozenset({_NUMBER})),
+    **dict.fromkeys(NUMBER_TYPES, frozenset({_NUMBER})),
     **dict.fromkeys(("address", "location", "base64", "anyType", "complexvalue"), frozenset[FieldKind]()),
 }
 # What such a field gives; None: nothing that the Vault could store.
 _GIVES = {name: next(iter(kinds), None) for name, kinds in _TAKES.items()} | {"datetime": _DATETIME}
+# Types that can identify an account: what they hold is one value that is compared and may be unique.
+_IDENTIFIER_TYPES = frozenset({"id", "string", "email", "phone", "url", *NUMBER_TYPES})
 _TAKES_TEXT = frozenset({_TEXT, _DATE, _DATETIME})
 _CORRECT_NAME = "Correct the name in the rule, or let the CRM user see it."
 
@@ -69,7 +72,24 @@ def check_account_field(*, account_object: str, field_name: str, describe: Descr
                 remedy="Correct the CRM Account Identifier, or let the CRM user see the field.",
             )
         ]
+    if field.type not in _IDENTIFIER_TYPES:
+        return [
+            Finding(
+                message=f"{field.name} of {account_object} is of the type {field.type}, which cannot identify an "
+                "account.",
+                remedy="Choose a unique text field, or a number, as CRM Account Identifier.",
+            )
+        ]
     found = list(_check_unique(described=described, field=field))
+    if field.type in NUMBER_TYPES:
+        found.append(
+            Finding(
+                message=f"{field.name} of {account_object} is a number, so it has no leading zeros and no other "
+                "characters than digits.",
+                remedy="Enter the persons' values without them, or choose a unique text field.",
+                is_warning=True,
+            )
+        )
     if not field.is_filterable:
         found.append(
             Finding(
@@ -275,7 +295,7 @@ def _check_unique(*, described: DescribedObject, field: DescribedField) -> Itera
             "value.",
             remedy="Tick Unique and “case sensitive” in the field's definition in the CRM, or choose a unique field.",
         )
-    elif not field.is_case_sensitive:
+    elif not field.is_case_sensitive and field.type not in NUMBER_TYPES:
         yield Finding(
             message=f"{field.name} of {described.name} is unique without regard to case, but the Vault compares letter "
             "by letter.",

@@ -16,6 +16,7 @@ from connections.choices import DeletionMode, FieldRuleKind
 from connections.fieldchecks import find_filling_problem, find_source_problem, find_target_problem
 from connections.filters import Condition, FilterError, compile_conditions
 from crm_sync.crm.errors import ConfigurationError
+from ctms.configuration.identifiers import find_identifier_problem
 from ctms.configuration.registry import (
     ObjectField,
     UnknownFieldError,
@@ -172,7 +173,7 @@ def compile_integration(*, integration: Integration) -> CompiledIntegration:
 def get_identifier_mapping(connection: Connection) -> IdentifierMapping:
     """Return the connection's mapping; what it leaves empty comes from the global mapping if that is enabled.
 
-    Raises ConfigurationError if an identifier is missing or is no field of Person.
+    Raises ConfigurationError if an identifier is missing, or is no field of Person that can identify persons.
     """
     common = get_application_settings()
     own = getattr(connection, "identifier_mapping", None)
@@ -198,7 +199,14 @@ def get_identifier_mapping(connection: Connection) -> IdentifierMapping:
             f"The Clinical Person Identifier is no field of Person: {error}",
             remedy="Choose another one in Application Settings or in the connection's identifier mapping.",
         ) from None
-    return IdentifierMapping(person_field=person_field, account_field=account_name)
+    if problem := find_identifier_problem(person_name):
+        raise ConfigurationError(
+            f"The Clinical Person Identifier cannot identify persons: {problem}",
+            remedy="It is in Application Settings or in the connection's identifier mapping.",
+        )
+    # The configuration in force knows the label of a custom field.
+    labelled = load_configuration().get("person__sys").fields.get(person_name, person_field)
+    return IdentifierMapping(person_field=labelled, account_field=account_name)
 
 
 def _compile_filter(*, integration: Integration, rule: IntegrationRule) -> tuple[Condition, ...]:

@@ -8,8 +8,8 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from crm_sync.crm.errors import CrmError, Meaning
-from crm_sync.engine.mapping import measure_text
 from crm_sync.models import TransferLink
+from ctms.core.utf16 import measure_text
 from exceptions_log.causes import strip_values
 from exceptions_log.choices import ErrorType
 from exceptions_log.models import INTEGRATION_KEY, Failure

@@ -11,6 +11,7 @@ from connections.choices import DeletionMode, FieldRuleKind
 from crm_sync.choices import LinkState
 from ctms.configuration.registry import read_path
 from ctms.core.choices import RecordStatus
+from ctms.core.utf16 import cut_text, measure_text
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
@@ -229,14 +230,3 @@ def _put_parent(*, mapped: Mapped, rule: CompiledField, parent: ParentState, crm
         )
     else:
         mapped.payload[rule.target] = None
-
-
-def measure_text(text: str) -> int:
-    """Return the length of a text as the CRM counts it, in UTF-16 units: an emoji counts as two."""
-    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
-
-
-def cut_text(text: str, length: int) -> str:
-    """Return the longest beginning of a text that has at most `length` UTF-16 units and splits no character."""
-    units = text.encode("utf-16-le", errors="surrogatepass")[: 2 * max(length, 0)]
-    return units.decode("utf-16-le", errors="ignore")

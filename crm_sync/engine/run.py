@@ -24,6 +24,7 @@ from crm_sync.dialects import open_dialect
 from crm_sync.engine.compiled_rules import compile_integration, get_identifier_mapping
 from crm_sync.engine.concurrency import Pipeline, RunAbortedError
 from crm_sync.engine.exception_items import build_integration_failure, describe_unexpected
+from crm_sync.engine.field_lengths import learn_lengths
 from crm_sync.engine.identity.changes import refresh_identities
 from crm_sync.engine.identity.organisation import claim_organisation, refuse_other_organisation
 from crm_sync.engine.inbound.run import InboundRun
@@ -263,6 +264,8 @@ def run_integration(*, session: IntegrationSession) -> None:
         with transaction.atomic():
             session.run.renew_lease()
             IntegrationProgress.objects.filter(pk=progress.pk).update(outcome_unknown=True)
+        if rules_changed:
+            learn_lengths(session)
     since = Bookmark.parse(progress.bookmark)
     if rules_changed or (since is not None and not since.is_before(session.run.bookmark)):
         since = None

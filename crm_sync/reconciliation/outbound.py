@@ -4,8 +4,8 @@ All rows are read once, page by page, and each is compared with what the transfe
 without a row follow. Whatever differs is then looked at once more by id, both sides anew and the CRM first, so that
 what changes during the reconciliation is not called a difference.
 
-No link is believed: rows belong to records by their external id, accounts to persons by their identifiers, and parents
-by their external ids. Links only say what the transfer is still going to do.
+No link is believed: rows belong to records by their external id, accounts to persons by their identifiers, which one
+account alone may have, and parents by their external ids. Links only say what the transfer is still going to do.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from django.conf import settings
 from connections.filters import limit_records
 from connections.models import IntegrationProgress
 from crm_sync.choices import LinkState, RecordWord
+from crm_sync.engine.identity.account_matching import spell_identifier
 from crm_sync.engine.mapping import ParentState, map_deletion, map_record
 from crm_sync.engine.outbound.crm_values import find_references, list_fields
 from crm_sync.engine.outbound.selection import read_parents, read_records
 from crm_sync.models import Difference, TransferLink
 from crm_sync.reconciliation.crm_rows import Deletions
-from crm_sync.reconciliation.values import is_same_identifier, is_same_value
+from crm_sync.reconciliation.unmatched import UnmatchedPersons
+from crm_sync.reconciliation.values import is_same_value
 from crm_sync.reconciliation.verdicts import CHUNK, DELETED, Ledger, Verdict, build_difference, find_failures
 from ctms.audit.selectors import find_deletions
 from ctms.core.choices import RecordStatus
@@ -71,6 +73,7 @@ class OutboundComparison:
         self._fields = list_fields(plan=self._plan, crm=self._run.crm)
         self._references = find_references(plan=self._plan, crm=self._run.crm)
         self._deletions = Deletions(run=self._run, object_name=self._plan.crm_object)
+        self._unmatched = UnmatchedPersons(session=session)
 
     def execute(self, *, store: Callable[[list[Difference]], None]) -> Counter[RecordWord]:
         """Compare everything, store the differences and return the number of records by word.
@@ -147,6 +150,7 @@ class OutboundComparison:
                 by_uid[owner].append(row)
                 self._strangers.discard(row.crm_id)
         cases = [(subject, by_uid[subject.record.uid]) for subject in self._read_by_key(array("q", uids.values()))]
+        self._unmatched = UnmatchedPersons(session=self._session)
         for (subject, of_record), verdict in zip(cases, self._judge(cases), strict=True):
             self._ledger.put(subject.record.pk, verdict.word)
             primary = _choose(of_record, subject=subject, key=self._key)
@@ -217,6 +221,7 @@ class OutboundComparison:
 
     def _judge(self, cases: Sequence[tuple[_Subject, Sequence[Row]]]) -> list[Verdict]:
         """Judge records with their rows; differences of records that failed or are pending are explained by that."""
+        self._unmatched.look_up(subject.record for subject, rows in cases if rows and subject.is_eligible)
         verdicts = [self._compare(subject, rows) for subject, rows in cases]
         differing = [
             str(subject.record.uid)
@@ -238,6 +243,11 @@ class OutboundComparison:
         if subject.link is not None and subject.link.state == LinkState.DELETED_IN_CRM:
             return build_difference(RecordWord.DELETED_ON_ONE_SIDE, {DELETED: [True, False]})
         fields = self._list_differing_fields(subject, row)
+        person, problem = self._plan.person_field, self._unmatched.find_problem(subject.record)
+        if person is not None and problem is not None:
+            # Whatever account the row has, the transfer would not choose it.
+            fields[person.target] = [subject.record.person_identifier, problem.message]
+            return build_difference(RecordWord.UNMATCHED, fields)
         if fields:
             return build_difference(RecordWord.DIFFERS, fields)
         return Verdict(word=RecordWord.EQUAL)
@@ -276,7 +286,7 @@ class OutboundComparison:
             fields["Field rules"] = [" ".join(problem.message for problem in mapped.problems), None]
         if person is not None and has_person and plan.identifiers is not None:
             shown = row.get(self._run.crm.path(person.target, plan.identifiers.account_field))
-            if not is_same_identifier(record.person_identifier, shown):
+            if record.person_identifier != spell_identifier(shown):
                 fields[person.target] = [record.person_identifier, shown]
         for name, value in mapped.payload.items():
             here, there = self._read_both(name, value, row, parents=parents)

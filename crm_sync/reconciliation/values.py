@@ -29,13 +29,6 @@ def is_same_value(here: Any, there: Any) -> bool:
     return _is_same_number(here, there)
 
 
-def is_same_identifier(here: str | None, there: Any) -> bool:
-    """Whether a person's identifier is that of an account: equal letter by letter, or as a number where it is one."""
-    if not here or there in (None, ""):
-        return False
-    return here == there if isinstance(there, str) else _is_same_number(here, there)
-
-
 def _tidy(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\r\n", "\n").strip() or None

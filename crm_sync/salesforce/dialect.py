@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from crm_sync.crm.description import NUMBER_TYPES
 from crm_sync.crm.dialect import CrmRow, Deletions
 from crm_sync.crm.errors import ConfigurationError, CrmError
+from crm_sync.crm.numbers import is_spelled_number
+from crm_sync.salesforce.describe import read_description
 from crm_sync.salesforce.soql import build_select, chunk_values_by_url, compare, is_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from crm_sync.crm.description import DescribedObject
     from crm_sync.crm.dialect import ClockReading, Pages
     from crm_sync.crm.errors import RowResult
     from crm_sync.salesforce.client import CrmClient
@@ -33,6 +38,8 @@ _A_MOMENT: Final = dt.timedelta(minutes=2)
 # The CRM knows nothing of the beginning of the span any more, or refuses an end that lies ahead.
 _UNKNOWN_SPAN: Final = "INVALID_REPLICATION_DATE"
 _TOO_MANY_DELETIONS: Final = "EXCEEDED_ID_LIMIT"
+# Of a query that names an unknown field, or compares a field with a value of another type.
+_WRONG_FIELD: Final = "INVALID_FIELD"
 
 
 class SalesforceDialect:
@@ -46,6 +53,8 @@ class SalesforceDialect:
     def __init__(self, client: CrmClient) -> None:
         """Use a client, and close it with the dialect."""
         self._client = client
+        # Lower-cased names of object and field.
+        self._number_fields: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         """Return the dialect itself."""
@@ -109,8 +118,32 @@ class SalesforceDialect:
     def find_by_external_id(
         self, *, object_name: str, fields: Collection[str], field_name: str, values: Collection[str]
     ) -> Pages:
-        """Query up to 200 values a call, fewer if they are long."""
-        yield from self._find(object_name, fields, field_name=field_name, values=values)
+        """Query up to 200 values a call, fewer if they are long; those of a number field without quotes.
+
+        SOQL refuses text for a number field. Only then is the field's type asked, so that text fields cost no call.
+        """
+        find = partial(self._find, object_name, fields, field_name=field_name)
+        if not self.holds_numbers(object_name=object_name, field_name=field_name):
+            try:
+                yield from find(values=values)
+            except ConfigurationError as error:
+                if error.code != _WRONG_FIELD or not self._is_described_as_number(object_name, field_name):
+                    raise
+                self._number_fields.add((object_name.lower(), field_name.lower()))
+            else:
+                return
+        yield from find(values=filter(is_spelled_number, values), are_numbers=True)
+
+    def holds_numbers(self, *, object_name: str, field_name: str) -> bool:
+        """Whether the CRM refused text for the field, and described it as a number."""
+        return (object_name.lower(), field_name.lower()) in self._number_fields
+
+    def describe(self, object_name: str) -> DescribedObject | None:
+        """Ask `describe`; None if it is refused, or answered in an unexpected form."""
+        try:
+            return read_description(self._client.describe(object_name))
+        except (AttributeError, ConfigurationError, KeyError, TypeError):
+            return None
 
     def deleted_since(self, *, object_name: str, start: dt.datetime) -> Deletions | None:
         """Ask `getDeleted`; should the CRM refuse an end that lies ahead, it is asked up to now.
@@ -142,9 +175,23 @@ class SalesforceDialect:
                 )
         return None
 
-    def _find(self, object_name: str, fields: Collection[str], *, field_name: str, values: Iterable[str]) -> Pages:
+    def _find(
+        self,
+        object_name: str,
+        fields: Collection[str],
+        *,
+        field_name: str,
+        values: Iterable[str],
+        are_numbers: bool = False,
+    ) -> Pages:
         for chunk in chunk_values_by_url(values):
-            yield from self._query(object_name, fields, where=[is_in(field_name, chunk)])
+            condition = is_in(field_name, chunk, are_numbers=are_numbers)
+            yield from self._query(object_name, fields, where=[condition])
+
+    def _is_described_as_number(self, object_name: str, field_name: str) -> bool:
+        described = self.describe(object_name)
+        field = described.find_field(field_name) if described is not None else None
+        return field is not None and field.type in NUMBER_TYPES
 
     def _query(
         self, object_name: str, fields: Collection[str], *, where: Sequence[str], order_by: str = ""

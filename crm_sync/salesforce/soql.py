@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote_plus
 
 from crm_sync.crm.errors import ConfigurationError
+from crm_sync.crm.numbers import is_spelled_number
 
 MAX_URI_BYTES: Final = 16_384
 """Longest request target that the CRM accepts; for a longer one it answers 414."""
@@ -79,12 +80,21 @@ def compare(field: str, operator: str, value: Literal) -> str:
     return f"{check_name(field)} {operator} {format_literal(value)}"
 
 
-def is_in(field: str, values: Iterable[str]) -> str:
-    """Return the condition that `field` is one of `values`; raises ValueError if there are none."""
-    literals = ", ".join(map(quote, values))
+def is_in(field: str, values: Iterable[str], *, are_numbers: bool = False) -> str:
+    """Return the condition that `field` is one of `values`; raises ValueError if there are none.
+
+    Numbers are written without quotes; the values are then to be numbers, else ValueError.
+    """
+    literals = ", ".join(map(_write_number if are_numbers else quote, values))
     if not literals:
         raise ValueError(f"A list of values for {field} must not be empty.")
     return f"{check_name(field)} IN ({literals})"
+
+
+def _write_number(value: str) -> str:
+    if not is_spelled_number(value):
+        raise ValueError(f"{value!r} is no number of SOQL.")
+    return value
 
 
 def build_select(

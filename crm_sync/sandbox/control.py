@@ -5,6 +5,7 @@ The real CRM has nothing like it below `/_sandbox`; what it does to records, the
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
@@ -77,6 +78,7 @@ class Control:
             ("/_sandbox/sessions", self.expire_sessions, ["DELETE"]),
             ("/_sandbox/usage", self.reset_usage, ["DELETE"]),
             ("/_sandbox/log", self.log, ["GET", "DELETE"]),
+            ("/_sandbox/written", self.list_written, ["GET"]),
             ("/_sandbox/recycle-bin", self.recycle_bin, ["GET", "DELETE"]),
             ("/_sandbox/deletion-log", self.empty_deletion_log, ["DELETE"]),
             ("/_sandbox/records/{record_id}/{action}", self.change_record, ["POST"]),
@@ -152,6 +154,16 @@ class Control:
                 }
                 for entry in self.service.log
             ]
+        )
+
+    async def list_written(self, request: Request) -> Response:
+        """Answer GET /_sandbox/written with what requests did to records, oldest first; status 0: answer withheld.
+
+        `?record=` names one record by its id or its external id.
+        """
+        written = self.service.log.list_written(request.query_params.get("record", ""))
+        return JSONResponse(
+            [{"at": entry.at.isoformat(), "status": entry.status, **asdict(record)} for entry, record in written]
         )
 
     # -- records --------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """One organisation as a service: requests and answers without HTTP, and the routes to their handlers."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from crm_sync.sandbox.data.schema import SObject, find_object
 from crm_sync.sandbox.data.values import RowRejectedError
 from crm_sync.sandbox.errors import ApiError, not_found, unsupported_version
 from crm_sync.sandbox.misbehaviour import NO_EFFECT, Effect, Misbehaviour
-from crm_sync.sandbox.request_log import RequestLog
+from crm_sync.sandbox.request_log import RequestLog, WrittenRecord
 from crm_sync.sandbox.soql.answers import CursorStore, QueryRunner
 from crm_sync.sandbox.soql.faults import PageFaults
 
@@ -58,6 +58,8 @@ class ApiRequest:
     user_id: str
     base_url: str
     effect: Effect = NO_EFFECT
+    # What the request did to records, for the log.
+    written: list[WrittenRecord] = field(default_factory=list)
 
     @property
     def organisation(self) -> Organisation:
@@ -132,6 +134,27 @@ class ApiRequest:
         ):
             return RowRejectedError("DUPLICATES_DETECTED", "Use one of these records?", [])
         return None
+
+    def note_written(self, rows: Sequence[PlannedRow], *, sent: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Note what became of rows, for the log; `sent` are their records as received, none for deletions."""
+        for row, record in zip(rows, sent or [{}] * len(rows), strict=True):
+            if row.error is not None:
+                outcome = "refused"
+            elif not sent:
+                outcome = "deleted"
+            else:
+                outcome = "created" if row.created else "updated"
+            keys = [row.values.get(entry.name) for entry in row.sobject.fields if entry.external_id]
+            self.written.append(
+                WrittenRecord(
+                    object_name=row.sobject.name,
+                    id=row.id or "",
+                    external_id=next((str(key) for key in keys if key), ""),
+                    outcome=outcome,
+                    error_code=row.error.code if row.error is not None else "",
+                    values={name: value for name, value in record.items() if name != "attributes"},
+                )
+            )
 
     def derive(self, *, method: str, path: str, query: Mapping[str, str], body: Any, version: int) -> "ApiRequest":
         """Return a request of the same user that is part of this one."""

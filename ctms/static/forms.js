@@ -147,6 +147,35 @@
     return saveInDialog(form, event.submitter);
   });
 
+  // -- Lengths that other systems keep, told while typing; `length` counts UTF-16 units as they do ----------------
+
+  const ANNOUNCE_AFTER_MS = 1000;
+  let announcement = 0;
+
+  function showLengths(notes, size) {
+    const near = [];
+    for (const line of notes.querySelectorAll("[data-keeps]")) {
+      const keeps = Number(line.dataset.keeps);
+      const left = keeps - size;
+      line.classList.toggle("over", left < 0);
+      line.querySelector(".left").textContent = left < 0 ? `; ${-left} too many` : `; ${left} left`;
+      if (left <= keeps / 10) near.push(line.textContent.trim());
+    }
+    return near.join(" ");
+  }
+
+  document.addEventListener("input", ({ target }) => {
+    if (!isElement(target) || !target.id) return;
+    const notes = target.form?.querySelector(`[data-kept-of="${CSS.escape(target.id)}"]`);
+    if (!notes) return;
+    const told = showLengths(notes, target.value.trim().length);
+    clearTimeout(announcement);
+    // Read out after a pause, because a screen reader says what was typed first.
+    announcement = setTimeout(() => {
+      notes.nextElementSibling.textContent = told;
+    }, ANNOUNCE_AFTER_MS);
+  });
+
   // -- Whole pages: unsaved changes, keys, another object type -----------------------------------------------------
 
   const isUnsaved = () => document.querySelector("form[data-guard][data-dirty]:not([data-submitting])") !== null;

@@ -20,7 +20,7 @@ from tests.benchmarks.bench_transfer import measure_peak
 from tests.benchmarks.million import create_world
 from tests.factories.base import get_admin_user
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 FEW, MANY = 5_000, 50_000
 # How many of ten sources are visits, and communications with a site; the rest are communications of a whole study.
 VISITS, OF_SITES = 6, 3

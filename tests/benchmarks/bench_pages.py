@@ -14,7 +14,7 @@ from activities.models import Activity
 from tests.benchmarks.million import FREQUENT, OCCASIONAL, RARE, create_world, grow_to
 from tests.factories.accounts import UserFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 FEW_ROWS, MANY_ROWS = 1_000, 1_000_000
 ROUNDS, TIMES = 7, 30
 LIST = "/records/crm_activity__v/"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crm_sync.sandbox.serving.running import RunningOrganisation
     from tests.benchmarks.conftest import StartSandbox
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases, pytest.mark.timeout(1800)]
 FEW, MANY, STEP = 10_000, 100_000, 10_000
 
 

@@ -26,7 +26,7 @@ from tests.crm_sync.world import World, build_world
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 OUT = IntegrationKind.CALL_OUTBOUND
 OBJECT = "Vault_Clinical_Interaction_vod__c"
 KEY = "Vault_External_ID_vod__c"

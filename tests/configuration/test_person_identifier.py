@@ -99,6 +99,19 @@ def test_a_field_that_cannot_be_searched_as_text_is_refused(client: Client, name
     assert read_form(response, form_id=FORM)["clinical_person_identifier"] == [name]
 
 
+def find_unfit_kinds() -> list[str]:
+    return [kind for kind in CustomFieldKind.values if kind != CustomFieldKind.TEXT]
+
+
+@pytest.mark.parametrize("kind", find_unfit_kinds())
+def test_a_custom_field_of_every_kind_but_text_is_refused(client: Client, kind: str) -> None:
+    log_in_admin(client)
+    add_custom_field("odd__c", kind=kind, picklist_values=["a"] if kind == CustomFieldKind.PICKLIST else [])
+    response = submit(client, get_url(map_identifiers()), form_id=FORM, clinical_person_identifier="odd__c")
+    [found] = list_errors(response)["clinical_person_identifier"]
+    assert found == "odd (odd__c) is no text field of Person that can be searched. Choose another field."
+
+
 def test_a_mapping_that_is_enabled_but_empty_or_entered_but_not_enabled_is_told(client: Client) -> None:
     log_in_admin(client)
     row = map_identifiers()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from crm_sync.crm.description import DescribedObject
     from crm_sync.crm.dialect import Pages
     from ctms.clinical.models import Person
 
@@ -137,6 +138,13 @@ class PlainDialect:
         return self._read(
             object_name, fields, lambda record: str(record.values.get(field_name, "")).casefold() in folded
         )
+
+    def holds_numbers(self, *, object_name: str, field_name: str) -> bool:
+        return False
+
+    def describe(self, object_name: str) -> DescribedObject | None:
+        self._crm.calls += 1
+        return None
 
     def deleted_since(self, *, object_name: str, start: dt.datetime) -> Deletions | None:
         with self._crm.lock:

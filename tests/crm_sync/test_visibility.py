@@ -85,7 +85,7 @@ def test_differences_and_previews_too(world: World, studies: dict[str, list[Acti
     for name, (activity, _) in studies.items():
         of_record: dict[str, Any] = {"integration": integration, "record_uid": activity.uid, "name": name}
         Difference.objects.create(reconciliation=found, word=RecordWord.DIFFERS, **of_record)
-        PreviewRow.objects.create(preview=preview, outcome=PreviewOutcome.CREATED, **of_record)
+        PreviewRow.objects.create(preview=preview, outcome=PreviewOutcome.CREATE, **of_record)
     user = create_reader(studies["mine"][0].study)
     for rows in (found.differences.all(), preview.rows.all()):
         assert [row.name for row in list_visible(rows, user)] == ["mine"]

@@ -6,27 +6,33 @@ A CRM may ignore case when it compares, so the accounts that it finds are compar
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 from django.db.models import Count, F, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, NullIf
 
+from crm_sync.crm.numbers import EXACT_DIGITS, is_spelled_number, spell_number
 from crm_sync.engine.identity.look_alikes import describe_look_alike, list_look_alikes
 from crm_sync.engine.mapping import MappingProblem
 from crm_sync.models import AccountMatch
 from ctms.clinical.models import Person
 from ctms.core.clock import get_now
+from ctms.core.utf16 import measure_text
 from ctms.core.uuids import UuidText
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from connections.models import Connection
     from crm_sync.engine.compiled_rules import IdentifierMapping
     from crm_sync.engine.run_session import RunSession
+
+LONGEST_IDENTIFIER: Final = 255
+"""The most UTF-16 units of a text field of the CRM by which records can be searched, and so of an identifier."""
 
 # So many persons are matched in one transaction; each call to the CRM looks up at most 200 of them.
 _BATCH = 5000
@@ -47,15 +53,165 @@ def build_identifier_expression(identifiers: IdentifierMapping, *, prefix: str =
     return Cast(F(f"{prefix}{name}"), TextField())
 
 
+def is_too_long(value: str) -> bool:
+    """Whether a value is longer than any by which persons and accounts are matched."""
+    return measure_text(value) > LONGEST_IDENTIFIER
+
+
 def spell_identifier(value: Any) -> str:
-    """Return the identifier of an account as text: `1234567890` for a number field's 1234567890.0; empty for none."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None else str(value)
+    """Return the identifier of an account as text, a number as `spell_number` does; empty for none."""
+    return "" if value is None else spell_number(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundAccount:
+    """What a search found for a person: the account's id, or the problem why there is not exactly one."""
+
+    person_id: int
+    value: str
+    account: str | MappingProblem
+
+
+class AccountSearch:
+    """Looks up the accounts of persons in one organisation, and says of each person why there is not exactly one."""
+
+    def __init__(
+        self, *, connection: Connection, identifiers: IdentifierMapping, account_object: str, run: RunSession
+    ) -> None:
+        self._connection = connection
+        self._identifiers = identifiers
+        self._account_object = account_object
+        self._run = run
+        self._doubles: dict[str, int] | None = None
+
+    def find(self, person_ids: Collection[int]) -> Iterator[list[FoundAccount]]:
+        """Yield what is found for these persons, up to 5,000 at a time; persons that do not exist are left out."""
+        persons = (
+            Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
+            .order_by("pk")
+            .values_list("pk", "identifier", "name")
+        )
+        keys = sorted(person_ids)
+        for start in range(0, len(keys), _BATCH):
+            if batch := list(persons.filter(pk__in=keys[start : start + _BATCH])):
+                if self._doubles is None:
+                    self._doubles = self._find_doubles()
+                yield self._find_batch(batch, doubles=self._doubles)
+
+    def _find_batch(
+        self, batch: Sequence[tuple[int, str | None, str]], *, doubles: dict[str, int]
+    ) -> list[FoundAccount]:
+        unfit = {pk: problem for pk, value, name in batch if (problem := self._find_flaw(name=name, value=value))}
+        values = [value for pk, value, _ in batch if value and pk not in unfit]
+        accounts = self._find_accounts(values)
+        look_alikes = self._find_accounts(
+            sorted({alike for value in values if value not in accounts for alike in list_look_alikes(value)})
+        )
+        return [
+            FoundAccount(
+                person_id=pk,
+                value=value or "",
+                account=unfit.get(pk)
+                or self._judge(
+                    name=name,
+                    value=value or "",
+                    persons=doubles.get(value or "", 1),
+                    accounts=accounts,
+                    near=look_alikes,
+                ),
+            )
+            for pk, value, name in batch
+        ]
+
+    def _find_flaw(self, *, name: str, value: str | None) -> MappingProblem | None:
+        """Return why no account can have a person's identifier, whatever accounts there are."""
+        label = self._identifiers.person_field.label
+        if not value:
+            return MappingProblem(
+                error_type=ErrorType.MATCHING,
+                message=f"{name} has no value in {label}, by which persons are matched to accounts. "
+                "Enter it on the person.",
+                cause=f"The person has no value in {label}.",
+            )
+        if is_too_long(value):
+            return MappingProblem(
+                error_type=ErrorType.MATCHING,
+                message=f"{name} has a value of {measure_text(value):,} characters in {label}, and no account has one "
+                f"of more than {LONGEST_IDENTIFIER}. Correct it on the person.",
+                cause=f"The person's {label} has more than {LONGEST_IDENTIFIER} characters.",
+            )
+        return None
+
+    def _find_doubles(self) -> dict[str, int]:
+        """Return how many persons have each identifier value that more than one person has."""
+        return dict(
+            Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
+            .exclude(identifier=None)
+            .exclude(identifier="")
+            .values_list("identifier")
+            .annotate(persons=Count("pk"))
+            .filter(persons__gt=1)
+            .order_by()
+        )
+
+    def _find_accounts(self, values: list[str]) -> dict[str, list[str]]:
+        """Return account ids by the identifier value as the CRM spells it.
+
+        An account that is found by two spellings, because the CRM ignores case, is one account.
+        """
+        found: dict[str, list[str]] = defaultdict(list)
+        account_field = self._identifiers.account_field
+        rows = self._run.find_by_external_id(
+            object_name=self._account_object, fields=[account_field], field_name=account_field, values=values
+        )
+        for row in rows:
+            if row.is_deleted:
+                continue
+            ids = found[spell_identifier(row.get(account_field))]
+            if row.crm_id not in ids:
+                ids.append(row.crm_id)
+        return found
+
+    def _holds_numbers(self) -> bool:
+        return self._run.crm.holds_numbers(object_name=self._account_object, field_name=self._identifiers.account_field)
+
+    def _judge(
+        self, *, name: str, value: str, persons: int, accounts: dict[str, list[str]], near: dict[str, list[str]]
+    ) -> str | MappingProblem:
+        ids = accounts.get(value, [])
+        label, account_field = self._identifiers.person_field.label, self._identifiers.account_field
+        if persons > 1:
+            cause = f"Several persons in the Vault have the same {label}."
+            message = (
+                f"{persons} persons in the Vault have the {label} {value!r}, {name} among them. Correct all but one."
+            )
+        elif len(ids) > 1:
+            cause = f"Several accounts have the person's {label} as their {account_field}."
+            message = (
+                f"{len(ids)} accounts in {self._connection.name} have the {account_field} {value!r} of {name} "
+                f"({', '.join(sorted(ids))}). Correct all but one in the CRM."
+            )
+        elif not ids and self._holds_numbers() and not is_spelled_number(value):
+            cause = f"The person's {label} is no number as the account's {account_field} is one."
+            message = (
+                f"{name} has the {label} {value!r}, and {account_field} of the accounts in {self._connection.name} is "
+                f"a number, which has no other characters, no leading zeros and at most {EXACT_DIGITS} digits that are "
+                "exact. Correct the person's value, or choose a text field as CRM Account Identifier."
+            )
+        elif not ids:
+            cause = f"No account has the person's {label} as its {account_field}."
+            message = (
+                f"No account in {self._connection.name} has the {account_field} {value!r}, which is the {label} of "
+                f"{name}.{describe_look_alike(value=value, others=[*accounts, *near])} Correct the identifier on the "
+                "person or on the account."
+            )
+        else:
+            return ids[0]
+        return MappingProblem(error_type=ErrorType.MATCHING, message=message, cause=cause)
 
 
 class AccountDirectory:
-    """Finds the accounts of persons in one organisation and keeps the matches in the database (`AccountMatch`).
+    """Keeps the accounts of persons that a search found in the database (`AccountMatch`).
 
     The accounts of all persons whose records a run sends are looked up in that run. `on_moved` is called with the keys
     of the persons who have another account now, in the transaction that writes the new matches. In a dry run matches
@@ -73,26 +229,33 @@ class AccountDirectory:
     ) -> None:
         self._connection = connection
         self._identifiers = identifiers
-        self._account_object = account_object
         self._run = run
         self._on_moved = on_moved
+        self._search = AccountSearch(
+            connection=connection, identifiers=identifiers, account_object=account_object, run=run
+        )
         self._problems: dict[int, MappingProblem] = {}
         self._found: dict[int, str] = {}
-        self._doubles: dict[str, int] | None = None
 
     def look_up(self, person_ids: Collection[int]) -> None:
         """Find the accounts of these persons."""
-        persons = (
-            Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
-            .order_by("pk")
-            .values_list("pk", "identifier", "name")
-        )
-        keys = sorted(person_ids)
-        for start in range(0, len(keys), _BATCH):
-            if batch := list(persons.filter(pk__in=keys[start : start + _BATCH])):
-                if self._doubles is None:
-                    self._doubles = self._find_doubles()
-                self._look_up_batch(batch)
+        for batch in self._search.find(person_ids):
+            matches = []
+            for found in batch:
+                if isinstance(found.account, MappingProblem):
+                    self._problems[found.person_id] = found.account
+                else:
+                    matches.append(
+                        AccountMatch(
+                            connection=self._connection,
+                            person_id=found.person_id,
+                            identifier=self._identifiers.key,
+                            value=found.value,
+                            account_id=found.account,
+                            checked_at=get_now(),
+                        )
+                    )
+            self._remember(matches)
 
     def get(self, *, person_id: int | None, remembered: str | None) -> str | MappingProblem | None:
         """Return the account id of a person, or the problem if there is none; None if `person_id` is None.
@@ -118,45 +281,6 @@ class AccountDirectory:
                 self._run.renew_lease()
                 AccountMatch.objects.filter(connection=self._connection, person_id__in=ids).delete()
 
-    def _look_up_batch(self, batch: Sequence[tuple[int, str | None, str]]) -> None:
-        label = self._identifiers.person_field.label
-        named: list[tuple[int, str, str]] = []
-        for pk, value, name in batch:
-            if value:
-                named.append((pk, value, name))
-            else:
-                self._problems[pk] = MappingProblem(
-                    error_type=ErrorType.MATCHING,
-                    message=f"{name} has no value in {label}, by which persons are matched to accounts. "
-                    "Enter it on the person.",
-                    cause=f"The person has no value in {label}.",
-                )
-        doubles = self._doubles or {}
-        values = [value for _, value, _ in named]
-        accounts = self._find_accounts(values)
-        look_alikes = self._find_accounts(
-            sorted({alike for value in values if value not in accounts for alike in list_look_alikes(value)})
-        )
-        matches = []
-        for pk, value, name in named:
-            outcome = self._judge(
-                name=name, value=value, persons=doubles.get(value, 1), accounts=accounts, near=look_alikes
-            )
-            if isinstance(outcome, MappingProblem):
-                self._problems[pk] = outcome
-            else:
-                matches.append(
-                    AccountMatch(
-                        connection=self._connection,
-                        person_id=pk,
-                        identifier=self._identifiers.key,
-                        value=value,
-                        account_id=outcome,
-                        checked_at=get_now(),
-                    )
-                )
-        self._remember(matches)
-
     def _remember(self, matches: list[AccountMatch]) -> None:
         if self._run.dry_run:
             self._found.update({match.person_id: match.account_id for match in matches})
@@ -175,73 +299,31 @@ class AccountDirectory:
                 if moved:
                     self._on_moved(moved)
 
-    def _find_doubles(self) -> dict[str, int]:
-        """Return how many persons have each identifier value that more than one person has."""
-        return dict(
-            Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
-            .exclude(identifier=None)
-            .exclude(identifier="")
-            .values_list("identifier")
-            .annotate(persons=Count("pk"))
-            .filter(persons__gt=1)
-            .order_by()
-        )
-
-    def _find_accounts(self, values: list[str]) -> dict[str, list[str]]:
-        """Return account ids by the identifier value as the CRM spells it."""
-        found: dict[str, list[str]] = defaultdict(list)
-        account_field = self._identifiers.account_field
-        rows = self._run.find_by_external_id(
-            object_name=self._account_object, fields=[account_field], field_name=account_field, values=values
-        )
-        for row in rows:
-            if not row.is_deleted:
-                found[spell_identifier(row.get(account_field))].append(row.crm_id)
-        return found
-
-    def _judge(
-        self, *, name: str, value: str, persons: int, accounts: dict[str, list[str]], near: dict[str, list[str]]
-    ) -> str | MappingProblem:
-        ids = accounts.get(value, [])
-        label, account_field = self._identifiers.person_field.label, self._identifiers.account_field
-        if persons > 1:
-            cause = f"Several persons in the Vault have the same {label}."
-            message = (
-                f"{persons} persons in the Vault have the {label} {value!r}, {name} among them. Correct all but one."
-            )
-        elif len(ids) > 1:
-            cause = f"Several accounts have the person's {label} as their {account_field}."
-            message = (
-                f"{len(ids)} accounts in {self._connection.name} have the {account_field} {value!r} of {name} "
-                f"({', '.join(sorted(ids))}). Correct all but one in the CRM."
-            )
-        elif not ids:
-            cause = f"No account has the person's {label} as its {account_field}."
-            message = (
-                f"No account in {self._connection.name} has the {account_field} {value!r}, which is the {label} of "
-                f"{name}.{describe_look_alike(value=value, others=[*accounts, *near])} Correct the identifier on the "
-                "person or on the account."
-            )
-        else:
-            return ids[0]
-        return MappingProblem(error_type=ErrorType.MATCHING, message=message, cause=cause)
-
 
 def match_persons(
     *, identifiers: IdentifierMapping, values: set[str], crm_name: str
 ) -> dict[str, int | MappingProblem]:
     """Return for each identifier value the key of the person who has it; a problem if none or several have it."""
     found: dict[str, list[int]] = defaultdict(list)
+    fit = {value for value in values if not is_too_long(value)}
     persons_of: Any = Person.objects.annotate(identifier=build_identifier_expression(identifiers))
-    for value, pk in persons_of.filter(identifier__in=values).values_list("identifier", "pk"):
+    for value, pk in persons_of.filter(identifier__in=fit).values_list("identifier", "pk"):
         found[value].append(pk)
     label = identifiers.person_field.label
-    alike = {each for value in values if value not in found for each in list_look_alikes(value)}
+    alike = {each for value in fit if value not in found for each in list_look_alikes(value)}
     near = list(persons_of.filter(identifier__in=alike).values_list("identifier", flat=True)) if alike else []
     matched: dict[str, int | MappingProblem] = {}
     for value in values:
         persons = found.get(value, [])
-        if len(persons) == 1:
+        if value not in fit:
+            matched[value] = MappingProblem(
+                error_type=ErrorType.MATCHING,
+                message=f"The account in {crm_name} has a value of {measure_text(value):,} characters in "
+                f"{identifiers.account_field}, and no person is found by one of more than {LONGEST_IDENTIFIER}. "
+                "Correct it on the account.",
+                cause=f"The account's {identifiers.account_field} has more than {LONGEST_IDENTIFIER} characters.",
+            )
+        elif len(persons) == 1:
             matched[value] = persons[0]
         elif persons:
             matched[value] = MappingProblem(

@@ -63,8 +63,18 @@ def refuse_many_chunks(rows: Sequence[PlannedRow]) -> None:
         raise ApiError("LIMIT_EXCEEDED", f"Cannot have more than {MAX_CHUNKS} chunks in a single operation")
 
 
-def write_collection(request: ApiRequest, rows: list[PlannedRow], *, all_or_none: bool, key: Any = None) -> ApiResponse:
-    """Write planned rows and return the answer with their results. `key` is the external id field of an upsert."""
+def write_collection(
+    request: ApiRequest,
+    rows: list[PlannedRow],
+    *,
+    sent: Sequence[Mapping[str, Any]],
+    all_or_none: bool,
+    key: Any = None,
+) -> ApiResponse:
+    """Write planned rows, whose records were `sent` so, and return the answer with their results.
+
+    `key` is the external id field of an upsert.
+    """
     write_rows(
         request.organisation,
         rows,
@@ -73,6 +83,7 @@ def write_collection(request: ApiRequest, rows: list[PlannedRow], *, all_or_none
         all_or_none=all_or_none,
         row_fault=request.row_fault,
     )
+    request.note_written(rows, sent=sent)
     return ApiResponse(as_results(rows, upsert=key is not None))
 
 
@@ -87,7 +98,7 @@ def create_collection(request: ApiRequest) -> ApiResponse:
         row.created = True
         rows.append(row)
     refuse_many_chunks(rows)
-    return write_collection(request, rows, all_or_none=all_or_none)
+    return write_collection(request, rows, sent=records, all_or_none=all_or_none)
 
 
 def update_collection(request: ApiRequest) -> ApiResponse:
@@ -112,7 +123,7 @@ def update_collection(request: ApiRequest) -> ApiResponse:
         seen.add(row.id or "")
         rows.append(row)
     refuse_many_chunks(rows)
-    return write_collection(request, rows, all_or_none=all_or_none)
+    return write_collection(request, rows, sent=records, all_or_none=all_or_none)
 
 
 def upsert_collection(request: ApiRequest, *, name: str, key: str) -> ApiResponse:
@@ -132,7 +143,7 @@ def upsert_collection(request: ApiRequest, *, name: str, key: str) -> ApiRespons
         if find_type(record, default=sobject) is not sobject:
             raise ApiError("INVALID_INPUT", f"All records must be of the type {sobject.name} named in the address.")
     rows = [read_record(sobject, record, key=field) for record in records]
-    return write_collection(request, rows, all_or_none=all_or_none, key=field)
+    return write_collection(request, rows, sent=records, all_or_none=all_or_none, key=field)
 
 
 def delete_collection(request: ApiRequest) -> ApiResponse:
@@ -158,6 +169,7 @@ def delete_collection(request: ApiRequest) -> ApiResponse:
         all_or_none=request.query.get("allOrNone", "false").lower() == "true",
         row_fault=request.row_fault,
     )
+    request.note_written(rows)
     return ApiResponse(as_results(rows, upsert=False))
 
 

@@ -84,10 +84,12 @@ def run_composite(request: ApiRequest, *, routes: Routes) -> ApiResponse:
         raise ApiError("LIMIT_EXCEEDED", f"The maximum number of subrequests is {MAX_SUBREQUESTS}.")
     all_or_none = body.get("allOrNone") is True
     results: list[dict[str, Any]] = []
+    written_before = len(request.written)
     try:
         with request.organisation.database.transaction():
             run_in_order(request, subrequests, routes=routes, results=results, all_or_none=all_or_none)
     except RolledBackError:
+        del request.written[written_before:]
         for result in results:
             if result["httpStatusCode"] < FIRST_ERROR_STATUS:
                 result.update(body=HALTED.as_body(), httpHeaders={}, httpStatusCode=400)
@@ -174,10 +176,12 @@ def create_tree(request: ApiRequest, *, name: str) -> ApiResponse:
     if not isinstance(records, list) or not records:
         raise ApiError("JSON_PARSER_ERROR", "The property 'records' is missing from the request body.")
     results: list[dict[str, Any]] = []
+    written_before = len(request.written)
     try:
         with request.organisation.database.transaction():
             create_branch(request, sobject, records, parent=None, results=results)
     except RolledBackError:
+        del request.written[written_before:]
         return ApiResponse({"hasErrors": True, "results": [entry for entry in results if "errors" in entry]}, 400)
     return ApiResponse({"hasErrors": False, "results": results}, 201)
 
@@ -206,6 +210,7 @@ def create_branch(
         row: PlannedRow = read_record(sobject, {**own, **dict([parent] if parent else [])})
         row.created = True
         write_rows(request.organisation, [row], user_id=request.user_id)
+        request.note_written([row], sent=[own])
         if row.error is not None:
             results.append({"referenceId": reference, "errors": [row.error.as_row()]})
             raise RolledBackError

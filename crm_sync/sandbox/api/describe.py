@@ -10,6 +10,7 @@ SOAP_TYPES = {
     "boolean": "xsd:boolean",
     "date": "xsd:date",
     "datetime": "xsd:dateTime",
+    "double": "xsd:double",
 }
 
 
@@ -69,7 +70,7 @@ def describe_field(field: Field) -> dict[str, Any]:
             for value, label in field.picklist
         ],
         "polymorphicForeignKey": False,
-        "precision": 0,
+        "precision": 18 if field.type == "double" else 0,
         "queryByDistance": False,
         "referenceTargetField": None,
         "referenceTo": [field.reference_to] if field.reference_to else [],

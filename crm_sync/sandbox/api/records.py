@@ -3,6 +3,7 @@
 # ruff: noqa: S608  names in SQL come from the schema alone; every value is a parameter
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -88,14 +89,15 @@ def check_writable(sobject: SObject) -> None:
         )
 
 
-def write_one(request: ApiRequest, row: PlannedRow) -> None:
-    """Write a single row. Raises its error if it is refused."""
+def write_one(request: ApiRequest, row: PlannedRow, *, sent: Mapping[str, Any]) -> None:
+    """Write a single row, whose record was `sent` so. Raises its error if it is refused."""
     write_rows(
         request.organisation,
         [row],
         user_id=request.user_id,
         row_fault=request.row_fault,
     )
+    request.note_written([row], sent=[sent])
     if row.error is not None:
         if row.error.code == "INVALID_CROSS_REFERENCE_KEY" and row.id and not row.created and not row.values:
             raise not_found()
@@ -106,9 +108,10 @@ def create_record(request: ApiRequest, *, name: str) -> ApiResponse:
     """Answer POST /sobjects/X."""
     sobject = request.find_sobject(name)
     check_writable(sobject)
-    row = read_record(sobject, request.read_object_body())
+    body = request.read_object_body()
+    row = read_record(sobject, body)
     row.created = True
-    write_one(request, row)
+    write_one(request, row, sent=body)
     return answer_created(request, row)
 
 
@@ -135,7 +138,7 @@ def update_record(request: ApiRequest, *, name: str, record_id: str) -> ApiRespo
     row = read_record(sobject, body)
     row.id = identifier
     check_present(request, sobject, identifier=identifier)
-    write_one(request, row)
+    write_one(request, row, sent=body)
     return ApiResponse(status=204)
 
 
@@ -162,6 +165,7 @@ def delete_by_id(request: ApiRequest, sobject: SObject, *, identifier: str) -> A
         user_id=request.user_id,
         row_fault=request.row_fault,
     )
+    request.note_written([row])
     if row.error is not None:
         raise row.error
     return ApiResponse(status=204)
@@ -223,7 +227,7 @@ def upsert_by_key(request: ApiRequest, *, name: str, key: str, value: str) -> Ap
     row = read_record(sobject, body if identifiers else {**body, field.name: unquote(value)})
     row.id = identifiers[0] if identifiers else None
     row.created = not identifiers
-    write_one(request, row)
+    write_one(request, row, sent=body)
     answer: dict[str, Any] = {"id": row.id, "success": True, "errors": []}
     if request.version >= UPSERT_BODY_SINCE:
         return ApiResponse({**answer, "created": row.created}, 201 if row.created else 200)

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS sandbox_emptied_references (
 CREATE TABLE IF NOT EXISTS sandbox_usage (minute INTEGER PRIMARY KEY, calls INTEGER NOT NULL);
 """
 
-COLUMN_TYPES = {"boolean": "INTEGER"}
+COLUMN_TYPES = {"boolean": "INTEGER", "double": "REAL"}
 
 
 def casefold_text(value: str | float | bytes | None) -> str | float | bytes | None:

@@ -218,6 +218,7 @@ ACCOUNT = define_object(
             case_sensitive=True,
         ),
         Field("NPI_vod__c", "NPI", "string", 20, external_id=True),
+        Field("Customer_Number__c", "Customer Number", "double", external_id=True, unique=True),
         Field(
             "MasterRecordId",
             "Master Record ID",

@@ -7,6 +7,7 @@ that breaks a rule of its field refuses its row (RowRejectedError).
 import json
 import re
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 
 from crm_sync.sandbox.data.ids import normalise_id
 from crm_sync.sandbox.data.schema import OBJECTS, Field
@@ -18,6 +19,7 @@ Stored = str | int | float | None
 Coercer = Callable[[object], Stored]
 
 EMAIL = re.compile(r"[^@\s,;<>()\"]+@[^@\s,;<>()\"]+\.[^@\s,;<>().\"]+")
+NUMBER_LIMIT = 10**18
 CONTROL_CHARACTERS = dict.fromkeys((*range(9), 11, 12, *range(14, 32)))
 
 
@@ -131,6 +133,27 @@ def make_boolean_coercer(field: Field) -> Coercer:
     return coerce
 
 
+def make_number_coercer(field: Field) -> Coercer:
+    """Return a coercer for a number of up to 18 digits, also as text. Empty text becomes null."""
+
+    def coerce(value: object) -> Stored:
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool | list | dict):
+            raise refuse_json(expected="double", value=value)
+        try:
+            number = Decimal(str(value).strip())
+        except InvalidOperation:
+            raise refuse_json(expected="double", value=value) from None
+        if not number.is_finite() or abs(number) >= NUMBER_LIMIT:
+            raise RowRejectedError(
+                "NUMBER_OUTSIDE_VALID_RANGE", f"{field.label}: value outside of valid range on numeric field: {value}"
+            )
+        return float(number)
+
+    return coerce
+
+
 def make_date_coercer(_field: Field) -> Coercer:
     """Return a coercer for a date, `YYYY-MM-DD`. It cuts off the time of a datetime."""
 
@@ -191,6 +214,7 @@ MAKERS: dict[str, Callable[[Field], Coercer]] = {
     "email": make_email_coercer,
     "picklist": make_picklist_coercer,
     "boolean": make_boolean_coercer,
+    "double": make_number_coercer,
     "date": make_date_coercer,
     "datetime": make_datetime_coercer,
     "reference": make_reference_coercer,

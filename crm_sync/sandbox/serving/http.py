@@ -19,7 +19,7 @@ from crm_sync.sandbox.api import oauth
 from crm_sync.sandbox.api.routes import ROUTES
 from crm_sync.sandbox.errors import ApiError, limit_exceeded, not_found
 from crm_sync.sandbox.misbehaviour import NO_EFFECT, Effect
-from crm_sync.sandbox.request_log import LogEntry
+from crm_sync.sandbox.request_log import LogEntry, WrittenRecord
 from crm_sync.sandbox.service import NEWEST_VERSION, ApiRequest, ApiResponse, Service
 from crm_sync.sandbox.serving.protocol import drop_connection
 
@@ -48,6 +48,7 @@ class RawRequest:
     scheme: str
     body: bytes = b""
     query: dict[str, str] = field(default_factory=dict)
+    written: list[WrittenRecord] = field(default_factory=list)
 
     @property
     def base_url(self) -> str:
@@ -210,9 +211,10 @@ class Wire:
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else content})
 
     def log_request(self, request: RawRequest, *, status: int, started: float) -> None:
-        """Add the request to the log, without query string, headers and body."""
+        """Add the request to the log, without query string and headers, and of its body the records it wrote."""
         milliseconds = (time.perf_counter() - started) * 1000
-        self.service.log.add(LogEntry(datetime.now(UTC), request.method, request.path, status, milliseconds))
+        entry = LogEntry(datetime.now(UTC), request.method, request.path, status, milliseconds)
+        self.service.log.add(entry, written=request.written)
 
     def answer(self, request: RawRequest, effect: Effect) -> RawResponse:
         """Return the answer to a request. Raises ApiError when it is refused."""
@@ -289,6 +291,7 @@ class Wire:
             user_id=user_id,
             base_url=request.base_url,
             effect=effect,
+            written=request.written,
         )
         return make_response(ROUTES.dispatch(inner))
 

@@ -11,7 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from ctms.accounts.models import SecurityProfile
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.theme import action
-from ctms.configuration.forms import ApplicationSettingsForm, SecurityProfileForm, find_identifier_problem
+from ctms.configuration.forms import ApplicationSettingsForm, SecurityProfileForm
+from ctms.configuration.identifiers import find_identifier_problem
 from ctms.configuration.models import ApplicationSettings
 from ctms.configuration.selectors import get_application_settings
 

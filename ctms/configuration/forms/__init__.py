@@ -1,6 +1,6 @@
 """Forms of the configuration: `objects` (types, actions, custom fields), `layouts`, `settings`, and `identifiers`."""
 
-from ctms.configuration.forms.identifiers import PersonIdentifierForm, find_identifier_problem
+from ctms.configuration.forms.identifiers import PersonIdentifierForm
 from ctms.configuration.forms.layouts import LayoutForm, TypeLayoutForm
 from ctms.configuration.forms.objects import CustomFieldForm, ObjectTypeForm, TypeActionsForm
 from ctms.configuration.forms.settings import ApplicationSettingsForm, SecurityProfileForm
@@ -14,5 +14,4 @@ __all__ = [
     "SecurityProfileForm",
     "TypeActionsForm",
     "TypeLayoutForm",
-    "find_identifier_problem",
 ]

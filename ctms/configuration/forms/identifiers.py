@@ -9,38 +9,10 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from ctms.audit.forms import AuditedModelForm
-from ctms.configuration.choices import FieldKind
-from ctms.configuration.fields import CUSTOM_SUFFIX, ObjectField
-from ctms.configuration.registry import UnknownFieldError, UnknownObjectError, get_object
-from ctms.configuration.snapshot import load_configuration
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.identifiers import find_identifier_problem, list_identifying_fields
 
-PERSON = "person__sys"
 _NAME = "clinical_person_identifier"
-
-
-def list_identifying_fields() -> list[ObjectField]:
-    """Return the standard and active custom text fields of Person that the database can search."""
-    try:
-        fields = load_configuration().get(PERSON).fields.values()
-    except UnknownObjectError:
-        return []
-    return [field for field in fields if field.kind == FieldKind.TEXT and not field.is_computed]
-
-
-def find_identifier_problem(name: str) -> str:
-    """Return a sentence saying why a field cannot identify persons; empty if it can, or if `name` is empty."""
-    if not name or name in {field.api_name for field in list_identifying_fields()}:
-        return ""
-    try:
-        known = load_configuration().get(PERSON).fields.get(name)
-        if known is not None:
-            return f"{known.label} ({name}) is no text field of Person that can be searched. Choose another field."
-        if name.endswith(CUSTOM_SUFFIX):
-            return f"Person has no active custom field {name!r}. Add it under Configuration > Custom Fields."
-        get_object(PERSON).get_field(name)
-    except (UnknownFieldError, UnknownObjectError) as error:
-        return str(error)
-    return ""
 
 
 class PersonIdentifierForm(AuditedModelForm):

@@ -16,6 +16,7 @@ from django.utils import timezone
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.kept_lengths import KeptTextField
 from ctms.records.fields.limits import BEYOND, EARLIEST, LATEST, MOST_DIGITS
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.values import format_value, to_zone
@@ -54,7 +55,7 @@ class SegmentedInput(forms.RadioSelect):
         return option | {"icon": self.icons.get(str(option["value"]), "")}
 
 
-class TextField(forms.CharField):
+class TextField(KeptTextField):
     """Text with its line ends normalised to line feeds."""
 
     def to_python(self, value: Any) -> str:

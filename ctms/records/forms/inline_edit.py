@@ -15,6 +15,7 @@ from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
+from ctms.records.fields.kept_lengths import show_kept_lengths
 from ctms.records.fields.reference_field import ReferenceField, ReferenceInput
 from ctms.records.fields.references import get_reference_choices, list_scopes
 from ctms.records.fields.values import format_for, read_value
@@ -45,6 +46,7 @@ class FieldForm(forms.Form):
         if isinstance(made, ReferenceField):
             made.widget = _InlineReferenceInput(field=made, chosen=chosen)
         self.fields[field.api_name] = made
+        show_kept_lengths(fields=self.fields, access=access, object_type=getattr(record, "object_type", ""))
 
     @property
     def bound_field(self) -> forms.BoundField:

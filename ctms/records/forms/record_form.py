@@ -16,6 +16,7 @@ from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import PicklistField, SegmentedInput, build_form_field
+from ctms.records.fields.kept_lengths import show_kept_lengths
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.values import ShownValue, ValueReader, read_value
 from ctms.records.forms.child_records import ChildChange, create_with_children, save_with_children
@@ -77,6 +78,7 @@ class RecordForm(forms.Form):
             if isinstance(made, PicklistField) and made.required and self.initial.get(each.api_name):
                 made.choices = made.list_choices()  # without the empty choice
             self.fields[each.api_name] = made
+        show_kept_lengths(fields=self.fields, access=access, object_type=object_type)
         for picker in layout.child_pickers:
             parts = ChildRecordsField(
                 picker=picker,

@@ -14,7 +14,9 @@ from connections.choices import FieldRuleKind, IntegrationKind
 from connections.models import Connection, FieldRule
 from connections.services import set_password
 from crm_sync.diagnostics.connection_test import CheckState, CheckStep, check_connection
+from crm_sync.diagnostics.rule_checks import check_account_field
 from crm_sync.models import IntegrationRun, TransferLink
+from crm_sync.salesforce.describe import read_description
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import create_records, save_record
 from ctms.configuration.services import set_application_settings
@@ -340,6 +342,50 @@ def test_an_account_identifier_that_is_not_unique_fails(world: World) -> None:
     assert (step.state, step.message) == (FAILED, "A person's NPI is compared with NPI_vod__c of the account.")
     assert [finding.message for finding in step.findings] == [NOT_UNIQUE.format("NPI_vod__c of Account")]
     assert list_states(steps)[INTEGRATIONS[3]] == PASSED
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"), [("IsPersonAccount", "boolean"), ("CreatedDate", "datetime"), ("MasterRecordId", "reference")]
+)
+def test_an_account_identifier_of_a_type_that_cannot_be_one_fails(world: World, field: str, kind: str) -> None:
+    map_identifiers(account_field=field)
+    step = find_step(check(world.connection), PERSONS)
+    assert step.state == FAILED
+    assert [(finding.message, finding.remedy) for finding in step.findings] == [
+        (
+            f"{field} of Account is of the type {kind}, which cannot identify an account.",
+            "Choose a unique text field, or a number, as CRM Account Identifier.",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind", ["date", "textarea", "multipicklist", "picklist", "encryptedstring", "address", "location"]
+)
+def test_no_type_but_one_text_or_a_number_identifies_an_account(kind: str) -> None:
+    field = {"name": "Odd__c", "type": kind, "unique": True, "caseSensitive": True, "filterable": True}
+    described = read_description({"name": "Account", "fields": [field]})
+    (finding,) = check_account_field(account_object="Account", field_name="Odd__c", describe=lambda _name: described)
+    assert finding.message == f"Odd__c of Account is of the type {kind}, which cannot identify an account."
+
+
+def test_a_number_identifies_accounts_with_a_warning(world: World) -> None:
+    map_identifiers(account_field="Customer_Number__c")
+    step = find_step(check(world.connection), PERSONS)
+    assert (step.state, [finding.message for finding in step.findings]) == (
+        WARNING,
+        ["Customer_Number__c of Account is a number, so it has no leading zeros and no other characters than digits."],
+    )
+
+
+def test_a_stored_person_identifier_that_cannot_be_one_fails_before_anything_is_sent(world: World) -> None:
+    map_identifiers(person_field="status__v")
+    step = find_step(check(world.connection), INTEGRATIONS[2])
+    assert step.state == FAILED
+    assert step.message == (
+        "The Clinical Person Identifier cannot identify persons: Status (status__v) is no text field of Person that "
+        "can be searched. Choose another field."
+    )
 
 
 def test_without_an_identifier_mapping_the_last_step_says_what_to_enter(world: World) -> None:

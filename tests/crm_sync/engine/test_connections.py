@@ -221,11 +221,13 @@ def test_what_arrived_without_an_answer_and_was_deleted_over_there_is_not_brough
     world.crm.misbehaviour.clear()
     (interaction,) = world.list_interactions()
     world.delete_in_crm("Vault_Clinical_Interaction_vod__c", interaction["Id"])
+    world.crm.request_log.clear()
 
     run = world.transfer()
 
     assert run.state == RunState.SUCCEEDED
     assert world.list_interactions() == []
+    assert world.crm.request_log.count(method="PATCH") == 0
 
 
 def test_what_arrived_without_an_answer_and_was_deleted_here_is_shown_as_deleted(world: World) -> None:

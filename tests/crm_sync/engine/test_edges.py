@@ -12,6 +12,7 @@ from connections.models import FieldRule
 from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
 from crm_sync.sandbox.serving.running import RunningSandbox
 from ctms.audit.services import create_records, save_record
+from ctms.configuration.models import CustomField
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.models import JobDefinition, JobRun
@@ -104,6 +105,7 @@ def test_a_failed_call_that_was_unmarked_is_not_received_later(world: World) -> 
 
 @pytest.mark.parametrize("value", ["HCP-1", "1234567890"])
 def test_a_custom_field_identifies_persons_both_ways(world: World, value: str) -> None:
+    save(CustomField(of_object="person__sys", api_name="register_number__c", label="Register number"))
     map_identifiers(person_field="register_number__c", account_field="NPI_vod__c")
     person = PersonFactory.create(custom_fields={"register_number__c": value})
     PersonFactory.create(custom_fields={"register_number__c": None})

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
 from connections.choices import IntegrationKind
+from connections.models import IntegrationProgress
 from crm_sync.models import IntegrationRun
 from ctms.audit.services import save_record, update_records
 from ctms.core.choices import RecordStatus
@@ -83,6 +84,24 @@ def test_a_run_without_changes_takes_as_many_statements_for_2000_records_as_for_
         assert world.crm.request_log.count(method="PATCH") == 0
         # The one call asks for accounts that changed.
         assert IntegrationRun.objects.get(run=run, integration__kind=OUT).api_calls == 1
+
+    assert measured[0] == measured[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_every_record_is_looked_at_none_is_read_that_the_crm_has_as_it_is(only_activities: World) -> None:
+    world = only_activities
+    people = create_people(20)
+    world.add_accounts(people)
+    measured = []
+    for count in (200, 1800):
+        create_activities(count, people=people)
+        world.transfer()
+        IntegrationProgress.objects.update(bookmark="")  # as after a restore of the database
+        run, statements = transfer_counted(world)
+        measured.append(statements)
+        present = Activity.objects.count()
+        assert world.count(run, OUT) == {"selected": present, "unchanged": present}
 
     assert measured[0] == measured[1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from crm_sync.engine.run_session import RunSession
+from crm_sync.reconciliation.unmatched import UnmatchedPersons
 from ctms.audit.services import delete_record, save_record
 from tests.crm_sync.reconciliation.conftest import Reconcile
 from tests.crm_sync.world import World
@@ -65,6 +66,27 @@ def test_edits_of_both_sides_during_a_reconciliation_are_pending_or_looked_at_on
     assert found.counts[IntegrationKind.CALL_OUTBOUND] == {"equal": 2, "pending": 2}
     world.transfer()
     assert reconcile(world).counts[IntegrationKind.CALL_OUTBOUND] == {"equal": 5}
+
+
+def test_a_second_account_that_is_gone_again_during_a_reconciliation_is_no_difference(
+    world: World, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = create_people(1)
+    world.add_accounts(people)
+    create_activities(1, people=people)
+    world.transfer()
+    (second,) = world.add_accounts(people)
+    find = UnmatchedPersons.look_up
+
+    def look_up_and_delete(persons: UnmatchedPersons, records: Iterable[Activity]) -> None:
+        read = list(records)
+        find(persons, read)
+        if read and second in {row["Id"] for row in world.crm.organisation.list_records(object_name="Account")}:
+            world.delete_in_crm("Account", second)
+
+    monkeypatch.setattr(UnmatchedPersons, "look_up", look_up_and_delete)
+
+    assert reconcile(world).counts[IntegrationKind.CALL_OUTBOUND] == {"equal": 1}
 
 
 def test_calls_that_change_during_a_reconciliation_are_no_difference(

@@ -14,7 +14,8 @@ from tests.crm_sync.reconciliation.conftest import Reconcile, list_words, repair
 from tests.crm_sync.world import World
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
-from tests.factories.clinical import StudyCountryFactory, StudyFactory, StudySiteFactory
+from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
+from tests.factories.configuration import map_identifiers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 OUT = IntegrationKind.CALL_OUTBOUND
@@ -145,6 +146,58 @@ def test_a_row_on_another_account_differs_although_link_and_match_agree_with_it(
     assert get_row(world, sent[0])["Account_vod__c"] == accounts[sent[0].person.external_id]
 
 
+@pytest.mark.every_dialect
+@pytest.mark.parametrize("is_on_the_second", [False, True])
+def test_a_person_with_two_accounts_is_unmatched_on_either_until_the_crm_is_put_right(
+    world: World, sent: list[Activity], reconcile: Reconcile, is_on_the_second: bool
+) -> None:
+    person, row = sent[0].person, get_row(world, sent[0])
+    (second,) = world.add_accounts([person])
+    ids = sorted([str(row["Account_vod__c"]), second])
+    if is_on_the_second:
+        world.change_in_crm(OBJECT, str(row["Id"]), Account_vod__c=second)
+        row = get_row(world, sent[0])
+
+    found = reconcile(world)
+
+    difference = found.differences.get()
+    assert (difference.record_uid, difference.word) == (sent[0].uid, "unmatched")
+    explained = (
+        f"2 accounts in NA have the External_ID_vod__c {person.external_id!r} of {person} ({', '.join(ids)}). "
+        "Correct all but one in the CRM."
+    )
+    assert difference.fields["Account_vod__c"] == [person.external_id, explained]
+    # A repair lets the transfer say so: it sends nothing, and its item explains the word from then on.
+    repair_all(world, found)
+    assert [item.error_message for item in world.list_exceptions()] == [explained]
+    assert get_row(world, sent[0]) == row
+    again = reconcile(world)
+    assert (again.counts[OUT], again.is_proof) == ({"equal": 4, "unmatched": 1}, True)
+
+    world.change_in_crm("Account", second, External_ID_vod__c="of somebody else")
+    world.transfer()
+
+    assert reconcile(world).counts[OUT] == {"equal": 5}
+    assert sorted([str(get_row(world, sent[0])["Account_vod__c"]), second]) == ids
+
+
+@pytest.mark.every_dialect
+def test_two_persons_with_one_identifier_are_unmatched_although_their_rows_are_on_its_account(
+    world: World, reconcile: Reconcile
+) -> None:
+    map_identifiers(person_field="npi__v")
+    person = PersonFactory.create(external_id="4711", npi="4711")
+    world.add_accounts([person])
+    (activity,) = create_activities(1, people=[person])
+    world.transfer()
+    PersonFactory.create(npi="4711")
+
+    found = reconcile(world)
+
+    assert list_words(found) == {str(activity.uid): "unmatched"}
+    assert "2 persons in the Vault have the " in found.differences.get().fields["Account_vod__c"][1]
+
+
 @pytest.mark.parametrize("is_far_away", [False, True])
 def test_a_second_row_of_a_record_is_orphaned_and_is_shown_as_deleted(
     world: World, sent: list[Activity], reconcile: Reconcile, is_far_away: bool
@@ -271,7 +324,7 @@ def test_links_that_were_exchanged_are_put_right_both_or_one_at_a_time(
     assert TransferLink.objects.get(pk=other.pk).crm_id == other.crm_id
 
 
-def test_it_reads_a_page_for_every_2000_rows_and_writes_nothing_there(
+def test_it_reads_a_page_for_every_2000_rows_and_200_persons_and_writes_nothing_there(
     world: World, sent: list[Activity], reconcile: Reconcile
 ) -> None:
     begun = len(world.crm.request_log)
@@ -279,4 +332,4 @@ def test_it_reads_a_page_for_every_2000_rows_and_writes_nothing_there(
     reconcile(world)
 
     calls = [(entry.method, entry.path.rpartition("/")[2]) for entry in list(world.crm.request_log)[begun:]]
-    assert calls == [("POST", "token"), *[("GET", "queryAll")] * 4]
+    assert calls == [("POST", "token"), *[("GET", "queryAll")] * 5]

@@ -143,6 +143,12 @@ def test_an_empty_list_of_values_is_refused() -> None:
         soql.is_in("Id", [])
 
 
+def test_numbers_stand_without_quotes_and_nothing_else_does() -> None:
+    assert soql.is_in("Number__c", ["7", "12.5"], are_numbers=True) == "Number__c IN (7, 12.5)"
+    with pytest.raises(ValueError, match="is no number of SOQL"):
+        soql.is_in("Number__c", ["7) OR (Id != null"], are_numbers=True)
+
+
 def test_short_values_come_two_hundred_at_a_time() -> None:
     values = [f"P-{number}" for number in range(450)]
     chunks = list(soql.chunk_values_by_url(values))

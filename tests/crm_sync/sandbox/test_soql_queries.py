@@ -204,7 +204,7 @@ def test_all_fields_at_once(api: Api, people: dict[str, str]) -> None:
     described = api.get("/sobjects/Account/describe").json()["fields"]
     assert set(record) - {"attributes"} == {field["name"] for field in described}
     [custom] = api.query("SELECT FIELDS(CUSTOM) FROM Account LIMIT 1")["records"]
-    assert set(custom) == {"attributes", "External_ID_vod__c", "NPI_vod__c"}
+    assert set(custom) == {"attributes", "Customer_Number__c", "External_ID_vod__c", "NPI_vod__c"}
 
 
 @pytest.mark.parametrize(

@@ -699,7 +699,7 @@ def test_forms_take_a_bounded_number_of_statements(
     activity = ActivityFactory.create(site=event.site, monitoring_event=event)
     client.get(CREATE)
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get(CREATE)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client.get(address(activity, "edit/"))

@@ -199,7 +199,6 @@ def test_a_connection_without_records_may_turn_to_another_organisation(world: Wo
         refuse_other_organisation(connection=connection, organisation_id="00D000000000003")
 
 
-@pytest.mark.every_dialect
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_two_connections_that_claim_an_organisation_at_once_one_succeeds(world: World) -> None:

@@ -65,6 +65,7 @@ def change_row(crm_id: str, **values: Any) -> Callable[[Answer], None]:
         ({"Call_Date_vod__c": "2026-02-30"}, "value '2026-02-30' in Call_Date_vod__c does not fit date"),
         ({"Account_vod__r": ["a list"]}, "The CRM does not show the account"),
         ({"Account_vod__r": None}, "it was deleted, or the CRM user may not see it"),
+        ({"Account_vod__r": {"External_ID_vod__c": "9" * 256}}, "a value of 256 characters in External_ID_vod__c"),
         ({"CreatedBy": {"FirstName": "x" * 500}}, "in CreatedBy does not fit from"),
     ],
 )

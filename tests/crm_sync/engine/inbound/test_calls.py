@@ -6,10 +6,13 @@ import datetime as dt
 
 import pytest
 from django.conf import settings
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
 from activities.choices import ActivityType, Channel
 from activities.models import Activity
 from connections.choices import IntegrationKind
+from crm_sync.models import TransferLink
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import delete_record, save_record
 from ctms.configuration.services import set_object_type_status
@@ -76,15 +79,19 @@ def test_a_changed_call_changes_its_medical_activity_and_leaves_a_trail(world: W
 
 
 @pytest.mark.every_dialect
+@pytest.mark.django_db(transaction=True)
 def test_a_run_without_changes_receives_nothing_and_writes_nothing(world: World) -> None:
     world.add_calls(world.add_accounts(create_people(3)))
     world.transfer()
     entries = AuditEntry.objects.count()
 
-    run = world.transfer()
+    with CaptureQueriesContext(database) as captured:
+        run = world.transfer()
 
     assert world.count(run, IN) == {"selected": 3, "unchanged": 3}
     assert AuditEntry.objects.count() == entries
+    writes = [each["sql"] for each in captured if each["sql"].startswith(("INSERT", "UPDATE"))]
+    assert [sql for sql in writes if TransferLink._meta.db_table in sql] == []
 
 
 def test_a_call_that_was_committed_late_is_received_although_its_stamp_is_before_the_watermark(world: World) -> None:

@@ -24,6 +24,7 @@ from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import InvestigatorFactory, PersonFactory, StudySiteFactory
 from tests.factories.configuration import map_identifiers
+from tests.factories.connections import IdentifierMappingFactory
 from tests.jobs.handlers import let_leases_run_out
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -236,3 +237,18 @@ def test_any_text_identifies_a_person_both_ways_and_no_other_does(world: World, 
     assert run.state == RunState.SUCCEEDED, (run.log, [item.error_message for item in world.list_exceptions()])
     assert [row["Account_vod__c"] for row in world.list_interactions()] == [account]
     assert Activity.objects.exclude(pk=activity.pk).get().person == person
+
+
+def test_an_account_whose_identifier_differs_in_case_is_not_the_persons(world: World) -> None:
+    IdentifierMappingFactory.create(connection=world.connection, crm_account_identifier="NPI_vod__c")
+    person = PersonFactory.create(external_id="AB-1")
+    # The CRM ignores the case of this field, so it answers with this account when it is asked for the person's.
+    account = {"LastName": "Other", "NPI_vod__c": "Ab-1"}
+    world.crm.organisation.insert_records(object_name="Account", records=[account])
+    ActivityFactory.create(person=person)
+
+    world.transfer()
+
+    assert world.list_interactions() == []
+    (item,) = world.list_exceptions()
+    assert "There is one with 'Ab-1', which differs in case." in item.error_message
