@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +132,13 @@ def django_db_modify_db_settings(
 def django_db_keepdb() -> bool:
     """True: pytest-django uses the copy, in which it finds nothing to migrate, and delivers what is delivered then."""
     return True
+
+
+@pytest.fixture
+def migrated_database_url(request: pytest.FixtureRequest, django_db_setup: None, tmp_path: Path) -> Iterator[str]:
+    """URL of a migrated database for processes that the test starts, of the kind that this run is about."""
+    with databases.copy_for_processes(request.config.stash[ORIGINAL], directory=tmp_path) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
