@@ -19,9 +19,11 @@ import time_machine
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from pytest_django.live_server_helper import LiveServer
+from pytest_django.plugin import DjangoDbBlocker
 
 from ctms.core import clock
 from tests import databases, servers
+from tests.rows import keep_rows
 
 # A slow machine is no failure: examples have no deadline, and a run is repeatable from what it prints.
 hypothesis_settings.register_profile("vault", deadline=None, print_blob=True)
@@ -132,6 +134,16 @@ def django_db_modify_db_settings(
 def django_db_keepdb() -> bool:
     """True: pytest-django uses the copy, in which it finds nothing to migrate, and delivers what is delivered then."""
     return True
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """After a test whose commits are real, put back what was delivered, instead of truncating and delivering."""
+    with django_db_blocker.unblock():
+        put_back = keep_rows()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: put_back())
+        yield
 
 
 @pytest.fixture
