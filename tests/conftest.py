@@ -7,6 +7,7 @@ what reaches SQL, constraints, locks and transactions. docs/development/testing.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -35,6 +36,19 @@ DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # Fixtures that serve something over a socket; tests that start processes without one are marked `integration`.
 SERVER_FIXTURES = {"crm", "postgresql_server", "redis_server", "sandbox", "scripted", "server", "tls_sandbox"}
 LAYERS_OF_FOLDERS = {"tests/browser/": "browser", "tests/reliability/": "reliability"}
+
+
+# -- Memory ---------------------------------------------------------------------------------------
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    gc.disable()  # what is imported stays
+
+
+def pytest_collection_finish() -> None:
+    """Let Python look for garbage among what the tests make, and seldom: hardly any of it lies in circles."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    gc.enable()
 
 
 # -- Time -----------------------------------------------------------------------------------------
