@@ -14,7 +14,7 @@ from connections.models import IntegrationProgress
 from crm_sync.choices import HealthState, IntegrationRunState
 from crm_sync.diagnostics.health import list_connection_health
 from crm_sync.engine import mapping
-from crm_sync.engine.outbound import batches
+from crm_sync.engine.outbound import batches, foresight
 from crm_sync.engine.outbound import run as outbound_run
 from crm_sync.engine.run_session import Counts
 from crm_sync.models import IntegrationRun, TransferLink
@@ -83,11 +83,12 @@ def test_an_id_that_no_crm_gives_costs_its_record_alone(world: World, monkeypatc
     original = batches.call_crm
 
     def lengthen_one(session: Any, batch: Any) -> Any:
-        results = original(session, batch)
-        return [replace(result, crm_id=result.crm_id * (1 + (at == 2))) for at, result in enumerate(results or [])]
+        results: Any = original(session, batch)
+        results[2] = replace(results[2], crm_id=results[2].crm_id.ljust(36, "0"))
+        return results
 
     with monkeypatch.context() as patched:
-        patched.setattr(outbound_run, "call_crm", lengthen_one)
+        patched.setattr(foresight, "call_crm", lengthen_one)
         run = world.transfer()
     assert world.count(run, OUT) == {"selected": 5, "sent": 4, "created": 4, "failed": 1}
     (item,) = world.list_exceptions()
