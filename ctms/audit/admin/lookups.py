@@ -61,4 +61,4 @@ def _name_filter(each: Any) -> str:
     """Return the field of a filter; of a filter of its own kind the parameter, which may be the name of a field."""
     if isinstance(each, str):
         return each
-    return str(each.parameter_name) if isinstance(each, type) else str(each[0])
+    return str(each[0] if isinstance(each, list | tuple) else each.parameter_name)
