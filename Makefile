@@ -7,6 +7,9 @@
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 RUN := .venv/bin/python
+# Images of containers often forbid Python to keep what it compiled. Every process of the tests would compile every module,
+# and pytest rewrite the assertions of every test.
+export PYTHONDONTWRITEBYTECODE :=
 # Without dependencies: the lock file names them all, and pip, asked for `coverage[toml]`, would take a newer one that it
 # has no hash of. Twice quiet: what is wrong with a package is said, what may be odd about pip's configuration is not.
 INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps

@@ -121,8 +121,9 @@ def enter_connected_app_details(
 
 
 def _deliver_integration(*, connection: Connection, default: IntegrationDefault, actor: Actor) -> None:
+    # What is delivered is not validated for each connection: a test does that.
     integration = Integration(connection=connection, kind=default.kind, name=default.kind.label)
-    save_record(record=integration, actor=actor)
+    save_record(record=integration, actor=actor, validate=False)
     IntegrationProgress.objects.create(integration=integration)
     rule = IntegrationRule(
         integration=integration,
@@ -137,7 +138,7 @@ def _deliver_integration(*, connection: Connection, default: IntegrationDefault,
         deletion_field=default.deletion_field,
         deletion_value=default.deletion_value,
     )
-    save_record(record=rule, actor=actor)
+    save_record(record=rule, actor=actor, validate=False)
     field_rules = [
         FieldRule(
             rule=rule,
@@ -152,7 +153,6 @@ def _deliver_integration(*, connection: Connection, default: IntegrationDefault,
         )
         for position, field_rule in enumerate(default.field_rules, start=1)
     ]
-    # Not validated one by one: a test does that with what is delivered.
     create_records(records=field_rules, actor=actor)
 
 

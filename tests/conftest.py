@@ -7,10 +7,12 @@ what reaches SQL, constraints, locks and transactions. docs/development/testing.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +20,11 @@ import time_machine
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from pytest_django.live_server_helper import LiveServer
+from pytest_django.plugin import DjangoDbBlocker
 
 from ctms.core import clock
 from tests import databases, servers
+from tests.rows import keep_rows
 
 # A slow machine is no failure: examples have no deadline, and a run is repeatable from what it prints.
 hypothesis_settings.register_profile("vault", deadline=None, print_blob=True)
@@ -32,6 +36,19 @@ DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # Fixtures that serve something over a socket; tests that start processes without one are marked `integration`.
 SERVER_FIXTURES = {"crm", "postgresql_server", "redis_server", "sandbox", "scripted", "server", "tls_sandbox"}
 LAYERS_OF_FOLDERS = {"tests/browser/": "browser", "tests/reliability/": "reliability"}
+
+
+# -- Memory ---------------------------------------------------------------------------------------
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    gc.disable()  # what is imported stays
+
+
+def pytest_collection_finish() -> None:
+    """Let Python look for garbage among what the tests make, and seldom: hardly any of it lies in circles."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    gc.enable()
 
 
 # -- Time -----------------------------------------------------------------------------------------
@@ -131,6 +148,23 @@ def django_db_modify_db_settings(
 def django_db_keepdb() -> bool:
     """True: pytest-django uses the copy, in which it finds nothing to migrate, and delivers what is delivered then."""
     return True
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """After a test whose commits are real, put back what was delivered, instead of truncating and delivering."""
+    with django_db_blocker.unblock():
+        put_back = keep_rows()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: put_back())
+        yield
+
+
+@pytest.fixture
+def migrated_database_url(request: pytest.FixtureRequest, django_db_setup: None, tmp_path: Path) -> Iterator[str]:
+    """URL of a migrated database for processes that the test starts, of the kind that this run is about."""
+    with databases.copy_for_processes(request.config.stash[ORIGINAL], directory=tmp_path) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -39,5 +39,5 @@ def test_permissions_that_are_no_list_of_names_are_refused_by_field(permissions:
 def test_two_profiles_of_one_name_are_refused_by_field(field: str) -> None:
     taken = SecurityProfileFactory.create()
     with pytest.raises(ValidationError) as raised:
-        SecurityProfileFactory.create(**{field: getattr(taken, field)})
+        SecurityProfileFactory.create(**{field: getattr(taken, field)}, validate=True)
     assert list(raised.value.message_dict) == [field]

@@ -36,7 +36,11 @@ def test_no_field_of_any_list_can_be_guessed_at(model: type[models.Model], page:
 
 @pytest.mark.parametrize(("model", "page"), LISTS, ids=lambda each: getattr(each, "__name__", ""))
 def test_only_the_filters_of_a_list_take_a_value(model: type[models.Model], page: Any) -> None:
-    filtered = {each if isinstance(each, str) else each[0] for each in page.list_filter if not isinstance(each, type)}
+    filters: list[Any] = page.list_filter
+    filtered = {
+        each if isinstance(each, str) else each[0] if isinstance(each, tuple) else each.parameter_name
+        for each in filters
+    }
     linked = {each.removesuffix("__exact") for each in page.linked_lookups}
     allowed = {name for name in list_local_fields(model) if is_allowed(page, f"{name}__exact")}
     assert allowed == (filtered | linked) & set(list_local_fields(model))

@@ -28,7 +28,7 @@ SHOTS = os.environ.get("SHOTS", "")
 
 @pytest.fixture
 def activity(page: Page) -> Activity:
-    """An activity, and an organisation that keeps 255 characters of its subject."""
+    """An activity, and an organisation that takes 255 characters of its subject."""
     UserFactory.create(username="carla", is_superuser=True)
     connection = ConnectionFactory.create(name="EMEA", url="https://emea.my.salesforce.com")
     rule = FieldRule.objects.get(
@@ -58,16 +58,16 @@ def test_what_is_left_is_told_in_utf_16_units_and_what_is_too_long_is_saved(page
     page.goto(f"/records/crm_activity__v/{activity.uid}/edit/")
     subject = page.get_by_label("Subject", exact=True)
     note = page.locator(".kept-lengths")
-    expect(note).to_have_text("EMEA keeps 255 characters; 248 left.")
-    expect(subject).to_have_accessible_description("EMEA keeps 255 characters.")
+    expect(note).to_have_text("EMEA takes 255 characters; 248 left.")
+    expect(subject).to_have_accessible_description("EMEA takes 255 characters.")
     after = page.locator(".field:has(.kept-lengths) + .field")
     place = after.bounding_box()
 
     subject.fill("🙂" * 120)
-    expect(note).to_have_text("EMEA keeps 255 characters; 15 left.")
-    expect(page.locator(".kept-lengths + [aria-live=polite]")).to_have_text("EMEA keeps 255 characters; 15 left.")
+    expect(note).to_have_text("EMEA takes 255 characters; 15 left.")
+    expect(page.locator(".kept-lengths + [aria-live=polite]")).to_have_text("EMEA takes 255 characters; 15 left.")
     subject.fill("🙂" * 128)
-    expect(note).to_have_text("EMEA keeps 255 characters; 1 too many.")
+    expect(note).to_have_text("EMEA takes 255 characters; 1 too many.")
     assert after.bounding_box() == place
     assert find_violations(page) == []
     shoot(page, "form-over")
@@ -83,11 +83,11 @@ def test_the_quick_log_and_the_edit_in_place_tell_it_too(page: Page, activity: A
     page.keyboard.press("l")
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Subject", exact=True).fill("x" * 250)
-    expect(dialog.locator(".kept-lengths")).to_have_text("EMEA keeps 255 characters; 5 left.")
+    expect(dialog.locator(".kept-lengths")).to_have_text("EMEA takes 255 characters; 5 left.")
     shoot(page, "quick")
     page.goto(f"/records/crm_activity__v/{activity.uid}/")
     page.get_by_role("button", name="Edit Subject").or_(page.get_by_role("link", name="Edit Subject")).first.click()
     entry = page.locator(".inline-edit input[name=subject__v]")
     entry.fill("x" * 260)
-    expect(page.locator(".inline-edit .kept-lengths")).to_have_text("EMEA keeps 255 characters; 5 too many.")
+    expect(page.locator(".inline-edit .kept-lengths")).to_have_text("EMEA takes 255 characters; 5 too many.")
     shoot(page, "in-place-over")

@@ -294,4 +294,4 @@ def test_identifiers_that_differ_only_in_case_are_two() -> None:
 def test_the_same_two_are_joined_once(factory: Any, values: tuple[str, str]) -> None:
     first = factory.create()
     with pytest.raises(ValidationError):
-        factory.create(**{name: getattr(first, name) for name in values})
+        factory.create(**{name: getattr(first, name) for name in values}, validate=True)

@@ -63,8 +63,8 @@ def test_a_new_connection_is_active_and_has_every_integration_with_its_rules() -
         assert [(r.kind, r.source, r.target, r.is_required, r.picklist_map) for r in rule.field_rules.all()] == [
             (d.kind, d.source, d.target, d.is_required, d.picklist_map) for d in default.field_rules
         ]
-        for field_rule in rule.field_rules.all():
-            field_rule.full_clean()
+        for record in (rule.integration, rule, *rule.field_rules.all()):
+            record.full_clean()
 
 
 @pytest.mark.parametrize("default", INTEGRATION_DEFAULTS, ids=lambda default: default.kind)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,15 +51,8 @@ def run_commands(*steps: list[str], database_url: str) -> list[list[int | None]]
     return results
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'vault.sqlite3'}"
-    else:
-        yield request.getfixturevalue("postgresql_url")
-
-
-def test_migrations_go_back_to_nothing_and_forwards_again_and_deliver_the_same(database_url: str) -> None:
+@pytest.mark.both_databases
+def test_migrations_go_back_to_nothing_and_forwards_again_and_deliver_the_same(migrated_database_url: str) -> None:
     first, again, half, back, forwards, flushed = run_commands(
         ["migrate"],
         ["migrate"],
@@ -68,7 +60,7 @@ def test_migrations_go_back_to_nothing_and_forwards_again_and_deliver_the_same(d
         ["migrate", "accounts", "zero"],
         ["migrate"],
         ["flush"],
-        database_url=database_url,
+        database_url=migrated_database_url,
     )
     object_types, definitions, _ = first
     assert object_types

@@ -129,7 +129,7 @@ def test_forms_tell_the_length_describe_the_input_by_it_and_save_what_is_longer(
     check_connection(connection=world.connection)
     for url in (CREATE, QUICK):
         page = client.get(url).content.decode()
-        assert "NA keeps 255 characters" in page
+        assert "NA takes 255 characters" in page
         assert re.search(r'<input[^>]* aria-describedby="([^"]+subject__v_kept)"', page), url
     activity = ActivityFactory.create(subject="🙂" * 127)
     edit = f"/records/crm_activity__v/{activity.uid}/edit/"
@@ -145,7 +145,7 @@ def test_two_organisations_of_one_length_are_one_note(world: World, second_world
     log_in_admin(client)
     for each in (world, second_world):
         check_connection(connection=each.connection)
-    assert "EMEA and NA keep 255 characters" in client.get(CREATE).content.decode()
+    assert "EMEA and NA take 255 characters" in client.get(CREATE).content.decode()
 
 
 def test_a_length_that_the_vault_keeps_too_is_not_told(world: World, client: Client) -> None:

@@ -175,8 +175,12 @@ def build_world(*, crm: RunningOrganisation, name: str = "NA") -> World:
     activate_medical_activities()
     host = f"{name.lower()}.crm.test"
     settings.CRM_SANDBOX_ORIGINS = {**settings.CRM_SANDBOX_ORIGINS, host: crm.base_url}
-    authorization = AuthorizationFactory.create(username=crm.user.username)
-    enter_credentials(authorization=authorization, crm=crm)
+    authorization = AuthorizationFactory.create(
+        username=crm.user.username,
+        password=crm.user.password,
+        consumer_key=crm.connected_app.client_id,
+        consumer_secret=crm.connected_app.client_secret,
+    )
     connection = ConnectionFactory.create(name=name, url=f"https://{host}", authorization=authorization)
     return World(connection=connection, crm=crm)
 

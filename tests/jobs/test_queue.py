@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Celery:
     """The Celery application as production configures it, which `send_message` uses."""
-    made = Celery("production")
+    made = Celery("production", set_as_current=False)
     made.config_from_object(base, namespace="CELERY")
     monkeypatch.setattr(queue, "current_app", made)
     return made

@@ -40,7 +40,7 @@ def broker_url(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def send_through(url: str, *, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process send its messages to the broker of this URL."""
-    app = Celery("production")
+    app = Celery("production", set_as_current=False)
     app.config_from_object(base, namespace="CELERY")
     app.conf.update(broker_url=url)
     monkeypatch.setattr(queue, "current_app", app)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from typing import Any
+from contextlib import closing, contextmanager
 
-import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
-from psycopg import sql
+from django.db import connection as database
 
 from tests.crm_sync.world import World
+from tests.rows import keep_rows
 
 Restore = Callable[[], None]
 
@@ -22,9 +20,8 @@ def take_snapshot(world: World) -> Iterator[Restore]:
 
     Only for tests in which nothing else is connected to the Vault's database (`transactional_db`).
     """
-    with ExitStack() as stack:
-        restore_vault = stack.enter_context(take_vault_snapshot())
-        restore_crm = stack.enter_context(_copy_organisation(world))
+    restore_vault = take_vault_snapshot()
+    with _copy_organisation(world) as restore_crm:
 
         def restore() -> None:
             restore_vault()
@@ -33,44 +30,15 @@ def take_snapshot(world: World) -> Iterator[Restore]:
         yield restore
 
 
-@contextmanager
-def take_vault_snapshot() -> Iterator[Restore]:
+def take_vault_snapshot() -> Restore:
     """Save the state of the Vault's database alone, like `take_snapshot` and under the same condition."""
-    database = connections[DEFAULT_DB_ALIAS]
-    copy = _copy_postgresql if database.vendor == "postgresql" else _copy_sqlite
-    with copy(database) as restore:
-        yield restore
+    put_back = keep_rows()
 
+    def restore() -> None:
+        database.close()  # as a dead process leaves it
+        put_back()
 
-@contextmanager
-def _copy_sqlite(database: Any) -> Iterator[Restore]:
-    database.ensure_connection()
-    with closing(sqlite3.connect(":memory:")) as copy:
-        database.connection.backup(copy)
-        yield lambda: copy.backup(database.connection)
-
-
-@contextmanager
-def _copy_postgresql(database: Any) -> Iterator[Restore]:
-    parameters = {**database.get_connection_params(), "dbname": "postgres", "autocommit": True}
-    for option in ("context", "cursor_factory", "prepare_threshold", "server_side_binding"):
-        parameters.pop(option, None)
-    original = str(database.settings_dict["NAME"])
-    copy = f"{original}_snapshot"
-
-    def clone(*, source: str, target: str) -> None:
-        database.close()
-        names = {"source": sql.Identifier(source), "target": sql.Identifier(target)}
-        with psycopg.connect(**parameters) as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {target} WITH (FORCE)").format(**names))
-            server.execute(sql.SQL("CREATE DATABASE {target} TEMPLATE {source}").format(**names))
-
-    clone(source=original, target=copy)
-    try:
-        yield lambda: clone(source=copy, target=original)
-    finally:
-        with psycopg.connect(**parameters) as server:
-            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(copy)))
+    return restore
 
 
 @contextmanager

@@ -29,8 +29,8 @@ from tests.reliability.snapshots import take_snapshot
 pytestmark = pytest.mark.both_databases
 
 FEWEST_STEPS = 60
-# Every step on SQLite. On PostgreSQL, where a restore takes a second, every eleventh: an odd number, so that steps
-# before and steps after something take turns.
+# Every step on SQLite. On PostgreSQL, where the same is proved once more, every eleventh: an odd number, so that
+# steps before and steps after something take turns.
 STRIDES = {"sqlite": 1, "postgresql": 11}
 Work = Callable[[World, Mortal], None]
 

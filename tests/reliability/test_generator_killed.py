@@ -62,25 +62,25 @@ def heal(messages: list[int]) -> None:
 
 def test_wherever_the_process_dies_the_end_is_that_of_an_undisturbed_run(stage: Stage) -> None:
     problems: dict[str, Any] = {}
-    with take_vault_snapshot() as restore:
-        immortal = Mortal()
-        with immortal.live():
-            work(immortal)
-        undisturbed = describe_generated()
-        assert_complete(stage, undisturbed)
-        assert len(immortal.steps) >= FEWEST_STEPS
-        for number, step in enumerate(immortal.steps, start=1):
-            if number % STRIDES[database.vendor]:
-                continue
-            restore()
-            mortal = Mortal(dies_at=number)
-            with mortal.live():
-                work(mortal)
-            assert mortal.steps == immortal.steps[:number]
-            heal(mortal.messages)
-            found = describe_generated()
-            if differences := {name: found[name] for name in found if found[name] != undisturbed[name]}:
-                problems[f"{number}, {step}"] = differences
+    restore = take_vault_snapshot()
+    immortal = Mortal()
+    with immortal.live():
+        work(immortal)
+    undisturbed = describe_generated()
+    assert_complete(stage, undisturbed)
+    assert len(immortal.steps) >= FEWEST_STEPS
+    for number, step in enumerate(immortal.steps, start=1):
+        if number % STRIDES[database.vendor]:
+            continue
+        restore()
+        mortal = Mortal(dies_at=number)
+        with mortal.live():
+            work(mortal)
+        assert mortal.steps == immortal.steps[:number]
+        heal(mortal.messages)
+        found = describe_generated()
+        if differences := {name: found[name] for name in found if found[name] != undisturbed[name]}:
+            problems[f"{number}, {step}"] = differences
     assert problems == {}
 
 
@@ -177,29 +177,29 @@ def test_processes_killed_one_after_the_other_end_as_one_that_lives(stage: Stage
         "changed": stage.changed.pk,
         "message": ExceptionMessage.objects.get(status="active__v").pk,
     }
-    with take_vault_snapshot() as restore:
-        living = Mortal()
-        with living.live():
-            work(living)
-        undisturbed = describe_generated()
-        restore()
+    restore = take_vault_snapshot()
+    living = Mortal()
+    with living.live():
+        work(living)
+    undisturbed = describe_generated()
+    restore()
 
-        queue = Mortal()
-        written = []
-        with queue.live():
-            start_now(definition=get_definition(), user=None)
-            for statement in _WHERE_IT_WAITS.values():
-                kill_there(queue.messages[-1], statement.format(**keys))
-                written.append(Activity.objects.filter(version__gt=1).count())
-                let_time_pass()
-                dispatch_due()
-            execute_run(queue.messages[-1])
+    queue = Mortal()
+    written = []
+    with queue.live():
+        start_now(definition=get_definition(), user=None)
+        for statement in _WHERE_IT_WAITS.values():
+            kill_there(queue.messages[-1], statement.format(**keys))
+            written.append(Activity.objects.filter(version__gt=1).count())
+            let_time_pass()
+            dispatch_due()
+        execute_run(queue.messages[-1])
 
-        assert describe_generated() == undisturbed
-        assert written == sorted(written)
-        assert written[0] == 0 < written[1]
-        runs = JobRun.objects.exclude(trigger=RunTrigger.COMMAND).order_by("pk")
-        assert list(runs.values_list("state", flat=True)) == [
-            *[RunState.INTERRUPTED] * len(_WHERE_IT_WAITS),
-            RunState.WITH_EXCEPTIONS,
-        ]
+    assert describe_generated() == undisturbed
+    assert written == sorted(written)
+    assert written[0] == 0 < written[1]
+    runs = JobRun.objects.exclude(trigger=RunTrigger.COMMAND).order_by("pk")
+    assert list(runs.values_list("state", flat=True)) == [
+        *[RunState.INTERRUPTED] * len(_WHERE_IT_WAITS),
+        RunState.WITH_EXCEPTIONS,
+    ]

@@ -72,8 +72,11 @@ def write_table(sobject: SObject) -> list[str]:
 class Database:
     """One data file. Any thread may call every public method."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file and add missing tables."""
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        """Open or create the file and add missing tables.
+
+        Unless `durable`, nothing waits for the disk: for a file that need not outlive the machine's next failure.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # passwords are kept in it
         self.path = path
@@ -81,7 +84,10 @@ class Database:
         self._depth = 0
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=512)
         self._connection.create_function("casefold_text", 1, casefold_text, deterministic=True)
-        self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;")
+        synchronous = "NORMAL" if durable else "OFF"
+        self._connection.executescript(
+            f"PRAGMA synchronous={synchronous}; PRAGMA journal_mode=WAL; PRAGMA temp_store=MEMORY;"
+        )
         statements = [statement for sobject in OBJECTS for statement in write_table(sobject)]
         self._connection.executescript(f"BEGIN IMMEDIATE; {SYSTEM_TABLES} {'; '.join(statements)}; COMMIT;")
         self._add_missing_columns()

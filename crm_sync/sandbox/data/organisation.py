@@ -58,12 +58,15 @@ class Organisation:
         name: str = "na",
         api_limit: int = DEFAULT_API_LIMIT,
         session_seconds: float = DEFAULT_SESSION_SECONDS,
+        durable: bool = True,
     ) -> Self:
         """Open the organisation in the SQLite file `path`. A new file gets an integration user and a connected app.
 
-        `api_limit`: calls allowed in 24 hours. `session_seconds`: idle seconds after which a session ends.
+        `api_limit`: calls allowed in 24 hours. `session_seconds`: idle seconds after which a session ends. `durable`:
+        whether what is written outlives a failure of the machine.
         """
-        organisation = cls(Database(Path(path)), name=name, api_limit=api_limit, session_seconds=session_seconds)
+        database = Database(Path(path), durable=durable)
+        organisation = cls(database, name=name, api_limit=api_limit, session_seconds=session_seconds)
         if not organisation.users:
             user = organisation.add_user(
                 username=f"vault.integration@{name}.crm.test",

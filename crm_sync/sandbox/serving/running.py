@@ -148,6 +148,7 @@ class RunningSandbox:
                     name=name,
                     api_limit=self._api_limit,
                     session_seconds=self._session_seconds,
+                    durable=self._data_dir is not None,
                 )
             )
             server = build_server(service, certificate=self._certificate, private_key=self._private_key)

@@ -14,7 +14,18 @@ from crm_sync.sandbox.errors import ApiError
 from crm_sync.sandbox.soql import tree
 
 GRAMMAR = r"""
-query: "SELECT"i select_list "FROM"i NAME alias? scope? where? security? group? having? order? limit? offset? tail*
+query: "SELECT"i select_list "FROM"i NAME _from_alias
+
+// A clause may be left out in each of these. As optional parts of one rule they would be multiplied out to 1,024 rules.
+_from_alias: alias _from_scope | _from_scope
+_from_scope: scope _from_where | _from_where
+_from_where: where _from_security | _from_security
+_from_security: security _from_group | _from_group
+_from_group: group _from_having | _from_having
+_from_having: having _from_order | _from_order
+_from_order: order _from_limit | _from_limit
+_from_limit: limit _from_offset | _from_offset
+_from_offset: offset? tail*
 
 select_list: select_item ("," select_item)*
 select_item: operand NAME? | "(" query ")"

@@ -53,5 +53,12 @@ class ListedLookupsMixin(_Base):
         return True
 
     def _list_filter_paths(self, request: HttpRequest) -> list[str]:
-        named = [each[0] if isinstance(each, list | tuple) else each for each in self.get_list_filter(request)]
-        return [each for each in [*named, self.date_hierarchy] if isinstance(each, str)]
+        named = [_name_filter(each) for each in self.get_list_filter(request)]
+        return [each for each in [*named, self.date_hierarchy] if each]
+
+
+def _name_filter(each: Any) -> str:
+    """Return the field of a filter; of a filter of its own kind the parameter, which may be the name of a field."""
+    if isinstance(each, str):
+        return each
+    return str(each[0] if isinstance(each, list | tuple) else each.parameter_name)

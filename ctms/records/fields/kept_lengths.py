@@ -56,7 +56,7 @@ class KeptTextBoundField(BoundField):
         size = measure_text(str(self.value() or "").replace("\r\n", "\n").strip())
         notes = []
         for length, keepers in sorted(self.field.keepers.items()):
-            verb = "keeps" if len(keepers) == 1 else "keep"
+            verb = "takes" if len(keepers) == 1 else "take"
             sentence = f"{get_text_list(keepers, 'and')} {verb} {length} characters"
             notes.append(LengthNote(sentence=sentence, length=length, left=length - size))
         return notes

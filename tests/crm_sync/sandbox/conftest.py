@@ -90,16 +90,16 @@ def describe_error(response: requests.Response) -> tuple[int, str]:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
+def sandbox() -> Iterator[RunningSandbox]:
     """One organisation, empty but for its users."""
-    with RunningSandbox(data_dir=tmp_path) as running:
+    with RunningSandbox() as running:
         yield running
 
 
 @pytest.fixture
 def organisation(tmp_path: Path) -> Iterator[Organisation]:
     """An organisation that is not served."""
-    with Organisation.open(tmp_path / "na.sqlite3") as opened:
+    with Organisation.open(tmp_path / "na.sqlite3", durable=False) as opened:
         yield opened
 
 

@@ -117,7 +117,10 @@ class Story:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(min_value=0, max_value=2**32), steps=st.integers(min_value=1, max_value=60))
 def test_references_unique_values_and_deletions_stay_right(seed: int, steps: int) -> None:
-    with tempfile.TemporaryDirectory() as directory, Organisation.open(Path(directory) / "na.sqlite3") as organisation:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Organisation.open(Path(directory) / "na.sqlite3", durable=False) as organisation,
+    ):
         story = Story(organisation, seed)
         for _ in range(steps):
             story.step()

@@ -31,6 +31,15 @@ def test_everything_outlives_a_restart(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_file_that_shall_last_waits_for_the_disk_and_one_that_will_be_deleted_does_not(tmp_path: Path) -> None:
+    with RunningSandbox(data_dir=tmp_path) as lasting, RunningSandbox() as passing:
+        waits = [each.organisation.database.fetch_one("PRAGMA synchronous") for each in (lasting, passing)]
+    with Organisation.open(tmp_path / "other.sqlite3") as opened:
+        waits.append(opened.database.fetch_one("PRAGMA synchronous"))
+    normal, off = (1,), (0,)
+    assert waits == [normal, off, normal]
+
+
 def test_organisations_differ_in_ids_and_credentials(tmp_path: Path) -> None:
     with Organisation.open(tmp_path / "a.sqlite3") as first, Organisation.open(tmp_path / "b.sqlite3") as second:
         assert first.id != second.id
