@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 
 from ctms.accounts.policies import allows_django_module, allows_django_permission
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
 
 SYSTEM_USERNAME = "system"
@@ -78,12 +79,30 @@ class User(AbstractUser):
         name = self.get_full_name() or self.username
         return f"{name} ({self.email})" if self.email else name
 
-    def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Whether the security profile grants a permission that Django names `app.action_model`."""
-        return super().has_perm(perm, obj) or allows_django_permission(user=self, permission=perm)
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the user; a password that was set ends the user's API tokens, whoever set it and by whatever way.
+
+        Django keeps the text of a new password until it is saved, and not of one that is merely hashed anew.
+        """
+        is_new_password = self._password is not None  # type: ignore[attr-defined]
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if is_new_password:
+                self.api_tokens.filter(revoked_at__isnull=True).update(revoked_at=get_now())
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        """Whether the security profile grants a permission that Django names `app.action_model`.
+
+        Permissions of Django's own, of the user or of a group, grant nothing.
+        """
+        return self._is_active_superuser or allows_django_permission(user=self, permission=perm)
 
     def has_module_perms(self, app_label: str) -> bool:
-        return super().has_module_perms(app_label) or allows_django_module(user=self, app_label=app_label)
+        return self._is_active_superuser or allows_django_module(user=self, app_label=app_label)
+
+    @property
+    def _is_active_superuser(self) -> bool:
+        return self.is_active and self.is_superuser
 
 
 class ApiToken(models.Model):

@@ -53,6 +53,7 @@ def record_password_change(*, user: AbstractBaseUser, actor: Actor) -> None:
         object_name="accounts.user",
         record=user,
         changes={"password": ["", "set"]},
+        reason="Sessions and API tokens of the user ended",
     )
 
 

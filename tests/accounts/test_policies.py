@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import Group, Permission
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import allows_object_type, has_permission, list_permitted_types
@@ -83,3 +84,16 @@ def test_a_permission_for_one_object_type_is_none_for_the_others() -> None:
     assert allowed == [("edit", "clinical_activity__v")]
     assert list_permitted_types(user=user, object_name="crm_activity__v", action="edit") == types[:1]
     assert list_permitted_types(user=user, object_name="crm_activity__v") == []
+
+
+def test_permissions_of_djangos_own_grant_nothing() -> None:
+    """A row that was left in the database, or made in a shell, does not speak past the profile."""
+    user = create_user()
+    permission = Permission.objects.get(content_type__app_label="clinical", codename="view_study")
+    user.user_permissions.add(permission)
+    group = Group.objects.create(name="Old")
+    group.permissions.add(permission)
+    user.groups.add(group)
+    user = User.objects.get(pk=user.pk)
+    assert not user.has_perm("clinical.view_study")
+    assert not user.has_module_perms("clinical")

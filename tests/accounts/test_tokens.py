@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import time_machine
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.test import Client
 
 from ctms.accounts.models import ApiToken, User
 from ctms.accounts.tokens import InvalidTokenError, find_user, list_tokens
 from ctms.audit.actors import Actor
 from ctms.audit.api_tokens import create_token, revoke_token
 from ctms.audit.models import AuditEntry
-from tests.factories.accounts import UserFactory
+from ctms.audit.users import save_user
+from tests.admin_forms import log_in_admin
+from tests.factories.accounts import USER_PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 
+NEW_PASSWORD = "a-new-password-of-tests-alone"
 NOW = dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
 
 
@@ -112,3 +120,52 @@ def test_creation_and_revocation_are_in_the_audit_trail_without_the_token() -> N
     ]
     assert text not in str(list(entries.values()))
     assert token.digest not in str(list(entries.values()))
+
+
+# -- A new password -------------------------------------------------------------------------------
+def change_on_the_page(client: Client, user: User) -> None:
+    client.force_login(user)
+    typed = {"old_password": USER_PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    assert client.post("/password/", typed).status_code == 302
+
+
+def reset_in_the_console(client: Client, user: User) -> None:
+    log_in_admin(client)
+    typed = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    assert client.post(f"/admin/accounts/user/{user.pk}/password/", typed).status_code == 302
+
+
+def change_by_command(_client: Client, user: User) -> None:
+    with patch("getpass.getpass", return_value=NEW_PASSWORD):
+        call_command("changepassword", user.username)
+
+
+@pytest.mark.parametrize("change", [change_on_the_page, reset_in_the_console, change_by_command])
+def test_a_new_password_ends_all_tokens_of_its_user(client: Client, change: Callable[[Client, User], None]) -> None:
+    user, other = UserFactory.create(), UserFactory.create()
+    _, text = create_token(name="Export", days=30, actor=act_as(user))
+    _, others = create_token(name="Export", days=30, actor=act_as(other))
+    change(client, user)
+    user.refresh_from_db()
+    assert user.check_password(NEW_PASSWORD)
+    assert explain(text) == "This token was revoked. Create another on your profile page."
+    assert find_user(others) == other
+
+
+def test_a_password_that_is_hashed_anew_at_a_log_in_ends_none(client: Client, settings: Any) -> None:
+    user = UserFactory.create()
+    _, text = create_token(name="Export", days=30, actor=act_as(user))
+    before = user.password
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", *settings.PASSWORD_HASHERS]
+    assert client.post("/login/", {"username": user.username, "password": USER_PASSWORD}).status_code == 302
+    user.refresh_from_db()
+    assert user.password != before
+    assert find_user(text) == user
+
+
+def test_saving_a_user_otherwise_ends_none() -> None:
+    user = UserFactory.create()
+    _, text = create_token(name="Export", days=30, actor=act_as(user))
+    user.first_name = "Another"
+    save_user(user=user, actor=act_as(user), fields=["first_name"])
+    assert find_user(text) == user
