@@ -56,6 +56,7 @@ def register_connection_objects() -> None:
                 "crm_account_identifier__v": "crm_account_identifier",
             },
             list_columns=("connection__v", "crm_account_identifier__v"),
+            search_fields=("crm_account_identifier__v",),
             is_setup=True,
         )
     )

@@ -295,6 +295,7 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
     return [
         ("the list column", vault_object.list_columns),
         ("the sort field", tuple(filter(None, (vault_object.default_sort.removeprefix("-"),)))),
+        ("the search field", tuple(path.partition(".")[0] for path in vault_object.search_fields)),
         ("the filter", vault_object.filters),
         ("the header field", vault_object.header_fields),
         ("the quick field", vault_object.quick_fields),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.urls import reverse
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.configuration.models import CustomField, ObjectType, ObjectTypeField, PageLayout
+from ctms.configuration.registry import list_objects
 from ctms.configuration.selectors import find_layout, is_action_assigned, is_object_type_active, read_sections
 from ctms.configuration.services import create_custom_field, set_object_type_status, take_off_fields
 from ctms.configuration.snapshot import load_configuration
@@ -39,6 +41,15 @@ def is_details_assigned() -> bool:
     return is_action_assigned(
         object_name="connection_authorization__sys", object_type="basic_auth__sys", action_name=ENTER_DETAILS
     )
+
+
+@pytest.mark.parametrize("api_name", [each.api_name for each in list_objects()])
+def test_the_page_of_every_registered_object_opens(client: Client, api_name: str) -> None:
+    log_in_admin(client)
+    page = client.get(f"{OBJECTS}{api_name}/change/")
+    assert page.status_code == 200
+    for tab in re.findall(r'href="[^"]*\?tab=([a-z_]+)"', page.content.decode()):
+        assert client.get(f"{OBJECTS}{api_name}/change/?tab={tab}").status_code == 200, tab
 
 
 # -- Who may ---------------------------------------------------------------------------------------

@@ -138,6 +138,10 @@ def test_a_path_is_read_over_references_to_its_end() -> None:
             VaultObject(model=Study, scope=InStudy(), fields={}, list_columns=("name__v", "colour__v")),
             r"^study__v: the list column 'colour__v' is none of its fields\.$",
         ),
+        (
+            VaultObject(model=Study, scope=InStudy(), fields={}, search_fields=("colour__v.name__v",)),
+            r"^study__v: the search field 'colour__v' is none of its fields\.$",
+        ),
     ],
 )
 def test_an_object_that_contradicts_its_model_is_refused(vault_object: VaultObject, message: str) -> None:
