@@ -11,6 +11,13 @@ from pathlib import Path
 from ctms.core.errors import EncryptionKeyError
 
 
+def make_private_folder(path: Path) -> None:
+    """Make a folder that its owner alone may enter; one that is there and belongs to this user is closed to others."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_uid == os.getuid():
+        path.chmod(0o700)
+
+
 def load_or_create_secrets(*, path: Path) -> dict[str, str]:
     """Return `secret_key` and `field_encryption_key` (`id:base64`) from `path`, making the file on the first call.
 

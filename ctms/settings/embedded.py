@@ -1,10 +1,10 @@
 """Settings for one machine without services, the default: SQLite in WAL mode and a Celery queue of files, in `var/`."""
 
-from ctms.core.embedded_secrets import load_or_create_secrets
+from ctms.core.embedded_secrets import load_or_create_secrets, make_private_folder
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
 from ctms.settings.base import VAR_DIR, build_logging, env
 
-VAR_DIR.mkdir(exist_ok=True)
+make_private_folder(VAR_DIR)  # it holds the database, mails and the queue
 _secrets = load_or_create_secrets(path=VAR_DIR / "secrets.json")
 
 SECRET_KEY = _secrets["secret_key"]

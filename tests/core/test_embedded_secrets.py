@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctms.core.embedded_secrets import load_or_create_secrets
+from ctms.core.embedded_secrets import load_or_create_secrets, make_private_folder
 from ctms.core.encryption import parse_key_ring
 from ctms.core.errors import EncryptionKeyError
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 LOAD = """
 import json, sys
 from pathlib import Path
-from ctms.core.embedded_secrets import load_or_create_secrets
+from ctms.core.embedded_secrets import load_or_create_secrets, make_private_folder
 sys.stdin.readline()
 print(json.dumps(load_or_create_secrets(path=Path(sys.argv[1]))))
 """
@@ -62,3 +62,12 @@ def test_a_damaged_file_is_an_error_and_not_replaced(tmp_path: Path, content: st
     with pytest.raises(EncryptionKeyError, match=r"secrets\.json is damaged\. Restore it from a backup"):
         load_or_create_secrets(path=path)
     assert path.read_text() == content
+
+
+@pytest.mark.parametrize("mode", [None, 0o755])
+def test_the_folder_of_all_data_is_its_owners_alone(tmp_path: Path, mode: int | None) -> None:
+    folder = tmp_path / "var"
+    if mode is not None:
+        folder.mkdir(mode)
+    make_private_folder(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
