@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crm_sync.crm.errors import QueryLocatorExpired
-from crm_sync.models import TransferAttempt
+from crm_sync.engine.attempts import write_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -225,8 +225,7 @@ class IntegrationSession:
 
     def write_attempts(self) -> None:
         """Write the noted attempts in one statement; call it in the transaction that writes their links."""
-        common = {"run": self.run.run, "integration": self.integration}
-        TransferAttempt.objects.bulk_create(TransferAttempt(**common, **noted) for noted in self._attempts)
+        write_attempts(run=self.run.run, integration=self.integration, noted=self._attempts)
 
     def forget_attempts(self) -> None:
         """Begin the next batch; call it when the transaction was committed."""

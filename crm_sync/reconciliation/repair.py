@@ -86,7 +86,7 @@ def _read_again(links: _Links, difference: Difference) -> None:
     link = links.find_call(difference)
     if difference.word == RecordWord.MISSING_HERE:
         link.record_uid = None
-    elif difference.word != RecordWord.ORPHANED:
+    else:
         links.claim_record(link, difference.record_uid)
     link.digest, link.state, link.pending = "", LinkState.LIVE, True
 

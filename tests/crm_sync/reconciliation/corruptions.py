@@ -20,6 +20,7 @@ from activities.models import Activity
 from connections.models import IntegrationProgress
 from crm_sync.models import AccountMatch
 from crm_sync.sandbox.data.ids import build_id
+from crm_sync.sandbox.data.timestamps import format_datetime
 from ctms.audit.services import delete_record, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.models import allow_record_writes
@@ -75,9 +76,9 @@ class Corruptor:
         """Corrupt `count` records in random ways, each record once."""
         # The next transfer would read calls that changed lately anyway.
         overlap = dt.timedelta(seconds=2 * settings.CRM_TRANSFER_OVERLAP_SECONDS)
-        for progress in IntegrationProgress.objects.filter(watermark__isnull=False):
-            progress.watermark = cast("dt.datetime", progress.watermark) + overlap
-            progress.save()
+        (watermark,) = IntegrationProgress.objects.filter(watermark__isnull=False).values_list("watermark", flat=True)
+        before = format_datetime(cast("dt.datetime", watermark) - overlap)
+        self.world.crm.organisation.database.execute(f'UPDATE "{CALL}" SET "SystemModstamp" = ?', (before,))
         kinds: list[tuple[Callable[[Any], None], list[Any]]] = [
             *((kind, self.activities) for kind in (self.lose_row, self.delete_row, self.double_row, self.alter_row)),
             *((kind, self.activities) for kind in (self.alter_here, self.move_row, self.relabel_row, self.lose_here)),
@@ -210,6 +211,9 @@ class Corruptor:
         self.expected[self.get_uid(call)] = "deleted_on_one_side"
 
     def purge_call(self, call: str) -> None:
+        # As any deletion, it is listed with its time.
+        stamp = self.world.crm.organisation.stamp()
+        self.change('"Id" = ?', call, {"IsDeleted": 1, "LastModifiedDate": stamp}, object_name=CALL)
         self.execute(f'DELETE FROM "{CALL}" WHERE "Id" = ?', call)
         self.expected[self.get_uid(call)] = "deleted_on_one_side"
 

@@ -24,6 +24,8 @@ from tests.factories.bulk import create_people
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 IN = IntegrationKind.CALL_INBOUND
 OBJECT = "Call2_vod__c"
+UNKNOWN = build_id(key_prefix="a00", pod="Zz9", number=7)
+"""The id of no call."""
 
 
 @pytest.fixture
@@ -56,6 +58,21 @@ def change_activity(call: str, **values: object) -> None:
     """Change an activity behind everybody's back: neither version nor trail."""
     with allow_record_writes():
         assert Activity.objects.filter(crm_id=call).update(**values)
+
+
+def double_activity(call: str, *, crm_id: str) -> Activity:
+    """Create an activity as that of a call, with the CRM id of another one."""
+    original = Activity.objects.get(crm_id=call)
+    double = Activity(
+        object_type=original.object_type,
+        connection=original.connection,
+        crm_id=crm_id,
+        person=original.person,
+        date=original.date,
+        channel=original.channel,
+    )
+    save_record(record=double, actor=build_admin_actor())
+    return double
 
 
 @pytest.mark.every_dialect
@@ -192,21 +209,7 @@ def test_a_revived_call_or_activity_is_deleted_on_one_side(
 def test_an_activity_whose_call_does_not_exist_is_orphaned_and_ends_explained(
     world: World, calls: list[str], reconcile: Reconcile
 ) -> None:
-    original = Activity.objects.get(crm_id=calls[0])
-    unknown = build_id(key_prefix="a00", pod="Zz9", number=7)
-    doubles = [
-        Activity(
-            object_type=original.object_type,
-            connection=world.connection,
-            crm_id=crm_id,
-            person=original.person,
-            date=original.date,
-            channel=original.channel,
-        )
-        for crm_id in (unknown, "no-id-of-the-CRM")
-    ]
-    for double in doubles:
-        save_record(record=double, actor=build_admin_actor())
+    doubles = [double_activity(calls[0], crm_id=crm_id) for crm_id in (UNKNOWN, "no-id-of-the-CRM")]
 
     found = reconcile(world)
 
@@ -215,6 +218,23 @@ def test_an_activity_whose_call_does_not_exist_is_orphaned_and_ends_explained(
     again = reconcile(world)
     assert list_words(again) == {str(doubles[1].uid): "orphaned"}
     assert again.counts[IN]["equal"] == 4
+
+
+def test_an_orphaned_activity_becomes_inactive_where_the_crm_does_not_know_all_deletions(
+    world: World, calls: list[str], reconcile: Reconcile
+) -> None:
+    double = double_activity(calls[0], crm_id=UNKNOWN)
+    found = reconcile(world)
+    assert list_words(found) == {str(double.uid): "orphaned"}
+    world.empty_deletion_log()
+
+    repair_all(world, found)
+
+    double.refresh_from_db()
+    assert double.status == RecordStatus.INACTIVE
+    again = reconcile(world)
+    assert again.is_proof
+    assert again.counts[IN] == {"equal": 4, "inactive_here": 1}
 
 
 @pytest.mark.every_dialect
