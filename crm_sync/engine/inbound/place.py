@@ -46,23 +46,27 @@ class Place:
         self._oldest_deletion = self.now - session.run.crm.recycle_bin
         if self.deletions_until is None and not TransferLink.objects.filter(integration=session.integration).exists():
             self.deletions_until = self.now
-        if self._went_back(progress):
-            if self.deletions_until is not None:
+        shows_less = self._shows_less(progress)
+        if shows_less or self._lost_time(progress):
+            if shows_less:
+                # What was deleted in the time that comes again is dated ahead, and listed only when the clock is there.
+                self.deletions_until = None
+            elif self.deletions_until is not None:
                 self.deletions_until = min(self.deletions_until, self._oldest_deletion)
             self.watermark = self.received_until = None
             self._keep(watermark=None, received_until=None, deletions_until=self.deletions_until, **self._clock_columns)
 
-    def _went_back(self, progress: IntegrationProgress) -> bool:
-        """Whether the CRM's clock shows less than it showed before, or has lost time against the Vault's.
+    def _shows_less(self, progress: IntegrationProgress) -> bool:
+        """Whether the CRM's clock shows less than it showed before."""
+        shown = [moment for moment in (self.watermark, progress.crm_clock) if moment is not None]
+        return self._clock is not None and bool(shown) and self._clock.crm < max(shown) - _CLOCK_TOLERANCE
+
+    def _lost_time(self, progress: IntegrationProgress) -> bool:
+        """Whether the CRM's clock has lost time against the Vault's.
 
         If it is the Vault's clock that gained time, everything is read again for nothing, which changes nothing.
         """
-        if self._clock is None:
-            return False
-        shown = [moment for moment in (self.watermark, progress.crm_clock) if moment is not None]
-        if shown and self._clock.crm < max(shown) - _CLOCK_TOLERANCE:
-            return True
-        if progress.crm_clock is None or progress.crm_clock_read_at is None:
+        if self._clock is None or progress.crm_clock is None or progress.crm_clock_read_at is None:
             return False
         gone_by = self._clock.vault - progress.crm_clock_read_at
         return gone_by - (self._clock.crm - progress.crm_clock) > _CLOCK_TOLERANCE

@@ -60,6 +60,17 @@ def test_a_call_that_was_purged_between_two_runs_makes_its_activity_inactive(wor
 
 
 @pytest.mark.every_dialect
+def test_what_was_purged_before_the_crms_clock_went_back_is_found_in_the_next_run(
+    world: World, calls: list[str], clock: time_machine.Traveller
+) -> None:
+    """The deletion is dated ahead of the clock then, and the list of deletions does not name it for five hours."""
+    world.purge_in_crm(calls[0])
+    clock.shift(timedelta(hours=-5))
+    world.transfer()
+    assert list_states(calls) == [INACTIVE, ACTIVE, ACTIVE]
+
+
+@pytest.mark.every_dialect
 def test_a_call_that_was_purged_while_it_failed_leaves_no_exception(world: World) -> None:
     (account,) = world.add_accounts([PersonFactory.build(external_id="P-STRANGER")])
     (call,) = world.add_calls([account])
