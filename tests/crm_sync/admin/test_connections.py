@@ -41,7 +41,7 @@ def build_url(connection: Connection, page: str = "change") -> str:
 
 
 def log_in_with(client: Client, *permissions: str) -> User:
-    profile = SecurityProfileFactory.create(permissions=list(permissions))
+    profile = SecurityProfileFactory.create(permissions=list(permissions), sees_all_studies=True)
     user = UserFactory.create(is_staff=True, security_profile=profile)
     client.force_login(user)
     return user

@@ -34,7 +34,7 @@ READ = ["exception_message__sys:read", "exception_item__sys:read"]
 
 
 def log_in(client: Client, *permissions: str) -> None:
-    profile = SecurityProfileFactory.create(permissions=[*READ, *permissions])
+    profile = SecurityProfileFactory.create(permissions=[*READ, *permissions], sees_all_studies=True)
     client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
 
 
@@ -329,7 +329,7 @@ def test_reading_shows_the_items_and_does_nothing_to_them(client: Client, permis
 
 
 def test_managing_integrations_without_reading_the_items_is_not_enough(client: Client) -> None:
-    profile = SecurityProfileFactory.create(permissions=[MANAGE_INTEGRATIONS])
+    profile = SecurityProfileFactory.create(permissions=[MANAGE_INTEGRATIONS], sees_all_studies=True)
     client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
     item = create_item()
     for url in (ITEMS, f"{ITEMS}{item.pk}/retry-now/", f"{ITEMS}{item.pk}/dismiss/"):

@@ -18,6 +18,7 @@ from crm_sync.sandbox.errors import ApiError
 
 TRACKED = (ACCOUNT, CALL, INTERACTION, SITE, STUDY)
 EXTERNAL_IDS = "abcd"
+NUMBERS = (None, 1, 2, 3)
 EVER = {"start": "2000-01-01", "end": "2100-01-01"}
 
 
@@ -45,7 +46,8 @@ class Story:
             if field.reference_to and field.custom:
                 values[field.name] = self.choose_record(self.find_target(field.reference_to))
             elif field.unique:
-                values[field.name] = self.dice.choice(EXTERNAL_IDS)
+                of_kind = NUMBERS if field.type == "double" else EXTERNAL_IDS
+                values[field.name] = self.dice.choice(of_kind)
         if sobject is ACCOUNT:
             values["LastName"] = "x"
         elif not sobject.name_field.auto_number:
