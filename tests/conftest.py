@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import TransactionTestCase
+from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 from pytest_django.live_server_helper import LiveServer
 from pytest_django.plugin import DjangoDbBlocker
@@ -27,7 +28,8 @@ from tests import databases, servers
 from tests.rows import keep_rows
 
 # A slow machine is no failure: examples have no deadline, and a run is repeatable from what it prints.
-hypothesis_settings.register_profile("vault", deadline=None, print_blob=True)
+# Without the phase that explains a failure: it traces every line, and a story of the transfer would never be shortened.
+hypothesis_settings.register_profile("vault", deadline=None, print_blob=True, phases=set(Phase) - {Phase.explain})
 hypothesis_settings.load_profile("vault")
 
 VAULT_ON_POSTGRESQL = os.environ.get("TEST_VAULT_DATABASE_URL", "").startswith(("postgres://", "postgresql://"))
