@@ -7,6 +7,9 @@ After that it belongs there: neither another URL nor another connection takes it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
 
 from connections.choices import GrantFlow
 from connections.models import Connection, ConnectionAuthorization
@@ -39,9 +42,14 @@ def list_lacking_secrets(*, authorization: ConnectionAuthorization, url: str) ->
     for action, what, secret, origin in needed:
         if not secret:
             lacking.append(LackingSecret(action, f"has no {what}"))
-        elif origin != url:
+        elif not origin or _find_server(origin) != _find_server(url):
             lacking.append(LackingSecret(action, f"has the {what} of {origin or 'no organisation yet'}"))
     return lacking
+
+
+def _find_server(url: str) -> str:
+    """Return where calls to a URL go: to the URL, or, for a host that the CRM sandbox serves, to the sandbox."""
+    return settings.CRM_SANDBOX_ORIGINS.get(urlsplit(url).hostname or "", url)
 
 
 def bind_secrets(connection: Connection) -> ConnectionAuthorization | None:

@@ -248,6 +248,27 @@ def test_secrets_are_bound_to_the_first_organisation_and_stay_when_the_url_chang
 
 
 @pytest.mark.django_db
+def test_two_names_of_one_server_of_the_sandbox_are_one_organisation(settings: Any) -> None:
+    settings.CRM_SANDBOX_ORIGINS = {
+        "na.crm.test": "http://127.0.0.1:1",
+        "na2.crm.test": "http://127.0.0.1:1",
+        "emea.crm.test": "http://127.0.0.1:2",
+    }
+    authorization = ConnectionFactory.create(url="https://na.crm.test").authorization
+    assert authorization is not None
+    lacking = {
+        name: list_lacking_secrets(authorization=authorization, url=f"https://{name}")
+        for name in ("na.crm.test", "na2.crm.test", "emea.crm.test", "na2.my.salesforce.com")
+    }
+    assert {name: bool(secrets) for name, secrets in lacking.items()} == {
+        "na.crm.test": False,
+        "na2.crm.test": False,
+        "emea.crm.test": True,
+        "na2.my.salesforce.com": True,
+    }
+
+
+@pytest.mark.django_db
 def test_a_secret_that_is_entered_again_belongs_to_the_organisation_in_use() -> None:
     connection = ConnectionFactory.create(url="https://na.my.salesforce.com")
     authorization = connection.authorization
