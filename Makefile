@@ -62,7 +62,7 @@ SOAK_MINUTES ?= 30
 soak: .venv/.development ## Let both sides do anything in any order, again and again for SOAK_MINUTES (30) minutes
 	@rm -f .pytest_cache/soak-steps; mkdir -p .pytest_cache; end=$$(( $$(date +%s) + 60 * $(SOAK_MINUTES) )); \
 	while [ $$(date +%s) -lt $$end ]; do \
-		SOAK_EXAMPLES=50 SOAK_STEPS=.pytest_cache/soak-steps $(RUN) -m pytest -q -n 0 tests/reliability/test_any_order.py || exit 1; \
+		SOAK_EXAMPLES=50 SOAK_STEPS=.pytest_cache/soak-steps $(RUN) -m pytest -q -n 0 --timeout 0 tests/reliability/test_any_order.py || exit 1; \
 	done; awk '{ steps += $$1 } END { print NR " stories with " steps " steps" }' .pytest_cache/soak-steps
 
 coverage: .venv/.development ## Measure how much of the code the unit and integration tests on SQLite run

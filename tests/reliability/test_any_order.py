@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ class Story:
     purged: set[str] = field(default_factory=set)
     refused_calls: set[str] = field(default_factory=set)
     clock: SteppedClock = field(default_factory=SteppedClock)
+    # The latest time that the CRM's clock showed.
+    latest: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def choose(self, options: list[Any]) -> Any:
         return self.dice.choice(options) if options else None
@@ -194,13 +197,19 @@ class Story:
 
     def set_clocks(self) -> None:
         """The clocks of both sides go ahead or back, and a run sees it."""
+        self.note_latest()
         self.clock.step(hours=self.dice.choice([-5, -1, 2, 26]))
         self.world.transfer()
 
     def set_crm_clock(self) -> None:
         """That of the CRM alone goes ahead or back, and a run sees it."""
+        self.note_latest()
         self.world.crm.misbehaviour.clock_skew_seconds = self.dice.choice([-7200.0, 0.0, 7200.0])
         self.world.transfer()
+
+    def note_latest(self) -> None:
+        skew = timedelta(seconds=self.world.crm.misbehaviour.clock_skew_seconds or 0)
+        self.latest = max(self.latest, datetime.now(UTC) + skew)
 
     def change_rules(self) -> None:
         rule = FieldRule.objects.get(
@@ -222,11 +231,14 @@ class Story:
         match = {"nth": self.dice.randint(1, 6), "count": self.dice.choice([1, 2, 50])}
         self.world.crm.misbehaviour.add_rule(match=match, effect=self.dice.choice(FAULTS))
         self.world.transfer()
+        self.note_latest()
         self.world.crm.misbehaviour.clear()
 
     # -- What has to hold in the end --------------------------------------------------------------
 
     def check(self) -> None:
+        # What the CRM deleted at a time that its clock has yet to reach, it lists when the clock is there.
+        self.clock.set(max(self.latest, datetime.now(UTC)) + timedelta(minutes=1))
         for _ in range(2):
             self.transfer()
         self.check_interactions()
@@ -334,6 +346,7 @@ def test_both_sides_agree_in_the_end_whatever_happened_in_between(settings: Any,
                 prepare(story)
             for event in events:
                 EVENTS[event](story)
+            story.note_latest()
             story.world.crm.misbehaviour.clear()
             story.check()
         finally:
