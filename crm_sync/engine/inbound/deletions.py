@@ -96,6 +96,8 @@ class DeletionCheck:
         """Yield all calls that were received, those too that counted as deleted: they may have been undeleted."""
         links = TransferLink.objects.filter(integration=self._session.integration, record_uid__isnull=False)
         links = links.exclude(state=LinkState.DELETED_IN_VAULT).exclude(crm_id="").order_by("pk")
+        if self._place.last_link is not None:
+            links = links.filter(pk__lte=self._place.last_link)
         last = 0
         while rows := list(links.filter(pk__gt=last).values_list("pk", "crm_id")[:_CHUNK]):
             last = rows[-1][0]

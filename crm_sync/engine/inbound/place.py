@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 
 from connections.models import IntegrationProgress
 from crm_sync.models import TransferLink
@@ -38,6 +39,8 @@ class Place:
         self.watermark = watermark
         self.received_until = progress.received_until
         self.deletions_until = progress.deletions_until
+        # The last link that an earlier run made, if calls are to be looked up by id: those of this run need not be.
+        self.last_link: int | None = None
         self._clock = session.run.crm.clock
         # No stamp is believed that is later than the CRM's clock at the beginning of the run.
         self.now: datetime | None = self._clock.crm if self._clock is not None else None
@@ -55,6 +58,9 @@ class Place:
                 self.deletions_until = min(self.deletions_until, self._oldest_deletion)
             self.watermark = self.received_until = None
             self._keep(watermark=None, received_until=None, deletions_until=self.deletions_until, **self._clock_columns)
+        if not self.knows_deletions:
+            links = TransferLink.objects.filter(integration=session.integration)
+            self.last_link = links.aggregate(last=Max("pk"))["last"] or 0
 
     def _shows_less(self, progress: IntegrationProgress) -> bool:
         """Whether the CRM's clock shows less than it showed before."""

@@ -16,6 +16,7 @@ from tests.crm_sync.preview.conftest import check_prediction, list_outcomes, pre
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
+from tests.factories.bulk import create_people
 from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -292,3 +293,19 @@ def test_an_external_id_that_was_changed_in_the_crm_would_be_put_back(world: Wor
 
     assert preview.rows.get().fields["Vault_External_ID_vod__c"] == ["another", str(activity.uid)]
     assert [row["Vault_External_ID_vod__c"] for row in world.list_interactions()] == [str(activity.uid)]
+
+
+def test_what_a_run_receives_is_not_looked_up_again_when_the_crms_clock_went_back(world: World) -> None:
+    """Every call that was received before is looked up by id then; the preview cannot count those that are new."""
+    accounts = world.add_accounts(create_people(2))
+    world.add_calls(accounts)
+    world.transfer()
+    world.add_calls(accounts)
+    world.crm.misbehaviour.clock_skew_seconds = -7200.0
+    _, run = check_prediction(world)
+    assert world.count(run, IntegrationKind.CALL_INBOUND) == {
+        "selected": 6,
+        "received": 2,
+        "created": 2,
+        "unchanged": 4,
+    }
