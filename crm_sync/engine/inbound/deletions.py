@@ -45,7 +45,7 @@ class DeletionCheck:
         A call that was undeleted meanwhile is received as it is. Raises ConfigurationError if the CRM user may not read
         the list of deletions.
         """
-        if self._place.now is None or not self._list_links().exists():
+        if self._place.now is None or not self._may_be_deleted():
             self._place.finish_deletions(None)
             return set()
         deletions = self._list_deletions()
@@ -64,6 +64,14 @@ class DeletionCheck:
         """Return the links of calls whose deletion would change something."""
         links = TransferLink.objects.filter(integration=self._session.integration)
         return links.filter(Q(state=LinkState.LIVE) | Q(pending=True))
+
+    def _may_be_deleted(self) -> bool:
+        """Whether there is a link of a call whose deletion would change something, after what this run received."""
+        dry_run = self._session.run.dry_run
+        if dry_run is None:
+            return self._list_links().exists()
+        crm_ids = self._list_links().values_list("crm_id", flat=True).iterator(chunk_size=_CHUNK)
+        return any(crm_id not in dry_run.gone for crm_id in crm_ids)
 
     def _list_deletions(self) -> Deletions | None:
         """Return the CRM's list; None if it does not know every deletion since the last run."""

@@ -309,3 +309,16 @@ def test_what_a_run_receives_is_not_looked_up_again_when_the_crms_clock_went_bac
         "created": 2,
         "unchanged": 4,
     }
+
+
+def test_the_only_call_is_not_counted_twice_when_it_was_deleted_before_the_crms_clock_went_back(world: World) -> None:
+    """Once the query has shown that it is deleted, no received call is left to be looked up by id."""
+    (account,) = world.add_accounts(create_people(1))
+    (call,) = world.add_calls([account])
+    world.transfer()
+    world.delete_in_crm(CALL, call)
+    world.crm.misbehaviour.clock_skew_seconds = -7200.0
+
+    _, run = check_prediction(world)
+
+    assert world.count(run, IntegrationKind.CALL_INBOUND) == {"selected": 1, "received": 1, "deleted": 1}
