@@ -25,7 +25,6 @@ from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 
 if TYPE_CHECKING:
-    from connections.defaults import IntegrationDefault
     from ctms.audit.actors import Actor
 
 NO_ROOM = (
@@ -50,8 +49,7 @@ def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Co
             with transaction.atomic():
                 save_connection(connection=connection, actor=actor)
                 if copy_rules_of is None:
-                    for default in INTEGRATION_DEFAULTS:
-                        _deliver_integration(connection=connection, default=default, actor=actor)
+                    _deliver_integrations(connection=connection, actor=actor)
                 else:
                     _copy_integrations(source=copy_rules_of, target=connection, actor=actor)
         except ValidationError as error:
@@ -120,42 +118,53 @@ def enter_connected_app_details(
     save_record(record=authorization, actor=actor)
 
 
-def _deliver_integration(*, connection: Connection, default: IntegrationDefault, actor: Actor) -> None:
-    # What is delivered is not validated for each connection: a test does that.
-    integration = Integration(connection=connection, kind=default.kind, name=default.kind.label)
-    save_record(record=integration, actor=actor, validate=False)
-    IntegrationProgress.objects.create(integration=integration)
-    rule = IntegrationRule(
-        integration=integration,
-        name=f"{default.vault_object} ↔ {default.crm_object}",
-        vault_object=default.vault_object,
-        vault_object_type=default.vault_object_type,
-        vault_filter_field=default.vault_filter_field,
-        crm_object=default.crm_object,
-        crm_external_id_field=default.crm_external_id_field,
-        crm_filter_field=default.crm_filter_field,
-        deletion_mode=default.deletion_mode,
-        deletion_field=default.deletion_field,
-        deletion_value=default.deletion_value,
-    )
-    save_record(record=rule, actor=actor, validate=False)
+def _deliver_integrations(*, connection: Connection, actor: Actor) -> None:
+    rules = [
+        IntegrationRule(
+            integration=Integration(connection=connection, kind=default.kind, name=default.kind.label),
+            name=f"{default.vault_object} ↔ {default.crm_object}",
+            **{name: getattr(default, name) for name in _DELIVERED_RULE_FIELDS},
+        )
+        for default in INTEGRATION_DEFAULTS
+    ]
     field_rules = [
         FieldRule(
             rule=rule,
             position=position,
-            kind=field_rule.kind,
-            source=field_rule.source,
-            target=field_rule.target,
-            is_required=field_rule.is_required,
             picklist_map=dict(field_rule.picklist_map),
-            reference_object=field_rule.reference_object,
-            reference_field=field_rule.reference_field,
+            **{name: getattr(field_rule, name) for name in _DELIVERED_FIELD_RULE_FIELDS},
         )
+        for rule, default in zip(rules, INTEGRATION_DEFAULTS, strict=True)
         for position, field_rule in enumerate(default.field_rules, start=1)
     ]
+    _create_integrations(rules=rules, field_rules=field_rules, actor=actor)
+
+
+def _create_integrations(*, rules: list[IntegrationRule], field_rules: list[FieldRule], actor: Actor) -> None:
+    """Save new rules with their integrations, without validation: what is delivered or copied was validated before."""
+    integrations = [rule.integration for rule in rules]
+    create_records(records=integrations, actor=actor)
+    IntegrationProgress.objects.bulk_create([IntegrationProgress(integration=each) for each in integrations])
+    for rule in rules:
+        rule.integration = rule.integration  # takes over the key that the integration has now
+    create_records(records=rules, actor=actor)
+    for field_rule in field_rules:
+        field_rule.rule = field_rule.rule
     create_records(records=field_rules, actor=actor)
 
 
+_DELIVERED_RULE_FIELDS = (
+    "vault_object",
+    "vault_object_type",
+    "vault_filter_field",
+    "crm_object",
+    "crm_external_id_field",
+    "crm_filter_field",
+    "deletion_mode",
+    "deletion_field",
+    "deletion_value",
+)
+_DELIVERED_FIELD_RULE_FIELDS = ("kind", "source", "target", "is_required", "reference_object", "reference_field")
 _COPIED_RULE_FIELDS = (
     "name",
     "status",
@@ -192,16 +201,16 @@ def _copy_integrations(*, source: Connection, target: Connection, actor: Actor) 
     # Locked, so that it is not deleted meanwhile; checked, because it may have been deleted before.
     if not Connection.objects.select_for_update().filter(pk=source.pk).exists():
         raise ValidationError(f"{source} was deleted meanwhile, so that its rules cannot be copied. Copy another one.")
-    for integration in source.integrations.select_related("rule"):
+    rules: list[IntegrationRule] = []
+    field_rules: list[FieldRule] = []
+    for integration in source.integrations.select_related("rule").prefetch_related("rule__field_rules"):
         copied = Integration(connection=target, kind=integration.kind, name=integration.name, status=integration.status)
-        save_record(record=copied, actor=actor)
-        IntegrationProgress.objects.create(integration=copied)
         rule = IntegrationRule(
             integration=copied, **{name: getattr(integration.rule, name) for name in _COPIED_RULE_FIELDS}
         )
-        save_record(record=rule, actor=actor)
-        for field_rule in integration.rule.field_rules.all():
-            save_record(
-                record=FieldRule(rule=rule, **{name: getattr(field_rule, name) for name in _COPIED_FIELD_RULE_FIELDS}),
-                actor=actor,
-            )
+        rules.append(rule)
+        field_rules += [
+            FieldRule(rule=rule, **{name: getattr(field_rule, name) for name in _COPIED_FIELD_RULE_FIELDS})
+            for field_rule in integration.rule.field_rules.all()
+        ]
+    _create_integrations(rules=rules, field_rules=field_rules, actor=actor)
