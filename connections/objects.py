@@ -11,15 +11,27 @@ from connections.models import (
     IntegrationRule,
 )
 from connections.models.authorizations import BASIC_AUTH
+from ctms.audit.places import CONNECTION, register_place
 from ctms.configuration.registry import NoStudy, ObjectType, VaultObject, register_object
 
 _SETUP = NoStudy("a connection serves all studies")
+
+# From a row of the set-up to the connection that it belongs to.
+_WAYS = {
+    Connection: "pk",
+    CrmConnectionIdentifierMapping: "connection",
+    Integration: "connection",
+    IntegrationRule: "integration__connection",
+    FieldRule: "rule__integration__connection",
+}
 
 ENTER_CONNECTED_APP_DETAILS = "enter_connected_app_details__sys"
 
 
 def register_connection_objects() -> None:
     """Register the objects; called once, when the app is ready."""
+    for model, path in _WAYS.items():
+        register_place(model=model, column=CONNECTION, path=path)
     register_object(
         VaultObject(
             model=ConnectionAuthorization,

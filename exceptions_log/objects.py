@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from ctms.accounts.models import User
+from ctms.audit.places import CONNECTION, register_place
 from ctms.clinical.access import limit_to_records_named
 from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.registry import NoStudy, VaultObject, register_object
@@ -13,6 +14,8 @@ from exceptions_log.models import INTEGRATION_KEY, ExceptionItem, ExceptionMessa
 
 def register_exception_objects() -> None:
     """Register the objects; called once, when the app is ready."""
+    register_place(model=ExceptionMessage, column=CONNECTION, path="connection")
+    register_place(model=ExceptionItem, column=CONNECTION, path="message__connection")
     register_object(
         VaultObject(
             model=ExceptionMessage,

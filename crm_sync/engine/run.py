@@ -239,7 +239,9 @@ def open_session(
             pipeline=pipeline,
             lease=lease,
             run=run,
-            actor=build_system_actor(source="job", reference=f"run {run.pk}" if run else "preview"),
+            actor=build_system_actor(
+                source="job", reference=f"run {run.pk}" if run else "preview", connection_uid=connection.uid
+            ),
             started_at=started_at,
             bookmark=bookmark,
             dry_run=dry_run,

@@ -57,10 +57,25 @@ class AuditEntry(models.Model):
     source = models.CharField(max_length=20, help_text="page, admin, api, import, job or command")
     reference = models.CharField(max_length=100, blank=True, default="", help_text="the job run or request")
     action = models.CharField(max_length=20, choices=AuditAction.choices)
+    actor_role = models.CharField(
+        "role", max_length=128, blank=True, default="", help_text="the user's security profile, as it was called then"
+    )
+    address = models.CharField(
+        "IP address", max_length=45, blank=True, default="", help_text="empty for jobs and commands"
+    )
+    time_zone = models.CharField(max_length=64, blank=True, default="", help_text="of the user")
     object_name = models.CharField("object", max_length=80)
+    object_label = models.CharField(
+        "object", max_length=128, blank=True, default="", help_text="as the object was called then"
+    )
+    study_uid = models.UUIDField("study", null=True, help_text="to which the record belonged then")
+    connection_uid = models.UUIDField(
+        "connection", null=True, help_text="whose set-up was changed, or for which a run wrote"
+    )
     record_uid = models.UUIDField(null=True)
     record_name = models.CharField(max_length=255, blank=True, default="")
     changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder, help_text="field → [value before, value after]")
+    words = models.JSONField(default=dict, help_text="field → label, values and names as of then; see words.py")
     reason = models.CharField(max_length=500, blank=True, default="")
     # Entries become visible in the order in which their transactions end, not in that of their ids: see bookmarks.py.
     transaction_number = models.BigIntegerField(db_default=TransactionNumber(), editable=False)
@@ -75,6 +90,18 @@ class AuditEntry(models.Model):
         indexes = (
             models.Index(fields=("record_uid", "-id"), name="audit_record"),
             models.Index(fields=("transaction_number",), name="audit_transaction"),
+            # Each ends in the id, in the order of the list, so that its first page reads no more than that page.
+            models.Index(fields=("actor", "-id"), name="audit_actor"),
+            models.Index(fields=("object_name", "-id"), name="audit_object"),
+            models.Index(fields=("action", "-id"), name="audit_action"),
+            models.Index(fields=("actor_role", "-id"), name="audit_role", condition=~models.Q(actor_role="")),
+            models.Index(fields=("address", "-id"), name="audit_address", condition=~models.Q(address="")),
+            models.Index(fields=("study_uid", "-id"), name="audit_study", condition=models.Q(study_uid__isnull=False)),
+            models.Index(
+                fields=("connection_uid", "-id"),
+                name="audit_connection",
+                condition=models.Q(connection_uid__isnull=False),
+            ),
         )
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import models
 
 from ctms.accounts.models import User
+from ctms.accounts.policies import list_visible
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 
@@ -62,6 +63,18 @@ def find_deleted_names(uids: Collection[UUID]) -> dict[UUID, str]:
     deletions = AuditEntry.objects.filter(record_uid__in=uids, action=AuditAction.DELETED).order_by("pk")
     named = deletions.values_list("record_uid", "record_name")
     return {uid: name for uid, name in named if uid is not None}
+
+
+def list_seen_deletions(*, uids: Collection[UUID], user: User) -> set[UUID]:
+    """Return those of these records that were deleted, and of which the user still sees the entries.
+
+    A record of no study, such as a person, is seen by whoever reads of it: it was named where they may look.
+    """
+    deletions = AuditEntry.objects.filter(record_uid__in=uids, action=AuditAction.DELETED).order_by()
+    seen = deletions.filter(
+        models.Q(study_uid__isnull=True) | models.Q(pk__in=list_visible(deletions, user).values("pk"))
+    )
+    return {uid for uid in seen.values_list("record_uid", flat=True) if uid is not None}
 
 
 def find_deletions(uids: Collection[UUID]) -> dict[UUID, bool]:

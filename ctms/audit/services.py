@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 from django.db.models import ProtectedError
+from django.utils.text import capfirst
 
 from ctms.audit.change_listeners import notify_listeners
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
+from ctms.audit.places import CONNECTION, STUDY, find_places
 from ctms.audit.values import list_changes, read_values
+from ctms.audit.words import build_words
 from ctms.core.clock import get_now
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.core.models import AuditedModel, allow_record_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from ctms.audit.actors import Actor
 
@@ -60,9 +64,10 @@ def save_record(
         now = get_now()
         with _stamping(records=[record], actor=actor, now=now, adding=adding):
             record.save(force_insert=adding)
-            entry = _build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason)
-            entry.action = AuditAction.CREATED if adding else AuditAction.CHANGED
-            _write_entries([entry])
+            action = AuditAction.CREATED if adding else AuditAction.CHANGED
+            _write_entries(
+                _build_entries(written=[(record, changes)], actor=actor, action=action, now=now, reason=reason)
+            )
         if not adding and "name" in changes:
             _rename_named_after(records=[record], actor=actor, reason=reason)
         notify_listeners([(record, changes)])
@@ -84,12 +89,7 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
     ):
         made = model._base_manager.bulk_create(records, batch_size=_ROWS_PER_STATEMENT)
         written = [(record, list_changes(before={}, after=read_values(record))) for record in records]
-        _write_entries(
-            [
-                _build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason)
-                for record, changes in written
-            ]
-        )
+        _write_entries(_build_entries(written=written, actor=actor, action=AuditAction.CREATED, now=now, reason=reason))
         notify_listeners(written)
     return made
 
@@ -107,8 +107,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
     if len(keys) != len(records):
         raise ValueError(f"A {model._meta.verbose_name} was given twice; only one of the two changes could win.")
     now = get_now()
-    changed: list[RecordT] = []
-    entries: list[AuditEntry] = []
+    written: list[tuple[RecordT, dict[str, Any]]] = []
     with transaction.atomic(), allow_record_writes():
         # Always locked in the order of the keys, so that two such writes cannot deadlock.
         stored_by_pk = model._base_manager.order_by("pk").select_for_update().in_bulk(sorted(keys))
@@ -117,10 +116,8 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
             record.prepare_for_save()
             changes = list_changes(before=read_values(stored), after=read_values(record))
             if changes:
-                changed.append(record)
-                entry = _build_entry(record=record, actor=actor, now=now, changes=changes, reason=reason)
-                entry.action = AuditAction.CHANGED
-                entries.append(entry)
+                written.append((record, changes))
+        changed = [record for record, _ in written]
         if changed:
             with _stamping(records=changed, actor=actor, now=now, adding=False):
                 # One upsert of whole rows is many times faster than the CASE lists of bulk_update.
@@ -131,10 +128,12 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
                     unique_fields=["id"],
                     update_fields=[f.name for f in model._meta.concrete_fields if not f.primary_key],
                 )
-                _write_entries(entries)
-            renamed = [record for record, entry in zip(changed, entries, strict=True) if "name" in entry.changes]
+                _write_entries(
+                    _build_entries(written=written, actor=actor, action=AuditAction.CHANGED, now=now, reason=reason)
+                )
+            renamed = [record for record, changes in written if "name" in changes]
             _rename_named_after(records=renamed, actor=actor, reason=reason)
-            notify_listeners(list(zip(changed, (entry.changes for entry in entries), strict=True)))
+            notify_listeners(written)
     return changed
 
 
@@ -151,13 +150,14 @@ def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "", expec
         if expected_version is not None:
             _require_current(record=stored, found=stored, expected_version=expected_version)
         changes = list_changes(before=read_values(stored), after={})
-        entry = _build_entry(record=stored, actor=actor, now=get_now(), changes=changes, reason=reason)
-        entry.action = AuditAction.DELETED
+        entries = _build_entries(
+            written=[(stored, changes)], actor=actor, action=AuditAction.DELETED, now=get_now(), reason=reason
+        )
         try:
             stored.delete()
         except ProtectedError as error:
             raise RecordInUseError(_describe_dependants(record=record, dependants=error.protected_objects)) from error
-        _write_entries([entry])
+        _write_entries(entries)
         notify_listeners([(stored, changes)])
 
 
@@ -181,17 +181,22 @@ def record_event(
     changes: dict[str, Any] | None = None,
     reason: str = "",
     actor_name: str = "",
+    address: str = "",
 ) -> None:
-    """Write an entry for something that is not a change of a record, e.g. a log-in, a dismissal or a cancelled run."""
-    record_events(
-        actor=actor,
-        action=action,
-        object_name=object_name,
-        records=[record],
-        changes=changes,
-        reason=reason,
-        actor_name=actor_name,
-    )
+    """Write an entry for something that is not a change of a record, e.g. a log-in, a dismissal or a cancelled run.
+
+    `actor_name` and `address` are for events without an actor, e.g. a refused log-in.
+    """
+    if record is not None:
+        record_events(
+            actor=actor, action=action, object_name=object_name, records=[record], changes=changes, reason=reason
+        )
+        return
+    entry = _build_entry(actor=actor, action=action, now=get_now(), reason=reason, places={})
+    entry.object_name, entry.changes = object_name, changes or {}
+    entry.actor_name = actor_name[:255] or entry.actor_name
+    entry.address = address or entry.address
+    _write_entries([entry])
 
 
 def record_events(
@@ -199,31 +204,21 @@ def record_events(
     actor: Actor | None,
     action: AuditAction,
     object_name: str,
-    records: Sequence[models.Model | None],
+    records: Sequence[models.Model],
     changes: dict[str, Any] | None = None,
     reason: str = "",
-    actor_name: str = "",
 ) -> None:
-    """Write the same event for each of several records, in a number of statements that grows with batches."""
-    now = get_now()
-    _write_entries(
-        [
-            AuditEntry(
-                at=now,
-                actor=actor.user if actor else None,
-                actor_name=(actor_name or (str(actor.user) if actor else ""))[:255],
-                source=actor.source if actor else "page",
-                reference=actor.reference[:100] if actor else "",
-                action=action,
-                object_name=object_name,
-                record_uid=getattr(record, "uid", None),
-                record_name=str(record)[:255] if record else "",
-                changes=changes or {},
-                reason=reason[:500],
-            )
-            for record in records
-        ]
+    """Write the same event for each of several records of one model, in a number of statements that grows by batch."""
+    entries = _build_entries(
+        written=[(record, changes or {}) for record in records],
+        actor=actor,
+        action=action,
+        now=get_now(),
+        reason=reason,
     )
+    for entry in entries:
+        entry.object_name = object_name
+    _write_entries(entries)
 
 
 def _rename_named_after(*, records: Sequence[AuditedModel], actor: Actor, reason: str) -> None:
@@ -271,22 +266,46 @@ def _stamping(*, records: Sequence[AuditedModel], actor: Actor, now: datetime, a
         raise
 
 
+def _build_entries(
+    *,
+    written: Sequence[tuple[models.Model, dict[str, Any]]],
+    actor: Actor | None,
+    action: AuditAction,
+    now: datetime,
+    reason: str,
+) -> list[AuditEntry]:
+    """Return the entries about records of one model, each with its changes."""
+    records = [record for record, _ in written]
+    entries: list[AuditEntry] = []
+    for (record, changes), places, words in zip(written, find_places(records), build_words(written), strict=True):
+        entry = _build_entry(actor=actor, action=action, now=now, reason=reason, places=places)
+        entry.object_name = getattr(record, "object_name", "")
+        entry.object_label = str(capfirst(str(record._meta.verbose_name)))
+        entry.record_uid = getattr(record, "uid", None)
+        entry.record_name = str(record)[:255]
+        entry.changes, entry.words = changes, words
+        entries.append(entry)
+    return entries
+
+
 def _build_entry(
-    *, record: AuditedModel, actor: Actor, now: datetime, changes: dict[str, Any], reason: str
+    *,
+    actor: Actor | None,
+    action: AuditAction,
+    now: datetime,
+    reason: str,
+    places: Mapping[str, UUID],
 ) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        actor=actor.user,
-        actor_name=str(actor.user)[:255],
-        source=actor.source,
-        reference=actor.reference[:100],
-        action=AuditAction.CREATED,
-        object_name=record.object_name,
-        record_uid=record.uid,
-        record_name=str(record)[:255],
-        changes=changes,
-        reason=reason[:500],
-    )
+    """Return an entry that says who did it, from where and when."""
+    entry = AuditEntry(at=now, source="page", action=action, reason=reason[:500])
+    if actor is not None:
+        entry.actor, entry.actor_name, entry.actor_role = actor.user, str(actor.user)[:255], actor.role
+        entry.source, entry.reference = actor.source, actor.reference[:100]
+        entry.address, entry.time_zone = actor.address, actor.user.time_zone
+        entry.connection_uid = actor.connection_uid
+    entry.study_uid = places.get(STUDY)
+    entry.connection_uid = places.get(CONNECTION) or entry.connection_uid
+    return entry
 
 
 def _write_entries(entries: list[AuditEntry]) -> None:

@@ -9,41 +9,50 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
+from ctms.accounts.addresses import get_client_address
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest
+
     from ctms.accounts.models import User
+
+_OBJECT_NAME = "accounts.user"
 
 
 @receiver(user_logged_in)
-def record_log_in(user: User, **_kwargs: Any) -> None:
-    record_event(
-        actor=Actor(user=user, source="page"), action=AuditAction.LOGGED_IN, object_name="accounts.user", record=user
-    )
+def record_log_in(user: User, request: HttpRequest | None = None, **_kwargs: Any) -> None:
+    _record(user=user, request=request, action=AuditAction.LOGGED_IN)
 
 
 @receiver(user_logged_out)
-def record_log_out(user: User | None, **_kwargs: Any) -> None:
+def record_log_out(user: User | None, request: HttpRequest | None = None, **_kwargs: Any) -> None:
     if user is not None:
-        record_event(
-            actor=Actor(user=user, source="page"),
-            action=AuditAction.LOGGED_OUT,
-            object_name="accounts.user",
-            record=user,
-        )
+        _record(user=user, request=request, action=AuditAction.LOGGED_OUT)
 
 
 @receiver(user_login_failed)
-def record_failed_log_in(credentials: dict[str, Any], **_kwargs: Any) -> None:
+def record_failed_log_in(credentials: dict[str, Any], request: HttpRequest | None = None, **_kwargs: Any) -> None:
     record_event(
         actor=None,
         action=AuditAction.LOGIN_FAILED,
-        object_name="accounts.user",
+        object_name=_OBJECT_NAME,
         # Anybody may send anything, e.g. a null character, which PostgreSQL does not store.
         actor_name=str(credentials.get("username", "")).replace("\0", ""),
+        address=_get_address(request),
     )
+
+
+def _record(*, user: User, request: HttpRequest | None, action: AuditAction) -> None:
+    actor = Actor(user=user, source="page", address=_get_address(request))
+    record_event(actor=actor, action=action, object_name=_OBJECT_NAME, record=user)
+
+
+def _get_address(request: HttpRequest | None) -> str:
+    """Return the address of a request; programs and tests log in without one."""
+    return get_client_address(request) if request is not None else ""
 
 
 _FIRST_VERSION_WITH_TRANSACTION_TIMEOUT = 170000

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse_lazy
 
+from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.users import record_password_change
@@ -27,6 +28,7 @@ class ChangePasswordView(PasswordChangeView):
             form.user = User.objects.select_for_update().get(pk=form.user.pk)
             response = super().form_valid(form)
             if isinstance(self.request.user, User):
-                record_password_change(user=self.request.user, actor=Actor(user=self.request.user, source="page"))
+                actor = Actor(user=self.request.user, source="page", address=get_client_address(self.request))
+                record_password_change(user=self.request.user, actor=actor)
         messages.success(self.request, "Your password was changed.")
         return response

@@ -10,7 +10,9 @@ from django.db.models.constants import LOOKUP_SEP
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import list_visible
-from ctms.clinical.models import StudyAssignment
+from ctms.audit.choices import AuditAction
+from ctms.audit.models import AuditEntry
+from ctms.clinical.models import Study, StudyAssignment
 from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects, list_referring_fields
 from ctms.configuration.scope import InStudy
 
@@ -74,8 +76,22 @@ def limit_to_records_named(
     `object_field` holds the API name of the record's object, if the rows say it; rows about the set-up then stay. A row
     that names no record, such as a call that could not be received, may be of any study: it goes.
     """
+    return rows if sees_all_studies(user) else rows.filter(_names_visible(user, object_field))
+
+
+def limit_to_entries(entries: models.QuerySet[AuditEntry], user: User) -> models.QuerySet[AuditEntry]:
+    """Filter the audit trail: entries about records that the user sees, and about the set-up.
+
+    Entries about deleted records are seen by who sees the study that the record belonged to.
+    """
     if sees_all_studies(user):
-        return rows
+        return entries
+    studies = list_visible(Study.objects.order_by(), user).values("uid")
+    deletion = AuditEntry.objects.filter(record_uid=OuterRef("record_uid"), action=AuditAction.DELETED).order_by()
+    return entries.filter(_names_visible(user, "object_name") | Q(Exists(deletion), study_uid__in=studies))
+
+
+def _names_visible(user: User, object_field: str) -> Q:
     objects = list_record_objects()
     named = Q()
     if object_field:
@@ -83,7 +99,7 @@ def limit_to_records_named(
     for each in objects:
         seen = Q(record_uid__in=list_visible(each.model._default_manager.order_by(), user).values("uid"))
         named |= seen & Q(**{object_field: each.api_name}) if object_field else seen
-    return rows.filter(named)
+    return named
 
 
 def _can_be_empty(model: Any, path: str) -> bool:

@@ -11,8 +11,10 @@ class ConfigurationConfig(AppConfig):
 
     def ready(self) -> None:
         from ctms.configuration.checklist import register_checklist
+        from ctms.configuration.field_words import register_field_words
 
         register_checklist()
+        register_field_words()
         post_migrate.connect(_deliver, sender=self)
 
 

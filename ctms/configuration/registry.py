@@ -13,10 +13,11 @@ from django.db import models
 from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit
+from ctms.audit.places import STUDY, register_place
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
-from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit
+from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_study_path
 from ctms.core.errors import VaultError
 
 if TYPE_CHECKING:
@@ -205,6 +206,9 @@ def register_object(vault_object: VaultObject) -> None:
         raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
     limit = build_limit(model=vault_object.model, scope=vault_object.scope)
     register_limit(model=vault_object.model, limit=limit)
+    if isinstance(vault_object.scope, InStudy):
+        path = find_study_path(model=vault_object.model, scope=vault_object.scope)
+        register_place(model=vault_object.model, column=STUDY, path=path)
     _objects[vault_object.api_name] = vault_object
     _objects_by_model[vault_object.model] = vault_object
 

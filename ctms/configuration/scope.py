@@ -61,16 +61,23 @@ def build_limit(*, model: type[models.Model], scope: Scope) -> Callable[[Records
                 f"those of every study. Give it the scope InStudy({paths[0]!r})."
             )
         return scope.limit or _see_all
-    path = scope.path or _choose_path(model, paths)
-    if not _leads_to_study(model, path):
-        raise ValueError(
-            f"{model.__name__}: {path!r} does not lead to a study. The way: {' and '.join(paths) or 'there is none'}."
-        )
+    path = find_study_path(model=model, scope=scope)
 
     def limit(records: Records, user: User) -> Records:
         return _rules[0](records, user, path) if _rules else records.none()
 
     return limit
+
+
+def find_study_path(*, model: type[models.Model], scope: InStudy) -> str:
+    """Return the look-up from a record of a model to its study; `pk` for studies. Raises ValueError, see above."""
+    paths = list_study_paths(model)
+    path = scope.path or _choose_path(model, paths)
+    if not _leads_to_study(model, path):
+        raise ValueError(
+            f"{model.__name__}: {path!r} does not lead to a study. The way: {' and '.join(paths) or 'there is none'}."
+        )
+    return path
 
 
 def _choose_path(model: type[models.Model], paths: list[str]) -> str:

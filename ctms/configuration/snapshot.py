@@ -147,6 +147,10 @@ class Configuration:
         custom = self.rows.get(vault_object.api_name, {}).get(CustomField, [])
         return _build_fields(vault_object=vault_object, custom=custom)
 
+    def list_custom_fields(self, object_name: str) -> list[ObjectField]:
+        """Return all custom fields of an object, inactive ones too: records may still hold values of theirs."""
+        return _build_custom_fields(self.rows.get(object_name, {}).get(CustomField, []))
+
 
 _kept: dict[str, tuple[object, Configuration]] = {}
 
@@ -243,20 +247,25 @@ def _build_fields(*, vault_object: VaultObject, custom: list[CustomField]) -> di
     fields = {name: vault_object.get_field(name) for name in vault_object.list_field_names()}
     if not vault_object.object_types:
         fields.pop(OBJECT_TYPE, None)
+    active = [row for row in custom if row.status == RecordStatus.ACTIVE]
+    return fields | {each.api_name: each for each in _build_custom_fields(active)}
+
+
+def _build_custom_fields(rows: list[CustomField]) -> list[ObjectField]:
     try:
         people: type[models.Model] | None = get_object(PERSON).model
     except UnknownObjectError:
         people = None
-    for row in custom:
-        if row.status == RecordStatus.ACTIVE:
-            fields[row.api_name] = build_custom_field(
-                api_name=row.api_name,
-                label=row.label,
-                kind=row.kind,
-                picklist_values=row.picklist_values,
-                reference=people,
-            )
-    return fields
+    return [
+        build_custom_field(
+            api_name=row.api_name,
+            label=row.label,
+            kind=row.kind,
+            picklist_values=row.picklist_values,
+            reference=people,
+        )
+        for row in rows
+    ]
 
 
 def _build_types(

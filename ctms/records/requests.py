@@ -11,6 +11,7 @@ from uuid import UUID
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest
 
+from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.configuration.registry import UnknownObjectError
@@ -29,7 +30,7 @@ def get_user(request: HttpRequest) -> User:
 
 def build_actor(request: HttpRequest, *, source: str = "page") -> Actor:
     """Return the actor for the audit trail: the request's user, and the way by which they write."""
-    return Actor(user=get_user(request), source=source)
+    return Actor(user=get_user(request), source=source, address=get_client_address(request))
 
 
 def open_object_or_404(request: HttpRequest, object_name: str) -> ObjectAccess:

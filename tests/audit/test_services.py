@@ -61,7 +61,7 @@ def get(person: Person) -> Person:
 
 def count_statements(queries: CaptureQueriesContext) -> Counter[str]:
     """Count statements by their first word, without those that only begin and end transactions."""
-    words = Counter(query["sql"].split()[0] for query in queries)
+    words = Counter(query["sql"].split()[0].lstrip("(") for query in queries)
     return Counter({word: n for word, n in words.items() if word not in {"SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"}})
 
 
@@ -328,7 +328,8 @@ def test_statements_grow_with_batches_of_a_thousand_and_not_with_records(count: 
     with CaptureQueriesContext(connection) as creating:
         people = create_people(count)
     batches = math.ceil(count / 1000)
-    assert count_statements(creating) - Counter(SELECT=1) == {"INSERT": 2 * batches}  # factories look up their user
+    # Factories look up their user; the labels of object types are those of the configuration in force.
+    assert count_statements(creating) - Counter(SELECT=2) == {"INSERT": 2 * batches}
 
     activities = create_activities(count, people=people, site=site)
     found = list(Activity.objects.order_by("pk"))
@@ -337,7 +338,8 @@ def test_statements_grow_with_batches_of_a_thousand_and_not_with_records(count: 
         activity.subject += "!"
     with CaptureQueriesContext(connection) as updating:
         update_records(records=found, actor=actor)
-    assert count_statements(updating) == {"SELECT": 1, "INSERT": 2 * batches}
+    # The stored records, and the studies of all of them.
+    assert count_statements(updating) == {"SELECT": 2, "INSERT": 2 * batches}
     assert Activity.objects.filter(version=2, subject__endswith="!").count() == count
 
 

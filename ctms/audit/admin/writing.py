@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
+from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
@@ -36,7 +37,7 @@ def get_user(request: HttpRequest) -> User:
 
 def build_actor(request: HttpRequest) -> Actor:
     """Return the user of the request as an actor who writes through the admin."""
-    return Actor(user=get_user(request), source="admin")
+    return Actor(user=get_user(request), source="admin", address=get_client_address(request))
 
 
 def try_write(write: Callable[[], object]) -> ValidationError | None:

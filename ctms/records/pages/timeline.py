@@ -1,9 +1,12 @@
-"""The timeline of a record: its audit entries, with the labels and values of its page."""
+"""The timeline of a record: its audit entries, with labels, values and names as they were then.
+
+A name is told if the reader sees the record that bore it, or saw it before it was deleted.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,11 +16,11 @@ from django.utils.text import Truncator
 
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
-from ctms.configuration.choices import FieldKind
+from ctms.audit.selectors import list_seen_deletions
+from ctms.audit.words import ToldChange, tell_changes
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import get_object_of_model
 from ctms.records.access import ObjectAccess, open_related
-from ctms.records.fields.values import format_value
 
 ENTRIES_SHOWN = 15
 _LONGEST_VALUE = 240
@@ -62,66 +65,52 @@ class Timeline:
     older: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Change:
-    field: ObjectField
-    before: Any
-    after: Any
-
-
 def read_timeline(
     *, access: ObjectAccess, record: Any, before: int | None = None, size: int = ENTRIES_SHOWN
 ) -> Timeline:
     """Return the record's entries; only those older than the entry of id `before`, if given.
 
-    Shows only fields of the record's type. Runs one statement, and one more for each model referred to.
+    Shows only fields of the record's type. Runs one statement, one more for each model referred to, and one if any of
+    what is referred to was deleted.
     """
     entries = AuditEntry.objects.filter(object_name=record.object_name, record_uid=record.uid).order_by("-id")
     if before is not None:
         entries = entries.filter(id__lt=before)
     found = list(entries[: size + 1])
     shown = found[:size]
-    changes = {entry.pk: list(_list_changes(access=access, record=record, entry=entry)) for entry in shown}
-    names = _Names(access=access)
+    fields = {
+        each.api_name if each.is_custom else each.attribute: each
+        for each in access.shape.list_type_fields(getattr(record, "object_type", ""))
+    }
+    changes = {entry.pk: _list_changes(entry=entry, fields=fields) for entry in shown}
+    names = _Names(access=access, fields=fields)
     names.load(change for listed in changes.values() for change in listed)
     return Timeline(
-        entries=[_build_entry(entry=entry, changes=changes[entry.pk], names=names) for entry in shown],
+        entries=[
+            _build_entry(entry=entry, changes=[names.tell(each) for each in changes[entry.pk]]) for entry in shown
+        ],
         older=shown[-1].pk if len(found) > size else None,
     )
 
 
-def _list_changes(*, access: ObjectAccess, record: Any, entry: AuditEntry) -> Iterator[_Change]:
-    """Yield the changes of fields of the record's type; none for other actions, such as the creation."""
+def _list_changes(*, entry: AuditEntry, fields: Mapping[str, ObjectField]) -> list[ToldChange]:
+    """Return the changes of these fields in their order; none for other actions, such as the creation."""
     if entry.action != AuditAction.CHANGED:
-        return
-    for each in access.shape.list_type_fields(getattr(record, "object_type", "")):
-        if each.is_custom:
-            pair = entry.changes.get("custom_fields") or (None, None)
-            before, after = ((values or {}).get(each.api_name) for values in pair)
-        else:
-            before, after = entry.changes.get(each.attribute) or (None, None)
-        if before != after:
-            yield _Change(field=each, before=before, after=after)
+        return []
+    told = {each.name: each for each in tell_changes(changes=entry.changes, words=entry.words)}
+    return [told[name] for name in fields if name in told and told[name].before != told[name].after]
 
 
-def _build_entry(*, entry: AuditEntry, changes: list[_Change], names: _Names) -> TimelineEntry:
-    told = [
-        TimelineChange(
-            label=change.field.label,
-            before=names.show(value=change.before, field=change.field),
-            after=names.show(value=change.after, field=change.field),
-        )
-        for change in changes
-    ]
+def _build_entry(*, entry: AuditEntry, changes: list[TimelineChange]) -> TimelineEntry:
     is_event = entry.action == AuditAction.EVENT
     return TimelineEntry(
         actor=entry.actor_name,
-        what=entry.reason if is_event and entry.reason else _describe(entry=entry, changes=told),
+        what=entry.reason if is_event and entry.reason else _describe(entry=entry, changes=changes),
         at=entry.at,
         way=_WAYS.get(entry.source, ""),
         reason="" if is_event else entry.reason,
         icon=_ICONS.get(entry.action, "info"),
-        changes=told,
+        changes=changes,
     )
 
 
@@ -137,28 +126,45 @@ def _describe(*, entry: AuditEntry, changes: list[TimelineChange]) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class _Names:
-    """Formats old and new values with present names; loads all records that they refer to at once."""
+    """Tells changes, with the names of those records alone that the reader may know of."""
 
     access: ObjectAccess
-    names: dict[tuple[type[models.Model], str], str] = field(default_factory=dict)
+    fields: Mapping[str, ObjectField]
+    known: set[tuple[type[models.Model], UUID]] = field(default_factory=set)
 
-    def load(self, changes: Iterable[_Change]) -> None:
-        wanted: dict[tuple[type[models.Model], str], set[str]] = {}
+    def load(self, changes: Iterable[ToldChange]) -> None:
+        """Find out, for all changes at once, which of the records referred to the reader sees, or saw."""
+        wanted: dict[type[models.Model], set[UUID]] = {}
         for change in changes:
-            if change.field.reference is not None:
-                keys = {str(value) for value in (change.before, change.after) if value}
-                wanted.setdefault((change.field.reference, _get_key(change.field)), set()).update(keys)
-        for (model, key), values in wanted.items():
-            for row in self._list_visible(model).filter(**{f"{key}__in": _list_readable(values, key=key)}):
-                self.names[model, str(getattr(row, key))] = str(row)
+            reference = self.fields[change.name].reference
+            if reference is not None:
+                uids = {uid for uid in (change.before_uid, change.after_uid) if uid is not None}
+                wanted.setdefault(reference, set()).update(uids)
+        unseen: set[UUID] = set()
+        for model, uids in wanted.items():
+            seen = set(self._list_visible(model).filter(uid__in=uids).values_list("uid", flat=True)) if uids else set()
+            self.known |= {(model, uid) for uid in seen}
+            unseen |= uids - seen
+        if unseen:
+            deleted = list_seen_deletions(uids=unseen, user=self.access.user)
+            self.known |= {(model, uid) for model, uids in wanted.items() for uid in uids & deleted}
 
-    def show(self, *, value: Any, field: ObjectField) -> str:
-        if value in (None, ""):
-            return ""
-        if field.reference is not None:
-            return self.names.get((field.reference, str(value)), _GONE)
-        text = format_value(value=_read_value(value=value, kind=field.kind), field=field, shape=self.access.shape)
-        return Truncator(text).chars(_LONGEST_VALUE)
+    def tell(self, change: ToldChange) -> TimelineChange:
+        reference = self.fields[change.name].reference
+        before, after = change.before, change.after
+        if reference is not None:
+            before = self._name(before, reference=reference, uid=change.before_uid)
+            after = self._name(after, reference=reference, uid=change.after_uid)
+        return TimelineChange(
+            label=change.label,
+            before=Truncator(before).chars(_LONGEST_VALUE),
+            after=Truncator(after).chars(_LONGEST_VALUE),
+        )
+
+    def _name(self, name: str, *, reference: type[models.Model], uid: UUID | None) -> str:
+        if not name or (uid is not None and (reference, uid) in self.known):
+            return name
+        return _GONE
 
     def _list_visible(self, model: type[models.Model]) -> models.QuerySet[Any]:
         """Return the records of a model whose names the user may see; for users and setup objects these are all."""
@@ -167,36 +173,3 @@ class _Names:
             return model._base_manager.all()
         opened = open_related(access=self.access, object_name=target.api_name)
         return opened.list_records() if opened else model._base_manager.none()
-
-
-def _get_key(field: ObjectField) -> str:
-    """Return what the audit trail stores of a reference: the primary key, or for a custom field the uid."""
-    return "uid" if field.is_custom else "pk"
-
-
-def _list_readable(values: set[str], *, key: str) -> list[Any]:
-    read: Any = UUID if key == "uid" else int
-    found = []
-    for value in values:
-        try:
-            found.append(read(value))
-        except ValueError:
-            continue  # stored when the field had another kind
-    return found
-
-
-_READERS: Mapping[FieldKind, Any] = {
-    FieldKind.DATE: dt.date.fromisoformat,
-    FieldKind.DATETIME: dt.datetime.fromisoformat,
-}
-
-
-def _read_value(*, value: Any, kind: FieldKind) -> Any:
-    """Convert a value stored as JSON to the field's type; unchanged if it was stored by a field of another kind."""
-    read = _READERS.get(kind)
-    if read is None or not isinstance(value, str):
-        return value
-    try:
-        return read(value)
-    except ValueError:
-        return value

@@ -98,7 +98,7 @@ def test_references_are_named(user: User) -> None:
     assert list_changes(site, user) == [("Principal investigator", before.name, after.name)]
 
 
-def test_references_to_what_is_gone_or_hidden_do_not_tell_its_name() -> None:
+def test_what_is_gone_keeps_its_name_and_what_is_hidden_does_not_tell_it() -> None:
     profile = SecurityProfileFactory.create(permissions=["crm_activity__v:read", "study__v:read", "person__sys:read"])
     user = UserFactory.create(security_profile=profile)
     foreign, gone = StudyFactory.create(), PersonFactory.create()
@@ -108,7 +108,7 @@ def test_references_to_what_is_gone_or_hidden_do_not_tell_its_name() -> None:
     change(activity, user, study=mine, person=person)
     delete_record(record=gone, actor=build_admin_actor())
     hidden = "(deleted, or not visible to you)"
-    assert list_changes(activity, user) == [("Person", hidden, person.name), ("Study", hidden, mine.name)]
+    assert list_changes(activity, user) == [("Person", gone.name, person.name), ("Study", hidden, mine.name)]
 
 
 def test_custom_fields_are_told_one_by_one(user: User) -> None:
@@ -152,6 +152,11 @@ def test_what_a_field_held_of_another_kind_is_shown_as_it_was(user: User) -> Non
         object_name=activity.object_name,
         record_uid=activity.uid,
         changes={"date": ["some day", "2026-03-02"], "site": ["Bonn", None], "channel": ["fax", "phone__v"]},
+        words={
+            "date": {"label": "Date", "kind": "date"},
+            "site": {"label": "Site"},
+            "channel": {"label": "Channel", "after": "Phone"},
+        },
     )
     assert list_changes(activity, user) == [
         ("Date", "some day", "2 Mar 2026"),
