@@ -1,4 +1,4 @@
-"""The audit trail. Rows are added, never changed or removed; on PostgreSQL a trigger refuses both, too."""
+"""The audit trail. Rows are added, never changed or removed; the database refuses both, too (see guards.py)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.functions import Now
 
 from ctms.audit.choices import AuditAction
 from ctms.core.errors import UnauditedWriteError
@@ -64,6 +65,8 @@ class AuditEntry(models.Model):
     reason = models.CharField(max_length=500, blank=True, default="")
     # Entries become visible in the order in which their transactions end, not in that of their ids: see bookmarks.py.
     transaction_number = models.BigIntegerField(db_default=TransactionNumber(), editable=False)
+    # By the database's clock, whatever the host says in `at`. Entries from before there was this column have none.
+    written_at = models.DateTimeField("written (database's clock)", null=True, db_default=Now(), editable=False)
 
     objects = AuditQuerySet.as_manager()
 
