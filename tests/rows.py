@@ -43,7 +43,7 @@ def delete_rows() -> None:
         connection.constraint_checks_disabled(),
         transaction.atomic(),
         connection.cursor() as cursor,
-        _without_triggers(cursor),
+        without_triggers(cursor),
     ):
         for table in filled:
             cursor.execute(f'DELETE FROM "{table}"')
@@ -55,7 +55,7 @@ def delete_rows() -> None:
 
 
 @contextmanager
-def _without_triggers(cursor: Any) -> Iterator[None]:
+def without_triggers(cursor: Any) -> Iterator[None]:
     """Switch the triggers of all tables off in the `with` block. It takes the owner of the tables, as migrations do."""
     if connection.vendor == "postgresql":
         cursor.execute("SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal")
@@ -95,7 +95,7 @@ def _keep_sqlite(tables: Iterable[str]) -> Callable[[Iterable[str]], None]:
             kept[f'INSERT INTO "{table}" ({columns}) VALUES ({places})'] = rows.fetchall()
 
     def replace(filled: Iterable[str]) -> None:
-        with connection.cursor() as cursor, _without_triggers(cursor):
+        with connection.cursor() as cursor, without_triggers(cursor):
             for table in filled:
                 connection.connection.execute(f'DELETE FROM "{table}"')
             for statement, rows in kept.items():
@@ -116,7 +116,7 @@ def _keep_postgresql(tables: Iterable[str]) -> Callable[[Iterable[str]], None]:
                 kept[f'COPY "{table}" ({columns}) FROM STDIN'] = b"".join(rows)
 
     def replace(filled: Iterable[str]) -> None:
-        with connection.cursor() as cursor, _without_triggers(cursor):
+        with connection.cursor() as cursor, without_triggers(cursor):
             for table in filled:
                 cursor.execute(f'DELETE FROM "{table}"')
             for statement, rows in kept.items():

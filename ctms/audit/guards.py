@@ -1,4 +1,4 @@
-"""The triggers by which the database itself refuses to change, remove, renumber or date back audit entries.
+"""The triggers by which the database itself refuses to change, remove, renumber or date back entries, and their seals.
 
 `manage.py migrate` installs those that are missing or differ, after its migrations. `list_guard_problems` shows what
 somebody has done to them: it compares what the database has with what is written here.
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from ctms.audit.models import AuditEntry
+from ctms.audit.models import AuditEntry, AuditSeal
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 _ENTRIES = AuditEntry._meta.db_table
+_SEALS = AuditSeal._meta.db_table
 _FINAL = "audit entries are never changed or removed"
 _NUMBERED = "the database itself numbers and dates audit entries"
 
@@ -84,6 +85,20 @@ _POSTGRESQL = (
         kind=2 | 32,
         function=_REFUSE,
     ),
+    _Trigger(
+        name="audit_seal_is_final",
+        table=_SEALS,
+        event="BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW",
+        kind=1 | 2 | 8 | 16,
+        function=_REFUSE,
+    ),
+    _Trigger(
+        name="audit_seals_are_kept",
+        table=_SEALS,
+        event="BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
+        kind=2 | 32,
+        function=_REFUSE,
+    ),
     # A replica gets numbers and dates from its primary.
     _Trigger(
         name="audit_entry_is_stamped",
@@ -100,6 +115,13 @@ _SQLITE = {
     "audit_entry_is_kept": f"BEFORE DELETE ON {_ENTRIES} BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END",
     "audit_entry_is_not_replaced": (
         f"BEFORE INSERT ON {_ENTRIES} WHEN EXISTS (SELECT 1 FROM {_ENTRIES} WHERE id = NEW.id) "  # noqa: S608  constants
+        f"BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END"
+    ),
+    "audit_seal_is_unchanged": f"BEFORE UPDATE ON {_SEALS} BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END",
+    "audit_seal_is_kept": f"BEFORE DELETE ON {_SEALS} BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END",
+    "audit_seal_is_not_replaced": (
+        f"BEFORE INSERT ON {_SEALS} WHEN EXISTS (SELECT 1 FROM {_SEALS} "  # noqa: S608  constants
+        "WHERE position = NEW.position OR entry_id = NEW.entry_id) "
         f"BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END"
     ),
     # `now` is the same throughout a statement, so the default of the column is exactly this.
@@ -206,5 +228,5 @@ def _list_sqlite_problems(connection: BaseDatabaseWrapper) -> list[str]:
             problems.append(f"The trigger {name} is missing.")
         elif text != f"CREATE TRIGGER {name} {definition}":
             problems.append(f"The trigger {name} was altered.")
-    others = sorted(name for name, (_, table) in found.items() if table == _ENTRIES)
-    return problems + [f"The trigger {name} of {_ENTRIES} is not one of the Vault." for name in others]
+    others = sorted((name, table) for name, (_, table) in found.items() if table in {_ENTRIES, _SEALS})
+    return problems + [f"The trigger {name} of {table} is not one of the Vault." for name, table in others]

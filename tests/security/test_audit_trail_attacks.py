@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 
 from ctms.audit.guards import list_guard_problems
 from ctms.audit.models import AuditEntry
+from ctms.audit.sealing import seal_entries
 from tests.factories.clinical import StudyFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -27,6 +28,7 @@ INSERT = (
 @pytest.fixture(autouse=True)
 def entry() -> AuditEntry:
     StudyFactory.create_batch(2)
+    seal_entries()
     return AuditEntry.objects.earliest("id")
 
 
@@ -52,7 +54,15 @@ ON_BOTH = {
     "id of an entry": insert("id, ", "{id}, "),
     "upsert": insert("id, ", "{id}, ") + " ON CONFLICT (id) DO UPDATE SET actor_name = 'Nobody'",
 }
+ON_BOTH |= {
+    "update of a seal": "UPDATE audit_auditseal SET salt = NULL",
+    "delete of a seal": "DELETE FROM audit_auditseal",
+    "upsert of a seal": "INSERT INTO audit_auditseal SELECT position, entry_id, format, salt, commitment, salt"
+    " FROM audit_auditseal WHERE true ON CONFLICT (position) DO UPDATE SET salt = NULL",
+}
 ON_SQLITE = {
+    "replace of a seal": "REPLACE INTO audit_auditseal SELECT position, entry_id, format, salt, commitment, salt"
+    " FROM audit_auditseal",
     "replace": insert("id, ", "{id}, ", how="OR REPLACE"),
     "update or replace": "UPDATE OR REPLACE audit_auditentry SET id = {id} WHERE id > {id}",
     "dated back": insert("written_at, ", "'2020-01-01', "),
@@ -60,6 +70,7 @@ ON_SQLITE = {
 }
 ON_POSTGRESQL = {
     "truncate": "TRUNCATE audit_auditentry",
+    "truncate of seals": "TRUNCATE audit_auditseal",
     "truncate with others": "TRUNCATE clinical_study, audit_auditentry CASCADE",
     "merge": "MERGE INTO audit_auditentry USING (SELECT {id} AS id) AS mine ON audit_auditentry.id = mine.id "
     "WHEN MATCHED THEN UPDATE SET actor_name = 'Nobody'",
