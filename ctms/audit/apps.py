@@ -11,7 +11,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
-        from ctms.audit import signals  # noqa: F401  connects the receivers of framework events
+        from ctms.audit import checks, signals  # noqa: F401  registers the check, connects the receivers of signals
 
         pre_migrate.connect(_remove_guards, sender=self)
         post_migrate.connect(_install_guards, sender=self)
