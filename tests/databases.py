@@ -40,7 +40,8 @@ import django
 django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0, interactive=False)
-call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
+from tests.rows import delete_rows
+delete_rows()
 """
 
 

@@ -10,10 +10,11 @@ emptied and what was kept is written in milliseconds. Sequences go on: a number 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
+from django.core.management.color import no_style
 from django.db import connection, transaction
 
 PutBack = Callable[[], None]
@@ -33,6 +34,45 @@ def keep_rows() -> PutBack:
             replace(_find_filled(tables))
 
     return put_back
+
+
+def delete_rows() -> None:
+    """Delete the rows of all models, and begin their numbers again; `manage.py flush` is refused by the audit trail."""
+    filled = _find_filled(connection.introspection.django_table_names(only_existing=True, include_views=False))
+    with (
+        connection.constraint_checks_disabled(),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+        without_triggers(cursor),
+    ):
+        for table in filled:
+            cursor.execute(f'DELETE FROM "{table}"')
+        sequences = connection.introspection.sequence_list()
+        for statement in connection.ops.sequence_reset_by_name_sql(no_style(), sequences):
+            cursor.execute(statement)
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+@contextmanager
+def without_triggers(cursor: Any) -> Iterator[None]:
+    """Switch the triggers of all tables off in the `with` block. It takes the owner of the tables, as migrations do."""
+    if connection.vendor == "postgresql":
+        cursor.execute("SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal")
+        guards = cursor.fetchall()
+        for table, name, _ in guards:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+        yield
+        for table, name, state in guards:
+            cursor.execute(f"ALTER TABLE {table} ENABLE {'ALWAYS ' if state == 'A' else ''}TRIGGER {name}")
+        return
+    cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    triggers = cursor.fetchall()
+    for name, _ in triggers:
+        cursor.execute(f'DROP TRIGGER "{name}"')
+    yield
+    for _, text in triggers:
+        cursor.execute(text)
 
 
 def _find_filled(tables: Iterable[str]) -> list[str]:
@@ -55,10 +95,11 @@ def _keep_sqlite(tables: Iterable[str]) -> Callable[[Iterable[str]], None]:
             kept[f'INSERT INTO "{table}" ({columns}) VALUES ({places})'] = rows.fetchall()
 
     def replace(filled: Iterable[str]) -> None:
-        for table in filled:
-            connection.connection.execute(f'DELETE FROM "{table}"')
-        for statement, rows in kept.items():
-            connection.connection.executemany(statement, rows)
+        with connection.cursor() as cursor, without_triggers(cursor):
+            for table in filled:
+                connection.connection.execute(f'DELETE FROM "{table}"')
+            for statement, rows in kept.items():
+                connection.connection.executemany(statement, rows)
 
     return replace
 
@@ -75,18 +116,12 @@ def _keep_postgresql(tables: Iterable[str]) -> Callable[[Iterable[str]], None]:
                 kept[f'COPY "{table}" ({columns}) FROM STDIN'] = b"".join(rows)
 
     def replace(filled: Iterable[str]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT tgrelid::regclass FROM pg_trigger WHERE NOT tgisinternal")
-            guarded = [table for (table,) in cursor.fetchall()]
-            for table in guarded:
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        with connection.cursor() as cursor, without_triggers(cursor):
             for table in filled:
                 cursor.execute(f'DELETE FROM "{table}"')
             for statement, rows in kept.items():
                 with cursor.copy(statement) as copy:
                     copy.write(rows)
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            for table in guarded:
-                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
     return replace

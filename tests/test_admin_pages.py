@@ -61,6 +61,8 @@ OF_THE_STUDY_TEAMS = {
 }
 WITHOUT_A_PAGE = {
     "activities.DeclinedActivity",
+    "audit.AuditSeal",
+    "audit.AuditSealing",
     "crm_sync.FieldLength",
     "crm_sync.OrganisationProgress",
     "exceptions_log.Failure",

@@ -27,7 +27,9 @@ SAMPLE_VALUES = {
     "ALLOWED_HOSTS": "vault.example.org",
     "VAULT_BASE_URL": "https://vault.example.org",
     "POSTGRES_PASSWORD": "abc123",
+    "APPLICATION_ROLE_PASSWORD": "def456",
 }
+MANAGE = re.compile(r"manage\.py (\w+)")
 LOCK_FILES = ["requirements.txt", ".ci/requirements-demo.txt", ".ci/requirements-dev.txt"]
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 
@@ -105,9 +107,18 @@ def test_compose_refuses_to_start_without_each_secret(name: str) -> None:
 
 
 def test_commands_of_manage_py_exist(services: dict[str, Any]) -> None:
-    commands = [service["command"] for service in services.values() if "manage.py" in service.get("command", [])]
-    assert [command[2] for command in commands] == ["migrate", "crm_sandbox"]
-    assert {command[2] for command in commands} <= get_commands().keys()
+    commands = MANAGE.findall("\n".join(" ".join(service.get("command", [])) for service in services.values()))
+    assert commands == ["migrate", "grant_application_role", "crm_sandbox"]
+    assert set(commands) <= get_commands().keys()
+
+
+def test_the_owner_of_the_tables_migrates_and_the_application_uses_another_role(services: dict[str, Any]) -> None:
+    urls = {name: service.get("environment", {}).get("DATABASE_URL") for name, service in services.items()}
+    assert urls["migrate"] == "postgres://vault:abc123@postgres:5432/vault"
+    running = {urls[name] for name in ("web", "ticks", "worker", "transfers", "beat")}
+    assert running == {"postgres://vault_application:def456@postgres:5432/vault"}
+    owners = [name for name, service in services.items() if "abc123" in str(service)]
+    assert owners == ["postgres", "migrate"]
 
 
 @pytest.mark.parametrize("name", ["migrate", "web", "ticks", "worker", "transfers", "beat"])

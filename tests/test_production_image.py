@@ -132,8 +132,8 @@ def test_worker_and_beat_are_built_with_their_tasks(image: Installation) -> None
     done = image.run_python("-c", BUILD_WORKER_AND_BEAT)
     assert done.returncode == 0, done.stderr
     tasks, schedule = done.stdout.splitlines()[-2:]
-    assert "jobs.dispatch_due" in tasks.split()
-    assert schedule == "dispatch-due-jobs"
+    assert {"jobs.dispatch_due", "audit.seal_entries"} <= set(tasks.split())
+    assert schedule == "dispatch-due-jobs seal-audit-trail"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,8 @@
 from django.apps import AppConfig
+from django.apps import apps as current_apps
+from django.apps.registry import Apps
+from django.db import connections
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class AuditConfig(AppConfig):
@@ -7,4 +11,25 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
-        from ctms.audit import signals  # noqa: F401  connects the receivers of framework events
+        from ctms.audit import checks, signals  # noqa: F401  registers the check, connects the receivers of signals
+
+        pre_migrate.connect(_remove_guards, sender=self)
+        post_migrate.connect(_install_guards, sender=self)
+
+
+def _remove_guards(*, using: str, plan: list[object], **_kwargs: object) -> None:
+    """On SQLite, which rebuilds tables that change, remove the triggers until the migrations have run."""
+    from ctms.audit.guards import remove_sqlite_guards
+
+    if plan and connections[using].vendor == "sqlite":
+        remove_sqlite_guards(connections[using])
+
+
+def _install_guards(*, using: str, apps: Apps = current_apps, **_kwargs: object) -> None:
+    """Install the triggers that are missing or differ. `apps` has a default because `flush` does not pass it."""
+    from ctms.audit.guards import install_guards
+    from ctms.audit.models import AuditEntry, AuditSeal
+    from ctms.core.schema import is_schema_current
+
+    if is_schema_current(apps=apps, models=(AuditEntry, AuditSeal)):
+        install_guards(connections[using])

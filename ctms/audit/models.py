@@ -1,4 +1,4 @@
-"""The audit trail. Rows are added, never changed or removed; on PostgreSQL a trigger refuses both, too."""
+"""The audit trail. Rows are added, never changed or removed; the database refuses both, too (see guards.py)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.functions import Now
 
 from ctms.audit.choices import AuditAction
 from ctms.core.errors import UnauditedWriteError
@@ -79,6 +80,8 @@ class AuditEntry(models.Model):
     reason = models.CharField(max_length=500, blank=True, default="")
     # Entries become visible in the order in which their transactions end, not in that of their ids: see bookmarks.py.
     transaction_number = models.BigIntegerField(db_default=TransactionNumber(), editable=False)
+    # By the database's clock, whatever the host says in `at`. Entries from before there was this column have none.
+    written_at = models.DateTimeField("written (database's clock)", null=True, db_default=Now(), editable=False)
 
     objects = AuditQuerySet.as_manager()
 
@@ -115,3 +118,37 @@ class AuditEntry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:  # noqa: ARG002  Django's signature
         raise UnauditedWriteError(_NEVER_REMOVED)
+
+
+class AuditSeal(models.Model):
+    """The place of an entry in the chain. `chain.py` says what the digests are made of; rows are never changed."""
+
+    position = models.BigIntegerField(primary_key=True)
+    entry_id = models.BigIntegerField(unique=True)
+    format = models.PositiveSmallIntegerField()
+    salt = models.BinaryField(null=True)
+    commitment = models.BinaryField()
+    hash = models.BinaryField()
+
+    class Meta:
+        verbose_name = "seal of the audit trail"
+        verbose_name_plural = "seals of the audit trail"
+
+    def __str__(self) -> str:
+        return f"{self.position}: entry {self.entry_id}"
+
+
+class AuditSealing(models.Model):
+    """How far the audit trail is sealed: one row, which the process that seals locks."""
+
+    bookmark = models.TextField(blank=True, default="", help_text="what is visible at that place is sealed")
+    position = models.BigIntegerField(default=0)
+    hash = models.BinaryField(default=bytes)
+
+    class Meta:
+        verbose_name = "progress of the sealing"
+        verbose_name_plural = "progress of the sealing"
+        constraints = (models.CheckConstraint(condition=models.Q(pk=1), name="audit_sealing_is_one_row"),)
+
+    def __str__(self) -> str:
+        return f"up to position {self.position}"

@@ -215,17 +215,18 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 EMAIL_TIMEOUT = 10  # seconds; a server that does not answer must not keep a request waiting
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="CTMS Vault <vault@localhost>")
 
-# -- Jobs: beat has one entry; which jobs are due is stored in the database ------------------------
+# -- Jobs: beat sends two ticks; which jobs are due is stored in the database ------------------------
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing in a file, which a full disk would leave unreadable
 # A minute by the machine's uptime: beat sends nothing for hours if the clock that it goes by is set back. Messages do
 # not expire either: a worker discards them by its own clock, which may be ahead of that of beat's machine.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "dispatch-due-jobs": {"task": "jobs.dispatch_due", "schedule": schedule(60.0, nowfun=get_steady_now)},
+    "seal-audit-trail": {"task": "audit.seal_entries", "schedule": schedule(60.0, nowfun=get_steady_now)},
 }
 # A worker serves all queues unless it is told which; docs/operations.md starts one for each. What names no queue goes
 # to `celery`, and `ctms/jobs/queue.py` names that of each run.
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("ticks", "celery", "transfers")]
-CELERY_TASK_ROUTES = {"jobs.dispatch_due": {"queue": "ticks"}}
+CELERY_TASK_ROUTES = {"jobs.dispatch_due": {"queue": "ticks"}, "audit.seal_entries": {"queue": "ticks"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

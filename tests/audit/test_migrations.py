@@ -23,11 +23,15 @@ def migrate_to(name: str) -> None:
     executor.migrate([("audit", name)])
 
 
+def migrate_to_the_end() -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes("audit"))
+
+
 @pytest.fixture
 def _restored() -> Any:
     yield
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes("audit"))
+    migrate_to_the_end()
 
 
 @pytest.mark.usefixtures("_restored")
@@ -48,7 +52,7 @@ def test_old_entries_get_words_names_and_studies() -> None:
     times = dict(AuditEntry.objects.values_list("id", "at"))
 
     migrate_to("0003_number_transactions")
-    migrate_to("0005_old_entries_in_words")
+    migrate_to_the_end()
 
     entry = AuditEntry.objects.get(pk=changed)
     told = [(each.label, each.before, each.after) for each in tell_changes(changes=entry.changes, words=entry.words)]

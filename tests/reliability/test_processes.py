@@ -110,7 +110,7 @@ def test_two_beats_and_two_workers_run_each_slot_once(
         JobClock.objects.update(next_run_at=slot)
         wait_until_idle(runs=number * len(worlds))
     for beat in (first_beat, second_beat):
-        beat.wait_for_log("Sending due task", times=len(slots))
+        beat.wait_for_log("Sending due task dispatch-due-jobs", times=len(slots))
 
     runs = JobRun.objects.values_list("slot", "unit_key", "state", "attempt")
     keys = [str(each.connection.uid) for each in worlds]
@@ -322,7 +322,7 @@ def test_slow_organisations_that_take_all_places_of_transfers_delay_neither_tick
 def test_a_scheduler_keeps_nothing_on_disk(installation: Installation, world: World, tmp_path: Path) -> None:
     before = set(REPOSITORY.iterdir())
     _, beat = installation.start(workers=1, beats=1)
-    beat.wait_for_log("Sending due task", times=3)
+    beat.wait_for_log("Sending due task dispatch-due-jobs", times=3)
     assert [path for path in set(REPOSITORY.iterdir()) - before if "beat" in path.name] == []
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".log", ".log"]
 
