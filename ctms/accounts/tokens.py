@@ -48,13 +48,13 @@ def find_user(text: str) -> User:
     token = ApiToken.objects.select_related("user__security_profile").filter(digest=_digest(text)).first()
     if token is None:
         raise InvalidTokenError("This token is unknown. Create one on your profile page.")
+    if not token.user.is_active:
+        raise InvalidTokenError("The user of this token is inactive. Ask an admin.")
     now = get_now()
     if token.revoked_at is not None:
         raise InvalidTokenError("This token was revoked. Create another on your profile page.")
     if token.expires_at <= now:
         raise InvalidTokenError("This token has expired. Create another on your profile page.")
-    if not token.user.is_active:
-        raise InvalidTokenError("The user of this token is inactive. Ask an admin.")
     if token.last_used_at is None or token.last_used_at <= now - _USE_IS_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token.user

@@ -7,4 +7,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
-        from ctms.audit import signals  # noqa: F401  connects the receivers of framework events
+        from ctms.audit import signals, tracking  # noqa: F401  connect the receivers of framework events
+        from ctms.core.tracking import register_recorder
+
+        register_recorder(tracking.record_writes)

@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
+    "ctms.audit.acting.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

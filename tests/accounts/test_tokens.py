@@ -115,7 +115,7 @@ def test_creation_and_revocation_are_in_the_audit_trail_without_the_token() -> N
     revoke_token(token=token, actor=act_as(user))
     entries = AuditEntry.objects.filter(record_uid=token.uid).order_by("id")
     assert [(each.action, each.actor, sorted(each.changes)) for each in entries] == [
-        ("created", user, ["expires_at", "name"]),
+        ("created", user, ["expires_at", "name", "user"]),
         ("changed", user, ["revoked_at"]),
     ]
     assert text not in str(list(entries.values()))

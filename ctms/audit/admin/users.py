@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -18,19 +19,39 @@ from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.theme import ModelAdmin
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
-from ctms.audit.users import record_password_change, save_user
+from ctms.audit.users import save_user
 
 # Only the security profile says what users may do; groups would grant permissions past it, without audit entries.
 admin.site.unregister(Group)
 
 
 class UserForm(UserChangeForm):
-    """The form of a user, with a choice of the existing time zones."""
+    """The form of a user. It holds the version it was filled from: saving over another admin's change is refused."""
+
+    read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name.replace("_", " ")) for name in sorted(available_timezones())],
         widget=UnfoldAdminSelect2Widget,
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["read_version"] = self.instance.version
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        # Django saves in the same transaction, so the user stays as compared here.
+        stored = User.objects.select_for_update().get(pk=self.instance.pk)
+        read = self.cleaned_data.get("read_version")
+        if read is None:
+            raise ValidationError("The form came without the user's version. Reload the page and enter it again.")
+        if read != stored.version:
+            raise ValidationError(
+                f"{stored} was changed by somebody else after you opened this page (version {stored.version}, yours "
+                f"is {read}). Reload it and apply your change again; nothing was saved."
+            )
+        return cleaned
 
 
 @admin.register(User)
@@ -99,19 +120,14 @@ class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignor
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  Django's signature
         with transaction.atomic():
             # Django reads the user again and saves all its fields, so nobody may change it in between.
-            locked = User.objects.select_for_update().filter(pk=id)
-            before = locked.values_list("password", flat=True).first()
-            response = super().user_change_password(request, id, form_url)
-            user = User.objects.filter(pk=id).first()
-            if user is not None and user.password != before:
-                record_password_change(user=user, actor=build_actor(request))
-            return response
+            list(User.objects.select_for_update().filter(pk=id))
+            return super().user_change_password(request, id, form_url)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
-        """Do nothing: `save_user` has written an audit entry."""
+        """Do nothing: the write itself was told to the audit trail."""
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
-        """Do nothing: `save_user` has written an audit entry."""
+        """Do nothing: the write itself was told to the audit trail."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
         return HttpResponseRedirect(build_audit_trail_url(User.objects.get(pk=object_id)))
