@@ -26,6 +26,11 @@ class Theme(models.TextChoices):
     __empty__ = "As the system"
 
 
+class TokenScope(models.TextChoices):
+    READ = "read", "Read"
+    WRITE = "write", "Read and write"
+
+
 class SecurityProfile(AuditedModel):
     """A named set of permissions.
 
@@ -155,11 +160,15 @@ class User(TrackedModel, AbstractUser):
 
 
 class ApiToken(TrackedModel):
-    """A token of the REST API. Only its digest is stored; the token itself is shown once, when it is created."""
+    """A token of the REST API. Only its digest is stored; the token itself is shown once, when it is created.
+
+    Its scope narrows what its user may do; it never widens it.
+    """
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=80)
+    scope = models.CharField(max_length=10, choices=TokenScope.choices, default=TokenScope.READ)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
@@ -168,6 +177,7 @@ class ApiToken(TrackedModel):
 
     objects = TrackedQuerySet.as_manager()
 
+    object_name = "admin:security"
     audit_name = "records.api_token"
     bookkeeping_fields = frozenset({"id", "uid", "digest", "created_at", "last_used_at"})
     never_deleted = "API tokens are never deleted, because the audit trail names them. Revoke the token instead."
@@ -181,6 +191,11 @@ class ApiToken(TrackedModel):
                 condition=models.Q(revoked_at__isnull=True),
                 name="api_token_named_once",
                 violation_error_message="Name: you have a token of this name. Choose another, or revoke that one.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(scope__in=TokenScope.values),
+                name="api_token_scope",
+                violation_error_message="Scope: choose Read, or Read and write.",
             ),
         ]
 

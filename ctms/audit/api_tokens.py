@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from ctms.accounts.models import ApiToken, User
+from ctms.accounts.models import ApiToken, TokenScope, User
 from ctms.accounts.tokens import build_token
 from ctms.audit.acting import acting_as
 from ctms.audit.actors import Actor
 from ctms.core.clock import get_now
 
 
-def create_token(*, name: str, days: int, actor: Actor) -> tuple[ApiToken, str]:
+def create_token(*, name: str, days: int, actor: Actor, scope: str = TokenScope.READ) -> tuple[ApiToken, str]:
     """Create a token of the actor's user. Return it with its text, which is not stored.
 
     Raises ValidationError if the user has a token of that name, and ValueError unless it expires within a year.
     """
-    token, text = build_token(user=actor.user, name=name, days=days)
+    token, text = build_token(user=actor.user, name=name, days=days, scope=scope)
     with transaction.atomic(), acting_as(actor):
         list(User.objects.select_for_update().filter(pk=actor.user.pk))  # makes simultaneous requests wait
         token.full_clean()

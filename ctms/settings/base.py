@@ -323,6 +323,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("Application Settings", "settings", "configuration.ApplicationSettings"),
             ("Users", "group", "accounts.User"),
+            ("API Tokens", "vpn_key", "accounts.ApiToken"),
             ("Security Profiles", "shield_person", "accounts.SecurityProfile"),
             ("Studies", "science", "clinical.Study"),
             ("Study Assignments", "assignment_ind", "clinical.StudyAssignment"),
