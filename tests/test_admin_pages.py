@@ -59,6 +59,7 @@ OF_THE_STUDY_TEAMS = {
     "records.SavedView",
 }
 WITHOUT_A_PAGE = {
+    "accounts.UserSession",
     "activities.DeclinedActivity",
     "crm_sync.FieldLength",
     "crm_sync.OrganisationProgress",

@@ -1,13 +1,15 @@
-"""Users, what their security profile lets them do, and the API tokens with which programs act as them."""
+"""Users, what their security profile lets them do, their sessions, and the API tokens of programs that act as them."""
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -18,6 +20,7 @@ from ctms.core.models import AuditedModel
 from ctms.core.tracking import TrackedModel, TrackedQuerySet
 
 SYSTEM_USERNAME = "system"
+_PUBLIC_ID_LENGTH = 16
 
 
 class Theme(models.TextChoices):
@@ -63,7 +66,7 @@ class SecurityProfile(AuditedModel):
 
 
 class UserQuerySet(TrackedQuerySet["User"]):
-    """Users: each change counts their version up; a new password and a deactivation end their API tokens."""
+    """Users: each change counts their version up; a new password and a deactivation end sessions and API tokens."""
 
     def update(self, **kwargs: Any) -> int:
         if "version" in kwargs:
@@ -83,6 +86,7 @@ class UserQuerySet(TrackedQuerySet["User"]):
             if before.password != after.password or (before.is_active and not after.is_active)
         ]
         if locked_out:
+            UserSession.objects.filter(user__in=locked_out).delete()
             ApiToken.objects.filter(user__in=locked_out, revoked_at__isnull=True).update(revoked_at=get_now())
 
     def hash_password_anew(self, raw_password: str) -> str:
@@ -201,3 +205,25 @@ class ApiToken(TrackedModel):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.name}"
+
+
+class UserSession(AbstractBaseSession):
+    """The session of a browser; see `sessions`. `user` is empty while nobody is logged in."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
+    begun_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    address = models.CharField(max_length=45, blank=True, default="")
+    browser = models.CharField(max_length=60, blank=True, default="")
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        told = ", ".join(text for text in (self.browser, self.address) if text)
+        return f"of {self.begun_at:%Y-%m-%d %H:%M} UTC{f' ({told})' if told else ''}"
+
+    @property
+    def public_id(self) -> str:
+        """Return what names the session on pages, where its key, which opens it, must not be."""
+        return hashlib.sha256(self.session_key.encode()).hexdigest()[:_PUBLIC_ID_LENGTH]
