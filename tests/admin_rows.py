@@ -12,6 +12,9 @@ from django.db import models
 from connections.models import Integration, IntegrationRule
 from crm_sync.choices import AttemptOutcome
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
+from ctms.accounts.models import ApiToken
+from ctms.audit.actors import Actor
+from ctms.audit.api_tokens import create_token
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout
@@ -211,7 +214,14 @@ def _create_rule() -> IntegrationRule:
     return _create_integration().rule
 
 
+def _create_token() -> ApiToken:
+    return create_token(name=f"Token {next(_numbers)}", days=1, actor=Actor(user=UserFactory.create(), source="page"))[
+        0
+    ]
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
+    "accounts.ApiToken": _create_token,
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
     "audit.AuditEntry": _create_audit_entry,

@@ -51,7 +51,6 @@ OF_THE_STUDY_TEAMS = {
     "clinical.StudyCountry",
     "clinical.StudyPerson",
     "clinical.StudySite",
-    "accounts.ApiToken",
     "records.BulkOperation",
     "records.Favourite",
     "records.ListPreference",
@@ -60,6 +59,7 @@ OF_THE_STUDY_TEAMS = {
     "records.SavedView",
 }
 WITHOUT_A_PAGE = {
+    "accounts.UserSession",
     "activities.DeclinedActivity",
     "audit.AuditSeal",
     "audit.AuditSealing",
@@ -69,6 +69,7 @@ WITHOUT_A_PAGE = {
     "jobs.JobClock",
 }
 WRITTEN_BY_THE_APPLICATION_ALONE = {
+    "accounts.ApiToken",
     "audit.AuditEntry",
     "connections.IntegrationProgress",
     "crm_sync.AccountMatch",

@@ -16,7 +16,7 @@ from crm_sync.demo.profiles import ADMINISTRATOR, CRA, STUDY_MANAGER, build_prof
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor, build_system_actor
 from ctms.audit.services import create_records, save_record
-from ctms.audit.users import record_password_change, save_user
+from ctms.audit.users import save_user
 from ctms.clinical.models import Study, StudyAssignment
 
 CRA_STUDIES = ("HVT118-301", "HVT214-301", "HVT441-301", "HVT712-201")
@@ -138,8 +138,7 @@ def replace_passwords() -> list[Login]:
         user = User.objects.get(username=role.username)
         login = Login(role=role.label, username=role.username, password=secrets.token_urlsafe(_PASSWORD_BYTES))
         user.set_password(login.password)
-        user.save(update_fields=["password"])
-        record_password_change(user=user, actor=actor)
+        save_user(user=user, actor=actor, fields=["password"])
         logins.append(login)
     return logins
 

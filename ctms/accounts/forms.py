@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from ctms.accounts.models import Theme, User
+from ctms.accounts.models import Theme, TokenScope, User
 from ctms.accounts.tokens import LONGEST_DAYS
 
 _DEFAULT_DAYS = 90
@@ -44,12 +44,18 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stub i
 
 
 class TokenForm(forms.Form):
-    """Asks for the name and lifetime of a new API token."""
+    """Asks for the name, scope and lifetime of a new API token."""
 
     name = forms.CharField(
         max_length=80,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text="What will use it, e.g. Site payments export.",
+    )
+    scope = forms.ChoiceField(
+        label="May",
+        choices=[(TokenScope.READ.value, "read"), (TokenScope.WRITE.value, "read and write")],
+        initial=TokenScope.READ,
+        help_text="Choose what the program needs. You cannot widen it later.",
     )
     days = forms.IntegerField(
         label="Expires after (days)",

@@ -1,15 +1,41 @@
-"""Sets the time zone of each request to the one of the user who is logged in."""
+"""What each request of a user does beside its page: it uses the session, and has the user's own time zone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
 from ctms.accounts.models import User
+from ctms.accounts.sessions import BACKGROUND_HEADER, SessionStore, note_use
+
+
+class SessionUseMiddleware:
+    """Notes that a session is used, but for requests that a page makes by itself.
+
+    Where the session has ended, such a request is told to lead the whole page to the log-in; otherwise the log-in page
+    would appear in the part of the page that was to be replaced.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if BACKGROUND_HEADER not in request.headers:
+            response = self.get_response(request)
+            if isinstance(request.session, SessionStore):
+                note_use(request.session)
+            return response
+        if request.user.is_authenticated:
+            return self.get_response(request)
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+        login = redirect_to_login(page._replace(scheme="", netloc="").geturl() or request.path)
+        return HttpResponse(status=401, headers={"HX-Redirect": login.url})
 
 
 class UserTimeZoneMiddleware:

@@ -1,26 +1,37 @@
-"""Users, what their security profile lets them do, and the API tokens with which programs act as them."""
+"""Users, what their security profile lets them do, their sessions, and the API tokens of programs that act as them."""
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import models
 
 from ctms.accounts.policies import allows_django_module, allows_django_permission
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
+from ctms.core.tracking import TrackedModel, TrackedQuerySet
 
 SYSTEM_USERNAME = "system"
+_PUBLIC_ID_LENGTH = 16
 
 
 class Theme(models.TextChoices):
     LIGHT = "light", "Light"
     DARK = "dark", "Dark"
     __empty__ = "As the system"
+
+
+class TokenScope(models.TextChoices):
+    READ = "read", "Read"
+    WRITE = "write", "Read and write"
 
 
 class SecurityProfile(AuditedModel):
@@ -54,7 +65,47 @@ class SecurityProfile(AuditedModel):
             raise ValidationError({"permissions": 'Enter a list of permissions, e.g. ["study__v:read"].'})
 
 
-class User(AbstractUser):
+class UserQuerySet(TrackedQuerySet["User"]):
+    """Users: each change counts their version up; a new password and a deactivation end sessions and API tokens."""
+
+    def update(self, **kwargs: Any) -> int:
+        if "version" in kwargs:
+            raise ValueError("version: counted up by every change, never set.")
+        return super().update(**kwargs)
+
+    def _update(self, values: Any) -> int:
+        # A user who was read before another change would be saved with the version of then.
+        return super()._update([each for each in values if each[0].name != "version"])
+
+    def follow_changes(self, changed: Sequence[tuple[Any, Any]]) -> None:
+        users = self.model._base_manager.filter(pk__in=[after.pk for _, after in changed])
+        models.QuerySet.update(users, version=models.F("version") + 1)
+        locked_out = [
+            after.pk
+            for before, after in changed
+            if before.password != after.password or (before.is_active and not after.is_active)
+        ]
+        if locked_out:
+            UserSession.objects.filter(user__in=locked_out).delete()
+            ApiToken.objects.filter(user__in=locked_out, revoked_at__isnull=True).update(revoked_at=get_now())
+
+    def hash_password_anew(self, raw_password: str) -> str:
+        """Store a password that is as before under the present way of hashing; return the hash. No change of a user."""
+        encoded = make_password(raw_password)
+        models.QuerySet.update(self, password=encoded)
+        return encoded
+
+
+class VaultUserManager(UserManager["User"]):
+    """Django's manager of users over `UserQuerySet`."""
+
+    use_in_migrations = False
+
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+
+class User(TrackedModel, AbstractUser):
     """A person who logs in, or the user *System*, whom jobs write as."""
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
@@ -64,11 +115,21 @@ class User(AbstractUser):
     time_zone = models.CharField(max_length=64, default="UTC")
     theme = models.CharField(max_length=10, choices=Theme.choices, blank=True, default="")
     without_shortcuts = models.BooleanField("no single-key shortcuts", default=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    objects: ClassVar[VaultUserManager] = VaultUserManager()
 
     object_name = "admin:security"
+    audit_name = "accounts.user"
+    bookkeeping_fields = frozenset({"id", "uid", "version", "last_login", "date_joined"})
+    secret_fields = frozenset({"password"})
+    never_deleted = (
+        "Users are never deleted, because records and the audit trail name them. Deactivate the user instead."
+    )
 
     class Meta(AbstractUser.Meta):
         ordering = ("last_name", "first_name", "username")
+        base_manager_name = "objects"
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
@@ -79,16 +140,13 @@ class User(AbstractUser):
         name = self.get_full_name() or self.username
         return f"{name} ({self.email})" if self.email else name
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the user; a password that was set ends the user's API tokens, whoever set it and by whatever way.
+    def check_password(self, raw_password: str | None) -> bool:
+        """Whether this is the password; one that is hashed in an old way is hashed anew, which is no change of it."""
 
-        Django keeps the text of a new password until it is saved, and not of one that is merely hashed anew.
-        """
-        is_new_password = self._password is not None  # type: ignore[attr-defined]
-        with transaction.atomic():
-            super().save(*args, **kwargs)
-            if is_new_password:
-                self.api_tokens.filter(revoked_at__isnull=True).update(revoked_at=get_now())
+        def hash_anew(raw: str) -> None:
+            self.password = type(self).objects.get_queryset().filter(pk=self.pk).hash_password_anew(raw)
+
+        return check_password(raw_password, self.password, hash_anew)
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
         """Whether the security profile grants a permission that Django names `app.action_model`.
@@ -105,20 +163,32 @@ class User(AbstractUser):
         return self.is_active and self.is_superuser
 
 
-class ApiToken(models.Model):
-    """A token of the REST API. Only its digest is stored; the token itself is shown once, when it is created."""
+class ApiToken(TrackedModel):
+    """A token of the REST API. Only its digest is stored; the token itself is shown once, when it is created.
+
+    Its scope narrows what its user may do; it never widens it.
+    """
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=80)
+    scope = models.CharField(max_length=10, choices=TokenScope.choices, default=TokenScope.READ)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    objects = TrackedQuerySet.as_manager()
+
+    object_name = "admin:security"
+    audit_name = "records.api_token"
+    bookkeeping_fields = frozenset({"id", "uid", "digest", "created_at", "last_used_at"})
+    never_deleted = "API tokens are never deleted, because the audit trail names them. Revoke the token instead."
+
     class Meta:
         ordering = ("-created_at", "-id")
+        base_manager_name = "objects"
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=("user", "name"),
@@ -126,7 +196,34 @@ class ApiToken(models.Model):
                 name="api_token_named_once",
                 violation_error_message="Name: you have a token of this name. Choose another, or revoke that one.",
             ),
+            models.CheckConstraint(
+                condition=models.Q(scope__in=TokenScope.values),
+                name="api_token_scope",
+                violation_error_message="Scope: choose Read, or Read and write.",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.name}"
+
+
+class UserSession(AbstractBaseSession):
+    """The session of a browser; see `sessions`. `user` is empty while nobody is logged in."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
+    begun_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    address = models.CharField(max_length=45, blank=True, default="")
+    browser = models.CharField(max_length=60, blank=True, default="")
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        told = ", ".join(text for text in (self.browser, self.address) if text)
+        return f"of {self.begun_at:%Y-%m-%d %H:%M} UTC{f' ({told})' if told else ''}"
+
+    @property
+    def public_id(self) -> str:
+        """Return what names the session on pages, where its key, which opens it, must not be."""
+        return hashlib.sha256(self.session_key.encode()).hexdigest()[:_PUBLIC_ID_LENGTH]

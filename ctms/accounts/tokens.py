@@ -12,7 +12,7 @@ import secrets
 
 from django.db.models import QuerySet
 
-from ctms.accounts.models import ApiToken, User
+from ctms.accounts.models import ApiToken, TokenScope, User
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
 
@@ -26,7 +26,7 @@ class InvalidTokenError(VaultError):
     """The token is not valid; the message says why."""
 
 
-def build_token(*, user: User, name: str, days: int) -> tuple[ApiToken, str]:
+def build_token(*, user: User, name: str, days: int, scope: str = TokenScope.READ) -> tuple[ApiToken, str]:
     """Return a token of the user that is not saved yet, and its text, which is not stored.
 
     Raises ValueError unless it expires within a year.
@@ -35,7 +35,7 @@ def build_token(*, user: User, name: str, days: int) -> tuple[ApiToken, str]:
         raise ValueError(f"A token expires after 1 to {LONGEST_DAYS} days, not after {days}.")
     text = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     expires_at = get_now() + dt.timedelta(days=days)
-    return ApiToken(user=user, name=name, digest=_digest(text), expires_at=expires_at), text
+    return ApiToken(user=user, name=name, scope=scope, digest=_digest(text), expires_at=expires_at), text
 
 
 def list_tokens(*, user: User) -> QuerySet[ApiToken]:
@@ -43,21 +43,21 @@ def list_tokens(*, user: User) -> QuerySet[ApiToken]:
     return ApiToken.objects.filter(user=user, revoked_at__isnull=True)
 
 
-def find_user(text: str) -> User:
-    """Return the user of a token, and note its use at most once a minute. Raises InvalidTokenError."""
+def find_token(text: str) -> ApiToken:
+    """Return the token, with its user, and note its use at most once a minute. Raises InvalidTokenError."""
     token = ApiToken.objects.select_related("user__security_profile").filter(digest=_digest(text)).first()
     if token is None:
         raise InvalidTokenError("This token is unknown. Create one on your profile page.")
+    if not token.user.is_active:
+        raise InvalidTokenError("The user of this token is inactive. Ask an admin.")
     now = get_now()
     if token.revoked_at is not None:
         raise InvalidTokenError("This token was revoked. Create another on your profile page.")
     if token.expires_at <= now:
         raise InvalidTokenError("This token has expired. Create another on your profile page.")
-    if not token.user.is_active:
-        raise InvalidTokenError("The user of this token is inactive. Ask an admin.")
     if token.last_used_at is None or token.last_used_at <= now - _USE_IS_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    return token.user
+    return token
 
 
 def _digest(text: str) -> str:

@@ -11,8 +11,10 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
-        from ctms.audit import checks, signals  # noqa: F401  registers the check, connects the receivers of signals
+        from ctms.audit import checks, signals, tracking  # noqa: F401  registers the check, connects receivers of signals
+        from ctms.core.tracking import register_recorder
 
+        register_recorder(tracking.record_writes)
         pre_migrate.connect(_remove_guards, sender=self)
         post_migrate.connect(_install_guards, sender=self)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib.auth.hashers import is_password_usable
 from django.db import models
 
 from ctms.core.fields import EncryptedTextField, Secret
@@ -37,9 +38,9 @@ def list_changes(*, before: dict[str, Any], after: dict[str, Any]) -> dict[str, 
 
 
 class _Masked:
-    """A secret to be compared: equal only to the same ciphertext, and written into the trail as the word *set*."""
+    """A secret to be compared: equal only to the same ciphertext or hash, and in the trail as the word *set*."""
 
-    def __init__(self, secret: Secret) -> None:
+    def __init__(self, secret: Secret | str) -> None:
         self.secret = secret
 
     def __eq__(self, other: object) -> bool:
@@ -53,6 +54,8 @@ def _read_value(*, record: models.Model, field: models.Field[Any, Any]) -> Any:
     value = getattr(record, field.attname)
     if isinstance(field, EncryptedTextField):
         return _Masked(value)
+    if field.name in getattr(record, "secret_fields", ()):
+        return _Masked(value if is_password_usable(value) else "")
     if isinstance(field, models.JSONField):
         return json.loads(json.dumps(value, cls=field.encoder), cls=field.decoder) if value else value
     # A date that was assigned as text must not look like a change.

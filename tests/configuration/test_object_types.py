@@ -64,9 +64,10 @@ def test_a_decision_on_one_type_leaves_the_others() -> None:
 
 
 def test_what_is_so_already_is_not_written() -> None:
+    actor = build_admin_actor()
     before = AuditEntry.objects.count()
-    assign_fields(**CLINICAL, field_names=["notes__v"], actor=build_admin_actor())
-    take_off_fields(**CLINICAL, field_names=["monitoring_event__v"], actor=build_admin_actor())
+    assign_fields(**CLINICAL, field_names=["notes__v"], actor=actor)
+    take_off_fields(**CLINICAL, field_names=["monitoring_event__v"], actor=actor)
     assert (ObjectTypeField.objects.count(), AuditEntry.objects.count()) == (0, before)
 
 

@@ -80,8 +80,9 @@ def test_the_delivered_rules_name_fields_that_the_vault_has(default: Any) -> Non
 
 @pytest.mark.django_db
 def test_every_row_of_a_new_connection_is_in_the_audit_trail() -> None:
+    actor = build_admin_actor()
     before = AuditEntry.objects.count()
-    connection = create_connection(connection=build(1), actor=build_admin_actor())
+    connection = create_connection(connection=build(1), actor=actor)
     made = 1 + sum(model.objects.count() for model in (Integration, IntegrationRule, FieldRule))
     assert AuditEntry.objects.count() - before == made
     assert AuditEntry.objects.filter(record_uid=connection.uid).count() == 1

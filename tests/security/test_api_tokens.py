@@ -13,6 +13,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from ctms.accounts.models import ApiToken, SecurityProfile, User
+from ctms.clinical.models import Study
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.clinical import StudyAssignmentFactory, StudyFactory
 
@@ -31,7 +32,7 @@ def user(profile: SecurityProfile) -> User:
 
 def create_on_page(client: Client, user: User) -> str:
     client.force_login(user)
-    page = client.post("/profile/tokens/", {"name": "Canary", "days": "30"}).content.decode()
+    page = client.post("/profile/tokens/", {"name": "Canary", "scope": "write", "days": "30"}).content.decode()
     found = re.search(r"vault_[\w-]{43}", page)
     assert found is not None
     return found.group()
@@ -100,6 +101,24 @@ def test_a_token_opens_the_api_and_no_page(client: Client, user: User) -> None:
     token = create_on_page(client, user)
     response = Client().get("/profile/", headers={"Authorization": f"Bearer {token}"})
     assert (response.status_code, response.headers["Location"]) == (302, "/login/?next=/profile/")
+
+
+@pytest.mark.parametrize("method", ["post", "patch", "put", "delete"])
+def test_a_token_that_may_read_writes_nothing_by_any_method(client: Client, method: str) -> None:
+    client.force_login(UserFactory.create(is_superuser=True))
+    page = client.post("/profile/tokens/", {"name": "Canary", "scope": "read", "days": "30"}).content.decode()
+    [token] = re.findall(r"vault_[\w-]{43}", page)
+    study = StudyFactory.create()
+    for path in ("study__v/", f"study__v/{study.uid}/", "objects/", "nothing__v/"):
+        answer = getattr(APIClient(), method)(
+            f"/api/v1/{path}", {"name__v": "S-1"}, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert (answer.status_code, answer.json()["detail"]) == (
+            403,
+            "This token may only read. Create one that may read and write on your profile page.",
+        )
+    assert call(token) == (200, "")
+    assert list(Study.objects.values_list("name", flat=True)) == [study.name]
 
 
 def test_a_tokens_writes_need_no_csrf_token_and_leave_no_session(client: Client) -> None:

@@ -1,10 +1,11 @@
-"""The console's pages of the audit trail and of users, and the base classes of all other console pages.
+"""The console's pages of the audit trail, users and API tokens, and the base classes of all other console pages.
 
 `base` has the classes for audited records, `readonly` those for rows that only the application writes. `pages` lets
 apps add to each other's pages, `writing` turns requests into audited writes, and `theme` types Unfold's classes.
 """
 
 from ctms.audit.admin.entries import AuditEntryAdmin
+from ctms.audit.admin.tokens import ApiTokenAdmin
 from ctms.audit.admin.users import UserAdmin
 
-__all__ = ["AuditEntryAdmin", "UserAdmin"]
+__all__ = ["ApiTokenAdmin", "AuditEntryAdmin", "UserAdmin"]

@@ -6,31 +6,57 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelect2Widget
 
-from ctms.accounts.models import SYSTEM_USERNAME, User
+from ctms.accounts.models import SYSTEM_USERNAME, User, UserSession
+from ctms.accounts.sessions import list_sessions
 from ctms.audit.admin.lookups import ListedLookupsMixin
-from ctms.audit.admin.theme import ModelAdmin
+from ctms.audit.admin.theme import ModelAdmin, action
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
-from ctms.audit.users import record_password_change, save_user
+from ctms.audit.sessions import end_sessions
+from ctms.audit.users import save_user
 
 # Only the security profile says what users may do; groups would grant permissions past it, without audit entries.
 admin.site.unregister(Group)
 
 
 class UserForm(UserChangeForm):
-    """The form of a user, with a choice of the existing time zones."""
+    """The form of a user. It holds the version it was filled from: saving over another admin's change is refused."""
+
+    read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name.replace("_", " ")) for name in sorted(available_timezones())],
         widget=UnfoldAdminSelect2Widget,
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["read_version"] = self.instance.version
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        # Django saves in the same transaction, so the user stays as compared here.
+        stored = User.objects.select_for_update().get(pk=self.instance.pk)
+        read = self.cleaned_data.get("read_version")
+        if read is None:
+            raise ValidationError("The form came without the user's version. Reload the page and enter it again.")
+        if read != stored.version:
+            raise ValidationError(
+                f"{stored} was changed by somebody else after you opened this page (version {stored.version}, yours "
+                f"is {read}). Reload it and apply your change again; nothing was saved."
+            )
+        return cleaned
 
 
 @admin.register(User)
@@ -61,6 +87,7 @@ class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignor
     ordering = ("username",)
     readonly_fields = ("last_login", "date_joined")
     actions = None
+    actions_detail = ("end_sessions",)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": (("first_name", "last_name"), "email", "time_zone")}),
@@ -99,19 +126,53 @@ class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignor
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  Django's signature
         with transaction.atomic():
             # Django reads the user again and saves all its fields, so nobody may change it in between.
-            locked = User.objects.select_for_update().filter(pk=id)
-            before = locked.values_list("password", flat=True).first()
-            response = super().user_change_password(request, id, form_url)
-            user = User.objects.filter(pk=id).first()
-            if user is not None and user.password != before:
-                record_password_change(user=user, actor=build_actor(request))
-            return response
+            list(User.objects.select_for_update().filter(pk=id))
+            return super().user_change_password(request, id, form_url)
+
+    def has_end_sessions_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the admin may change the user, and so end the user's sessions."""
+        return self.has_change_permission(request, self.get_object(request, unquote(str(object_id))))
+
+    @action(description="End sessions", url_path="end-sessions", permissions=["end_sessions"], icon="phonelink_erase")
+    def end_sessions(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for confirmation, then end all sessions of the user."""
+        user = self.get_object(request, unquote(object_id))
+        if user is None:
+            raise Http404
+        sessions = list(list_sessions(user=user))
+        page = HttpResponseRedirect(reverse("admin:accounts_user_change", args=(user.pk,)))
+        if not sessions:
+            self.message_user(request, f"{user} is logged in nowhere.", messages.INFO)
+        elif request.method == "POST":
+            ended = end_sessions(user=user, sessions=sessions, actor=build_actor(request))
+            self.message_user(request, f"Sessions of {user} that were ended: {ended}.", messages.SUCCESS)
+        else:
+            return self._ask_to_end(request, user=user, sessions=sessions)
+        return page
+
+    def _ask_to_end(self, request: HttpRequest, *, user: User, sessions: list[UserSession]) -> HttpResponse:
+        request.current_app = self.admin_site.name
+        listed = "; ".join(f"{each}, last used {each.last_used_at:%Y-%m-%d %H:%M} UTC" for each in sessions)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "End sessions",
+            "subtitle": str(user),
+            "opts": self.opts,
+            "original": user,
+            "form": forms.Form(),
+            "explanation": f"{user} has to log in again in each browser. Sessions: {listed}. To keep the user out, "
+            "make the user inactive, or set a new password.",
+            "submit_label": "End sessions",
+            "cancel_url": reverse("admin:accounts_user_change", args=(user.pk,)),
+            "media": forms.Form().media,  # without the list's scripts
+        }
+        return TemplateResponse(request, "admin/action_form.html", context)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
-        """Do nothing: `save_user` has written an audit entry."""
+        """Do nothing: the write itself was told to the audit trail."""
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
-        """Do nothing: `save_user` has written an audit entry."""
+        """Do nothing: the write itself was told to the audit trail."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
         return HttpResponseRedirect(build_audit_trail_url(User.objects.get(pk=object_id)))

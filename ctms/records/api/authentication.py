@@ -5,28 +5,36 @@ from __future__ import annotations
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from ctms.accounts.middleware import activate_time_zone
-from ctms.accounts.models import User
-from ctms.accounts.tokens import InvalidTokenError, find_user
+from ctms.accounts.models import ApiToken, TokenScope, User
+from ctms.accounts.tokens import InvalidTokenError, find_token
 
 _SCHEME = "bearer"
 
 
 class TokenAuthentication(BaseAuthentication):
-    """Authenticates `Authorization: Bearer vault_…` as the token's user, and activates that user's time zone."""
+    """Authenticates `Authorization: Bearer vault_…` as the token's user, and activates that user's time zone.
 
-    def authenticate(self, request: Request) -> tuple[User, None] | None:
+    A token that may only read is refused for every other method here, so that no view can forget it.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != _SCHEME:
             return None
         try:
-            user = find_user(text.strip())
+            token = find_token(text.strip())
         except InvalidTokenError as error:
             raise exceptions.AuthenticationFailed(str(error)) from error
-        activate_time_zone(user)
-        return user, None
+        if request.method not in SAFE_METHODS and token.scope != TokenScope.WRITE:
+            raise exceptions.PermissionDenied(
+                "This token may only read. Create one that may read and write on your profile page."
+            )
+        activate_time_zone(token.user)
+        return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  Django REST framework's signature
         return 'Bearer realm="api"'
@@ -42,5 +50,6 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {
             "type": "http",
             "scheme": _SCHEME,
-            "description": "An API token, which users create on their profile page.",
+            "description": "An API token, which users create on their profile page. "
+            "One with the scope *Read* answers 403 to POST, PATCH and DELETE.",
         }

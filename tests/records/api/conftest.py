@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from ctms.accounts.models import User
+from ctms.accounts.models import TokenScope, User
 from ctms.audit.actors import Actor
 from ctms.audit.api_tokens import create_token
 from ctms.configuration.models import CustomField
@@ -40,7 +40,9 @@ class Caller:
 
 def build_caller(user: User) -> Caller:
     """Create a token for the user and return a caller with it."""
-    _, text = create_token(name=f"Token of {user}", days=1, actor=Actor(user=user, source="page"))
+    _, text = create_token(
+        name=f"Token of {user}", days=1, scope=TokenScope.WRITE, actor=Actor(user=user, source="page")
+    )
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
     return Caller(user=user, client=client, authorization=f"Bearer {text}")

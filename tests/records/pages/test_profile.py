@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from ctms.accounts.models import ApiToken, User
-from ctms.accounts.tokens import find_user
+from ctms.accounts.tokens import find_token
 from ctms.audit.actors import Actor
 from ctms.audit.api_tokens import create_token
 from ctms.audit.models import AuditEntry
@@ -77,10 +77,10 @@ def test_a_zone_that_is_not_offered_any_more_stays_chosen(client: Client, user: 
 
 
 def test_a_new_token_is_shown_once(client: Client, user: User) -> None:
-    response = client.post("/profile/tokens/", {"name": "Export", "days": "30"})
+    response = client.post("/profile/tokens/", {"name": "Export", "scope": "read", "days": "30"})
     found = re.search(r'value="(vault_[\w-]{43})"', response.content.decode())
     assert found is not None
-    assert find_user(found.group(1)) == user
+    assert find_token(found.group(1)).user == user
     assert "no-store" in response.headers["Cache-Control"]
     later = client.get("/profile/").content.decode()
     assert ("vault_" in later, "Export" in later) == (False, True)
@@ -93,8 +93,9 @@ def test_what_is_wrong_with_a_token_is_said_and_what_was_typed_stays(client: Cli
         ({"name": "", "days": "366"}, ["name", "days"]),
         ({"name": "x" * 81, "days": "0"}, ["name", "days"]),
         ({"name": "Other", "days": "soon"}, ["days"]),
+        ({"name": "Other", "days": "1", "scope": "all"}, ["scope"]),
     ):
-        response = client.post("/profile/tokens/", values)
+        response = client.post("/profile/tokens/", {"scope": "read", **values})
         assert list(response.context["token_form"].errors) == wrong
         assert f'value="{values["days"]}"' in response.content.decode()
     assert ApiToken.objects.count() == 1

@@ -1,25 +1,31 @@
-"""Views of the user's profile: preferences and API tokens."""
+"""Views of the user's profile: preferences, sessions and API tokens."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ctms.accounts.forms import ProfileForm, TokenForm
 from ctms.accounts.login_resume import login_required
 from ctms.accounts.models import User
+from ctms.accounts.sessions import list_sessions
 from ctms.accounts.tokens import list_tokens
 from ctms.audit.api_tokens import create_token as create_token_of
 from ctms.audit.api_tokens import revoke_token as revoke_token_of
+from ctms.audit.sessions import end_sessions as end_sessions_of
 from ctms.audit.users import save_user
 from ctms.core.clock import get_now
 from ctms.records.requests import build_actor, get_user
+
+ALL_OTHERS = "others"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -69,6 +75,20 @@ def revoke_token(request: HttpRequest, uid: UUID) -> HttpResponse:
     return redirect("profile")
 
 
+@require_POST
+@login_required
+def end_sessions(request: HttpRequest) -> HttpResponse:
+    """End one of the user's other sessions, or all of them; the one that asks goes on."""
+    user, chosen = get_user(request), request.POST.get("session", "")
+    others = list_sessions(user=user).exclude(session_key=request.session.session_key)
+    sessions = [each for each in others if chosen in (ALL_OTHERS, each.public_id)]
+    if ended := end_sessions_of(user=user, sessions=sessions, actor=build_actor(request)):
+        messages.success(request, "The session was ended." if ended == 1 else f"{ended} sessions were ended.")
+    else:
+        messages.info(request, "Nothing was ended: it had ended by itself.")
+    return redirect(f"{reverse('profile')}#sessions")
+
+
 def _render(
     request: HttpRequest,
     *,
@@ -82,6 +102,11 @@ def _render(
         "token_form": token_form or TokenForm(),
         "new_token": new_token,
         "tokens": list_tokens(user=user),
+        "sessions": list_sessions(user=user),
+        "session_key": request.session.session_key,
+        "all_others": ALL_OTHERS,
+        "idle_minutes": settings.SESSION_IDLE_MINUTES,
+        "lifetime_hours": settings.SESSION_LIFETIME_HOURS,
         "now": get_now(),
     }
     return render(request, "records/profile.html", context)
