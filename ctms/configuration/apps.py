@@ -17,15 +17,20 @@ class ConfigurationConfig(AppConfig):
 
 
 def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
-    """Add the object types and page layouts that the Vault lacks. `apps` has a default: `flush` does not pass it."""
-    from ctms.accounts.models import User
+    """Add the object types, page layouts and security profiles that the Vault lacks.
+
+    `apps` has a default, because `flush` does not pass it.
+    """
+    from ctms.accounts.models import SecurityProfile, User
     from ctms.audit.actors import build_system_actor
     from ctms.audit.models import AuditEntry
     from ctms.configuration.models import LayoutSection, ObjectType, PageLayout
+    from ctms.configuration.profiles import deliver_profiles
     from ctms.configuration.services import deliver_object_types, deliver_page_layouts
     from ctms.core.schema import is_schema_current
 
-    if is_schema_current(apps=apps, models=(User, AuditEntry, ObjectType, PageLayout, LayoutSection)):
+    if is_schema_current(apps=apps, models=(User, SecurityProfile, AuditEntry, ObjectType, PageLayout, LayoutSection)):
         actor = build_system_actor(source="command", reference="migrate")
         deliver_object_types(actor=actor)
         deliver_page_layouts(actor=actor)
+        deliver_profiles(actor=actor)

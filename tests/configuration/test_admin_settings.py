@@ -86,11 +86,11 @@ def test_permissions_are_ticked(client: Client) -> None:
         client,
         reverse("admin:accounts_securityprofile_add"),
         form_id="securityprofile_form",
-        name="CRA",
-        api_name="cra__c",
+        name="Monitor",
+        api_name="monitor__c",
         permissions=["study__v:read", "crm_activity__v.medical_activity__v:read", "admin:audit"],
     )
-    profile = SecurityProfile.objects.get(name="CRA")
+    profile = SecurityProfile.objects.get(name="Monitor")
     user = UserFactory.create(security_profile=profile)
     assert has_permission(user=user, permission="study__v:read")
     assert sorted(profile.permissions) == [
@@ -124,8 +124,8 @@ def test_a_permission_that_does_not_exist_is_refused(client: Client) -> None:
         client,
         reverse("admin:accounts_securityprofile_add"),
         form_id="securityprofile_form",
-        name="CRA",
-        api_name="cra__c",
+        name="Monitor",
+        api_name="monitor__c",
         permissions=["everything"],
     )
     assert list_errors(response) == {

@@ -45,7 +45,7 @@ class PermissionsWidget(UnfoldAdminCheckboxSelectMultipleWidget):
         unknown = [(permission, permission) for permission in sorted(held.difference(list_permissions()))]
         context["areas"] = [
             {"value": permission, "checked": permission in held, "label": label}
-            for permission, label in [*list_areas(), *unknown]
+            for permission, label in [*((area.permission, area.label) for area in list_areas()), *unknown]
         ]
         return context
 
