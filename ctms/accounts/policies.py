@@ -27,6 +27,8 @@ class Profile(Protocol):
     def status(self) -> str: ...
     @property
     def permissions(self) -> Sequence[str]: ...
+    @property
+    def sees_all_studies(self) -> bool: ...
 
 
 class Permitted(Protocol):
@@ -51,12 +53,27 @@ def has_permission(*, user: Permitted, permission: str) -> bool:
         return False
     if user.is_superuser:
         return True
+    profile = find_active_profile(user=user)
+    return profile is not None and (permission in profile.permissions or bool(list_bringing(profile, permission)))
+
+
+def find_active_profile(*, user: Permitted) -> Profile | None:
+    """Return the user's profile; None if there is none or it is Inactive."""
     profile = user.security_profile
-    if profile is None or profile.status != RecordStatus.ACTIVE:
+    return profile if profile is not None and profile.status == RecordStatus.ACTIVE else None
+
+
+def list_bringing(profile: Profile, permission: str) -> list[str]:
+    """Return the permissions of the profile that bring another one along."""
+    return [name for name, brought in _brought_along.items() if permission in brought and name in profile.permissions]
+
+
+def sees_all_studies(*, user: Permitted) -> bool:
+    """Whether the user sees every study: superusers do, and users whose active profile says so."""
+    if not user.is_active:
         return False
-    return permission in profile.permissions or any(
-        permission in brought and name in profile.permissions for name, brought in _brought_along.items()
-    )
+    profile = find_active_profile(user=user)
+    return user.is_superuser or (profile is not None and profile.sees_all_studies)
 
 
 def allows_django_permission(*, user: Permitted, permission: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.apps import apps
@@ -95,6 +96,21 @@ def list_permission_rows() -> list[PermissionRow]:
 def list_permissions() -> list[str]:
     """Return the names of all permissions."""
     return [area.permission for area in list_areas()] + [p for row in list_permission_rows() for p in row.permissions]
+
+
+def add_reading(permissions: Iterable[str]) -> list[str]:
+    """Return the permissions, sorted, with those to read what they allow to create, edit or delete.
+
+    Where the whole object may be read, none of its types needs a permission of its own.
+    """
+    held = set(permissions)
+    writing = {
+        name.removesuffix(f":{action}") for name in held for action in ACTIONS[1:] if name.endswith(f":{action}")
+    }
+    for name in writing:
+        if f"{name.partition('.')[0]}:read" not in held:
+            held.add(f"{name}:read")
+    return sorted(held)
 
 
 def _build_row(*, object_name: str, prefix: str, label: str, is_narrowed: bool) -> PermissionRow:

@@ -1,13 +1,17 @@
-"""The security profiles that the Vault delivers."""
+"""Security profiles: those that the Vault delivers, and how profiles are saved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from ctms.accounts.granting import explain_profile_change
 from ctms.accounts.models import SecurityProfile
 from ctms.audit.actors import Actor
-from ctms.audit.services import create_records
+from ctms.audit.services import create_records, save_record
 from ctms.configuration.permissions import ACTIONS, list_areas, list_permission_rows
 from ctms.configuration.registry import list_record_objects
 
@@ -122,6 +126,16 @@ def deliver_profiles(*, actor: Actor) -> None:
         actor=actor,
         reason=_REASON,
     )
+
+
+def save_profile(*, profile: SecurityProfile, actor: Actor, expected_version: int | None = None) -> None:
+    """Create or change a profile. Raises ValidationError if it is the actor's own, or gives what the actor lacks."""
+    with transaction.atomic():
+        stored = SecurityProfile.objects.select_for_update().filter(pk=profile.pk).first()
+        refusal = explain_profile_change(giver=actor.user, before=stored, after=profile)
+        if refusal:
+            raise ValidationError({"permissions": refusal})
+        save_record(record=profile, actor=actor, expected_version=expected_version)
 
 
 def is_delivered(profile: SecurityProfile) -> bool:

@@ -332,6 +332,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
 CONSOLE_STYLES = [
     "tokens.css",
     "console/tables.css",
+    "console/permissions.css",
     "console/pages.css",
     "console/controls.css",
     "console/layout_editor.css",

@@ -15,6 +15,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from ctms.accounts.models import SYSTEM_USERNAME, User
+from ctms.audit.admin.granting import GrantingAdminMixin, GrantingFormMixin
 from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.theme import ModelAdmin
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
@@ -24,7 +25,7 @@ from ctms.audit.users import record_password_change, save_user
 admin.site.unregister(Group)
 
 
-class UserForm(UserChangeForm):
+class UserForm(GrantingFormMixin, UserChangeForm):
     """The form of a user, with a choice of the existing time zones."""
 
     time_zone = forms.ChoiceField(
@@ -33,12 +34,16 @@ class UserForm(UserChangeForm):
     )
 
 
+class NewUserForm(GrantingFormMixin, UserCreationForm):
+    """The form of a new user."""
+
+
 @admin.register(User)
-class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """The page of a user. Users are deactivated, never deleted, because the audit trail and all records name them."""
 
     form = UserForm
-    add_form = UserCreationForm
+    add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
     warn_unsaved_form = True
     list_fullwidth = True
