@@ -49,7 +49,7 @@ class GrantingAdminMixin(_Admin):
         own = isinstance(obj, User) and obj.pk == user.pk and not is_exempt(user)
         return [*super().get_readonly_fields(request, obj), *(["security_profile"] if own else [])]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]  as that of Django's page of users
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]  # as in Django
         form: Any = super().get_form(request, obj, **kwargs)
         form.giver = get_user(request)
         return form
