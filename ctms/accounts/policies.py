@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from django.apps import apps
@@ -47,33 +48,68 @@ def register_grants(*, permission: str, brings: Iterable[str]) -> None:
     _brought_along[permission] = _brought_along.get(permission, frozenset()) | frozenset(brings)
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Whether a user holds a permission, and why, in a few words."""
+
+    is_allowed: bool
+    why: str
+
+
+def find_ground(*, user: Permitted, permission: str) -> Ground:
+    """Return whether the user holds a permission, and why.
+
+    Superusers hold all. Others hold what is in their active profile, and what that brings along.
+    """
+    profile = find_active_profile(user=user)
+    if (ground := _find_common_ground(user=user, profile=profile)) is not None:
+        return ground
+    if profile is not None and permission in profile.permissions:
+        return _BY_PROFILE
+    for name, brought in _brought_along.items():
+        if profile is not None and permission in brought and name in profile.permissions:
+            return Ground(is_allowed=True, why=f"Comes with {name}")
+    return Ground(is_allowed=False, why="The security profile does not hold it")
+
+
+def find_ground_for_all_studies(*, user: Permitted) -> Ground:
+    """Return whether the user sees every study, and why: superusers do, and users whose active profile says so."""
+    profile = find_active_profile(user=user)
+    if (ground := _find_common_ground(user=user, profile=profile)) is not None:
+        return ground
+    if profile is not None and profile.sees_all_studies:
+        return _BY_PROFILE
+    return Ground(is_allowed=False, why="Assigned studies only")
+
+
+_BY_PROFILE = Ground(is_allowed=True, why="Profile")
+
+
+def _find_common_ground(*, user: Permitted, profile: Profile | None) -> Ground | None:
+    """Return the ground that decides every question about the user; None if it depends on what the profile holds."""
+    if not user.is_active:
+        return Ground(is_allowed=False, why="The user is inactive")
+    if user.is_superuser:
+        return Ground(is_allowed=True, why="Superuser")
+    if user.security_profile is None:
+        return Ground(is_allowed=False, why="There is no security profile")
+    return Ground(is_allowed=False, why="The security profile is Inactive") if profile is None else None
+
+
 def has_permission(*, user: Permitted, permission: str) -> bool:
     """Whether the user's active profile holds `permission`, or one that includes it; superusers hold all."""
-    if not user.is_active:
-        return False
-    if user.is_superuser:
-        return True
-    profile = find_active_profile(user=user)
-    return profile is not None and (permission in profile.permissions or bool(list_bringing(profile, permission)))
+    return find_ground(user=user, permission=permission).is_allowed
+
+
+def sees_all_studies(*, user: Permitted) -> bool:
+    """Whether the user sees every study."""
+    return find_ground_for_all_studies(user=user).is_allowed
 
 
 def find_active_profile(*, user: Permitted) -> Profile | None:
     """Return the user's profile; None if there is none or it is Inactive."""
     profile = user.security_profile
     return profile if profile is not None and profile.status == RecordStatus.ACTIVE else None
-
-
-def list_bringing(profile: Profile, permission: str) -> list[str]:
-    """Return the permissions of the profile that bring another one along."""
-    return [name for name, brought in _brought_along.items() if permission in brought and name in profile.permissions]
-
-
-def sees_all_studies(*, user: Permitted) -> bool:
-    """Whether the user sees every study: superusers do, and users whose active profile says so."""
-    if not user.is_active:
-        return False
-    profile = find_active_profile(user=user)
-    return user.is_superuser or (profile is not None and profile.sees_all_studies)
 
 
 def allows_django_permission(*, user: Permitted, permission: str) -> bool:

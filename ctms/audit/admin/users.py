@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminSelect2Widget
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.audit.admin.granting import GrantingAdminMixin, GrantingFormMixin
 from ctms.audit.admin.lookups import ListedLookupsMixin
+from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.theme import ModelAdmin
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
 from ctms.audit.users import record_password_change, save_user
@@ -38,7 +39,7 @@ class NewUserForm(GrantingFormMixin, UserCreationForm):
     """The form of a new user."""
 
 
-@admin.register(User)
+@register_page(User)
 class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """The page of a user. Users are deactivated, never deleted, because the audit trail and all records name them."""
 
