@@ -12,6 +12,7 @@ from django.db import models
 from connections.models import Integration, IntegrationRule
 from crm_sync.choices import AttemptOutcome
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
+from ctms.accounts.models import PageView
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout
@@ -170,6 +171,19 @@ def _create_lease() -> Lease:
     return Lease.objects.create(key=f"lease-{next(_numbers)}", run=create_job_run(), is_held=True)
 
 
+def _create_page_view() -> PageView:
+    study = StudyFactory.create()
+    return PageView.objects.create(
+        user=UserFactory.create(),
+        method="GET",
+        address=f"/records/study__v/{study.uid}/",
+        status=200,
+        object_name="study__v",
+        record_uid=study.uid,
+        record_name=str(study),
+    )
+
+
 def _create_custom_field() -> AuditedModel:
     return _save(CustomField(of_object="person__sys", api_name=f"field_{next(_numbers)}__c", label="Field"))
 
@@ -212,6 +226,7 @@ def _create_rule() -> IntegrationRule:
 
 
 BUILDERS: dict[str, Callable[[], Any]] = {
+    "accounts.PageView": _create_page_view,
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
     "audit.AuditEntry": _create_audit_entry,

@@ -1,15 +1,47 @@
-"""Sets the time zone of each request to the one of the user who is logged in."""
+"""What happens in each request of a user: the end of the account, the time zone, the note of what is looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
 from ctms.accounts.models import User
+from ctms.accounts.page_views import note_page_view
+
+
+class AccountEndMiddleware:
+    """Logs out a user whose account has ended since the log-in, and says so instead of answering the request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User) or not user.has_ended:
+            return self.get_response(request)
+        logout(request)
+        if request.path.startswith(reverse("api_nothing", args=("",))):
+            problem = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": user.end_explanation}
+            return JsonResponse(problem, status=403, content_type="application/problem+json")
+        return render(request, "403.html", {"exception": user.end_explanation}, status=403)
+
+
+class PageViewMiddleware:
+    """Notes what is looked at by users whose profile says so. What cannot be noted is not shown."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        note_page_view(request=request, response=response)
+        return response
 
 
 class UserTimeZoneMiddleware:

@@ -30,6 +30,8 @@ class Profile(Protocol):
     def permissions(self) -> Sequence[str]: ...
     @property
     def sees_all_studies(self) -> bool: ...
+    @property
+    def log_views(self) -> bool: ...
 
 
 class Permitted(Protocol):
@@ -39,6 +41,8 @@ class Permitted(Protocol):
     def is_active(self) -> bool: ...
     @property
     def is_superuser(self) -> bool: ...
+    @property
+    def has_ended(self) -> bool: ...
     @property
     def security_profile(self) -> Profile | None: ...
 
@@ -61,23 +65,23 @@ def find_ground(*, user: Permitted, permission: str) -> Ground:
 
     Superusers hold all. Others hold what is in their active profile, and what that brings along.
     """
-    profile = find_active_profile(user=user)
-    if (ground := _find_common_ground(user=user, profile=profile)) is not None:
-        return ground
-    if profile is not None and permission in profile.permissions:
+    found = _find_common_ground(user=user)
+    if isinstance(found, Ground):
+        return found
+    if permission in found.permissions:
         return _BY_PROFILE
     for name, brought in _brought_along.items():
-        if profile is not None and permission in brought and name in profile.permissions:
+        if permission in brought and name in found.permissions:
             return Ground(is_allowed=True, why=f"Comes with {name}")
     return Ground(is_allowed=False, why="The security profile does not hold it")
 
 
 def find_ground_for_all_studies(*, user: Permitted) -> Ground:
     """Return whether the user sees every study, and why: superusers do, and users whose active profile says so."""
-    profile = find_active_profile(user=user)
-    if (ground := _find_common_ground(user=user, profile=profile)) is not None:
-        return ground
-    if profile is not None and profile.sees_all_studies:
+    found = _find_common_ground(user=user)
+    if isinstance(found, Ground):
+        return found
+    if found.sees_all_studies:
         return _BY_PROFILE
     return Ground(is_allowed=False, why="Assigned studies only")
 
@@ -85,15 +89,17 @@ def find_ground_for_all_studies(*, user: Permitted) -> Ground:
 _BY_PROFILE = Ground(is_allowed=True, why="Profile")
 
 
-def _find_common_ground(*, user: Permitted, profile: Profile | None) -> Ground | None:
-    """Return the ground that decides every question about the user; None if it depends on what the profile holds."""
+def _find_common_ground(*, user: Permitted) -> Ground | Profile:
+    """Return the ground that decides every question about the user, or else the profile that does."""
     if not user.is_active:
         return Ground(is_allowed=False, why="The user is inactive")
+    if user.has_ended:
+        return Ground(is_allowed=False, why="The account has ended")
     if user.is_superuser:
         return Ground(is_allowed=True, why="Superuser")
     if user.security_profile is None:
         return Ground(is_allowed=False, why="There is no security profile")
-    return Ground(is_allowed=False, why="The security profile is Inactive") if profile is None else None
+    return find_active_profile(user=user) or Ground(is_allowed=False, why="The security profile is Inactive")
 
 
 def has_permission(*, user: Permitted, permission: str) -> bool:

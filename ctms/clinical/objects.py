@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ctms.accounts.models import PageView
 from ctms.accounts.policies import register_limit
 from ctms.audit.models import AuditEntry
 from ctms.clinical.access import limit_to_known_persons, limit_to_records_named, limit_to_visible_studies
@@ -51,6 +52,7 @@ def register_clinical_objects() -> None:
     ):
         register_object(vault_object)
     register_limit(model=AuditEntry, limit=partial(limit_to_records_named, object_field="object_name"))
+    register_limit(model=PageView, limit=partial(limit_to_records_named, object_field="object_name"))
     register_limit(model=StudyAssignment, limit=build_limit(model=StudyAssignment, scope=InStudy()))
 
 

@@ -10,9 +10,12 @@ class ConfigurationConfig(AppConfig):
     verbose_name = "Configuration"
 
     def ready(self) -> None:
+        from ctms.accounts.page_views import register_name_finder
         from ctms.configuration.checklist import register_checklist
+        from ctms.configuration.selectors import find_record_name
 
         register_checklist()
+        register_name_finder(find_record_name)
         post_migrate.connect(_deliver, sender=self)
 
 

@@ -42,6 +42,7 @@ class DeliveredProfile:
     description: str
     permissions: tuple[str, ...]
     sees_all_studies: bool = True
+    log_views: bool = False
 
 
 def list_delivered_profiles() -> list[DeliveredProfile]:
@@ -91,9 +92,10 @@ def list_delivered_profiles() -> list[DeliveredProfile]:
         DeliveredProfile(
             api_name=INSPECTOR,
             name="Inspector",
-            description="Reads the records and the audit trail of the studies assigned to them, and changes nothing.",
+            description="Reads records and audit trail of the studies assigned to them; what they look at is noted.",
             permissions=(*_grant(records, _READ), "admin:audit"),
             sees_all_studies=False,
+            log_views=True,
         ),
         DeliveredProfile(
             api_name=INTEGRATION,
@@ -119,6 +121,7 @@ def deliver_profiles(*, actor: Actor) -> None:
                 description=each.description,
                 permissions=sorted(set(each.permissions)),
                 sees_all_studies=each.sees_all_studies,
+                log_views=each.log_views,
             )
             for each in list_delivered_profiles()
             if each.api_name not in stored

@@ -87,6 +87,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "ctms.accounts.middleware.PageViewMiddleware",
+    "ctms.accounts.middleware.AccountEndMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -315,6 +317,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("User Exceptions", "error", "exceptions_log.ExceptionMessage"),
             ("User Exception Items", "list_alt", "exceptions_log.ExceptionItem"),
             ("Audit Trail", "history", "audit.AuditEntry"),
+            ("Page Views", "visibility", "accounts.PageView"),
         ],
     ),
     (

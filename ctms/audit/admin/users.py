@@ -73,14 +73,26 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
         (
             "Access",
             {
-                "fields": ("security_profile", "is_active", "is_staff", "is_superuser"),
+                "fields": ("security_profile", "valid_until", "is_active", "is_staff", "is_superuser"),
                 "description": "The security profile says what the user may do. Staff may open this admin console.",
             },
         ),
         ("Dates", {"fields": (("last_login", "date_joined"),)}),
     )
     add_fieldsets: Any = (
-        (None, {"fields": ("username", ("first_name", "last_name"), "email", "security_profile", "is_staff")}),
+        (
+            None,
+            {
+                "fields": (
+                    "username",
+                    ("first_name", "last_name"),
+                    "email",
+                    "security_profile",
+                    "valid_until",
+                    "is_staff",
+                )
+            },
+        ),
         ("Password", {"fields": ("password1", "password2")}),
     )
 

@@ -20,7 +20,7 @@ from ctms.configuration.forms import SecurityProfileForm
 from ctms.configuration.profiles import is_delivered, save_profile
 
 _COPY_OF = "copy_of"
-_COPIED = ("description", "sees_all_studies", "permissions")
+_COPIED = ("description", "sees_all_studies", "log_views", "permissions")
 
 
 @admin.register(SecurityProfile)
@@ -31,7 +31,7 @@ class SecurityProfileAdmin(AuditedModelAdmin):
     list_display = ("name", "api_name", "status", "sees_all_studies", "description")
     list_filter = ("status", "sees_all_studies")
     search_fields = ("name", "api_name")
-    fields = ("name", "api_name", "status", "description", "sees_all_studies", "permissions")
+    fields = ("name", "api_name", "status", "description", "sees_all_studies", "log_views", "permissions")
     actions_detail = ("copy_profile",)
 
     @action(description="Copy to New", url_path="copy-to-new", permissions=["copy"], icon="content_copy")

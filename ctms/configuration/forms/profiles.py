@@ -62,7 +62,7 @@ class SecurityProfileForm(AuditedModelForm):
 
     class Meta:
         model = SecurityProfile
-        fields = ("name", "api_name", "status", "description", "sees_all_studies", "permissions")
+        fields = ("name", "api_name", "status", "description", "sees_all_studies", "log_views", "permissions")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
