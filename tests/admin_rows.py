@@ -12,7 +12,7 @@ from django.db import models
 from connections.models import Integration, IntegrationRule
 from crm_sync.choices import AttemptOutcome
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
-from ctms.accounts.models import ApiToken
+from ctms.accounts.models import ApiToken, PageView
 from ctms.audit.actors import Actor
 from ctms.audit.api_tokens import create_token
 from ctms.audit.models import AuditEntry
@@ -173,6 +173,19 @@ def _create_lease() -> Lease:
     return Lease.objects.create(key=f"lease-{next(_numbers)}", run=create_job_run(), is_held=True)
 
 
+def _create_page_view() -> PageView:
+    study = StudyFactory.create()
+    return PageView.objects.create(
+        user=UserFactory.create(),
+        method="GET",
+        address=f"/records/study__v/{study.uid}/",
+        status=200,
+        object_name="study__v",
+        record_uid=study.uid,
+        record_name=str(study),
+    )
+
+
 def _create_custom_field() -> AuditedModel:
     return _save(CustomField(of_object="person__sys", api_name=f"field_{next(_numbers)}__c", label="Field"))
 
@@ -222,6 +235,7 @@ def _create_token() -> ApiToken:
 
 BUILDERS: dict[str, Callable[[], Any]] = {
     "accounts.ApiToken": _create_token,
+    "accounts.PageView": _create_page_view,
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
     "audit.AuditEntry": _create_audit_entry,

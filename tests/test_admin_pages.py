@@ -70,6 +70,7 @@ WITHOUT_A_PAGE = {
 }
 WRITTEN_BY_THE_APPLICATION_ALONE = {
     "accounts.ApiToken",
+    "accounts.PageView",
     "audit.AuditEntry",
     "connections.IntegrationProgress",
     "crm_sync.AccountMatch",

@@ -12,12 +12,12 @@ from pathlib import Path
 from crm_sync.demo.dataset.crm import IntegrationLogin, OrganisationPlan
 from crm_sync.demo.dataset.names import build_slug
 from crm_sync.demo.dataset.trials import TRIALS
-from crm_sync.demo.profiles import ADMINISTRATOR, CRA, STUDY_MANAGER, build_profiles
-from ctms.accounts.models import User
+from ctms.accounts.models import SecurityProfile, User
 from ctms.audit.actors import Actor, build_system_actor
-from ctms.audit.services import create_records, save_record
+from ctms.audit.services import create_records
 from ctms.audit.users import save_user
 from ctms.clinical.models import Study, StudyAssignment
+from ctms.configuration.profiles import CRA, STUDY_MANAGER, VAULT_OWNER
 
 CRA_STUDIES = ("HVT118-301", "HVT214-301", "HVT441-301", "HVT712-201")
 ADMIN_USERNAME = "admin"
@@ -45,7 +45,7 @@ class _Role:
 
 
 _ROLES = (
-    _Role("Admin", ADMIN_USERNAME, "Helena", "Brandt", ADMINISTRATOR),
+    _Role("Admin", ADMIN_USERNAME, "Helena", "Brandt", VAULT_OWNER),
     _Role("Study manager", "study.manager", "Matteo", "Ferrari", STUDY_MANAGER),
     _Role("CRA", "cra", "Anneli", "Söderström", CRA),
 )
@@ -78,11 +78,9 @@ class Users:
 
 
 def create_users() -> Users:
-    """Write the security profiles and the users, as *System*."""
+    """Write the users with delivered security profiles, as *System*."""
     actor = build_system_actor(source="command", reference="demo")
-    profiles = {profile.api_name: profile for profile in build_profiles()}
-    for profile in profiles.values():
-        save_record(record=profile, actor=actor)
+    profiles = {profile.api_name: profile for profile in SecurityProfile.objects.all()}
     made, logins = [], []
     for role in _ROLES:
         password = secrets.token_urlsafe(_PASSWORD_BYTES)

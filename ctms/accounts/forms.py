@@ -1,4 +1,4 @@
-"""Forms of the profile page: preferences and API tokens."""
+"""Forms of the log-in page and of the profile page: preferences and API tokens."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from itertools import groupby
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.signals import user_login_failed
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from ctms.accounts.models import Theme, TokenScope, User
@@ -16,6 +19,16 @@ _DEFAULT_DAYS = 90
 _UTC = "UTC"
 # Names that exist only for compatibility, and zones that are no place.
 _NOT_OFFERED = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexico/", "posix/", "right/")
+
+
+class LogInForm(AuthenticationForm):
+    """Refuses a user whose account has ended, and says so: only after the right password."""
+
+    def confirm_login_allowed(self, user: User) -> None:
+        super().confirm_login_allowed(user)
+        if user.has_ended:
+            user_login_failed.send(sender=__name__, credentials={"username": user.get_username()}, request=self.request)
+            raise ValidationError(user.end_explanation, code="ended")
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stub is generic

@@ -1,4 +1,4 @@
-"""What each request of a user does beside its page: it uses the session, and has the user's own time zone."""
+"""What happens in each request of a user: its session is used, its account may have ended, its time zone, its notes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
 from ctms.accounts.models import User
+from ctms.accounts.page_views import note_page_view
 from ctms.accounts.sessions import BACKGROUND_HEADER, SessionStore, note_use
 
 
@@ -36,6 +39,35 @@ class SessionUseMiddleware:
         page = urlsplit(request.headers.get("HX-Current-URL", ""))
         login = redirect_to_login(page._replace(scheme="", netloc="").geturl() or request.path)
         return HttpResponse(status=401, headers={"HX-Redirect": login.url})
+
+
+class AccountEndMiddleware:
+    """Logs out a user whose account has ended since the log-in, and says so instead of answering the request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User) or not user.has_ended:
+            return self.get_response(request)
+        logout(request)
+        if request.path.startswith(reverse("api_nothing", args=("",))):
+            problem = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": user.end_explanation}
+            return JsonResponse(problem, status=403, content_type="application/problem+json")
+        return render(request, "403.html", {"exception": user.end_explanation}, status=403)
+
+
+class PageViewMiddleware:
+    """Notes what is looked at by users whose profile says so. What cannot be noted is not shown."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        note_page_view(request=request, response=response)
+        return response
 
 
 class UserTimeZoneMiddleware:

@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from ctms.accounts.policies import allows_django_module, allows_django_permission
+from ctms.core.append_only import AppendOnlyModel
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
@@ -48,6 +49,12 @@ class SecurityProfile(AuditedModel):
     permissions = models.JSONField(default=list, blank=True)
     sees_all_studies = models.BooleanField(
         default=False, help_text="Otherwise its users see only the studies that they are assigned to."
+    )
+
+    log_views = models.BooleanField(
+        "notes what is looked at",
+        default=False,
+        help_text="Every page that its users open is noted, with the record and the time: Logs > Page Views.",
     )
 
     object_name = "admin:security"
@@ -118,6 +125,9 @@ class User(TrackedModel, AbstractUser):
     version = models.PositiveIntegerField(default=1, editable=False)
 
     objects: ClassVar[VaultUserManager] = VaultUserManager()
+    valid_until = models.DateField(
+        null=True, blank=True, help_text="The last day (UTC) on which the user may log in. Empty: no end."
+    )
 
     object_name = "admin:security"
     audit_name = "accounts.user"
@@ -148,19 +158,29 @@ class User(TrackedModel, AbstractUser):
 
         return check_password(raw_password, self.password, hash_anew)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the last day of the account is over, by UTC."""
+        return self.valid_until is not None and self.valid_until < get_now().date()
+
+    @property
+    def end_explanation(self) -> str:
+        """A sentence for the user of an account that has ended."""
+        return f"Your account was valid until {self.valid_until} (UTC). Ask an admin of your Vault to extend it."
+
     def has_perm(self, perm: str, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
         """Whether the security profile grants a permission that Django names `app.action_model`.
 
         Permissions of Django's own, of the user or of a group, grant nothing.
         """
-        return self._is_active_superuser or allows_django_permission(user=self, permission=perm)
+        return self._may_everything or allows_django_permission(user=self, permission=perm)
 
     def has_module_perms(self, app_label: str) -> bool:
-        return self._is_active_superuser or allows_django_module(user=self, app_label=app_label)
+        return self._may_everything or allows_django_module(user=self, app_label=app_label)
 
     @property
-    def _is_active_superuser(self) -> bool:
-        return self.is_active and self.is_superuser
+    def _may_everything(self) -> bool:
+        return self.is_active and self.is_superuser and not self.has_ended
 
 
 class ApiToken(TrackedModel):
@@ -227,3 +247,23 @@ class UserSession(AbstractBaseSession):
     def public_id(self) -> str:
         """Return what names the session on pages, where its key, which opens it, must not be."""
         return hashlib.sha256(self.session_key.encode()).hexdigest()[:_PUBLIC_ID_LENGTH]
+
+
+class PageView(AppendOnlyModel):
+    """One request of a user whose profile says that it is noted. On PostgreSQL a trigger keeps it as it is."""
+
+    at = models.DateTimeField("time (UTC)", default=get_now, db_index=True)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="page_views")
+    method = models.CharField(max_length=10)
+    address = models.CharField(max_length=500)
+    status = models.PositiveSmallIntegerField("answer", help_text="HTTP status: 200 is a page that was shown.")
+    object_name = models.CharField("object", max_length=80, blank=True, default="")
+    record_uid = models.UUIDField("record UID", null=True, db_index=True)
+    record_name = models.CharField("record", max_length=255, blank=True, default="")
+
+    class Meta:
+        ordering = ("-id",)
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.address}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from django.apps import apps
@@ -27,6 +28,10 @@ class Profile(Protocol):
     def status(self) -> str: ...
     @property
     def permissions(self) -> Sequence[str]: ...
+    @property
+    def sees_all_studies(self) -> bool: ...
+    @property
+    def log_views(self) -> bool: ...
 
 
 class Permitted(Protocol):
@@ -37,6 +42,8 @@ class Permitted(Protocol):
     @property
     def is_superuser(self) -> bool: ...
     @property
+    def has_ended(self) -> bool: ...
+    @property
     def security_profile(self) -> Profile | None: ...
 
 
@@ -45,18 +52,70 @@ def register_grants(*, permission: str, brings: Iterable[str]) -> None:
     _brought_along[permission] = _brought_along.get(permission, frozenset()) | frozenset(brings)
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Whether a user holds a permission, and why, in a few words."""
+
+    is_allowed: bool
+    why: str
+
+
+def find_ground(*, user: Permitted, permission: str) -> Ground:
+    """Return whether the user holds a permission, and why.
+
+    Superusers hold all. Others hold what is in their active profile, and what that brings along.
+    """
+    found = _find_common_ground(user=user)
+    if isinstance(found, Ground):
+        return found
+    if permission in found.permissions:
+        return _BY_PROFILE
+    for name, brought in _brought_along.items():
+        if permission in brought and name in found.permissions:
+            return Ground(is_allowed=True, why=f"Comes with {name}")
+    return Ground(is_allowed=False, why="The security profile does not hold it")
+
+
+def find_ground_for_all_studies(*, user: Permitted) -> Ground:
+    """Return whether the user sees every study, and why: superusers do, and users whose active profile says so."""
+    found = _find_common_ground(user=user)
+    if isinstance(found, Ground):
+        return found
+    if found.sees_all_studies:
+        return _BY_PROFILE
+    return Ground(is_allowed=False, why="Assigned studies only")
+
+
+_BY_PROFILE = Ground(is_allowed=True, why="Profile")
+
+
+def _find_common_ground(*, user: Permitted) -> Ground | Profile:
+    """Return the ground that decides every question about the user, or else the profile that does."""
+    if not user.is_active:
+        return Ground(is_allowed=False, why="The user is inactive")
+    if user.has_ended:
+        return Ground(is_allowed=False, why="The account has ended")
+    if user.is_superuser:
+        return Ground(is_allowed=True, why="Superuser")
+    if user.security_profile is None:
+        return Ground(is_allowed=False, why="There is no security profile")
+    return find_active_profile(user=user) or Ground(is_allowed=False, why="The security profile is Inactive")
+
+
 def has_permission(*, user: Permitted, permission: str) -> bool:
     """Whether the user's active profile holds `permission`, or one that includes it; superusers hold all."""
-    if not user.is_active:
-        return False
-    if user.is_superuser:
-        return True
+    return find_ground(user=user, permission=permission).is_allowed
+
+
+def sees_all_studies(*, user: Permitted) -> bool:
+    """Whether the user sees every study."""
+    return find_ground_for_all_studies(user=user).is_allowed
+
+
+def find_active_profile(*, user: Permitted) -> Profile | None:
+    """Return the user's profile; None if there is none or it is Inactive."""
     profile = user.security_profile
-    if profile is None or profile.status != RecordStatus.ACTIVE:
-        return False
-    return permission in profile.permissions or any(
-        permission in brought and name in profile.permissions for name, brought in _brought_along.items()
-    )
+    return profile if profile is not None and profile.status == RecordStatus.ACTIVE else None
 
 
 def allows_django_permission(*, user: Permitted, permission: str) -> bool:

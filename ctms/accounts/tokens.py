@@ -55,6 +55,10 @@ def find_token(text: str) -> ApiToken:
         raise InvalidTokenError("This token was revoked. Create another on your profile page.")
     if token.expires_at <= now:
         raise InvalidTokenError("This token has expired. Create another on your profile page.")
+    if not token.user.is_active:
+        raise InvalidTokenError("The user of this token is inactive. Ask an admin.")
+    if token.user.has_ended:
+        raise InvalidTokenError(token.user.end_explanation)
     if token.last_used_at is None or token.last_used_at <= now - _USE_IS_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import requires_csrf_token
 
+from ctms.accounts.forms import LogInForm
 from ctms.accounts.login_resume import SENT, carries_sent, is_form_sent, pack_sent, show_log_in, show_resend
 
 
@@ -21,6 +22,7 @@ class VaultLoginView(LoginView):
     """The log-in page. It keeps a form that was sent while nobody was logged in (see `login_resume`)."""
 
     redirect_authenticated_user = True
+    authentication_form = LogInForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated and SENT in request.POST:

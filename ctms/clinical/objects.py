@@ -6,10 +6,18 @@ requirement documents expect them before an admin changes the layouts.
 
 from __future__ import annotations
 
+from functools import partial
+
+from ctms.accounts.models import PageView
 from ctms.accounts.policies import register_limit
 from ctms.audit.models import AuditEntry
 from ctms.audit.places import STUDY, register_place
-from ctms.clinical.access import limit_to_entries, limit_to_known_persons, limit_to_visible_studies
+from ctms.clinical.access import (
+    limit_to_entries,
+    limit_to_known_persons,
+    limit_to_records_named,
+    limit_to_visible_studies,
+)
 from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -51,6 +59,7 @@ def register_clinical_objects() -> None:
         register_object(vault_object)
     register_limit(model=AuditEntry, limit=limit_to_entries)
     register_place(model=StudyAssignment, column=STUDY, path="study")
+    register_limit(model=PageView, limit=partial(limit_to_records_named, object_field="object_name"))
     register_limit(model=StudyAssignment, limit=build_limit(model=StudyAssignment, scope=InStudy()))
 
 

@@ -10,24 +10,32 @@ class ConfigurationConfig(AppConfig):
     verbose_name = "Configuration"
 
     def ready(self) -> None:
+        from ctms.accounts.page_views import register_name_finder
         from ctms.configuration.checklist import register_checklist
         from ctms.configuration.field_words import register_field_words
+        from ctms.configuration.selectors import find_record_name
 
         register_checklist()
         register_field_words()
+        register_name_finder(find_record_name)
         post_migrate.connect(_deliver, sender=self)
 
 
 def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
-    """Add the object types and page layouts that the Vault lacks. `apps` has a default: `flush` does not pass it."""
-    from ctms.accounts.models import User
+    """Add the object types, page layouts and security profiles that the Vault lacks.
+
+    `apps` has a default, because `flush` does not pass it.
+    """
+    from ctms.accounts.models import SecurityProfile, User
     from ctms.audit.actors import build_system_actor
     from ctms.audit.models import AuditEntry
     from ctms.configuration.models import LayoutSection, ObjectType, PageLayout
+    from ctms.configuration.profiles import deliver_profiles
     from ctms.configuration.services import deliver_object_types, deliver_page_layouts
     from ctms.core.schema import is_schema_current
 
-    if is_schema_current(apps=apps, models=(User, AuditEntry, ObjectType, PageLayout, LayoutSection)):
+    if is_schema_current(apps=apps, models=(User, SecurityProfile, AuditEntry, ObjectType, PageLayout, LayoutSection)):
         actor = build_system_actor(source="command", reference="migrate")
         deliver_object_types(actor=actor)
         deliver_page_layouts(actor=actor)
+        deliver_profiles(actor=actor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from ctms.configuration.drafts import Sections, draft_section
 from ctms.configuration.fields import COMMON_FIELDS, ObjectField
 from ctms.configuration.models import (
@@ -34,6 +36,16 @@ class UnknownObjectTypeError(VaultError):
 def get_application_settings() -> ApplicationSettings:
     """Return the application settings, or unsaved ones with default values."""
     return ApplicationSettings.objects.first() or ApplicationSettings()
+
+
+def find_record_name(object_name: str, uid: UUID) -> str:
+    """Return the name of a record; empty if there is no such object or record."""
+    try:
+        model = get_object(object_name).model
+    except UnknownObjectError:
+        return ""
+    record = model._base_manager.filter(uid=uid).first()
+    return str(record) if record is not None else ""
 
 
 # -- Object types ---------------------------------------------------------------------------------

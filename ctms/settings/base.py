@@ -88,6 +88,8 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "ctms.accounts.middleware.SessionUseMiddleware",
+    "ctms.accounts.middleware.PageViewMiddleware",
+    "ctms.accounts.middleware.AccountEndMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
     "ctms.audit.acting.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -328,6 +330,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("User Exceptions", "error", "exceptions_log.ExceptionMessage"),
             ("User Exception Items", "list_alt", "exceptions_log.ExceptionItem"),
             ("Audit Trail", "history", "audit.AuditEntry"),
+            ("Page Views", "visibility", "accounts.PageView"),
         ],
     ),
     (
@@ -346,6 +349,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
 CONSOLE_STYLES = [
     "tokens.css",
     "console/tables.css",
+    "console/permissions.css",
     "console/pages.css",
     "console/controls.css",
     "console/layout_editor.css",

@@ -11,8 +11,7 @@ from playwright.sync_api import Page, expect
 
 from activities.choices import Channel
 from activities.models import Activity
-from crm_sync.demo.profiles import CRA, build_profiles
-from ctms.accounts.models import User
+from ctms.accounts.models import SecurityProfile, User
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
@@ -20,6 +19,7 @@ from ctms.audit.services import save_record
 from ctms.clinical.choices import PersonType
 from ctms.clinical.models import StudySite
 from ctms.configuration.models import PageLayout
+from ctms.configuration.profiles import CRA
 from ctms.configuration.steps import apply_steps, list_steps
 from ctms.jobs.choices import RunState
 from ctms.jobs.models import JobRun
@@ -53,7 +53,7 @@ class World:
 def world() -> World:
     actor = build_admin_actor()
     apply_steps(steps=list_steps(), actor=actor)
-    [profile] = [each for each in build_profiles() if each.api_name == CRA]
+    profile = SecurityProfile.objects.get(api_name=CRA)
     profile.permissions = [*profile.permissions, "crm_activity__v:delete"]
     save_record(record=profile, actor=actor)
     cra = UserFactory.create(username="carla", first_name="Carla", last_name="Craig", security_profile=profile)

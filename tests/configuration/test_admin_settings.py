@@ -1,4 +1,4 @@
-"""Application settings and security profiles."""
+"""Application settings."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from ctms.accounts.models import SecurityProfile
-from ctms.accounts.policies import has_permission
 from ctms.configuration.models import ApplicationSettings
-from ctms.configuration.permissions import list_permissions
 from tests.admin_forms import list_errors, log_in_admin, submit, submit_values
-from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.configuration import map_identifiers
 
 pytestmark = pytest.mark.django_db
@@ -77,71 +73,3 @@ def test_a_custom_field_identifies_persons_once_it_exists_and_is_active(client: 
     )
     submit_values(client, f"{SETTINGS_LIST}add/", form_id="applicationsettings_form", typed=typed)
     assert ApplicationSettings.objects.get().clinical_person_identifier == "veeva_id__c"
-
-
-# -- Security profiles ----------------------------------------------------------------------------
-def test_permissions_are_ticked(client: Client) -> None:
-    log_in_admin(client)
-    submit(
-        client,
-        reverse("admin:accounts_securityprofile_add"),
-        form_id="securityprofile_form",
-        name="CRA",
-        api_name="cra__c",
-        permissions=["study__v:read", "crm_activity__v.medical_activity__v:read", "admin:audit"],
-    )
-    profile = SecurityProfile.objects.get(name="CRA")
-    user = UserFactory.create(security_profile=profile)
-    assert has_permission(user=user, permission="study__v:read")
-    assert sorted(profile.permissions) == [
-        "admin:audit",
-        "crm_activity__v.medical_activity__v:read",
-        "study__v:read",
-    ]
-
-
-def test_saving_a_profile_untouched_keeps_its_permissions(client: Client) -> None:
-    log_in_admin(client)
-    profile = SecurityProfileFactory.create(permissions=["crm_activity__v:create", "study__v:read"])
-    url = reverse("admin:accounts_securityprofile_change", args=(profile.pk,))
-    submit(client, url, form_id="securityprofile_form", description="Changed")
-    profile.refresh_from_db()
-    assert (profile.description, profile.permissions) == ("Changed", ["crm_activity__v:create", "study__v:read"])
-
-
-def test_a_permission_that_this_version_does_not_know_stays_until_it_is_unticked(client: Client) -> None:
-    log_in_admin(client)
-    profile = SecurityProfileFactory.create(permissions=["of_old__v:read", "study__v:read"])
-    url = reverse("admin:accounts_securityprofile_change", args=(profile.pk,))
-    submit(client, url, form_id="securityprofile_form", description="Changed")
-    profile.refresh_from_db()
-    assert profile.permissions == ["of_old__v:read", "study__v:read"]
-
-
-def test_a_permission_that_does_not_exist_is_refused(client: Client) -> None:
-    log_in_admin(client)
-    response = submit(
-        client,
-        reverse("admin:accounts_securityprofile_add"),
-        form_id="securityprofile_form",
-        name="CRA",
-        api_name="cra__c",
-        permissions=["everything"],
-    )
-    assert list_errors(response) == {
-        "permissions": ["Select a valid choice. everything is not one of the available choices."]
-    }
-
-
-def test_the_permissions_of_the_requirement_documents_can_be_given() -> None:
-    named = {
-        "exception_message__sys:read",
-        "exception_item__sys:read",
-        "crm_activity__v.clinical_activity__v:create",
-        "crm_activity__v.clinical_activity__v:edit",
-        "crm_activity__v.medical_activity__v:read",
-        "connection__sys:edit",
-        "integration__sys:edit",
-        "admin:jobs",
-    }
-    assert named - set(list_permissions()) == set()

@@ -50,5 +50,5 @@ def test_manage_integrations_brings_the_rules_alone() -> None:
 
 
 def test_profiles_offer_both() -> None:
-    assert {MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS} <= dict(list_areas()).keys()
+    assert {MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS} <= {area.permission for area in list_areas()}
     assert {MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS} <= set(list_permissions())

@@ -81,7 +81,16 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
 
 
 def _pair(values: Any) -> tuple[Any, Any]:
-    return (values[0], values[1]) if isinstance(values, list) and len(values) == 2 else ("", values)  # noqa: PLR2004  before and after
+    """Return the values before and after; of two lists, such as permissions, what was removed and what was added."""
+    before, after = (values[0], values[1]) if isinstance(values, list) and len(values) == 2 else ("", values)  # noqa: PLR2004  before and after
+    if isinstance(before, list) and isinstance(after, list):
+        return _list("Removed", before, without=after), _list("Added", after, without=before)
+    return before, after
+
+
+def _list(word: str, values: list[Any], *, without: list[Any]) -> str:
+    only = [str(value) for value in values if value not in without]
+    return f"{word}: {', '.join(only)}" if only else ""
 
 
 def _show(value: Any) -> str:

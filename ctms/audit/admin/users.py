@@ -20,7 +20,9 @@ from unfold.widgets import UnfoldAdminSelect2Widget
 
 from ctms.accounts.models import SYSTEM_USERNAME, User, UserSession
 from ctms.accounts.sessions import list_sessions
+from ctms.audit.admin.granting import GrantingAdminMixin, GrantingFormMixin
 from ctms.audit.admin.lookups import ListedLookupsMixin
+from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.theme import ModelAdmin, action
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
 from ctms.audit.sessions import end_sessions
@@ -30,7 +32,7 @@ from ctms.audit.users import save_user
 admin.site.unregister(Group)
 
 
-class UserForm(UserChangeForm):
+class UserForm(GrantingFormMixin, UserChangeForm):
     """The form of a user. It holds the version it was filled from: saving over another admin's change is refused."""
 
     read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -59,12 +61,16 @@ class UserForm(UserChangeForm):
         return cleaned
 
 
-@admin.register(User)
-class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class NewUserForm(GrantingFormMixin, UserCreationForm):
+    """The form of a new user."""
+
+
+@register_page(User)
+class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """The page of a user. Users are deactivated, never deleted, because the audit trail and all records name them."""
 
     form = UserForm
-    add_form = UserCreationForm
+    add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
     warn_unsaved_form = True
     list_fullwidth = True
@@ -94,14 +100,26 @@ class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignor
         (
             "Access",
             {
-                "fields": ("security_profile", "is_active", "is_staff", "is_superuser"),
+                "fields": ("security_profile", "valid_until", "is_active", "is_staff", "is_superuser"),
                 "description": "The security profile says what the user may do. Staff may open this admin console.",
             },
         ),
         ("Dates", {"fields": (("last_login", "date_joined"),)}),
     )
     add_fieldsets: Any = (
-        (None, {"fields": ("username", ("first_name", "last_name"), "email", "security_profile", "is_staff")}),
+        (
+            None,
+            {
+                "fields": (
+                    "username",
+                    ("first_name", "last_name"),
+                    "email",
+                    "security_profile",
+                    "valid_until",
+                    "is_staff",
+                )
+            },
+        ),
         ("Password", {"fields": ("password1", "password2")}),
     )
 

@@ -7,7 +7,8 @@ from ctms.configuration.admin.custom_fields import CustomFieldAdmin
 from ctms.configuration.admin.layouts import PageLayoutAdmin
 from ctms.configuration.admin.object_types import ObjectTypeAdmin
 from ctms.configuration.admin.objects import ConfiguredObjectAdmin
-from ctms.configuration.admin.settings import ApplicationSettingsAdmin, SecurityProfileAdmin
+from ctms.configuration.admin.profiles import SecurityProfileAdmin
+from ctms.configuration.admin.settings import ApplicationSettingsAdmin
 
 __all__ = [
     "ApplicationSettingsAdmin",

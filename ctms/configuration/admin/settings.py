@@ -1,4 +1,4 @@
-"""The console pages of application settings and security profiles."""
+"""The console page of application settings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 
-from ctms.accounts.models import SecurityProfile
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.theme import action
-from ctms.configuration.forms import ApplicationSettingsForm, SecurityProfileForm
+from ctms.configuration.forms import ApplicationSettingsForm
 from ctms.configuration.identifiers import find_identifier_problem
 from ctms.configuration.models import ApplicationSettings
 from ctms.configuration.selectors import get_application_settings
@@ -106,14 +105,3 @@ def list_mapping_problems(row: ApplicationSettings) -> list[str]:
             "The identifiers below are not in force: tick Enable Global CRM Connection Identifier Mapping to use them."
         )
     return problems
-
-
-@admin.register(SecurityProfile)
-class SecurityProfileAdmin(AuditedModelAdmin):
-    """The page of security profiles. It is in this app because the object registry names the permissions."""
-
-    form = SecurityProfileForm
-    list_display = ("name", "api_name", "status", "sees_all_studies")
-    list_filter = ("status", "sees_all_studies")
-    search_fields = ("name", "api_name")
-    fields = ("name", "api_name", "status", "description", "sees_all_studies", "permissions")

@@ -3,7 +3,8 @@
 from ctms.configuration.forms.identifiers import PersonIdentifierForm
 from ctms.configuration.forms.layouts import LayoutForm, TypeLayoutForm
 from ctms.configuration.forms.objects import CustomFieldForm, ObjectTypeForm, TypeActionsForm
-from ctms.configuration.forms.settings import ApplicationSettingsForm, SecurityProfileForm
+from ctms.configuration.forms.profiles import SecurityProfileForm
+from ctms.configuration.forms.settings import ApplicationSettingsForm
 
 __all__ = [
     "ApplicationSettingsForm",
