@@ -1,15 +1,38 @@
-"""Sets the time zone of each request to the one of the user who is logged in."""
+"""Sets the address of each request to that of its client, and its time zone to the one of its user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
+from ctms.accounts.addresses import get_client_address, is_trusted_proxy
 from ctms.accounts.models import User
+
+
+class ClientAddressMiddleware:
+    """Sets `REMOTE_ADDR` to the client's address, and takes away what only a trusted proxy may say.
+
+    It comes before all others, so that nothing else – logs, redirects to https, lock-out, audit trail – has to know
+    about proxies, and a header that a client made up reaches none of them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not is_trusted_proxy(request):
+            for name in ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT"):
+                request.META.pop(name, None)
+        address = get_client_address(request)
+        request.META["REMOTE_ADDR"] = address
+        request.META.pop("HTTP_X_FORWARDED_FOR", None)
+        with bound_contextvars(ip=address):
+            return self._get_response(request)
 
 
 class UserTimeZoneMiddleware:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 import sys
@@ -74,6 +75,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ctms.accounts.middleware.ClientAddressMiddleware",
     # Outside the others, which may refuse a request.
     "ctms.core.headers.ResponseHeadersMiddleware",
     "ctms.core.csp.ContentSecurityPolicyMiddleware",
@@ -137,6 +139,17 @@ AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False  # its pages are not in the admin theme; the audit trail has the log-ins
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 AXES_VERBOSE = False  # otherwise every command prints a line about it
+
+# -- Reverse proxies: whose X-Forwarded-For and X-Forwarded-Proto are believed. By address and not by a number of hops,
+# because then a request that reaches the web server past the proxy is not believed either. --------
+try:
+    TRUSTED_PROXIES = [
+        ipaddress.ip_network(text.strip()) for text in env.list("TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
+    ]
+except ValueError as _error:
+    raise ImproperlyConfigured(
+        f"TRUSTED_PROXIES: {_error}. Name addresses or networks, e.g. 10.0.0.5 or 10.1.0.0/24, separated by commas."
+    ) from None
 
 # -- Time and words -------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
@@ -369,6 +382,7 @@ UNFOLD = {
 }
 
 # -- Logs: one event a line; of requests and responses, only what is named explicitly -------------
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would believe any X-Forwarded-For; ClientAddressMiddleware adds `ip`
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
 

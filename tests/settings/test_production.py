@@ -67,6 +67,11 @@ MAKE_A_KEY = "Make one with `manage.py create_encryption_key --settings ctms.set
         ({"DATABASE_URL": None}, "Set the DATABASE_URL environment variable"),
         ({"REDIS_URL": None}, "Set the REDIS_URL environment variable"),
         ({"CRM_API_VERSION": "60"}, "CRM_API_VERSION is '60': write v and a version, such as v60.0."),
+        (
+            {"TRUSTED_PROXIES": "127.0.0.1,10.0.0.1/24"},
+            "TRUSTED_PROXIES: 10.0.0.1/24 has host bits set. Name addresses or networks, e.g. 10.0.0.5 or 10.1.0.0/24, "
+            "separated by commas.",
+        ),
         ({"VAULT_BASE_URL": None}, "Set the VAULT_BASE_URL environment variable"),
         (
             {"VAULT_BASE_URL": "http://vault.example.org"},
