@@ -67,6 +67,7 @@ WITHOUT_A_PAGE = {
     "jobs.JobClock",
 }
 WRITTEN_BY_THE_APPLICATION_ALONE = {
+    "accounts.FailedLogIn",
     "audit.AuditEntry",
     "connections.IntegrationProgress",
     "crm_sync.AccountMatch",

@@ -1,4 +1,4 @@
-"""Forms of the profile page: preferences and API tokens."""
+"""Forms of the log-in, password and profile pages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from itertools import groupby
 from typing import Any
 
 from django import forms
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils import timezone
 
+from ctms.accounts.lockout import LockedOutError
 from ctms.accounts.models import Theme, User
 from ctms.accounts.tokens import LONGEST_DAYS
 
@@ -16,6 +21,40 @@ _DEFAULT_DAYS = 90
 _UTC = "UTC"
 # Names that exist only for compatibility, and zones that are no place.
 _NOT_OFFERED = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexico/", "posix/", "right/")
+
+
+class LogInForm(AuthenticationForm):
+    """Django's form, which says when no password is checked any more; `locked_out` is why."""
+
+    locked_out: LockedOutError | None = None
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except LockedOutError as error:
+            self.locked_out = error
+            raise ValidationError(str(error), code="locked_out") from error
+
+
+class VaultPasswordChangeForm(PasswordChangeForm):
+    """Django's form, whose old password counts as a log-in does; `locked_out` is why it is not checked any more."""
+
+    locked_out: LockedOutError | None = None
+
+    def __init__(self, user: User, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        try:
+            found = authenticate(self._request, username=self.user.get_username(), password=password)
+        except LockedOutError as error:
+            self.locked_out = error
+            raise ValidationError(str(error), code="locked_out") from error
+        if found != self.user:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return password
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stub is generic

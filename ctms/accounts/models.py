@@ -130,3 +130,21 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.name}"
+
+
+class FailedLogIn(models.Model):
+    """A wrong password, kept for as long as it counts for the lock-out; see `lockout.py`."""
+
+    username = models.CharField(max_length=150, help_text="As it was typed, in small letters; no user may have it.")
+    address = models.CharField(max_length=50, blank=True, help_text="Of IPv6, the network.")
+    at = models.DateTimeField("time (UTC)", db_index=True)
+
+    object_name = "admin:security"
+
+    class Meta:
+        verbose_name = "failed log-in"
+        ordering = ("-at", "-id")
+        indexes = (models.Index(fields=("address", "-at"), name="failed_log_in_address"),)
+
+    def __str__(self) -> str:
+        return f"{self.username} from {self.address}"

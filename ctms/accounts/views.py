@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import requires_csrf_token
 
+from ctms.accounts.forms import LogInForm, VaultPasswordChangeForm
 from ctms.accounts.login_resume import SENT, carries_sent, is_form_sent, pack_sent, show_log_in, show_resend
 
 
@@ -21,6 +24,7 @@ class VaultLoginView(LoginView):
     """The log-in page. It keeps a form that was sent while nobody was logged in (see `login_resume`)."""
 
     redirect_authenticated_user = True
+    authentication_form = LogInForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated and SENT in request.POST:
@@ -31,11 +35,22 @@ class VaultLoginView(LoginView):
         response = super().form_valid(form)
         return self._resend() if SENT in self.request.POST else response
 
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        return refuse_if_locked_out(super().form_invalid(form), form)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {SENT: self.request.POST.get(SENT)}
 
     def _resend(self) -> HttpResponse:
         return show_resend(self.request, url=self.get_success_url(), sent=self.request.POST[SENT])
+
+
+def refuse_if_locked_out(response: HttpResponse, form: BaseForm) -> HttpResponse:
+    """Return the page of an invalid form; if the form was locked out, as `429` with the time to wait."""
+    if isinstance(form, LogInForm | VaultPasswordChangeForm) and form.locked_out is not None:
+        response.status_code = HTTPStatus.TOO_MANY_REQUESTS.value
+        response.headers["Retry-After"] = str(form.locked_out.seconds)
+    return response
 
 
 @requires_csrf_token

@@ -9,12 +9,16 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
+from ctms.accounts.lockout import log_in_locked
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
+from ctms.core.clock import format_time
 
 if TYPE_CHECKING:
-    from ctms.accounts.models import User
+    from datetime import datetime
+
+    from ctms.accounts.models import FailedLogIn, User
 
 
 @receiver(user_logged_in)
@@ -43,6 +47,17 @@ def record_failed_log_in(credentials: dict[str, Any], **_kwargs: Any) -> None:
         object_name="accounts.user",
         # Anybody may send anything, e.g. a null character, which PostgreSQL does not store.
         actor_name=str(credentials.get("username", "")).replace("\0", ""),
+    )
+
+
+@receiver(log_in_locked)
+def record_lock(failure: FailedLogIn, until: datetime, **_kwargs: Any) -> None:
+    record_event(
+        actor=None,
+        action=AuditAction.EVENT,
+        object_name="accounts.user",
+        actor_name=failure.username,
+        reason=f"Log-in as {failure.username} from {failure.address} is locked until {format_time(until)}",
     )
 
 

@@ -71,7 +71,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "axes",
 ]
 
 MIDDLEWARE = [
@@ -90,7 +89,6 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
-    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "ctms.urls"
@@ -119,10 +117,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # -- People ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
+AUTHENTICATION_BACKENDS = ["ctms.accounts.backends.PasswordBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -132,13 +127,15 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False  # its pages are not in the admin theme; the audit trail has the log-ins
-AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
-AXES_VERBOSE = False  # otherwise every command prints a line about it
+# Wrong passwords of one username from one address, and of all usernames from one address, within so many minutes.
+LOGIN_FAILURES = env.int("LOGIN_FAILURES", default=5)
+LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", default=50)
+LOGIN_LOCKOUT_MINUTES = env.int("LOGIN_LOCKOUT_MINUTES", default=15)
+if not 1 <= LOGIN_FAILURES <= LOGIN_FAILURES_PER_ADDRESS or LOGIN_LOCKOUT_MINUTES < 1:
+    raise ImproperlyConfigured(
+        "LOGIN_FAILURES must be 1 or more, LOGIN_FAILURES_PER_ADDRESS at least as many, and LOGIN_LOCKOUT_MINUTES 1 or "
+        "more: without them, passwords can be guessed."
+    )
 
 # -- Reverse proxies: whose X-Forwarded-For and X-Forwarded-Proto are believed. By address and not by a number of hops,
 # because then a request that reaches the web server past the proxy is not believed either. --------
@@ -335,6 +332,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("Application Settings", "settings", "configuration.ApplicationSettings"),
             ("Users", "group", "accounts.User"),
+            ("Failed Log-ins", "lock_person", "accounts.FailedLogIn"),
             ("Security Profiles", "shield_person", "accounts.SecurityProfile"),
             ("Studies", "science", "clinical.Study"),
             ("Study Assignments", "assignment_ind", "clinical.StudyAssignment"),

@@ -11,7 +11,6 @@ FIELD_ENCRYPTION_KEYS: list[str] = ["test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nz
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-AXES_ENABLED = False
 
 DATABASES = {
     "default": env.db_url_config(env.str("TEST_VAULT_DATABASE_URL", default="sqlite://:memory:")),
