@@ -13,9 +13,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ctms.accounts.lockout import LockedOutError
 from ctms.accounts.models import Theme, User
 from ctms.accounts.tokens import LONGEST_DAYS
+from ctms.core.rate_limits import TooManyRequestsError
 
 _DEFAULT_DAYS = 90
 _UTC = "UTC"
@@ -24,22 +24,22 @@ _NOT_OFFERED = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexi
 
 
 class LogInForm(AuthenticationForm):
-    """Django's form, which says when no password is checked any more; `locked_out` is why."""
+    """Django's form, which says when no password is checked any more; `refusal` is why."""
 
-    locked_out: LockedOutError | None = None
+    refusal: TooManyRequestsError | None = None
 
     def clean(self) -> dict[str, Any]:
         try:
             return super().clean()
-        except LockedOutError as error:
-            self.locked_out = error
-            raise ValidationError(str(error), code="locked_out") from error
+        except TooManyRequestsError as error:
+            self.refusal = error
+            raise ValidationError(str(error), code="too_many_requests") from error
 
 
 class VaultPasswordChangeForm(PasswordChangeForm):
-    """Django's form, whose old password counts as a log-in does; `locked_out` is why it is not checked any more."""
+    """Django's form, whose old password counts as a log-in does; `refusal` is why it is not checked any more."""
 
-    locked_out: LockedOutError | None = None
+    refusal: TooManyRequestsError | None = None
 
     def __init__(self, user: User, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
@@ -49,9 +49,9 @@ class VaultPasswordChangeForm(PasswordChangeForm):
         password: str = self.cleaned_data["old_password"]
         try:
             found = authenticate(self._request, username=self.user.get_username(), password=password)
-        except LockedOutError as error:
-            self.locked_out = error
-            raise ValidationError(str(error), code="locked_out") from error
+        except TooManyRequestsError as error:
+            self.refusal = error
+            raise ValidationError(str(error), code="too_many_requests") from error
         if found != self.user:
             raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
         return password

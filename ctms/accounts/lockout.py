@@ -16,7 +16,7 @@ from django.dispatch import Signal
 
 from ctms.accounts.models import FailedLogIn
 from ctms.core.clock import format_time, get_now
-from ctms.core.errors import VaultError
+from ctms.core.rate_limits import TooManyRequestsError
 
 # Sent with `failure` and `until` when a wrong password was the last that is allowed for now.
 log_in_locked = Signal()
@@ -24,16 +24,16 @@ log_in_locked = Signal()
 _IPV6_NETWORK = 64  # bits; a household or a server has at least a network of this size, and may use all its addresses
 
 
-class LockedOutError(VaultError):
+class LockedOutError(TooManyRequestsError):
     """Too many wrong passwords; no password is checked until `until`."""
 
     def __init__(self, *, until: dt.datetime, whose: str) -> None:
-        self.until = until
-        self.seconds = max(1, int((until - get_now()).total_seconds()) + 1)
-        minutes = -(-self.seconds // 60)
+        seconds = max(1, int((until - get_now()).total_seconds()) + 1)
+        minutes = -(-seconds // 60)
         super().__init__(
             f"Too many wrong passwords {whose}. Try again at {format_time(until)}, in {minutes} "
-            f"minute{'' if minutes == 1 else 's'}. An admin of your Vault can unlock it at once."
+            f"minute{'' if minutes == 1 else 's'}. An admin of your Vault can unlock it at once.",
+            seconds=seconds,
         )
 
 

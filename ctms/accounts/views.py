@@ -36,7 +36,7 @@ class VaultLoginView(LoginView):
         return self._resend() if SENT in self.request.POST else response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        return refuse_if_locked_out(super().form_invalid(form), form)
+        return refuse_if_too_many(super().form_invalid(form), form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {SENT: self.request.POST.get(SENT)}
@@ -45,11 +45,11 @@ class VaultLoginView(LoginView):
         return show_resend(self.request, url=self.get_success_url(), sent=self.request.POST[SENT])
 
 
-def refuse_if_locked_out(response: HttpResponse, form: BaseForm) -> HttpResponse:
-    """Return the page of an invalid form; if the form was locked out, as `429` with the time to wait."""
-    if isinstance(form, LogInForm | VaultPasswordChangeForm) and form.locked_out is not None:
+def refuse_if_too_many(response: HttpResponse, form: BaseForm) -> HttpResponse:
+    """Return the page of an invalid form; if it was one too many, as `429` with the time to wait."""
+    if isinstance(form, LogInForm | VaultPasswordChangeForm) and form.refusal is not None:
         response.status_code = HTTPStatus.TOO_MANY_REQUESTS.value
-        response.headers["Retry-After"] = str(form.locked_out.seconds)
+        response.headers["Retry-After"] = str(form.refusal.seconds)
     return response
 
 

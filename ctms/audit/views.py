@@ -12,7 +12,7 @@ from django.urls import reverse_lazy
 
 from ctms.accounts.forms import VaultPasswordChangeForm
 from ctms.accounts.models import User
-from ctms.accounts.views import refuse_if_locked_out
+from ctms.accounts.views import refuse_if_too_many
 from ctms.audit.actors import Actor
 from ctms.audit.users import record_password_change
 
@@ -28,7 +28,7 @@ class ChangePasswordView(PasswordChangeView):
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        return refuse_if_locked_out(super().form_invalid(form), form)
+        return refuse_if_too_many(super().form_invalid(form), form)
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():

@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
 from ctms.core.clock import get_steady_now
+from ctms.core.rates import Rate, parse_rate
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -89,6 +90,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
+    "ctms.core.rate_limits.TooManyRequestsMiddleware",
 ]
 
 ROOT_URLCONF = "ctms.urls"
@@ -148,6 +150,21 @@ except ValueError as _error:
         f"TRUSTED_PROXIES: {_error}. Name addresses or networks, e.g. 10.0.0.5 or 10.1.0.0/24, separated by commas."
     ) from None
 
+# -- How often is answered; the cache of a single web server counts as well as Redis does ----------
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+_RATES = {
+    "log_in": env.str("RATE_LIMIT_LOG_IN", default="30/minute"),  # log-ins from an address, right or wrong
+    "api": env.str("RATE_LIMIT_API", default="600/minute"),  # calls of a user
+    "refused_token": env.str("RATE_LIMIT_REFUSED_TOKENS", default="60/minute"),  # calls from an address
+    "export": env.str("RATE_LIMIT_EXPORTS", default="20/minute"),  # files of a user
+}
+RATE_LIMITS: dict[str, Rate | None] = {}
+for _name, _rate in _RATES.items():
+    try:
+        RATE_LIMITS[_name] = parse_rate(_rate)
+    except ValueError as _error:
+        raise ImproperlyConfigured(f"The rate limit of {_name.replace('_', ' ')}s: {_error}") from None
+
 # -- Time and words -------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -190,6 +207,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["ctms.records.api.throttling.UserThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["ctms.records.api.parsing.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -26,6 +26,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # name is never used twice: SQLite would take the log file that a killed run left for this one's.
     DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/vault-tests-{uuid.uuid4()}.sqlite3"}
 
+# Tests that are about them set their own.
+RATE_LIMITS = dict.fromkeys(RATE_LIMITS, None)  # noqa: F405
+
 CELERY_BROKER_URL = env.str("TEST_BROKER_URL", default="memory://")
 CELERY_BROKER_TRANSPORT_OPTIONS = {}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

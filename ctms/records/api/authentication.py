@@ -7,9 +7,11 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from ctms.accounts.addresses import get_client_address
 from ctms.accounts.middleware import activate_time_zone
 from ctms.accounts.models import User
 from ctms.accounts.tokens import InvalidTokenError, find_user
+from ctms.core.rate_limits import count_request
 
 _SCHEME = "bearer"
 
@@ -24,6 +26,7 @@ class TokenAuthentication(BaseAuthentication):
         try:
             user = find_user(text.strip())
         except InvalidTokenError as error:
+            count_request(scope="refused_token", key=get_client_address(request))
             raise exceptions.AuthenticationFailed(str(error)) from error
         activate_time_zone(user)
         return user, None
