@@ -157,7 +157,7 @@ class _Choice:
 
 def _export(request: HttpRequest, *, connection: Connection, rows: QuerySet[PreviewRow]) -> StreamingHttpResponse:
     """Send the chosen rows as a CSV file, and record that in the audit trail."""
-    count_request(scope="export", key=get_user(request).pk)
+    count_request(scope="exports", key=get_user(request).pk)
     record_event(
         actor=build_actor(request),
         action=AuditAction.EXPORTED,

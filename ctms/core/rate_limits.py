@@ -61,7 +61,8 @@ class RequestCounter:
         if number > rate.requests:
             wait = max(1, math.ceil((window + 1) * rate.seconds - now))
             raise TooManyRequestsError(
-                f"Too many requests: at most {rate} are answered. Try again in {wait:,} second{'' if wait == 1 else 's'}.",
+                f"Too many requests: at most {rate} are answered. "
+                f"Try again in {wait:,} second{'' if wait == 1 else 's'}.",
                 seconds=wait,
             )
 

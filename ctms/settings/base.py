@@ -155,15 +155,15 @@ CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.cache.b
 _RATES = {
     "log_in": env.str("RATE_LIMIT_LOG_IN", default="30/minute"),  # log-ins from an address, right or wrong
     "api": env.str("RATE_LIMIT_API", default="600/minute"),  # calls of a user
-    "refused_token": env.str("RATE_LIMIT_REFUSED_TOKENS", default="60/minute"),  # calls from an address
-    "export": env.str("RATE_LIMIT_EXPORTS", default="20/minute"),  # files of a user
+    "refused_tokens": env.str("RATE_LIMIT_REFUSED_TOKENS", default="60/minute"),  # calls from an address
+    "exports": env.str("RATE_LIMIT_EXPORTS", default="20/minute"),  # files of a user
 }
 RATE_LIMITS: dict[str, Rate | None] = {}
-for _name, _rate in _RATES.items():
+for _scope, _rate in _RATES.items():
     try:
-        RATE_LIMITS[_name] = parse_rate(_rate)
+        RATE_LIMITS[_scope] = parse_rate(_rate)
     except ValueError as _error:
-        raise ImproperlyConfigured(f"The rate limit of {_name.replace('_', ' ')}s: {_error}") from None
+        raise ImproperlyConfigured(f"RATE_LIMIT_{_scope.upper()}: {_error}") from None
 
 # -- Time and words -------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"

@@ -30,7 +30,7 @@ OPTIONS = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(
 def _count_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     cache.clear()
     monkeypatch.setattr("ctms.core.rate_limits._counter", RequestCounter(cache=cache))
-    with override_settings(RATE_LIMITS=dict.fromkeys(("log_in", "api", "refused_token", "export"), TWICE)):
+    with override_settings(RATE_LIMITS=dict.fromkeys(("log_in", "api", "refused_tokens", "exports"), TWICE)):
         yield
     cache.clear()
 
@@ -38,7 +38,7 @@ def _count_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def count_until_refused(counter: RequestCounter, *, key: str = "uma") -> int:
     for number in range(10):
         try:
-            counter.count(scope="export", key=key)
+            counter.count(scope="exports", key=key)
         except TooManyRequestsError:
             return number
     return 10
@@ -65,14 +65,14 @@ def test_requests_past_the_rate_are_refused_until_the_window_ends() -> None:
     assert count_until_refused(counter, key="ben") == 2
     now[0] = 155.5
     with pytest.raises(TooManyRequestsError) as refused:
-        counter.count(scope="export", key="uma")
+        counter.count(scope="exports", key="uma")
     assert refused.value.seconds == 25
     assert str(refused.value) == "Too many requests: at most 2 a minute are answered. Try again in 25 seconds."
     now[0] = 180.0
     assert count_until_refused(counter) == 2
 
 
-@override_settings(RATE_LIMITS={"export": None})
+@override_settings(RATE_LIMITS={"exports": None})
 def test_an_empty_rate_limits_nothing() -> None:
     assert count_until_refused(RequestCounter(cache=LocMemCache("none", {}))) == 10
 
@@ -82,8 +82,8 @@ def test_all_processes_count_together_in_redis(redis_url: str) -> None:
     first, second = (
         RequestCounter(cache=RedisCache(redis_url, {"OPTIONS": OPTIONS}), get_time=lambda: 0.0) for _ in range(2)
     )
-    first.count(scope="export", key="uma")
-    second.count(scope="export", key="uma")
+    first.count(scope="exports", key="uma")
+    second.count(scope="exports", key="uma")
     assert count_until_refused(first) == 0
 
 

@@ -26,7 +26,7 @@ class TokenAuthentication(BaseAuthentication):
         try:
             user = find_user(text.strip())
         except InvalidTokenError as error:
-            count_request(scope="refused_token", key=get_client_address(request))
+            count_request(scope="refused_tokens", key=get_client_address(request))
             raise exceptions.AuthenticationFailed(str(error)) from error
         activate_time_zone(user)
         return user, None

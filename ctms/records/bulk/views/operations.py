@@ -78,7 +78,7 @@ def download_problems(request: HttpRequest, uid: UUID) -> HttpResponseBase:
     """Download the operation's problems as CSV; other users get only those of records that they can see."""
     operation = get_operation_or_404(request, uid)
     user = get_user(request)
-    count_request(scope="export", key=user.pk)
+    count_request(scope="exports", key=user.pk)
     lines = _write_problems(operation=operation, user=user)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="problems-{operation.uid}.csv"'

@@ -33,7 +33,7 @@ def export_list(request: HttpRequest, object_name: str, file_format: str) -> Htt
     access = open_object_or_404(request, object_name)
     if file_format not in (_CSV, _XLSX):
         raise Http404(f"Lists are exported as {_CSV} or {_XLSX}, not as {file_format}.")
-    count_request(scope="export", key=access.user.pk)
+    count_request(scope="exports", key=access.user.pk)
     listed = read_list(access=access, parameters=request.GET)
     preference = get_preference(user=access.user, object_name=object_name)
     columns = choose_columns(listed=listed, preference=preference)
