@@ -12,6 +12,7 @@ from ctms.audit.views import ChangePasswordView
 from ctms.core.views import show_health
 
 admin.site.index_title = "Admin"
+handler400 = "ctms.core.refusals.show_bad_request"
 
 urlpatterns = [
     path("", include("ctms.records.urls")),

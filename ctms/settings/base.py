@@ -79,6 +79,7 @@ MIDDLEWARE = [
     # Outside the others, which may refuse a request.
     "ctms.core.headers.ResponseHeadersMiddleware",
     "ctms.core.csp.ContentSecurityPolicyMiddleware",
+    "ctms.core.refusals.RequestBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -193,6 +194,8 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "script-src": ["'self'", "'unsafe-eval'"],
     "style-src": ["'self'", "'unsafe-inline'"],
 }
+# Bytes of a whole request: a file to import and what is typed beside it. Typed text alone is limited by Django.
+LARGEST_REQUEST = 16 * 1024 * 1024
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
