@@ -12,7 +12,7 @@ from django.db import models
 from connections.models import Integration, IntegrationRule
 from crm_sync.choices import AttemptOutcome
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
-from ctms.accounts.models import FailedLogIn
+from ctms.accounts.models import FailedLogIn, SecondFactor
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout
@@ -216,6 +216,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "accounts.FailedLogIn": lambda: FailedLogIn.objects.create(
         username=f"user{next(_numbers)}", address="192.0.2.7", at=get_now()
     ),
+    "accounts.SecondFactor": lambda: _save(SecondFactor(user=UserFactory.create())),
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
     "audit.AuditEntry": _create_audit_entry,

@@ -68,6 +68,7 @@ WITHOUT_A_PAGE = {
 }
 WRITTEN_BY_THE_APPLICATION_ALONE = {
     "accounts.FailedLogIn",
+    "accounts.SecondFactor",
     "audit.AuditEntry",
     "connections.IntegrationProgress",
     "crm_sync.AccountMatch",

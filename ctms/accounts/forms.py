@@ -57,6 +57,19 @@ class VaultPasswordChangeForm(PasswordChangeForm):
         return password
 
 
+class CodeForm(forms.Form):
+    """Asks for a code of the second factor; `refusal` is why no code is checked any more."""
+
+    refusal: TooManyRequestsError | None = None
+
+    code = forms.CharField(
+        label="Code",
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+        error_messages={"required": "Enter the code that the app shows now."},
+    )
+
+
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stub is generic
     """Asks for time zone, theme and shortcuts."""
 

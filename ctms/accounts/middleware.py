@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
 from ctms.accounts.addresses import get_client_address, is_trusted_proxy
 from ctms.accounts.models import User
+from ctms.accounts.second_factor import must_set_up
 
 
 class ClientAddressMiddleware:
@@ -49,6 +50,20 @@ class UserTimeZoneMiddleware:
         is_console = request.path.startswith(reverse("admin:index"))
         with timezone.override(None if is_console else find_zone(getattr(request.user, "time_zone", ""))):
             return self.get_response(request)
+
+
+class SecondFactorMiddleware:
+    """Leads users who have to set up a second factor to the page where they do, whatever page they ask for."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated and must_set_up(request.session):
+            page = reverse("second_factor")
+            if request.path not in (page, reverse("logout"), reverse("change_password")):
+                return HttpResponseRedirect(page)
+        return self._get_response(request)
 
 
 def activate_time_zone(user: User) -> None:

@@ -12,6 +12,7 @@ from django.db import models, transaction
 from ctms.accounts.policies import allows_django_module, allows_django_permission
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
+from ctms.core.fields import EncryptedTextField
 from ctms.core.models import AuditedModel
 
 SYSTEM_USERNAME = "system"
@@ -130,6 +131,26 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.name}"
+
+
+class SecondFactor(AuditedModel):
+    """The authenticator app of a user: its secret, and the digests of the recovery codes that are left."""
+
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="second_factor")
+    secret = EncryptedTextField()
+    # Half minutes since 1970 of the last code that was right: no code is right twice.
+    last_step = models.BigIntegerField(default=0, editable=False)
+    recovery_digests = models.JSONField(default=list, blank=True, editable=False)
+
+    object_name = "admin:security"
+    bookkeeping_fields = AuditedModel.bookkeeping_fields | {"last_step", "recovery_digests"}
+
+    class Meta:
+        verbose_name = "second factor"
+        ordering = ("user__username",)
+
+    def __str__(self) -> str:
+        return f"Second factor of {self.user}"
 
 
 class FailedLogIn(models.Model):

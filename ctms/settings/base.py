@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
+    "ctms.accounts.middleware.SecondFactorMiddleware",
     "ctms.core.rate_limits.TooManyRequestsMiddleware",
 ]
 
@@ -139,6 +140,11 @@ if not 1 <= LOGIN_FAILURES <= LOGIN_FAILURES_PER_ADDRESS or LOGIN_LOCKOUT_MINUTE
         "LOGIN_FAILURES must be 1 or more, LOGIN_FAILURES_PER_ADDRESS at least as many, and LOGIN_LOCKOUT_MINUTES 1 or "
         "more: without them, passwords can be guessed."
     )
+
+# Whether users may (optional), must (required) or cannot (off) have a second factor: an authenticator app.
+TOTP = env.str("TOTP", default="off")
+if TOTP not in ("off", "optional", "required"):
+    raise ImproperlyConfigured(f"TOTP is {TOTP!r}: write off, optional or required.")
 
 # -- Reverse proxies: whose X-Forwarded-For and X-Forwarded-Proto are believed. By address and not by a number of hops,
 # because then a request that reaches the web server past the proxy is not believed either. --------
@@ -354,6 +360,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Application Settings", "settings", "configuration.ApplicationSettings"),
             ("Users", "group", "accounts.User"),
             ("Failed Log-ins", "lock_person", "accounts.FailedLogIn"),
+            ("Second Factors", "phonelink_lock", "accounts.SecondFactor"),
             ("Security Profiles", "shield_person", "accounts.SecurityProfile"),
             ("Studies", "science", "clinical.Study"),
             ("Study Assignments", "assignment_ind", "clinical.StudyAssignment"),

@@ -6,6 +6,7 @@ apps add to each other's pages, `writing` turns requests into audited writes, an
 
 from ctms.audit.admin.entries import AuditEntryAdmin
 from ctms.audit.admin.failed_log_ins import FailedLogInAdmin
+from ctms.audit.admin.second_factors import SecondFactorAdmin
 from ctms.audit.admin.users import UserAdmin
 
-__all__ = ["AuditEntryAdmin", "FailedLogInAdmin", "UserAdmin"]
+__all__ = ["AuditEntryAdmin", "FailedLogInAdmin", "SecondFactorAdmin", "UserAdmin"]

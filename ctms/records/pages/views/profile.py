@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ctms.accounts.forms import ProfileForm, TokenForm
 from ctms.accounts.login_resume import login_required
 from ctms.accounts.models import User
+from ctms.accounts.second_factor import OFF, find_second_factor
 from ctms.accounts.tokens import list_tokens
 from ctms.audit.api_tokens import create_token as create_token_of
 from ctms.audit.api_tokens import revoke_token as revoke_token_of
@@ -83,5 +85,7 @@ def _render(
         "new_token": new_token,
         "tokens": list_tokens(user=user),
         "now": get_now(),
+        "offers_second_factor": settings.TOTP != OFF,
+        "second_factor": find_second_factor(user),
     }
     return render(request, "records/profile.html", context)
