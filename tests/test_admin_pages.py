@@ -71,6 +71,8 @@ WITHOUT_A_PAGE = {
 WRITTEN_BY_THE_APPLICATION_ALONE = {
     "accounts.ApiToken",
     "accounts.PageView",
+    "accounts.FailedLogIn",
+    "accounts.SecondFactor",
     "audit.AuditEntry",
     "connections.IntegrationProgress",
     "crm_sync.AccountMatch",

@@ -11,12 +11,18 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import redis
 import yaml
 from django.conf import settings
 from django.core.management import get_commands
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from tests import servers
 
 pytestmark = pytest.mark.integration
 
@@ -28,10 +34,11 @@ SAMPLE_VALUES = {
     "VAULT_BASE_URL": "https://vault.example.org",
     "POSTGRES_PASSWORD": "abc123",
     "APPLICATION_ROLE_PASSWORD": "def456",
+    "REDIS_PASSWORD": "def456",
 }
 MANAGE = re.compile(r"manage\.py (\w+)")
 LOCK_FILES = ["requirements.txt", ".ci/requirements-demo.txt", ".ci/requirements-dev.txt"]
-VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
+VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::?(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 
 
 def read(path: str) -> str:
@@ -98,6 +105,28 @@ def test_services_of_the_vault_run_without_privileges(services: dict[str, Any]) 
 def test_ports_are_published_to_this_host_alone(services: dict[str, Any]) -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports == ["127.0.0.1:8000:8000", "127.0.0.1:8101:8101", "127.0.0.1:8102:8102"]
+
+
+def test_redis_answers_nobody_without_the_password(services: dict[str, Any], tmp_path: Path) -> None:
+    """With the command of the service, on another port and in another folder."""
+    (tmp_path / "redis-server").symlink_to(servers.find_redis_program())
+    port = servers.find_free_port()
+    shell, option, command = services["redis"]["command"]
+    command = command.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")  # noqa: S108  that of the container
+    command += f" --bind 127.0.0.1 --port {port}"
+    environment = services["redis"]["environment"] | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen([shell, option, command], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            retry = Retry(ConstantBackoff(0.1), 100)
+            with redis.Redis(port=port, retry=retry) as stranger, pytest.raises(redis.AuthenticationError):
+                stranger.ping()
+            url = services["web"]["environment"]["REDIS_URL"].replace("redis:6379", f"127.0.0.1:{port}")
+            with redis.Redis.from_url(url) as vault:
+                assert vault.ping()
+            assert "def456" not in " ".join(psutil.Process(server.pid).cmdline())
+            assert (tmp_path / "redis.conf").stat().st_mode & 0o077 == 0
+        finally:
+            server.kill()
 
 
 @pytest.mark.parametrize("name", list(SAMPLE_VALUES))

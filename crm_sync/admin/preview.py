@@ -31,6 +31,7 @@ from ctms.audit.admin.writing import build_actor, get_user
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.core.errors import VaultError
+from ctms.core.rate_limits import count_request
 from ctms.jobs.choices import UNFINISHED_STATES, RunState
 from ctms.records.lists.exports import stream_lines
 
@@ -156,6 +157,7 @@ class _Choice:
 
 def _export(request: HttpRequest, *, connection: Connection, rows: QuerySet[PreviewRow]) -> StreamingHttpResponse:
     """Send the chosen rows as a CSV file, and record that in the audit trail."""
+    count_request(scope="exports", key=get_user(request).pk)
     record_event(
         actor=build_actor(request),
         action=AuditAction.EXPORTED,

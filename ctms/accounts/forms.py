@@ -1,4 +1,4 @@
-"""Forms of the log-in page and of the profile page: preferences and API tokens."""
+"""Forms of the log-in, password and profile pages."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from itertools import groupby
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils import timezone
 
 from ctms.accounts.models import Theme, TokenScope, User
 from ctms.accounts.tokens import LONGEST_DAYS
+from ctms.core.rate_limits import TooManyRequestsError
 
 _DEFAULT_DAYS = 90
 _UTC = "UTC"
@@ -22,13 +25,56 @@ _NOT_OFFERED = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexi
 
 
 class LogInForm(AuthenticationForm):
-    """Refuses a user whose account has ended, and says so: only after the right password."""
+    """Says when no password is checked any more (why: `refusal`), and after a right one, that the account has ended."""
+
+    refusal: TooManyRequestsError | None = None
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except TooManyRequestsError as error:
+            self.refusal = error
+            raise ValidationError(str(error), code="too_many_requests") from error
 
     def confirm_login_allowed(self, user: User) -> None:
         super().confirm_login_allowed(user)
         if user.has_ended:
             user_login_failed.send(sender=__name__, credentials={"username": user.get_username()}, request=self.request)
             raise ValidationError(user.end_explanation, code="ended")
+
+
+class VaultPasswordChangeForm(PasswordChangeForm):
+    """Django's form, whose old password counts as a log-in does; `refusal` is why it is not checked any more."""
+
+    refusal: TooManyRequestsError | None = None
+
+    def __init__(self, user: User, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        try:
+            found = authenticate(self._request, username=self.user.get_username(), password=password)
+        except TooManyRequestsError as error:
+            self.refusal = error
+            raise ValidationError(str(error), code="too_many_requests") from error
+        if found != self.user:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return password
+
+
+class CodeForm(forms.Form):
+    """Asks for a code of the second factor; `refusal` is why no code is checked any more."""
+
+    refusal: TooManyRequestsError | None = None
+
+    code = forms.CharField(
+        label="Code",
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+        error_messages={"required": "Enter the code that the app shows now."},
+    )
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stub is generic

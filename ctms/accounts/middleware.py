@@ -1,4 +1,4 @@
-"""What happens in each request of a user: its session is used, its account may have ended, its time zone, its notes."""
+"""What happens in each request: whose address it has, whether its user may go on, the time zone, what is noted."""
 
 from __future__ import annotations
 
@@ -8,14 +8,38 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
+from ctms.accounts.addresses import get_client_address, is_trusted_proxy
 from ctms.accounts.models import User
 from ctms.accounts.page_views import note_page_view
+from ctms.accounts.second_factor import must_set_up
 from ctms.accounts.sessions import BACKGROUND_HEADER, SessionStore, note_use
+
+
+class ClientAddressMiddleware:
+    """Sets `REMOTE_ADDR` to the client's address, and takes away what only a trusted proxy may say.
+
+    It comes before all others, so that nothing else – logs, redirects to https, lock-out, audit trail – has to know
+    about proxies, and a header that a client made up reaches none of them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not is_trusted_proxy(request):
+            for name in ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT"):
+                request.META.pop(name, None)
+        address = get_client_address(request)
+        request.META["REMOTE_ADDR"] = address
+        request.META.pop("HTTP_X_FORWARDED_FOR", None)
+        with bound_contextvars(ip=address):
+            return self._get_response(request)
 
 
 class SessionUseMiddleware:
@@ -84,6 +108,20 @@ class UserTimeZoneMiddleware:
         is_console = request.path.startswith(reverse("admin:index"))
         with timezone.override(None if is_console else find_zone(getattr(request.user, "time_zone", ""))):
             return self.get_response(request)
+
+
+class SecondFactorMiddleware:
+    """Leads users who have to set up a second factor to the page where they do, whatever page they ask for."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated and must_set_up(request.session):
+            page = reverse("second_factor")
+            if request.path not in (page, reverse("logout"), reverse("change_password")):
+                return HttpResponseRedirect(page)
+        return self._get_response(request)
 
 
 def activate_time_zone(user: User) -> None:

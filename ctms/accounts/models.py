@@ -17,6 +17,7 @@ from ctms.accounts.policies import allows_django_module, allows_django_permissio
 from ctms.core.append_only import AppendOnlyModel
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
+from ctms.core.fields import EncryptedTextField
 from ctms.core.models import AuditedModel
 from ctms.core.tracking import TrackedModel, TrackedQuerySet
 
@@ -267,3 +268,41 @@ class PageView(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.address}"
+
+
+class SecondFactor(AuditedModel):
+    """The authenticator app of a user: its secret, and the digests of the recovery codes that are left."""
+
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="second_factor")
+    secret = EncryptedTextField()
+    # Half minutes since 1970 of the last code that was right: no code is right twice.
+    last_step = models.BigIntegerField(default=0, editable=False)
+    recovery_digests = models.JSONField(default=list, blank=True, editable=False)
+
+    object_name = "admin:security"
+    bookkeeping_fields = AuditedModel.bookkeeping_fields | {"last_step", "recovery_digests"}
+
+    class Meta:
+        verbose_name = "second factor"
+        ordering = ("user__username",)
+
+    def __str__(self) -> str:
+        return f"Second factor of {self.user}"
+
+
+class FailedLogIn(models.Model):
+    """A wrong password, kept for as long as it counts for the lock-out; see `lockout.py`."""
+
+    username = models.CharField(max_length=150, help_text="As it was typed, in small letters; no user may have it.")
+    address = models.CharField(max_length=50, blank=True, help_text="Of IPv6, the network.")
+    at = models.DateTimeField("time (UTC)", db_index=True)
+
+    object_name = "admin:security"
+
+    class Meta:
+        verbose_name = "failed log-in"
+        ordering = ("-at", "-id")
+        indexes = (models.Index(fields=("address", "-at"), name="failed_log_in_address"),)
+
+    def __str__(self) -> str:
+        return f"{self.username} from {self.address}"

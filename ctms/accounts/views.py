@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import requires_csrf_token
 
-from ctms.accounts.forms import LogInForm
+from ctms.accounts.forms import CodeForm, LogInForm, VaultPasswordChangeForm
 from ctms.accounts.login_resume import SENT, carries_sent, is_form_sent, pack_sent, show_log_in, show_resend
+from ctms.accounts.second_factor import find_second_factor, remember_pending
 
 
 class VaultLoginView(LoginView):
@@ -30,14 +34,37 @@ class VaultLoginView(LoginView):
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        if find_second_factor(user) is not None:
+            remember_pending(self.request.session, user=user)
+            url, sent = self.get_success_url(), self.request.POST.get(SENT)
+            return show_code_form(self.request, form=CodeForm(), url=url, sent=sent)
         response = super().form_valid(form)
         return self._resend() if SENT in self.request.POST else response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        return refuse_if_too_many(super().form_invalid(form), form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {SENT: self.request.POST.get(SENT)}
 
     def _resend(self) -> HttpResponse:
         return show_resend(self.request, url=self.get_success_url(), sent=self.request.POST[SENT])
+
+
+def show_code_form(request: HttpRequest, *, form: CodeForm, url: str, sent: str | None) -> HttpResponse:
+    """Return the page that asks for the code of the second factor; it holds what the log-in page held."""
+    response = render(request, "registration/log_in_code.html", {"form": form, "next": url, SENT: sent})
+    add_never_cache_headers(response)
+    return response
+
+
+def refuse_if_too_many(response: HttpResponse, form: BaseForm) -> HttpResponse:
+    """Return the page of an invalid form; if it was one too many, as `429` with the time to wait."""
+    if isinstance(form, LogInForm | VaultPasswordChangeForm | CodeForm) and form.refusal is not None:
+        response.status_code = HTTPStatus.TOO_MANY_REQUESTS.value
+        response.headers["Retry-After"] = str(form.refusal.seconds)
+    return response
 
 
 @requires_csrf_token

@@ -10,14 +10,18 @@ from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
 from ctms.accounts.addresses import get_client_address
+from ctms.accounts.lockout import log_in_locked
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
+from ctms.core.clock import format_time
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.http import HttpRequest
 
-    from ctms.accounts.models import User
+    from ctms.accounts.models import FailedLogIn, User
 
 _OBJECT_NAME = "accounts.user"
 
@@ -42,6 +46,17 @@ def record_failed_log_in(credentials: dict[str, Any], request: HttpRequest | Non
         # Anybody may send anything, e.g. a null character, which PostgreSQL does not store.
         actor_name=str(credentials.get("username", "")).replace("\0", ""),
         address=_get_address(request),
+    )
+
+
+@receiver(log_in_locked)
+def record_lock(failure: FailedLogIn, until: datetime, **_kwargs: Any) -> None:
+    record_event(
+        actor=None,
+        action=AuditAction.EVENT,
+        object_name=_OBJECT_NAME,
+        actor_name=failure.username,
+        reason=f"Log-in as {failure.username} from {failure.address} is locked until {format_time(until)}",
     )
 
 

@@ -10,7 +10,9 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse_lazy
 
+from ctms.accounts.forms import VaultPasswordChangeForm
 from ctms.accounts.models import User
+from ctms.accounts.views import refuse_if_too_many
 
 
 class ChangePasswordView(PasswordChangeView):
@@ -18,6 +20,13 @@ class ChangePasswordView(PasswordChangeView):
 
     template_name = "registration/change_password.html"
     success_url = reverse_lazy("home")
+    form_class = VaultPasswordChangeForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return refuse_if_too_many(super().form_invalid(form), form)
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 import sys
@@ -16,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
 from ctms.core.clock import get_steady_now
+from ctms.core.rates import Rate, parse_rate
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -70,13 +72,14 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "axes",
 ]
 
 MIDDLEWARE = [
+    "ctms.accounts.middleware.ClientAddressMiddleware",
     # Outside the others, which may refuse a request.
     "ctms.core.headers.ResponseHeadersMiddleware",
     "ctms.core.csp.ContentSecurityPolicyMiddleware",
+    "ctms.core.refusals.RequestBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -92,7 +95,8 @@ MIDDLEWARE = [
     "ctms.accounts.middleware.AccountEndMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
     "ctms.audit.acting.ActorMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "ctms.accounts.middleware.SecondFactorMiddleware",
+    "ctms.core.rate_limits.TooManyRequestsMiddleware",
 ]
 
 ROOT_URLCONF = "ctms.urls"
@@ -121,10 +125,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # -- People ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
+AUTHENTICATION_BACKENDS = ["ctms.accounts.backends.PasswordBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -144,13 +145,46 @@ SESSION_COOKIE_AGE = SESSION_LIFETIME_HOURS * 60 * 60  # the server ends session
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False  # its pages are not in the admin theme; the audit trail has the log-ins
-AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
-AXES_VERBOSE = False  # otherwise every command prints a line about it
+# Wrong passwords of one username from one address, and of all usernames from one address, within so many minutes.
+LOGIN_FAILURES = env.int("LOGIN_FAILURES", default=5)
+LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", default=50)
+LOGIN_LOCKOUT_MINUTES = env.int("LOGIN_LOCKOUT_MINUTES", default=15)
+if not 1 <= LOGIN_FAILURES <= LOGIN_FAILURES_PER_ADDRESS or LOGIN_LOCKOUT_MINUTES < 1:
+    raise ImproperlyConfigured(
+        "LOGIN_FAILURES must be 1 or more, LOGIN_FAILURES_PER_ADDRESS at least as many, and LOGIN_LOCKOUT_MINUTES 1 or "
+        "more: without them, passwords can be guessed."
+    )
+
+# Whether users may (optional), must (required) or cannot (off) have a second factor: an authenticator app.
+TOTP = env.str("TOTP", default="off")
+if TOTP not in ("off", "optional", "required"):
+    raise ImproperlyConfigured(f"TOTP is {TOTP!r}: write off, optional or required.")
+
+# -- Reverse proxies: whose X-Forwarded-For and X-Forwarded-Proto are believed. By address and not by a number of hops,
+# because then a request that reaches the web server past the proxy is not believed either. --------
+try:
+    TRUSTED_PROXIES = [
+        ipaddress.ip_network(text.strip()) for text in env.list("TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
+    ]
+except ValueError as _error:
+    raise ImproperlyConfigured(
+        f"TRUSTED_PROXIES: {_error}. Name addresses or networks, e.g. 10.0.0.5 or 10.1.0.0/24, separated by commas."
+    ) from None
+
+# -- How often is answered; the cache of a single web server counts as well as Redis does ----------
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+_RATES = {
+    "log_in": env.str("RATE_LIMIT_LOG_IN", default="30/minute"),  # log-ins from an address, right or wrong
+    "api": env.str("RATE_LIMIT_API", default="600/minute"),  # calls of a user
+    "refused_tokens": env.str("RATE_LIMIT_REFUSED_TOKENS", default="60/minute"),  # calls from an address
+    "exports": env.str("RATE_LIMIT_EXPORTS", default="20/minute"),  # files of a user
+}
+RATE_LIMITS: dict[str, Rate | None] = {}
+for _scope, _rate in _RATES.items():
+    try:
+        RATE_LIMITS[_scope] = parse_rate(_rate)
+    except ValueError as _error:
+        raise ImproperlyConfigured(f"RATE_LIMIT_{_scope.upper()}: {_error}") from None
 
 # -- Time and words -------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
@@ -180,6 +214,8 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "script-src": ["'self'", "'unsafe-eval'"],
     "style-src": ["'self'", "'unsafe-inline'"],
 }
+# Bytes of a whole request: a file to import and what is typed beside it. Typed text alone is limited by Django.
+LARGEST_REQUEST = 16 * 1024 * 1024
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -194,6 +230,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["ctms.records.api.throttling.UserThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["ctms.records.api.parsing.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -339,6 +376,8 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Application Settings", "settings", "configuration.ApplicationSettings"),
             ("Users", "group", "accounts.User"),
             ("API Tokens", "vpn_key", "accounts.ApiToken"),
+            ("Failed Log-ins", "lock_person", "accounts.FailedLogIn"),
+            ("Second Factors", "phonelink_lock", "accounts.SecondFactor"),
             ("Security Profiles", "shield_person", "accounts.SecurityProfile"),
             ("Studies", "science", "clinical.Study"),
             ("Study Assignments", "assignment_ind", "clinical.StudyAssignment"),
@@ -387,6 +426,7 @@ UNFOLD = {
 }
 
 # -- Logs: one event a line; of requests and responses, only what is named explicitly -------------
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would believe any X-Forwarded-For; ClientAddressMiddleware adds `ip`
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
 

@@ -1,6 +1,8 @@
 """Settings for production, from the environment: PostgreSQL and Redis. A missing or unsafe value stops the start."""
 
 from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from ctms.core.encryption import HOW_TO_MAKE_A_KEY, parse_key_ring
 from ctms.core.errors import EncryptionKeyError
@@ -51,6 +53,15 @@ DATABASES["default"]["OPTIONS"] = {
 }
 
 CELERY_BROKER_URL = env.str("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CELERY_BROKER_URL,
+        "KEY_PREFIX": "vault",
+        # It counts requests: a page waits no longer than this for it, and is answered without it.
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 0)},
+    }
+}
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

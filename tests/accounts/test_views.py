@@ -1,9 +1,9 @@
-"""Logging in, being locked out, and how the admin console is entered and left."""
+"""Logging in, and how the admin console is entered and left."""
 
 from __future__ import annotations
 
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 from django.urls import reverse
 from time_machine import travel
 
@@ -70,16 +70,6 @@ def test_the_session_changes_its_key_at_the_log_in(client: Client) -> None:
     before = client.session.session_key
     log_in(client, user)
     assert client.session.session_key != before
-
-
-@override_settings(AXES_ENABLED=True)
-def test_five_wrong_passwords_lock_the_account_and_say_what_to_do(client: Client) -> None:
-    user = UserFactory.create()
-    for _ in range(5):
-        client.post("/login/", {"username": user.username, "password": "wrong"})
-    response = client.post("/login/", {"username": user.username, "password": USER_PASSWORD})
-    assert response.status_code == 429
-    assert "locked for a quarter of an hour" in response.content.decode()
 
 
 def test_logging_out_takes_a_button_and_not_a_link(client: Client) -> None:

@@ -67,6 +67,24 @@ MAKE_A_KEY = "Make one with `manage.py create_encryption_key --settings ctms.set
         ({"DATABASE_URL": None}, "Set the DATABASE_URL environment variable"),
         ({"REDIS_URL": None}, "Set the REDIS_URL environment variable"),
         ({"CRM_API_VERSION": "60"}, "CRM_API_VERSION is '60': write v and a version, such as v60.0."),
+        (
+            {"TRUSTED_PROXIES": "127.0.0.1,10.0.0.1/24"},
+            (
+                "TRUSTED_PROXIES: 10.0.0.1/24 has host bits set. Name addresses or networks, e.g. 10.0.0.5 or "
+                "10.1.0.0/24, separated by commas."
+            ),
+        ),
+        (
+            {"RATE_LIMIT_API": "600"},
+            "RATE_LIMIT_API: '600' is no rate: write e.g. 60/minute (second, minute, hour or day), or nothing.",
+        ),
+        (
+            {"LOGIN_FAILURES": "0"},
+            (
+                "LOGIN_FAILURES must be 1 or more, LOGIN_FAILURES_PER_ADDRESS at least as many, and "
+                "LOGIN_LOCKOUT_MINUTES 1 or more: without them, passwords can be guessed."
+            ),
+        ),
         ({"VAULT_BASE_URL": None}, "Set the VAULT_BASE_URL environment variable"),
         (
             {"VAULT_BASE_URL": "http://vault.example.org"},

@@ -8,9 +8,11 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
+from ctms.accounts.addresses import get_client_address
 from ctms.accounts.middleware import activate_time_zone
 from ctms.accounts.models import ApiToken, TokenScope, User
 from ctms.accounts.tokens import InvalidTokenError, find_token
+from ctms.core.rate_limits import count_request
 
 _SCHEME = "bearer"
 
@@ -28,6 +30,7 @@ class TokenAuthentication(BaseAuthentication):
         try:
             token = find_token(text.strip())
         except InvalidTokenError as error:
+            count_request(scope="refused_tokens", key=get_client_address(request))
             raise exceptions.AuthenticationFailed(str(error)) from error
         if request.method not in SAFE_METHODS and token.scope != TokenScope.WRITE:
             raise exceptions.PermissionDenied(

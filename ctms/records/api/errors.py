@@ -17,6 +17,7 @@ from rest_framework.settings import api_settings
 from ctms.audit.services import RecordInUseError
 from ctms.configuration.registry import UnknownObjectError
 from ctms.core.errors import StaleRecordError, VaultError
+from ctms.core.rate_limits import TooManyRequestsError
 from ctms.records.access import AccessRefusedError
 from ctms.records.lists.keyset_pagination import InvalidCursorError
 from ctms.records.lists.query import InvalidListError
@@ -115,7 +116,8 @@ def _read_failed(error: Exception) -> ApiProblem | None:
         return ApiProblem(status=error.status_code, detail=str(error.detail), headers=_list_headers(error))
     more = {"existing": error.url} if isinstance(error, ExistsError) and error.url else {}
     code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
-    return ApiProblem(status=code, detail=str(error), more=more) if code is not None else None
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyRequestsError) else {}
+    return ApiProblem(status=code, detail=str(error), more=more, headers=headers) if code is not None else None
 
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
@@ -127,6 +129,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (RecordInUseError, status.HTTP_409_CONFLICT),
     (StaleRecordError, status.HTTP_412_PRECONDITION_FAILED),
     (PreconditionRequiredError, status.HTTP_428_PRECONDITION_REQUIRED),
+    (TooManyRequestsError, status.HTTP_429_TOO_MANY_REQUESTS),
     (TooLargeError, status.HTTP_413_REQUEST_ENTITY_TOO_LARGE),
     (RequestDataTooBig, status.HTTP_413_REQUEST_ENTITY_TOO_LARGE),
     (SuspiciousOperation, status.HTTP_400_BAD_REQUEST),

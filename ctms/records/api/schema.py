@@ -44,6 +44,7 @@ _REFUSALS: Mapping[int, str] = {
     413: "The body is too large.",
     415: "Only JSON is understood.",
     428: "If-Match is missing.",
+    429: "There were too many calls; Retry-After says how many seconds to wait.",
 }
 
 
@@ -64,7 +65,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=200,
         outcome="A page of the list.",
         answer=PageSerializer,
-        refusals=(400, 401, 403, 406),
+        refusals=(400, 401, 403, 406, 429),
     ),
     "create": _Operation(
         verb="create",
@@ -72,7 +73,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=201,
         outcome="The new record.",
         answer=RecordSerializer,
-        refusals=(400, 401, 403, 406, 409, 413, 415),
+        refusals=(400, 401, 403, 406, 409, 413, 415, 429),
     ),
     "retrieve": _Operation(
         verb="read",
@@ -80,7 +81,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=200,
         outcome="The record.",
         answer=RecordSerializer,
-        refusals=(401, 403, 404, 406),
+        refusals=(401, 403, 404, 406, 429),
     ),
     "partial_update": _Operation(
         verb="change",
@@ -88,7 +89,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=200,
         outcome="The record as it is now.",
         answer=RecordSerializer,
-        refusals=(400, 401, 403, 404, 406, 412, 413, 415, 428),
+        refusals=(400, 401, 403, 404, 406, 412, 413, 415, 428, 429),
     ),
     "destroy": _Operation(
         verb="delete",
@@ -96,7 +97,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=204,
         outcome="It is deleted.",
         answer=None,
-        refusals=(401, 403, 404, 406, 409, 412, 428),
+        refusals=(401, 403, 404, 406, 409, 412, 428, 429),
     ),
 }
 

@@ -49,7 +49,7 @@ class CatalogueView(UncachedView):
         operation_id="list_objects",
         tags=["Objects"],
         summary="List the objects",
-        responses={200: CATALOGUE, **build_refusals(401, 406)},
+        responses={200: CATALOGUE, **build_refusals(401, 406, 429)},
     )
     def get(self, request: Request) -> Response:
         """The objects whose records you may read, with their types, fields and filters as they are configured."""

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ctms.accounts.login_resume import login_required
 from ctms.accounts.models import User
 from ctms.configuration.registry import VaultObject, get_object, list_record_objects
+from ctms.core.rate_limits import count_request
 from ctms.records.bulk.imports.files import write_line
 from ctms.records.bulk.operations import (
     UNFINISHED,
@@ -76,7 +77,9 @@ def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
 def download_problems(request: HttpRequest, uid: UUID) -> HttpResponseBase:
     """Download the operation's problems as CSV; other users get only those of records that they can see."""
     operation = get_operation_or_404(request, uid)
-    lines = _write_problems(operation=operation, user=get_user(request))
+    user = get_user(request)
+    count_request(scope="exports", key=user.pk)
+    lines = _write_problems(operation=operation, user=user)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="problems-{operation.uid}.csv"'
     return response

@@ -17,6 +17,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
 from ctms.accounts.login_resume import login_required
+from ctms.core.rate_limits import count_request
 from ctms.records.lists.columns import choose_columns, get_preference
 from ctms.records.lists.exports import Export, note_export, open_export, stream_csv, write_workbook
 from ctms.records.lists.query import InvalidListError, read_list
@@ -32,6 +33,7 @@ def export_list(request: HttpRequest, object_name: str, file_format: str) -> Htt
     access = open_object_or_404(request, object_name)
     if file_format not in (_CSV, _XLSX):
         raise Http404(f"Lists are exported as {_CSV} or {_XLSX}, not as {file_format}.")
+    count_request(scope="exports", key=access.user.pk)
     listed = read_list(access=access, parameters=request.GET)
     preference = get_preference(user=access.user, object_name=object_name)
     columns = choose_columns(listed=listed, preference=preference)

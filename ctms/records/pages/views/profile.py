@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ctms.accounts.forms import ProfileForm, TokenForm
 from ctms.accounts.login_resume import login_required
 from ctms.accounts.models import User
+from ctms.accounts.second_factor import OFF, find_second_factor
 from ctms.accounts.sessions import list_sessions
 from ctms.accounts.tokens import list_tokens
 from ctms.audit.api_tokens import create_token as create_token_of
@@ -108,5 +109,7 @@ def _render(
         "idle_minutes": settings.SESSION_IDLE_MINUTES,
         "lifetime_hours": settings.SESSION_LIFETIME_HOURS,
         "now": get_now(),
+        "offers_second_factor": settings.TOTP != OFF,
+        "second_factor": find_second_factor(user),
     }
     return render(request, "records/profile.html", context)
