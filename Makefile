@@ -68,7 +68,7 @@ soak: .venv/.development ## Let both sides do anything in any order, again and a
 coverage: .venv/.development ## Measure how much of the code the unit and integration tests on SQLite run
 	$(PYTEST) $(PROCESSES) -m "unit or integration" --cov --cov-report=term
 
-lint: .venv/.development ## Check style, types, templates, floors, migrations, docker-compose.yml, and packages for vulnerabilities
+lint: .venv/.development ## Check style, types, templates, floors, reads past scope, migrations, docker-compose.yml, and packages for vulnerabilities
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-types lint-all-else
 
 lint-types:
@@ -79,6 +79,7 @@ lint-all-else:
 	.venv/bin/ruff check .
 	.venv/bin/djlint --quiet --check --lint templates
 	.venv/bin/lint-imports --no-cache
+	@DJANGO_SETTINGS_MODULE=ctms.settings.test $(RUN) manage.py shell --no-imports --command "from tests.managers import main; main()"
 	DJANGO_SETTINGS_MODULE=ctms.settings.test $(RUN) manage.py makemigrations --check --dry-run
 	@if docker compose version >/dev/null 2>&1; then \
 		SECRET_KEY=x FIELD_ENCRYPTION_KEYS=x POSTGRES_PASSWORD=x REDIS_PASSWORD=x ALLOWED_HOSTS=x VAULT_BASE_URL=x docker compose config --quiet; \

@@ -10,7 +10,6 @@ from django.db.models import Q
 
 from activities.choices import ActivityType, Channel
 from connections.models import Connection
-from ctms.clinical.consistency import check_same_study, fill_parent_references
 from ctms.clinical.models import (
     MonitoringEvent,
     Person,
@@ -20,10 +19,10 @@ from ctms.clinical.models import (
     StudyPerson,
     StudySite,
 )
-from ctms.core.models import VaultRecord
+from ctms.configuration.study_record import StudyRecord
 
 
-class Activity(VaultRecord):
+class Activity(StudyRecord):
     """A Clinical Activity, which is sent to the CRM, or a Medical Activity, received from it and never edited here."""
 
     object_name = "crm_activity__v"
@@ -112,16 +111,11 @@ class Activity(VaultRecord):
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or ActivityType.CLINICAL
-        fill_parent_references(self)
         super().prepare_for_save()
 
     def build_name(self) -> str:
         # Made from the record's random UID, because all writers would have to wait for a common counter.
         return "ACT-" + base64.b32encode(self.uid.bytes)[:8].decode()
-
-    def clean(self) -> None:
-        super().clean()
-        check_same_study(self)
 
 
 class DeclinedActivity(models.Model):

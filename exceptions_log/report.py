@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from connections.permissions import MANAGE_INTEGRATIONS
 from ctms.accounts.models import User
-from ctms.accounts.policies import has_permission
+from ctms.accounts.policies import has_permission, list_visible
 from ctms.core.clock import get_now
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.mail import MailError, send_mail
@@ -53,11 +53,13 @@ def register_report_job() -> None:
 
 
 def send_report(context: RunContext) -> RunOutcome:
-    """Send the problems of messages created in the last day, with their numbers of items; nothing if there are none."""
+    """Send the problems of messages created in the last day, with their numbers of items; nothing if there are none.
+
+    Everybody gets the items that they see by their studies. Who sees the same gets the same e-mail.
+    """
     items = list_open_items().filter(message__created_at__gte=get_now() - _DAY)
-    problems = list_problems(items)
-    count = sum(problem.count for problem in problems)
-    if not problems:
+    count = items.count()
+    if not count:
         return RunOutcome(state=RunState.SUCCEEDED, message="Nothing fails: no e-mail was sent.", result={})
     recipients = list_recipients(context.run.definition)
     if not recipients:
@@ -66,22 +68,33 @@ def send_report(context: RunContext) -> RunOutcome:
             message=NOBODY,
             result={},
         )
+    letters: dict[tuple[int, str], list[str]] = {}
+    seen = items.none()
+    for user in recipients:
+        visible = list_visible(items, user)
+        seen |= visible
+        if problems := list_problems(visible):
+            letter = (sum(problem.count for problem in problems), _write_text(problems))
+            letters.setdefault(letter, []).append(user.email)
     # Raises if another worker has taken over, which then sends the report.
     context.lease.renew()
     try:
-        send_mail(subject=f"User exceptions: {count:,} open", text=_write_text(problems), to=recipients)
+        for (number, text), addresses in letters.items():
+            send_mail(subject=f"User exceptions: {number:,} open", text=text, to=addresses)
     except MailError as error:
         return RunOutcome(state=RunState.FAILED, message=str(error), result={})
+    sent, readers = seen.count(), sum(map(len, letters.values()))
+    hidden = f" {count - sent:,} more are of studies that no recipient sees." if count > sent else ""
     return RunOutcome(
         state=RunState.SUCCEEDED,
-        message=f"{_count(count, 'open item')} {'was' if count == 1 else 'were'} sent to "
-        f"{_count(len(recipients), 'recipient')}.",
-        result={_PART: {"selected": count, "sent": count, "recipients": len(recipients)}},
+        message=f"{_count(sent, 'open item')} {'was' if sent == 1 else 'were'} sent to "
+        f"{_count(readers, 'recipient')}.{hidden}",
+        result={_PART: {"selected": count, "sent": sent, "recipients": readers}},
     )
 
 
-def list_recipients(definition: JobDefinition) -> list[str]:
-    """Return the e-mail addresses of the owner or, without one, of all who have Manage Integrations.
+def list_recipients(definition: JobDefinition) -> list[User]:
+    """Return the owner or, without one, all who have Manage Integrations, one for each e-mail address.
 
     Users who may not read User Exception Items are left out.
     """
@@ -91,10 +104,8 @@ def list_recipients(definition: JobDefinition) -> list[str]:
         if definition.owner_id is not None
         else [user for user in users if has_permission(user=user, permission=MANAGE_INTEGRATIONS)]
     )
-    addresses = [
-        user.email for user in chosen if has_permission(user=user, permission=f"{ExceptionItem.object_name}:read")
-    ]
-    return list({address.casefold(): address for address in addresses}.values())
+    readers = [user for user in chosen if has_permission(user=user, permission=f"{ExceptionItem.object_name}:read")]
+    return list({user.email.casefold(): user for user in readers}.values())
 
 
 def _count(number: int, noun: str) -> str:

@@ -74,6 +74,6 @@ def _register_report_step() -> None:
         recipients = list_recipients(JobDefinition.objects.get(key=REPORT_JOB_KEY))
         if not recipients:
             return StepState.broken(f"{state.reason} {NOBODY}")
-        return StepState.done(f"{state.reason} It goes to {', '.join(recipients)}.")
+        return StepState.done(f"{state.reason} It goes to {', '.join(user.email for user in recipients)}.")
 
     register_step(replace(step, check=check))

@@ -20,7 +20,7 @@ from tests.factories.clinical import (
     StudyPersonFactory,
     StudySiteFactory,
 )
-from tests.sample.models import Training
+from tests.sample.models import Deviation, Training
 
 OBJECTS = [each.api_name for each in list_record_objects()]
 
@@ -33,6 +33,16 @@ class TrainingFactory(AuditedFactory[Training]):
 
     name = sequence(lambda n: f"Training {n}")
     trainee = sub(PersonFactory)
+
+
+class DeviationFactory(AuditedFactory[Deviation]):
+    """A minor deviation at a site."""
+
+    class Meta:
+        model = Deviation
+
+    name = sequence(lambda n: f"Deviation {n}")
+    object_type = "minor__v"
 
 
 def _at_site(factory: Callable[..., Any]) -> Callable[[Study | None], Any]:
@@ -69,6 +79,7 @@ BUILDERS: dict[str, Callable[[Study | None], Any]] = {
         communication=_at_site(StudyCommunicationLogFactory.create)(study)
     ),
     "crm_activity__v": _at_site(ActivityFactory.create),
+    "deviation__v": lambda study: DeviationFactory.create(location=BUILDERS["site__v"](study)),
     "training__v": lambda _study: TrainingFactory.create(),
 }
 

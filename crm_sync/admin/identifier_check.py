@@ -18,7 +18,7 @@ from crm_sync.diagnostics.identifier_stats import (
     list_mappings,
     measure_identifier,
 )
-from ctms.accounts.policies import has_permission, list_permitted_types
+from ctms.accounts.policies import has_permission, list_permitted_types, list_visible
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.writing import get_user
 from ctms.clinical.models import Person
@@ -76,11 +76,12 @@ class IdentifierCheckAdmin(ReadOnlyModelAdmin):
 
 
 def _list_visible_persons(user: User) -> QuerySet[Person] | None:
-    """Return the persons that the user may read; None if the user may read none."""
+    """Return the persons whom the user may read and sees by their studies; None if the user may read none."""
     types = list_permitted_types(user=user, object_name=Person.object_name)
+    persons = list_visible(Person.objects.all(), user)
     if types is None:
-        return Person.objects.all()
-    return Person.objects.filter(object_type__in=types) if types else None
+        return persons
+    return persons.filter(object_type__in=types) if types else None
 
 
 def _build_statistics(statistics: IdentifierStatistics) -> dict[str, Any]:

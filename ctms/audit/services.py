@@ -58,6 +58,7 @@ def save_record(
         record.prepare_for_save()
         if validate:
             record.full_clean()
+        record.check_together([(record, None if adding else found)])
         changes = list_changes(before=before, after=read_values(record))
         if not changes and not adding:
             return False
@@ -75,13 +76,17 @@ def save_record(
 
 
 def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = "") -> list[RecordT]:
-    """Create many records of one model, 1,000 in a statement. `prepare_for_save` is called, `full_clean` is not."""
+    """Create many records of one model, 1,000 in a statement.
+
+    `prepare_for_save` and `check_together` are called, `full_clean` is not. Raises ValidationError of `check_together`.
+    """
     if not records:
         return []
     model = _get_model(records)
     now = get_now()
     for record in records:
         record.prepare_for_save()
+    model.check_together([(record, None) for record in records])
     with (
         transaction.atomic(),
         allow_record_writes(),
@@ -97,8 +102,9 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
 def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = "") -> list[RecordT]:
     """Change many records of one model; return those that differed from what is stored.
 
-    `prepare_for_save` is called, `full_clean` is not. Raises StaleRecordError if one was changed or deleted since it
-    was read, and ValueError if one is given twice; then nothing is written.
+    `prepare_for_save` and `check_together` are called, `full_clean` is not. Raises StaleRecordError if one was changed
+    or deleted since it was read, ValidationError of `check_together`, and ValueError if one is given twice; then
+    nothing is written.
     """
     if not records:
         return []
@@ -118,6 +124,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
             if changes:
                 written.append((record, changes))
         changed = [record for record, _ in written]
+        model.check_together([(record, stored_by_pk[record.pk]) for record in changed])
         if changed:
             with _stamping(records=changed, actor=actor, now=now, adding=False):
                 # One upsert of whole rows is many times faster than the CASE lists of bulk_update.

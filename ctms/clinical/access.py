@@ -15,6 +15,7 @@ from ctms.audit.models import AuditEntry
 from ctms.clinical.models import Study, StudyAssignment
 from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects, list_referring_fields
 from ctms.configuration.scope import InStudy
+from ctms.core.request_memory import remember
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -22,6 +23,17 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 def sees_all_studies(user: User) -> bool:
     """Whether the user sees every study: superusers do, and users whose profile says so."""
     return user.is_superuser or (user.security_profile is not None and user.security_profile.sees_all_studies)
+
+
+def list_study_ids(user: User) -> list[int]:
+    """Return the keys of the studies that the user is assigned to now.
+
+    A list and not a subquery: only with keys can the database estimate how many records match, on which the choice of a
+    good plan depends. A request that only reads asks for it once; a job asks each time, so that an assignment that ends
+    counts at once.
+    """
+    assigned = StudyAssignment.objects.filter(user=user).order_by("study").values_list("study_id", flat=True)
+    return remember(("studies of a user", user.pk), lambda: list(assigned))
 
 
 def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path: str) -> models.QuerySet[ModelT]:
@@ -33,10 +45,7 @@ def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path
     """
     if sees_all_studies(user):
         return queryset
-    # As a list of ids and not as a subquery: only with ids can the database estimate how many records match, on which
-    # the choice of a good query plan depends.
-    studies = list(StudyAssignment.objects.filter(user=user).values_list("study_id", flat=True))
-    visible = Q(**{f"{path}__in": studies})
+    visible = Q(**{f"{path}__in": list_study_ids(user)})
     name, _, farther = path.partition(LOOKUP_SEP)
     if path == "pk":
         return queryset.filter(visible)

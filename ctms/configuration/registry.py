@@ -17,8 +17,10 @@ from ctms.audit.places import STUDY, register_place
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
-from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_study_path
+from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_study_path, is_study
+from ctms.configuration.study_record import StudyRecord
 from ctms.core.errors import VaultError
+from ctms.core.models import VaultRecord
 
 if TYPE_CHECKING:
     from ctms.accounts.models import User
@@ -191,7 +193,8 @@ def register_object(vault_object: VaultObject) -> None:
     """Register an object.
 
     Raises ValueError if the model lacks the attribute of a field, if a column, filter or layout names an unknown field,
-    if another model has the API name, or if the scope contradicts the model.
+    if another model has the API name, if the scope contradicts the model, or if the model of records of a study is no
+    `StudyRecord`.
     """
     for api_name, attribute in vault_object.fields.items():
         if not hasattr(vault_object.model, attribute):
@@ -205,10 +208,16 @@ def register_object(vault_object: VaultObject) -> None:
     if known is not None and known.model is not vault_object.model:
         raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
     limit = build_limit(model=vault_object.model, scope=vault_object.scope)
+    model: Any = vault_object.model
+    if isinstance(vault_object.scope, InStudy) and not (is_study(model) or issubclass(model, StudyRecord)):
+        raise ValueError(
+            f"{model.__name__}: its records belong to a study. Derive it from StudyRecord, not VaultRecord."
+        )
+    if issubclass(model, VaultRecord):
+        model.known_types = {each.api_name: each.label for each in vault_object.object_types}
     register_limit(model=vault_object.model, limit=limit)
     if isinstance(vault_object.scope, InStudy):
-        path = find_study_path(model=vault_object.model, scope=vault_object.scope)
-        register_place(model=vault_object.model, column=STUDY, path=path)
+        register_place(model=vault_object.model, column=STUDY, path=find_study_path(vault_object.model))
     _objects[vault_object.api_name] = vault_object
     _objects_by_model[vault_object.model] = vault_object
 

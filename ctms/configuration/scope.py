@@ -19,6 +19,7 @@ StudyRule = Callable[[Records, "User", str], Records]
 
 _FARTHEST = 3
 _rules: list[StudyRule] = []  # one at most
+_paths: dict[type[models.Model], str] = {}  # the way to the study, of each model that has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,12 @@ def build_limit(*, model: type[models.Model], scope: Scope) -> Callable[[Records
                 f"those of every study. Give it the scope InStudy({paths[0]!r})."
             )
         return scope.limit or _see_all
-    path = find_study_path(model=model, scope=scope)
+    path = scope.path or _choose_path(model, paths)
+    if not _leads_to_study(model, path):
+        raise ValueError(
+            f"{model.__name__}: {path!r} does not lead to a study. The way: {' and '.join(paths) or 'there is none'}."
+        )
+    _paths[model] = path
 
     def limit(records: Records, user: User) -> Records:
         return _rules[0](records, user, path) if _rules else records.none()
@@ -69,15 +75,11 @@ def build_limit(*, model: type[models.Model], scope: Scope) -> Callable[[Records
     return limit
 
 
-def find_study_path(*, model: type[models.Model], scope: InStudy) -> str:
-    """Return the look-up from a record of a model to its study; `pk` for studies. Raises ValueError, see above."""
-    paths = list_study_paths(model)
-    path = scope.path or _choose_path(model, paths)
-    if not _leads_to_study(model, path):
-        raise ValueError(
-            f"{model.__name__}: {path!r} does not lead to a study. The way: {' and '.join(paths) or 'there is none'}."
-        )
-    return path
+def find_study_path(model: Any) -> str:
+    """Return the look-up from a model to its study, as registered or as its references lead; empty if there is none."""
+    if model not in _paths:
+        return next(iter(list_study_paths(model)), "") if isinstance(model, type) else ""
+    return _paths[model]
 
 
 def _choose_path(model: type[models.Model], paths: list[str]) -> str:
@@ -91,7 +93,7 @@ def _choose_path(model: type[models.Model], paths: list[str]) -> str:
 
 def list_study_paths(model: type[models.Model]) -> list[str]:
     """Return the shortest look-ups, at most three references long, that lead from a model to its study."""
-    if _is_study(model):
+    if is_study(model):
         return ["pk"]
     known, ends = {model}, [(model, "")]
     for _ in range(_FARTHEST):
@@ -103,7 +105,7 @@ def list_study_paths(model: type[models.Model]) -> list[str]:
                 if not isinstance(target, type) or not field.is_relation:
                     continue
                 longer = f"{path}{field.name}"
-                if _is_study(target):
+                if is_study(target):
                     found.append(longer)
                 elif target not in known:
                     farther.append((target, longer + LOOKUP_SEP))
@@ -116,17 +118,18 @@ def list_study_paths(model: type[models.Model]) -> list[str]:
 
 def _leads_to_study(model: type[models.Model], path: str) -> bool:
     if path == "pk":
-        return _is_study(model)
+        return is_study(model)
     target: Any = model
     try:
         for name in path.split(LOOKUP_SEP):
             target = target._meta.get_field(name).related_model
     except (AttributeError, FieldDoesNotExist):
         return False
-    return isinstance(target, type) and _is_study(target)
+    return isinstance(target, type) and is_study(target)
 
 
-def _is_study(model: type[models.Model]) -> bool:
+def is_study(model: type[models.Model]) -> bool:
+    """Whether a model is that of the studies."""
     return getattr(model, "is_study", False) is True
 
 

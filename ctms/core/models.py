@@ -8,13 +8,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import UnauditedWriteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _writer_is_active: ContextVar[bool] = ContextVar("audited_writer_is_active", default=False)
 
@@ -109,6 +110,14 @@ class AuditedModel(models.Model):
         """Fill fields that follow from others. The writer calls it before it validates. Override and call super()."""
 
     @classmethod
+    def check_together(cls, changes: Sequence[tuple[Any, Any]]) -> None:
+        """Raise ValidationError if one of these records must not be saved as it is, validated or not.
+
+        The writer gives it the records of one statement, each with what is stored of it, or None if it is new. Override
+        and call super().
+        """
+
+    @classmethod
     def list_named_after(cls, records: Sequence[Any]) -> list[models.QuerySet[Any]]:  # noqa: ARG003  for those who override it
         """Return records of other models whose names contain the names of these; the writer saves them again."""
         return []
@@ -134,6 +143,8 @@ class VaultRecord(AuditedModel):
     external_id = models.CharField("external ID", max_length=255, unique=True, null=True, blank=True)
     custom_fields = models.JSONField(default=dict, blank=True, editable=False)
 
+    # API names and labels of its object types, set when its object is registered.
+    known_types: ClassVar[Mapping[str, str] | None] = None
     # Whether the name is made from other fields, so that every save builds it again.
     name_follows: ClassVar[bool] = False
 
@@ -148,6 +159,25 @@ class VaultRecord(AuditedModel):
         self.external_id = self.external_id or None
         if self.name_follows or not self.name:
             self.name = self.build_name()[:128]
+
+    def clean(self) -> None:
+        super().clean()
+        self.check_type()
+
+    @classmethod
+    def check_together(cls, changes: Sequence[tuple[Any, Any]]) -> None:
+        super().check_together(changes)
+        for record, _ in changes:
+            record.check_type()
+
+    def check_type(self) -> None:
+        """Raise ValidationError if the object has no such type."""
+        types = self.known_types
+        if types is None or self.object_type in types or not (types or self.object_type):
+            return
+        wrong = f"There is no {self._meta.verbose_name} of type {self.object_type}. " if self.object_type else ""
+        remedy = f"Choose one of: {', '.join(types.values())}." if types else "Leave the type empty."
+        raise ValidationError({"object_type": f"{wrong}{remedy}"})
 
     def build_name(self) -> str:
         """Return the name made from other fields; empty if users name the record. See `name_follows`."""

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 
-def copy_parents(record: Any, *, pairs: Iterable[tuple[str, str]]) -> None:
+def copy_parents(record: Any, *, links: Sequence[tuple[str, str, str]]) -> None:
     """Fill empty references of the record from those that are set.
 
-    A pair (`site`, `study`) means: if the record has a site and no study, it takes the study of the site. Pairs are
-    applied in order, so that a filled reference can fill the next. Without empty references nothing is read.
+    A link (`site`, `study`, `trial`) means: if the record has a site and no trial, the study of the site is its trial.
+    Links are applied in order, and again as long as they fill something, so that a filled reference can fill others.
+    Without empty references nothing is read.
     """
-    for reference, parent in pairs:
-        parent_field, reference_field = record._meta.get_field(parent), record._meta.get_field(reference)
-        if getattr(record, parent_field.attname) is not None or getattr(record, reference_field.attname) is None:
-            continue
-        source = getattr(record, reference)
-        twin = source._meta.get_field(parent)
-        # A parent that is loaded already is assigned as it is, so that it is not read once for each of many records.
-        if twin.is_cached(source):
-            setattr(record, parent, getattr(source, parent))
-        else:
-            setattr(record, parent_field.attname, getattr(source, twin.attname))
+    while any(_copy(record, reference=reference, twin=twin, parent=parent) for reference, twin, parent in links):
+        pass
+
+
+def _copy(record: Any, *, reference: str, twin: str, parent: str) -> bool:
+    """Whether the reference `parent` was empty and is filled now."""
+    own, reference_field = record._meta.get_field(parent), record._meta.get_field(reference)
+    if getattr(record, own.attname) is not None or getattr(record, reference_field.attname) is None:
+        return False
+    source = getattr(record, reference)
+    field = source._meta.get_field(twin)
+    # What is loaded already is assigned as it is, so that it is not read once for each of many records.
+    if field.is_cached(source):
+        setattr(record, parent, getattr(source, twin))
+    else:
+        setattr(record, own.attname, getattr(source, field.attname))
+    return getattr(record, own.attname) is not None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q
 from unfold.contrib.filters.admin import DropdownFilter
 
+from ctms.accounts.policies import list_visible
+from ctms.audit.admin.writing import get_user
 from ctms.core.clock import get_now
 from exceptions_log.models import DISMISSED, OPEN, RESOLVED, ExceptionItem
 from exceptions_log.problems import list_items_of_problem
@@ -80,16 +82,17 @@ class ProblemFilter(DropdownFilter):
     all_option: Any = ("", "All")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  Django's signature
-        item = self._find_item()
+        item = self._find_item(request)
         return [(str(item.pk), item.cause)] if item is not None else []
 
     def has_output(self) -> bool:
         return bool(self.value())
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002  Django's signature
-        item = self._find_item()
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        item = self._find_item(request)
         return queryset.none() if item is None else queryset.filter(pk__in=list_items_of_problem(item).values("pk"))
 
-    def _find_item(self) -> ExceptionItem | None:
+    def _find_item(self, request: HttpRequest) -> ExceptionItem | None:
         key = self.value() or ""
-        return ExceptionItem.objects.filter(pk=key).first() if key.isdecimal() else None
+        items = list_visible(ExceptionItem.objects.all(), get_user(request))
+        return items.filter(pk=key).first() if key.isdecimal() else None

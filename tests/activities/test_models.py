@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.text import capfirst
 
 from activities.choices import ActivityType, Channel
 from activities.models import Activity
@@ -67,25 +68,25 @@ def test_a_role_visit_or_communication_fills_site_country_and_study(name: str) -
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_role_visit_or_communication_of_another_study_is_refused_by_field(name: str) -> None:
     source, site = SOURCES[name].create(), StudySiteFactory.create()
+    what = f"{capfirst(source._meta.verbose_name)} {source}"
     assert refuse(build(site=site, **{name: source})) == {
-        name: [f"{source} belongs to study {source.study}, not to {site.study}."]
+        name: [f"{what} belongs to study {source.study}, not to {site.study}. Choose another."]
     }
 
 
 def test_a_site_or_country_of_another_study_is_refused_by_field() -> None:
     here, there = StudySiteFactory.create(), StudySiteFactory.create()
     assert refuse(build(study=here.study, study_country=here.study_country, site=there)) == {
-        "site": [f"Site {there} belongs to study {there.study}, not to {here.study}."]
+        "site": [f"Study site {there} belongs to study {there.study}, not to {here.study}. Choose another."]
     }
     assert refuse(build(study=here.study, study_country=there.study_country)) == {
-        "study_country": [f"Germany is a country of study {there.study}, not of {here.study}."]
+        "study_country": [f"Study country Germany belongs to study {there.study}, not to {here.study}. Choose another."]
     }
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        {"object_type": "unknown__v"},
         {"object_type": ActivityType.MEDICAL},
         {"object_type": ActivityType.MEDICAL, "crm_id": "a00000000000001AAA"},
         {"object_type": ActivityType.MEDICAL, "connection": True},

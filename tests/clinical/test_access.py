@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import models
+from django.db import connection, models
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
 from ctms.accounts import policies
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.models import AuditEntry
-from ctms.audit.services import save_record
+from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import (
     MonitoringEvent,
     MonitoringEventParticipant,
@@ -28,6 +30,7 @@ from ctms.clinical.models import (
 )
 from ctms.configuration.scope import list_study_paths
 from ctms.jobs.models import JobDefinition
+from ctms.records.access import open_object
 from ctms.records.models import SavedView
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
@@ -43,6 +46,7 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 from tests.factories.connections import ConnectionFactory
+from tests.record_rows import OBJECTS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -195,3 +199,32 @@ def test_of_a_model_that_no_object_is_of_nobody_sees_anything(model: type[models
     SavedView.objects.create(user=admin, of_object="study__v", name="Mine")
     assert list_visible(model, admin) == set()
     assert model._default_manager.exists()
+
+
+def count_reads_of_assignments(client: Client, url: str) -> int:
+    with CaptureQueriesContext(connection) as statements:
+        client.get(url)
+    return sum('FROM "clinical_studyassignment"' in each["sql"] for each in statements)
+
+
+def test_a_request_asks_once_which_studies_a_user_sees(client: Client) -> None:
+    site = StudySiteFactory.create()
+    member = UserFactory.create(
+        security_profile=SecurityProfileFactory.create(permissions=[f"{name}:read" for name in OBJECTS])
+    )
+    assignment = StudyAssignmentFactory.create(user=member, study=site.study)
+    ActivityFactory.create(site=site)
+    client.force_login(member)
+    for url in (
+        "/records/crm_activity__v/",
+        "/records/person__sys/",
+        f"/records/site__v/{site.uid}/",
+        "/search/?q=Hospital",
+    ):
+        assert count_reads_of_assignments(client, url) == 1, url
+    # What ended between two requests has ended, and so between two statements of a job.
+    access = open_object(user=member, object_name="site__v")
+    assert access.list_records().exists()
+    delete_record(record=assignment, actor=Actor(user=member, source="page"))
+    assert not access.list_records().exists()
+    assert client.get(f"/records/site__v/{site.uid}/").status_code == 404

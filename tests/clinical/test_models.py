@@ -185,11 +185,12 @@ def test_a_site_or_country_of_another_study_is_refused_by_field(model: type[Any]
     here, there = StudySiteFactory.create(), StudySiteFactory.create()
     values = {"person": PersonFactory.create()} if model is StudyPerson else {}
     record = model(study=here.study, study_country=here.study_country, site=there, **values)
-    assert refuse(record) == {"site": [f"Site {there} belongs to study {there.study}, not to {here.study}."]}
+    assert refuse(record) == {
+        "site": [f"Study site {there} belongs to study {there.study}, not to {here.study}. Choose another."]
+    }
     record = model(study=here.study, study_country=there.study_country, site=here, **values)
     assert refuse(record) == {
-        "study_country": [f"Germany is a country of study {there.study}, not of {here.study}."],
-        "site": [f"Site {here} is in Germany, not in Germany."],
+        "study_country": [f"Study country Germany belongs to study {there.study}, not to {here.study}. Choose another."]
     }
 
 
@@ -198,13 +199,13 @@ def test_a_site_of_another_country_of_the_same_study_is_refused_by_field() -> No
     france = StudyCountryFactory.create(study=germany.study, country="FR", name="France")
     site = StudySiteFactory.create(study_country=germany)
     record = StudyPerson(person=PersonFactory.create(), study=germany.study, study_country=france, site=site)
-    assert refuse(record) == {"site": [f"Site {site} is in Germany, not in France."]}
+    assert refuse(record) == {"site": [f"Study site {site} belongs to Germany, not to France. Choose another."]}
 
 
 def test_a_site_in_a_country_of_another_study_is_refused_by_field() -> None:
     country, study = StudyCountryFactory.create(), StudyFactory.create()
     assert refuse(StudySite(study=study, study_country=country, name="1")) == {
-        "study_country": [f"Germany is a country of another study than {study}."]
+        "study_country": [f"Study country Germany belongs to study {country.study}, not to {study}. Choose another."]
     }
 
 
@@ -247,13 +248,19 @@ def test_a_country_is_two_capital_letters(country: str) -> None:
     ("model", "types"),
     [(Person, PersonType), (MonitoringEvent, MonitoringEventType), (StudyCommunicationLog, CommunicationType)],
 )
-def test_an_unknown_object_type_is_refused_with_those_there_are(model: type[Any], types: Any) -> None:
+def test_an_unknown_object_type_is_refused_with_those_there_are(
+    model: type[Any], types: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = model(object_type="unknown__v")
     if model is Person:
         record.last_name = "Person"
     else:
         record.site = StudySiteFactory.create()
-    assert refuse(record) == {"__all__": [f"Object type: choose one of {', '.join(types.labels)}."]}
+    refusal = f"There is no {model._meta.verbose_name} of type unknown__v. Choose one of: {', '.join(types.labels)}."
+    assert refuse(record) == {"object_type": [refusal]}
+    with pytest.raises(ValidationError, match="Choose one of"):
+        create_records(records=[record], actor=build_admin_actor())
+    monkeypatch.setattr(model, "known_types", None)
     with pytest.raises(IntegrityError), transaction.atomic():
         create_records(records=[record], actor=build_admin_actor())
 

@@ -436,7 +436,7 @@ def test_only_types_without_their_own_layout_are_offered(client: Client) -> None
     log_in_admin(client)
     choices = client.get(f"{ADD}?of_object=person__sys").context["adminform"].form.fields["target"].choices
     assert choices == [("person__sys:person__v", "Person: Person")]
-    assert len(client.get(ADD).context["adminform"].form.fields["target"].choices) == 13
+    assert len(client.get(ADD).context["adminform"].form.fields["target"].choices) == 15
 
 
 def test_the_layout_of_a_type_is_deleted_with_its_sections_and_that_of_the_object_is_not(client: Client) -> None:

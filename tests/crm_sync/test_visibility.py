@@ -129,3 +129,14 @@ def test_no_page_of_the_console_names_what_the_user_does_not_see(
         ).first()
         assert hidden is not None
         assert client.get(f"/admin/{app}/{name}/{hidden.pk}/change/").status_code in (302, 404)
+
+
+def test_the_filter_of_a_problem_does_not_tell_what_hidden_items_have_in_common(
+    client: Client, studies: dict[str, list[Activity]]
+) -> None:
+    reader = create_reader(studies["mine"][0].study)
+    client.force_login(reader)
+    hidden = ExceptionItem.objects.exclude(pk__in=list_visible(ExceptionItem.objects.all(), reader)).earliest("pk")
+    ExceptionItem.objects.filter(pk=hidden.pk).update(cause="CANARY")
+    page = client.get(f"/admin/exceptions_log/exceptionitem/?problem={hidden.pk}")
+    assert (page.status_code, "CANARY" in page.content.decode()) == (200, False)

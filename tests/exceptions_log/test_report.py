@@ -20,7 +20,9 @@ from exceptions_log.models import ExceptionMessage
 from exceptions_log.report import REPORT_JOB_KEY
 from tests.admin_rows import create_exception_item, create_exception_message
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor, get_admin_user
+from tests.factories.clinical import StudyAssignmentFactory, StudySiteFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -35,7 +37,10 @@ def _nobody_to_tell() -> None:
 @pytest.fixture
 def _reader() -> None:
     permissions = ["admin:integrations", "exception_item__sys:read"]
-    UserFactory.create(email="it@example.org", security_profile=SecurityProfileFactory.create(permissions=permissions))
+    UserFactory.create(
+        email="it@example.org",
+        security_profile=SecurityProfileFactory.create(permissions=permissions, sees_all_studies=True),
+    )
 
 
 def report() -> JobRun:
@@ -77,7 +82,7 @@ def test_nothing_is_sent_when_nothing_fails_any_more() -> None:
 @pytest.mark.usefixtures("_reader")
 def test_an_owner_gets_it_alone() -> None:
     create_exception_message(status=RecordStatus.ACTIVE)
-    profile = SecurityProfileFactory.create(permissions=["exception_item__sys:read"])
+    profile = SecurityProfileFactory.create(permissions=["exception_item__sys:read"], sees_all_studies=True)
     definition = JobDefinition.objects.get(key=REPORT_JOB_KEY)
     definition.owner = UserFactory.create(email="owner@example.org", security_profile=profile)
     save_record(record=definition, actor=build_admin_actor())
@@ -140,3 +145,24 @@ def test_its_step_is_broken_while_nobody_gets_it() -> None:
     apply_step(step=step, actor=build_admin_actor())
     state = step.read_state()
     assert (state.status, "Nobody gets the report" in state.reason) == (StepStatus.BROKEN, True)
+
+
+def test_everybody_gets_the_items_of_the_studies_that_they_see() -> None:
+    profile = SecurityProfileFactory.create(permissions=["admin:integrations", "exception_item__sys:read"])
+    readers = {
+        name: UserFactory.create(email=f"{name}@example.org", security_profile=profile) for name in ("a", "b", "c")
+    }
+    message = create_exception_message(status=RecordStatus.ACTIVE)
+    for name in ("a", "b"):
+        activity = ActivityFactory.create(site=StudySiteFactory.create())
+        StudyAssignmentFactory.create(user=readers[name], study=activity.study)
+        create_exception_item(message=message, record_uid=activity.uid, item=f"Item {name}", cause=f"Cause {name}")
+    run = report()
+    sent = {each.to[0]: each for each in mail.outbox}
+    assert sorted(sent) == ["a@example.org", "b@example.org"]
+    assert sent["a@example.org"].subject.endswith("User exceptions: 1 open")
+    for mine, other in (("a", "b"), ("b", "a")):
+        body = sent[f"{mine}@example.org"].body
+        assert (f"Item {mine}" in body, f"Item {other}" in body) == (True, False)
+    assert run.message == "2 open items were sent to 2 recipients. 1 more are of studies that no recipient sees."
+    assert run.result == {"report": {"selected": 3, "sent": 2, "recipients": 2}}

@@ -1,6 +1,6 @@
 """A new object needs no new view, no new template and no new URL.
 
-`tests.sample` is one model and one registration; see `tests/sample/apps.py`.
+`tests.sample` is models and their registrations; see `tests/sample/apps.py`.
 """
 
 from __future__ import annotations

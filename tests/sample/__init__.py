@@ -1,1 +1,1 @@
-"""An app as somebody would add it: one model, one registration, and nothing else. See test_new_object.py."""
+"""An app as somebody would add it: models with their registrations, and nothing else. See test_new_object.py."""

@@ -6,8 +6,8 @@ class SampleConfig(AppConfig):
     label = "sample"
 
     def ready(self) -> None:
-        from ctms.configuration.registry import NoStudy, VaultObject, register_object
-        from tests.sample.models import Training
+        from ctms.configuration.registry import InStudy, NoStudy, ObjectType, VaultObject, register_object
+        from tests.sample.models import Deviation, Training
 
         register_object(
             VaultObject(
@@ -21,5 +21,16 @@ class SampleConfig(AppConfig):
                     "passed__v": "passed",
                     "remarks__v": "remarks",
                 },
+            )
+        )
+        register_object(
+            VaultObject(
+                model=Deviation,
+                scope=InStudy(),
+                object_types=(
+                    ObjectType(api_name="minor__v", label="Minor"),
+                    ObjectType(api_name="major__v", label="Major"),
+                ),
+                fields={"trial__v": "trial", "location__v": "location", "visit__v": "visit", "witness__v": "witness"},
             )
         )

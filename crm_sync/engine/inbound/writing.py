@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _LINK_FIELDS = ["record_uid", "digest", "account_id", "crm_modstamp", "state", "pending"]
-_REFUSALS = (IntegrityError, DataError, StaleRecordError, *ROW_ERRORS)
+_REFUSALS = (IntegrityError, DataError, StaleRecordError, ValidationError, *ROW_ERRORS)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,13 +14,13 @@ from ctms.clinical.choices import (
     MonitoringEventType,
     VisitMethod,
 )
-from ctms.clinical.consistency import check_order, check_same_study, fill_parent_references
+from ctms.clinical.consistency import check_order
 from ctms.clinical.models.people import Person
 from ctms.clinical.models.studies import Study, StudyCountry, StudySite
-from ctms.core.models import VaultRecord
+from ctms.configuration.study_record import StudyRecord
 
 
-class MonitoringEvent(VaultRecord):
+class MonitoringEvent(StudyRecord):
     """A visit to a site, on site or remote; the object type is the kind of visit."""
 
     object_name = "monitoring_event__ctms"
@@ -42,7 +42,7 @@ class MonitoringEvent(VaultRecord):
     # Set by whatever changes the record or its people, cleared by the job that follows: no change of the record itself.
     activity_update_required = models.BooleanField(default=False, editable=False)
 
-    bookkeeping_fields = VaultRecord.bookkeeping_fields | {"activity_update_required"}
+    bookkeeping_fields = StudyRecord.bookkeeping_fields | {"activity_update_required"}
 
     class Meta:
         verbose_name = "monitoring event"
@@ -62,7 +62,6 @@ class MonitoringEvent(VaultRecord):
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or MonitoringEventType.INTERIM_MONITORING_VISIT
-        fill_parent_references(self)
         super().prepare_for_save()
 
     def build_name(self) -> str:
@@ -71,13 +70,11 @@ class MonitoringEvent(VaultRecord):
 
     def clean(self) -> None:
         super().clean()
-        if self.site_id and self.study_country_id and self.study_id:
-            check_same_study(self)
         check_order(record=self, start="planned_start", end="planned_end")
         check_order(record=self, start="actual_start", end="actual_end")
 
 
-class MonitoringEventParticipant(VaultRecord):
+class MonitoringEventParticipant(StudyRecord):
     """A person who takes part in a monitoring event."""
 
     object_name = "monitoring_event_participant__ctms"
@@ -103,7 +100,7 @@ class MonitoringEventParticipant(VaultRecord):
         return self.person.full_name if self.person_id else ""
 
 
-class StudyCommunicationLog(VaultRecord):
+class StudyCommunicationLog(StudyRecord):
     """A communication with people of a study; the object type is the means, e.g. email."""
 
     object_name = "study_communication_log__ctms"
@@ -121,7 +118,7 @@ class StudyCommunicationLog(VaultRecord):
     # Set by whatever changes the record or its people, cleared by the job that follows: no change of the record itself.
     activity_update_required = models.BooleanField(default=False, editable=False)
 
-    bookkeeping_fields = VaultRecord.bookkeeping_fields | {"activity_update_required"}
+    bookkeeping_fields = StudyRecord.bookkeeping_fields | {"activity_update_required"}
 
     class Meta:
         verbose_name = "study communication log"
@@ -141,20 +138,14 @@ class StudyCommunicationLog(VaultRecord):
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or CommunicationType.EMAIL
-        fill_parent_references(self)
         super().prepare_for_save()
 
     def build_name(self) -> str:
         label = dict(CommunicationType.choices).get(self.object_type, self.object_type)
         return self.subject or f"{label} {self.date or ''}".strip()
 
-    def clean(self) -> None:
-        super().clean()
-        if self.study_id:
-            check_same_study(self)
 
-
-class StudyCommunicationContact(VaultRecord):
+class StudyCommunicationContact(StudyRecord):
     """A contact person of a communication."""
 
     object_name = "study_communication_contact__ctms"

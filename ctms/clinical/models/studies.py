@@ -6,14 +6,14 @@ import re
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from ctms.clinical.choices import SiteState, StudyPhase, StudyState, TeamRole
-from ctms.clinical.consistency import check_order, check_same_study, fill_parent_references
+from ctms.clinical.consistency import check_order
 from ctms.clinical.models.people import Person
+from ctms.configuration.study_record import StudyRecord
 from ctms.core.models import AuditedModel, VaultRecord
 
 _COUNTRY_CODE = re.compile(r"[A-Z]{2}")
@@ -54,10 +54,11 @@ class Study(VaultRecord):
         check_order(record=self, start="actual_start", end="actual_end")
 
 
-class StudyCountry(VaultRecord):
+class StudyCountry(StudyRecord):
     """A country in which a study is run; its name is the country code unless another is set."""
 
     object_name = "study_country__v"
+    is_place = True
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="countries")
     country = models.CharField(max_length=2, validators=[validate_country_code], help_text="ISO 3166-1 alpha-2")
@@ -84,10 +85,11 @@ class StudyCountry(VaultRecord):
         return self.country
 
 
-class StudySite(VaultRecord):
+class StudySite(StudyRecord):
     """A site of a study; its name is the site number."""
 
     object_name = "site__v"
+    is_place = True
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="sites")
     study_country = models.ForeignKey(StudyCountry, on_delete=models.PROTECT, related_name="sites")
@@ -114,20 +116,8 @@ class StudySite(VaultRecord):
         ]
         indexes: ClassVar = [models.Index(fields=("name", "id"), name="site_list")]
 
-    def prepare_for_save(self) -> None:
-        if not self.study_id and self.study_country_id:
-            self.study = self.study_country.study
-        super().prepare_for_save()
 
-    def clean(self) -> None:
-        super().clean()
-        if self.study_country_id and self.study_country.study_id != self.study_id:
-            raise ValidationError(
-                {"study_country": f"{self.study_country} is a country of another study than {self.study}."}
-            )
-
-
-class StudyPerson(VaultRecord):
+class StudyPerson(StudyRecord):
     """A person's role in a study, in one of its countries, or at one of its sites."""
 
     object_name = "study_person__clin"
@@ -149,16 +139,11 @@ class StudyPerson(VaultRecord):
         ordering = ("study", "name")
         indexes: ClassVar = [models.Index(fields=("name", "id"), name="study_person_list")]
 
-    def prepare_for_save(self) -> None:
-        fill_parent_references(self)
-        super().prepare_for_save()
-
     def build_name(self) -> str:
         return f"{self.person.full_name} ({self.get_team_role_display()})" if self.person_id else ""
 
     def clean(self) -> None:
         super().clean()
-        check_same_study(self)
         check_order(record=self, start="start_date", end="end_date")
 
 

@@ -154,29 +154,30 @@ def _choose_type(*, access: ObjectAccess, values: dict[str, Any]) -> str:
 
 
 def _refuse_existing(*, access: ObjectAccess, body: Any) -> None:
-    """Raise ExistsError if a record of the body's uid or external id exists, or existed with that uid."""
+    """Raise ExistsError if a record has the body's uid or external id, or if a record of any object had the uid.
+
+    What the caller does not see is refused in one way, whether it is hidden, another object's, or deleted.
+    """
     named = body if isinstance(body, dict) else {}
     uid, external_id = named.get(UID), named.get("external_id__v")
     claimed = Q(pk__in=())
-    if isinstance(uid, str) and read_reference(uid):
-        claimed |= Q(uid=uid)
+    if read := read_reference(uid) if isinstance(uid, str) else None:
+        claimed |= Q(uid=read)
     if isinstance(external_id, str) and external_id.strip() and external_id.isprintable():
         claimed |= Q(external_id=external_id.strip())
-    existing = access.vault_object.model._base_manager.filter(claimed).first()
-    if existing is None:
-        if isinstance(uid, str) and (read := read_reference(uid)) and is_uid_known(read):
-            # The history and the transfers of a deleted record would appear as the new record's.
-            raise ExistsError(
-                f"uid__sys: {uid} is or was the uid of another record; nothing was saved. Send a new UUID, or leave "
-                "it out.",
-                url="",
-            )
-        return
-    is_visible = access.list_records().filter(pk=existing.pk).exists()
-    raise ExistsError(
-        f"A {access.vault_object.label} of this uid or external ID exists already; nothing was saved.",
-        url=_get_address(access=access, record=existing) if is_visible else "",
-    )
+    visible = access.list_records().filter(claimed).first()
+    if visible is not None:
+        raise ExistsError(
+            f"A {access.vault_object.label} of this uid or external ID exists already; nothing was saved.",
+            url=_get_address(access=access, record=visible),
+        )
+    # The history and the transfers of a deleted record would appear as those of a new one with its uid.
+    if (read and is_uid_known(read)) or access.vault_object.model._base_manager.filter(claimed).exists():
+        raise ExistsError(
+            "This uid__sys or external_id__v is taken; nothing was saved. Send a new UUID, or leave it out; send "
+            "another External ID, or ask an admin who has it.",
+            url="",
+        )
 
 
 def _answer(*, access: ObjectAccess, record: Any, code: int = status.HTTP_200_OK) -> Response:

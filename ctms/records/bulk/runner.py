@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from billiard.exceptions import SoftTimeLimitExceeded
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -143,7 +144,7 @@ def _write_batch(*, operation: BulkOperation, work: Work, lease: LeaseHandle | N
             with writing(operation):
                 write_together(drafts=drafts, actor=actor)
                 note_drafts(operation=operation, drafts=drafts, lease=lease)
-        except (StaleRecordError, IntegrityError):
+        except (StaleRecordError, IntegrityError, ValidationError):
             continue
         else:
             return

@@ -18,6 +18,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.fields.references import (
+    HIDDEN,
     describe_choice,
     describe_filled,
     describe_reference,
@@ -59,7 +60,7 @@ class ReferenceInput(forms.Widget):
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         record = self.field.find_shown(value)
-        shown = describe_reference(access=self.field.access, record=record) if record is not None else ""
+        shown = self.field.describe(record) if record is not None else ""
         context["widget"] |= {
             "uid": str(record.uid) if record is not None else "",
             "shown": shown,
@@ -155,6 +156,15 @@ class ReferenceField(forms.Field):
             return self._present_record
         records = select_scopes(records=self.visible, shape=self.access.shape, field=self.object_field)
         return records.filter(uid=uid).first()
+
+    def describe(self, record: Any) -> str:
+        """Return the text of a record referred to; `HIDDEN` if the user may not see its name.
+
+        What a standard reference names is seen with the record; a custom one may name anybody.
+        """
+        if self.object_field.is_custom and not self.visible.filter(pk=record.pk).exists():
+            return HIDDEN
+        return describe_reference(access=self.access, record=record)
 
     def list_parents(self) -> list[str]:
         """Return API names of the parent fields: they limit this field's choices, and choosing a record fills them."""

@@ -16,6 +16,7 @@ from django.utils import formats, timezone
 
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.core.models import VaultRecord
@@ -98,7 +99,7 @@ def select_references(*, records: QuerySet[Any], fields: Iterable[ObjectField]) 
 
 @dataclass(slots=True, kw_only=True)
 class ValueReader:
-    """Shows values of records of one object to one user. Loads users in custom fields once for all records."""
+    """Shows values of records of one object to one user. Loads records in custom fields once for all records."""
 
     access: ObjectAccess
     people: dict[str, Any] = field(default_factory=dict)
@@ -110,14 +111,16 @@ class ValueReader:
         return self.access.shape
 
     def load(self, *, records: Sequence[Any], fields: Iterable[ObjectField]) -> ValueReader:
-        """Load what the custom references of the records refer to, in one statement for each model."""
+        """Load what the custom references of the records refer to, if the user sees it: a statement for each model."""
         wanted: dict[type[Model], set[str]] = {}
         for each in fields:
             if each.is_custom and each.reference is not None:
                 uids = {uid for record in records if (uid := (record.custom_fields or {}).get(each.api_name))}
                 wanted.setdefault(each.reference, set()).update(uids.difference(self.people))
         for model, uids in wanted.items():
-            found = model._default_manager.filter(uid__in=uids) if uids else ()
+            target = get_object_of_model(model)
+            opened = open_related(access=self.access, object_name=target.api_name) if target and uids else None
+            found = opened.list_records().filter(uid__in=uids) if opened else ()
             self.people |= {str(person.uid): person for person in found if isinstance(person, VaultRecord)}
         return self
 
@@ -125,8 +128,8 @@ class ValueReader:
         """Return a value of a record as the user may see it."""
         value = read_value(record=record, field=field)
         if field.is_custom and field.reference is not None and value is not None:
-            value = self.people.get(str(value))
-        if not self.may_name(value):
+            value = self.people.get(str(value), HIDDEN)
+        if value == HIDDEN or not self.may_name(value):
             return ShownValue(text=HIDDEN, raw=None)
         badges = self.shape.vault_object.badges
         badge = badges.get(field.api_name) or _BADGES.get(field.api_name)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Model
 from django.http import QueryDict
 
 from ctms.audit.choices import AuditAction
@@ -84,8 +85,8 @@ def build_conflict(*, form: RecordForm, data: QueryDict, version: int) -> Confli
             ConflictRow(
                 name=each.api_name,
                 label=each.label,
-                yours=format_for(access=form.access, value=yours, field=each),
-                theirs=format_for(access=form.access, value=_read_stored(form=form, field=each), field=each),
+                yours=_show(form=form, field=each, value=yours),
+                theirs=_show(form=form, field=each, value=_read_stored(form=form, field=each)),
                 choice=choice,
                 problem="Choose one of the two." if is_resolving and not choice else "",
             )
@@ -133,6 +134,13 @@ def _read_stored(*, form: RecordForm, field: ObjectField) -> Any:
     form_field = form.fields[field.api_name]
     # A custom reference is stored as a uid.
     return form_field.find_shown(value) if isinstance(form_field, ReferenceField) and field.is_custom else value
+
+
+def _show(*, form: RecordForm, field: ObjectField, value: Any) -> str:
+    form_field = form.fields[field.api_name]
+    if isinstance(form_field, ReferenceField) and field.is_custom and isinstance(value, Model):
+        return form_field.describe(value)
+    return format_for(access=form.access, value=value, field=field)
 
 
 def _read(record: Any, field: ObjectField) -> Any:

@@ -17,7 +17,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kept_lengths import show_kept_lengths
 from ctms.records.fields.reference_field import ReferenceField, ReferenceInput
-from ctms.records.fields.references import get_reference_choices, list_scopes
+from ctms.records.fields.references import HIDDEN, get_reference_choices, list_scopes, list_visible
 from ctms.records.fields.values import format_for, read_value
 from ctms.records.writing.services import write_values
 
@@ -112,7 +112,8 @@ def build_conflict(*, record: Any, form: FieldForm) -> FieldConflict:
     """Compare `record`, as it is stored now, with what was typed into the form."""
     theirs = read_value(record=record, field=form.field)
     if form.field.is_custom and form.field.reference is not None and theirs is not None:
-        theirs = form.field.reference._default_manager.filter(uid=theirs).first()
+        visible = list_visible(access=form.access, field=form.field)
+        theirs = (visible.filter(uid=theirs).first() if visible is not None else None) or HIDDEN
     return FieldConflict(
         by=str(record.modified_by),
         at=record.modified_at,

@@ -19,8 +19,8 @@ from ctms.audit.actors import Actor
 from ctms.audit.services import create_records, save_record, update_records
 from ctms.audit.values import list_changes, read_values
 from ctms.configuration.snapshot import ObjectShape
+from ctms.configuration.study_record import attach_references
 from ctms.core.errors import StaleRecordError
-from ctms.core.models import AuditedModel
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.writing.services import put_values, translate_errors
 
@@ -145,7 +145,8 @@ def prepare_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: 
             draft.before = read_values(draft.record)
         _put_values(access=access, draft=draft)
     sound = [draft for draft in drafts if not draft.problems]
-    _attach_references([draft.record for draft in sound])
+    names = [each.name for each in list_references(access.vault_object.model)]
+    attach_references([draft.record for draft in sound], names=names)
     for draft in sound:
         _validate(access=access, draft=draft)
     unique.check([draft for draft in sound if not draft.problems])
@@ -156,7 +157,8 @@ def prepare_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: 
 def write_together(*, drafts: Sequence[RowDraft], actor: Actor) -> None:
     """Write all drafts without problems at once.
 
-    Raises StaleRecordError and IntegrityError if others wrote meanwhile; then the drafts must be planned again.
+    Raises StaleRecordError, IntegrityError and ValidationError if others wrote meanwhile; then the drafts must be
+    planned again.
     """
     sound = [draft for draft in drafts if not draft.problems and not draft.is_left_out]
     with transaction.atomic():
@@ -207,22 +209,6 @@ def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
         draft.refuse(str(error))
     except ValidationError as error:
         note_errors(draft=draft, error=error, shape=access.shape)
-
-
-def _attach_references(records: Sequence[AuditedModel]) -> None:
-    """Load, for all records at once, referenced records of which only the primary key was set."""
-    for reference in list_references(type(records[0])) if records else ():
-        bare = [
-            record
-            for record in records
-            if getattr(record, reference.attname) is not None and not reference.is_cached(record)
-        ]
-        if bare:
-            wanted = {getattr(record, reference.attname) for record in bare}
-            found = reference.related_model._base_manager.in_bulk(wanted)
-            for record in bare:
-                if target := found.get(getattr(record, reference.attname)):
-                    setattr(record, reference.name, target)
 
 
 def _validate(*, access: ObjectAccess, draft: RowDraft) -> None:

@@ -79,12 +79,12 @@ def check_references(*, access: ObjectAccess, changed: Changed) -> None:
 def fill_parents(*, shape: ObjectShape, record: Any, object_type: str) -> None:
     """Fill empty parent references from other references; for example, a site fills the study."""
     assigned = shape.get_type(object_type).fields
-    pairs = [
-        (field.attribute, scope.parent.attribute)
+    links = [
+        (field.attribute, scope.attribute, scope.parent.attribute)
         for field, scope in _list_pairs(shape)
         if scope.parent.api_name in assigned
     ]
-    copy_parents(record, pairs=pairs)
+    copy_parents(record, links=links)
 
 
 def check_scopes(*, shape: ObjectShape, record: Any, changed: Changed) -> None:

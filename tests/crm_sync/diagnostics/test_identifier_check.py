@@ -217,8 +217,8 @@ def test_nobody_to_look_up_is_no_failure(world: World) -> None:
 
 
 # -- The page -------------------------------------------------------------------------------------
-def log_in_with(client: Client, *permissions: str) -> None:
-    profile = SecurityProfileFactory.create(permissions=list(permissions))
+def log_in_with(client: Client, *permissions: str, sees_all_studies: bool = True) -> None:
+    profile = SecurityProfileFactory.create(permissions=list(permissions), sees_all_studies=sees_all_studies)
     client.force_login(UserFactory.create(is_staff=True, security_profile=profile))
 
 
@@ -251,6 +251,9 @@ def test_persons_are_shown_only_to_those_who_may_read_them(client: Client, world
     assert first.last_name not in text
     assert client.post(get_url()).status_code == 403
     assert len(world.crm.request_log) == 0
+    log_in_with(client, "admin:connections", "person__sys:read", sees_all_studies=False)
+    assert "P-1" not in client.get(get_url()).content.decode()
+    assert first.last_name not in client.post(get_url()).content.decode()
     log_in_with(client, "admin:connections", "person__sys:read")
     assert "P-1" in client.get(get_url()).content.decode()
 

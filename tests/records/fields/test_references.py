@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from ctms.accounts.models import User
@@ -14,6 +15,7 @@ from ctms.configuration.services import create_custom_field
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_object
 from ctms.records.fields.references import (
+    HIDDEN,
     describe_choice,
     describe_filled,
     get_target,
@@ -25,6 +27,7 @@ from ctms.records.fields.references import (
     select_scopes,
 )
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.clinical import (
     MonitoringEventFactory,
@@ -199,3 +202,29 @@ def test_records_are_offered_with_what_tells_them_apart() -> None:
         "Germany",
     ]
     assert describe_choice(StudyFactory.create(name="ONC-1", study_name="Lung")) == "ONC-1 · Lung"
+
+
+def test_a_person_whom_only_a_custom_field_names_is_not_named_to_those_who_do_not_see_the_person(
+    client: Client,
+) -> None:
+    field = CustomField(of_object="site__v", label="Mentor", api_name="mentor__c", kind="person")
+    create_custom_field(field=field, actor=build_admin_actor())
+    mentor = PersonFactory.create(last_name="CANARY")
+    site = StudySiteFactory.create(custom_fields={"mentor__c": str(mentor.uid)})
+    permissions = [f"{each}:{action}" for each in ("site__v", "person__sys") for action in ("read", "edit")]
+    member = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=permissions))
+    StudyAssignmentFactory.create(user=member, study=site.study)
+    client.force_login(member)
+    columns = "columns=name__v,mentor__c"
+    pages = [
+        f"/records/site__v/{site.uid}/fields/mentor__c/",
+        f"/records/site__v/?{columns}",
+        f"/api/v1/site__v/{site.uid}/",
+    ]
+    for url in pages:
+        shown = client.get(url).content.decode()
+        assert ("CANARY" in shown, HIDDEN in shown or "api" in url) == (False, True), url
+    export = client.get(f"/records/site__v/export.csv?{columns}")
+    assert b"CANARY" not in b"".join(export.streaming_content)  # type: ignore[attr-defined]
+    ActivityFactory.create(site=site, person=mentor)
+    assert [url for url in pages if "CANARY" not in client.get(url).content.decode()] == []

@@ -18,6 +18,7 @@ from ctms.clinical.models import Person, Study
 from ctms.configuration.models import CustomField
 from ctms.configuration.services import create_custom_field
 from ctms.records.access import ObjectAccess, open_object
+from ctms.records.fields.references import HIDDEN
 from ctms.records.fields.values import (
     ShownValue,
     ValueReader,
@@ -206,11 +207,13 @@ def test_values_that_are_no_longer_among_the_choices_are_shown_as_they_are(studi
     ] == ["green", "alien__v"]
 
 
-def test_somebody_who_is_gone_is_not_shown(studies: ObjectAccess) -> None:
+def test_somebody_who_is_gone_is_shown_as_somebody_who_is_not_visible(studies: ObjectAccess) -> None:
     study = StudyFactory.create(custom_fields={"person__c": "00000000-0000-0000-0000-000000000000"})
     field = studies.shape.fields["person__c"]
 
-    assert ValueReader(access=studies).load(records=[study], fields=[field]).show(record=study, field=field).text == ""
+    assert (
+        ValueReader(access=studies).load(records=[study], fields=[field]).show(record=study, field=field).text == HIDDEN
+    )
 
 
 def test_people_of_custom_fields_are_read_at_once(
