@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 
 from ctms.accounts.views import VaultLoginView, enter_admin
 from ctms.audit.second_factor_views import log_in_with_code, show_second_factor
-from ctms.audit.views import ChangePasswordView
+from ctms.audit.views import ChangePasswordView, accept_invitation
 from ctms.core.views import show_health
 
 admin.site.index_title = "Admin"
@@ -23,6 +23,7 @@ urlpatterns = [
     path("second-factor/", show_second_factor, name="second_factor"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", ChangePasswordView.as_view(), name="change_password"),
+    path("invitation/", accept_invitation, name="invitation"),
     path("healthz", show_health, name="health"),
     # The admin console uses the Vault's own log-in, log-out and password pages.
     path("admin/login/", enter_admin),

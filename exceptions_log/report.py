@@ -10,11 +10,11 @@ from django.conf import settings
 from django.urls import reverse
 
 from connections.permissions import MANAGE_INTEGRATIONS
+from ctms.accounts.mail import MailError, send_mail
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission, list_visible
 from ctms.core.clock import get_now
 from ctms.jobs.choices import Frequency, RunState
-from ctms.jobs.mail import MailError, send_mail
 from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome, register_job
 from exceptions_log.models import ExceptionItem
 from exceptions_log.problems import Problem, list_problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -62,7 +63,35 @@ class SessionUseMiddleware:
             return self.get_response(request)
         page = urlsplit(request.headers.get("HX-Current-URL", ""))
         login = redirect_to_login(page._replace(scheme="", netloc="").geturl() or request.path)
-        return HttpResponse(status=401, headers={"HX-Redirect": login.url})
+        return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": login.url})
+
+
+class PasswordChangeMiddleware:
+    """Lets whoever logged in with a password that an admin set go nowhere but to the page that changes it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        change = reverse("change_password")
+        if not getattr(request.user, "must_change_password", False) or request.path in _list_open_paths():
+            return self.get_response(request)
+        if request.path_info.startswith("/api/"):
+            problem = {
+                "type": "about:blank",
+                "title": HTTPStatus.FORBIDDEN.phrase,
+                "status": HTTPStatus.FORBIDDEN,
+                "detail": "An admin set your password. Choose one of your own in the browser first.",
+            }
+            return JsonResponse(problem, status=HTTPStatus.FORBIDDEN, content_type="application/problem+json")
+        if "HX-Request" in request.headers:
+            return HttpResponse(status=HTTPStatus.FORBIDDEN, headers={"HX-Redirect": change})
+        return HttpResponseRedirect(change)
+
+
+def _list_open_paths() -> list[str]:
+    names = ("change_password", "login", "logout", "invitation", "health")
+    return [reverse(name) for name in names]
 
 
 class AccountEndMiddleware:

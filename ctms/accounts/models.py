@@ -74,7 +74,10 @@ class SecurityProfile(AuditedModel):
 
 
 class UserQuerySet(TrackedQuerySet["User"]):
-    """Users: each change counts their version up; a new password and a deactivation end sessions and API tokens."""
+    """Users: each change counts their version up.
+
+    A new password and a deactivation end sessions, API tokens and the invitation.
+    """
 
     def update(self, **kwargs: Any) -> int:
         if "version" in kwargs:
@@ -94,6 +97,7 @@ class UserQuerySet(TrackedQuerySet["User"]):
             if before.password != after.password or (before.is_active and not after.is_active)
         ]
         if locked_out:
+            models.QuerySet.update(users.filter(pk__in=locked_out), invitation_digest=None, invited_until=None)
             UserSession.objects.filter(user__in=locked_out).delete()
             ApiToken.objects.filter(user__in=locked_out, revoked_at__isnull=True).update(revoked_at=get_now())
 
@@ -123,6 +127,12 @@ class User(TrackedModel, AbstractUser):
     time_zone = models.CharField(max_length=64, default="UTC")
     theme = models.CharField(max_length=10, choices=Theme.choices, blank=True, default="")
     without_shortcuts = models.BooleanField("no single-key shortcuts", default=False)
+    must_change_password = models.BooleanField(
+        default=False,
+        help_text="Until then, the user gets to no other page. Set with every password that an admin sets.",
+    )
+    invitation_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)  # noqa: DJ001  null: many have none, and the others are unique
+    invited_until = models.DateTimeField("invitation valid until", null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
 
     objects: ClassVar[VaultUserManager] = VaultUserManager()
@@ -132,7 +142,9 @@ class User(TrackedModel, AbstractUser):
 
     object_name = "admin:security"
     audit_name = "accounts.user"
-    bookkeeping_fields = frozenset({"id", "uid", "version", "last_login", "date_joined"})
+    bookkeeping_fields = frozenset(
+        {"id", "uid", "version", "last_login", "date_joined", "invitation_digest", "invited_until"}
+    )
     secret_fields = frozenset({"password"})
     never_deleted = (
         "Users are never deleted, because records and the audit trail name them. Deactivate the user instead."

@@ -10,12 +10,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
 
+from ctms.accounts.mail import MailError, send_mail
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
 from ctms.core.clock import get_database_now
 from ctms.jobs.errors import LeaseLostError
 from ctms.jobs.leases import acquire_lease
-from ctms.jobs.mail import MailError, send_mail
 from ctms.jobs.models import JobClock, JobDefinition
 from ctms.jobs.schedules import describe_schedule
 from ctms.jobs.selectors import OverdueJob, list_overdue_jobs

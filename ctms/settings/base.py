@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "ctms.accounts.middleware.SessionUseMiddleware",
     "ctms.accounts.middleware.PageViewMiddleware",
     "ctms.accounts.middleware.AccountEndMiddleware",
+    "ctms.accounts.middleware.PasswordChangeMiddleware",
     "ctms.accounts.middleware.UserTimeZoneMiddleware",
     "ctms.audit.acting.ActorMiddleware",
     "ctms.accounts.middleware.SecondFactorMiddleware",
@@ -143,6 +144,9 @@ if SESSION_IDLE_MINUTES <= 1 or SESSION_LIFETIME_HOURS < 1:
         "more."
     )
 SESSION_COOKIE_AGE = SESSION_LIFETIME_HOURS * 60 * 60  # the server ends sessions; no cookie lives longer
+INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
+if INVITATION_DAYS < 1:
+    raise ImproperlyConfigured("INVITATION_DAYS must be 1 or more.")
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"

@@ -253,7 +253,7 @@ def user_url(user: User) -> str:
     return reverse("admin:accounts_user_change", args=(user.pk,))
 
 
-def test_a_new_user_is_in_the_audit_trail_without_the_password(client: Client) -> None:
+def test_a_new_user_is_in_the_audit_trail(client: Client) -> None:
     log_in_admin(client)
     profile = SecurityProfileFactory.create()
     submit(
@@ -261,16 +261,15 @@ def test_a_new_user_is_in_the_audit_trail_without_the_password(client: Client) -
         reverse("admin:accounts_user_add"),
         form_id="user_form",
         username="carla",
-        password1="A-new-pass-word-1",
-        password2="A-new-pass-word-1",
+        email="carla@example.org",
         security_profile=profile.pk,
     )
     user = User.objects.get(username="carla")
-    assert user.check_password("A-new-pass-word-1")
+    assert not user.has_usable_password()
     entry = get_last_entry()
     assert (entry.action, entry.object_name, entry.record_uid) == (AuditAction.CREATED, "accounts.user", user.uid)
     assert entry.changes["security_profile"] == [None, profile.pk]
-    assert entry.changes["password"] == [None, "set"]
+    assert entry.changes["email"] == [None, "carla@example.org"]
 
 
 def test_a_changed_user_is_in_the_audit_trail_with_old_and_new_values(client: Client) -> None:
@@ -291,7 +290,11 @@ def test_a_password_set_by_an_admin_is_noted_and_not_shown(client: Client) -> No
         url, {"password1": "Another-pass-word-2", "password2": "Another-pass-word-2", "usable_password": "true"}
     )
     entry = get_last_entry()
-    assert (entry.actor, entry.record_uid, entry.changes) == (admin, user.uid, {"password": ["set", "set"]})
+    assert (entry.actor, entry.record_uid, entry.changes) == (
+        admin,
+        user.uid,
+        {"must_change_password": [False, True], "password": ["set", "set"]},
+    )
 
 
 def test_a_refused_password_leaves_no_entry(client: Client) -> None:

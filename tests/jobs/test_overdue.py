@@ -274,11 +274,12 @@ def test_admins_of_jobs_and_the_owner_are_told_once_each(job: CountingJob) -> No
 
 # -- The page -------------------------------------------------------------------------------------
 def test_job_definitions_begin_with_what_is_overdue(job: CountingJob, clock: Traveller, client: Client) -> None:
-    log_in_admin(client)
+    admin = log_in_admin(client)
     url = reverse("admin:jobs_jobdefinition_changelist")
     job.activate()
     assert "vault-overdue" not in client.get(url).content.decode()
     clock.move_to(NOON + 3 * HOUR)
+    client.force_login(admin)  # the session has ended meanwhile
     page = client.get(url).content.decode()
     assert "Counting Job was due at 2026-03-02 13:00 UTC, and nobody started it" in page
 
@@ -286,11 +287,11 @@ def test_job_definitions_begin_with_what_is_overdue(job: CountingJob, clock: Tra
 def test_a_definition_without_a_sound_cron_expression_breaks_no_list(
     job: CountingJob, clock: Traveller, client: Client
 ) -> None:
-    log_in_admin(client)
     definition = job.activate()
     with allow_record_writes():
         JobDefinition.objects.filter(pk=definition.pk).update(frequency=Frequency.CRON, cron="nonsense")
     clock.move_to(NOON + 3 * HOUR)
+    log_in_admin(client)
     assert dispatch_due().claimed == 0
     assert client.get(reverse("admin:jobs_jobdefinition_changelist")).status_code == 200
     assert client.get(reverse("admin:jobs_jobdefinition_change", args=(definition.pk,))).status_code == 200

@@ -34,7 +34,7 @@ def _drop_trigger(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0022_user_sessions")]
+    dependencies = [("accounts", "0023_invitations")]
 
     operations = [
         migrations.AddField(

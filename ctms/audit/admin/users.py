@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -15,16 +16,17 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.widgets import UnfoldAdminSelect2Widget
 
-from ctms.accounts.models import SYSTEM_USERNAME, User, UserSession
+from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.accounts.sessions import list_sessions
 from ctms.audit.admin.granting import GrantingAdminMixin, GrantingFormMixin
 from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.theme import ModelAdmin, action
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
+from ctms.audit.invitations import InvitationError, send_invitation
 from ctms.audit.sessions import end_sessions
 from ctms.audit.users import save_user
 
@@ -61,8 +63,26 @@ class UserForm(GrantingFormMixin, UserChangeForm):
         return cleaned
 
 
-class NewUserForm(GrantingFormMixin, UserCreationForm):
-    """The form of a new user."""
+class InvitedUserForm(GrantingFormMixin, forms.ModelForm):  # type: ignore[type-arg]  # only the stub is generic
+    """The form of a new user, who sets the password by the invitation that is sent to the e-mail address."""
+
+    class Meta:
+        model = User
+        fields = ("username", "first_name", "last_name", "email", "security_profile", "valid_until", "is_staff")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].required = True
+        self.fields["email"].help_text = "The invitation is sent there: a link by which the user sets a password."
+        self.instance.set_unusable_password()
+
+
+class FirstPasswordForm(AdminPasswordChangeForm):
+    """Sets a password for a user, who has to choose another one after the log-in."""
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002  Django's signature
+        self.user.must_change_password = True
+        return super().save(commit)
 
 
 @register_page(User)
@@ -70,8 +90,8 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
     """The page of a user. Users are deactivated, never deleted, because the audit trail and all records name them."""
 
     form = UserForm
-    add_form = NewUserForm
-    change_password_form = AdminPasswordChangeForm
+    add_form = InvitedUserForm
+    change_password_form = FirstPasswordForm
     warn_unsaved_form = True
     list_fullwidth = True
     list_filter_submit = True
@@ -91,20 +111,27 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
     autocomplete_fields = ("security_profile",)
     filter_horizontal = ()
     ordering = ("username",)
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login", "date_joined", "invited_until")
     actions = None
-    actions_detail = ("end_sessions",)
+    actions_detail = ("invite", "end_sessions")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": (("first_name", "last_name"), "email", "time_zone")}),
         (
             "Access",
             {
-                "fields": ("security_profile", "valid_until", "is_active", "is_staff", "is_superuser"),
+                "fields": (
+                    "security_profile",
+                    "valid_until",
+                    "is_active",
+                    "must_change_password",
+                    "is_staff",
+                    "is_superuser",
+                ),
                 "description": "The security profile says what the user may do. Staff may open this admin console.",
             },
         ),
-        ("Dates", {"fields": (("last_login", "date_joined"),)}),
+        ("Dates", {"fields": (("last_login", "date_joined"), "invited_until")}),
     )
     add_fieldsets: Any = (
         (
@@ -120,7 +147,6 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
                 )
             },
         ),
-        ("Password", {"fields": ("password1", "password2")}),
     )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -140,48 +166,84 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         save_user(user=obj, actor=build_actor(request), fields=form.changed_data if change else None)
+        if not change:
+            # Afterwards, because the user stays even if the e-mail cannot be sent.
+            transaction.on_commit(partial(self._send_invitation, request, obj))
+
+    def _send_invitation(self, request: HttpRequest, user: User) -> None:
+        try:
+            send_invitation(user=user, actor=build_actor(request))
+        except InvitationError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, f"An invitation was sent to {user.email}.", messages.SUCCESS)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  Django's signature
+        if unquote(id) == str(get_user(request).pk):
+            return HttpResponseRedirect(reverse("change_password"))  # which asks for the present one
         with transaction.atomic():
             # Django reads the user again and saves all its fields, so nobody may change it in between.
             list(User.objects.select_for_update().filter(pk=id))
             return super().user_change_password(request, id, form_url)
 
-    def has_end_sessions_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Whether the admin may change the user, and so end the user's sessions."""
+    @action(description="Send invitation", url_path="invite", permissions=["manage"], icon="outgoing_mail")
+    def invite(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for confirmation, then send the user a link by which they set a password."""
+        user = self._get_managed(request, object_id)
+        if request.method == "POST":
+            self._send_invitation(request, user)
+            return HttpResponseRedirect(_get_url(user))
+        return self._ask(
+            request,
+            user=user,
+            title="Send invitation",
+            explanation=f"{user.email or user} is sent a link by which {user} sets a password, once. The link of an "
+            "earlier invitation ends. Until then the present password, if there is one, stays valid.",
+        )
+
+    def has_manage_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the admin may change the user, and so invite them and end their sessions."""
         return self.has_change_permission(request, self.get_object(request, unquote(str(object_id))))
 
-    @action(description="End sessions", url_path="end-sessions", permissions=["end_sessions"], icon="phonelink_erase")
+    @action(description="End sessions", url_path="end-sessions", permissions=["manage"], icon="phonelink_erase")
     def end_sessions(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for confirmation, then end all sessions of the user."""
-        user = self.get_object(request, unquote(object_id))
-        if user is None:
-            raise Http404
+        user = self._get_managed(request, object_id)
         sessions = list(list_sessions(user=user))
-        page = HttpResponseRedirect(reverse("admin:accounts_user_change", args=(user.pk,)))
-        if not sessions:
-            self.message_user(request, f"{user} is logged in nowhere.", messages.INFO)
-        elif request.method == "POST":
+        if sessions and request.method != "POST":
+            listed = "; ".join(f"{each}, last used {each.last_used_at:%Y-%m-%d %H:%M} UTC" for each in sessions)
+            return self._ask(
+                request,
+                user=user,
+                title="End sessions",
+                explanation=f"{user} has to log in again in each browser. Sessions: {listed}. To keep the user out, "
+                "make the user inactive, or set a new password.",
+            )
+        if sessions:
             ended = end_sessions(user=user, sessions=sessions, actor=build_actor(request))
             self.message_user(request, f"Sessions of {user} that were ended: {ended}.", messages.SUCCESS)
         else:
-            return self._ask_to_end(request, user=user, sessions=sessions)
-        return page
+            self.message_user(request, f"{user} is logged in nowhere.", messages.INFO)
+        return HttpResponseRedirect(_get_url(user))
 
-    def _ask_to_end(self, request: HttpRequest, *, user: User, sessions: list[UserSession]) -> HttpResponse:
+    def _get_managed(self, request: HttpRequest, object_id: str) -> User:
+        user = self.get_object(request, unquote(object_id))
+        if not isinstance(user, User):
+            raise Http404
+        return user
+
+    def _ask(self, request: HttpRequest, *, user: User, title: str, explanation: str) -> HttpResponse:
         request.current_app = self.admin_site.name
-        listed = "; ".join(f"{each}, last used {each.last_used_at:%Y-%m-%d %H:%M} UTC" for each in sessions)
         context = {
             **self.admin_site.each_context(request),
-            "title": "End sessions",
+            "title": title,
             "subtitle": str(user),
             "opts": self.opts,
             "original": user,
             "form": forms.Form(),
-            "explanation": f"{user} has to log in again in each browser. Sessions: {listed}. To keep the user out, "
-            "make the user inactive, or set a new password.",
-            "submit_label": "End sessions",
-            "cancel_url": reverse("admin:accounts_user_change", args=(user.pk,)),
+            "explanation": explanation,
+            "submit_label": title,
+            "cancel_url": _get_url(user),
             "media": forms.Form().media,  # without the list's scripts
         }
         return TemplateResponse(request, "admin/action_form.html", context)
@@ -194,3 +256,7 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
         return HttpResponseRedirect(build_audit_trail_url(User.objects.get(pk=object_id)))
+
+
+def _get_url(user: User) -> str:
+    return reverse("admin:accounts_user_change", args=(user.pk,))

@@ -8,8 +8,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
+from ctms.accounts.mail import MailError, list_mail_settings, send_test_mail
 from ctms.audit.admin.writing import get_user
-from ctms.jobs.mail import MailError, list_mail_settings, send_test_mail
 
 if TYPE_CHECKING:
     from ctms.audit.admin.theme import ModelAdmin

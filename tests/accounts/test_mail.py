@@ -11,7 +11,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from ctms.jobs.mail import MailError, describe_mail_error, list_mail_settings, send_mail
+from ctms.accounts.mail import MailError, describe_mail_error, list_mail_settings, send_mail
 from tests.admin_forms import list_messages, log_in_admin
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 
