@@ -8,9 +8,10 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.constants import LOOKUP_SEP
 
+from ctms.accounts import policies
 from ctms.accounts.models import User
 from ctms.accounts.policies import list_visible
-from ctms.clinical.models import StudyAssignment
+from ctms.clinical.assignments import build_assigned_condition
 from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects, list_referring_fields
 from ctms.configuration.scope import InStudy
 
@@ -19,11 +20,11 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 def sees_all_studies(user: User) -> bool:
     """Whether the user sees every study: superusers do, and users whose profile says so."""
-    return user.is_superuser or (user.security_profile is not None and user.security_profile.sees_all_studies)
+    return policies.sees_all_studies(user=user)
 
 
 def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path: str) -> models.QuerySet[ModelT]:
-    """Filter for records that the user may see: those of studies that the user is assigned to.
+    """Filter for records that the user may see: those of the studies, countries and sites that the user is assigned to.
 
     `path` is the look-up from a record to its study. Of records without a study, the user sees their own and those
     received from elsewhere (a Medical Activity), whose study nobody here enters. Others may have had a study, and
@@ -31,10 +32,7 @@ def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path
     """
     if sees_all_studies(user):
         return queryset
-    # As a list of ids and not as a subquery: only with ids can the database estimate how many records match, on which
-    # the choice of a good query plan depends.
-    studies = list(StudyAssignment.objects.filter(user=user).values_list("study_id", flat=True))
-    visible = Q(**{f"{path}__in": studies})
+    visible = build_assigned_condition(model=queryset.model, path=path, user=user)
     name, _, farther = path.partition(LOOKUP_SEP)
     if path == "pk":
         return queryset.filter(visible)

@@ -141,6 +141,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
                 ),
             ),
         ),
+        parts=((StudyAssignment, "study_country"),),
         icon="country",
     )
     site = VaultObject(
@@ -205,6 +206,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         ),
         tab=2,
         tab_label="Study Sites",
+        parts=((StudyAssignment, "site"),),
         icon="site",
     )
     return study, country, site
