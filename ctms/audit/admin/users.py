@@ -22,7 +22,7 @@ from ctms.audit.admin.theme import ModelAdmin
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
 from ctms.audit.users import record_password_change, save_user
 
-# Only the security profile says what users may do; groups would grant permissions past it, without audit entries.
+# Only the security profile says what users may do; users have no groups.
 admin.site.unregister(Group)
 
 
