@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from activities.models import Activity
 from ctms.accounts.models import User
-from ctms.clinical.access import list_study_ids
+from ctms.clinical.assignments import read_assigned
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
@@ -55,8 +55,8 @@ def get_local_date(user: User) -> dt.date:
 def list_my_activities(access: ObjectAccess) -> QuerySet[Activity]:
     """Return the Active activities that the user created or of the user's studies, if the user may read them."""
     user = access.user
-    mine = Q(created_by=user) | Q(study__in=list_study_ids(user))
-    return access.list_records().filter(mine, status=RecordStatus.ACTIVE)
+    of_my_studies = Q(study__in=read_assigned(user).studies)
+    return access.list_records().filter(Q(created_by=user) | of_my_studies, status=RecordStatus.ACTIVE)
 
 
 def build_my_week(user: User) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from ctms.accounts.models import SecurityProfile, User
 from ctms.audit.actors import Actor, build_system_actor
 from ctms.audit.services import create_records
 from ctms.audit.users import save_user
+from ctms.clinical.choices import AssignmentRole
 from ctms.clinical.models import Study, StudyAssignment
 from ctms.configuration.profiles import CRA, STUDY_MANAGER, VAULT_OWNER
 
@@ -111,7 +112,9 @@ def assign_studies(*, users: Users, studies: dict[str, Study]) -> dict[str, list
         by_study[trial.number] = [users.cra, *team] if trial.number in CRA_STUDIES else team
     create_records(
         records=[
-            StudyAssignment(user=user, study=studies[number]) for number, team in by_study.items() for user in team
+            StudyAssignment(user=user, study=studies[number], role=AssignmentRole.CRA)
+            for number, team in by_study.items()
+            for user in team
         ],
         actor=users.actor,
     )

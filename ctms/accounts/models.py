@@ -13,7 +13,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from ctms.accounts.policies import allows_django_module, allows_django_permission
+from ctms.accounts.policies import allows_django_module, allows_django_permission, list_django_permissions
 from ctms.core.append_only import AppendOnlyModel
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
@@ -140,6 +140,10 @@ class User(TrackedModel, AbstractUser):
         null=True, blank=True, help_text="The last day (UTC) on which the user may log in. Empty: no end."
     )
 
+    # Only the security profile says what a user may do, so users have none of Django's groups and permissions.
+    groups = None  # type: ignore[assignment]  # Django's way to leave out a field of an abstract model
+    user_permissions = None  # type: ignore[assignment]
+
     object_name = "admin:security"
     audit_name = "accounts.user"
     bookkeeping_fields = frozenset(
@@ -182,14 +186,21 @@ class User(TrackedModel, AbstractUser):
         return f"Your account was valid until {self.valid_until} (UTC). Ask an admin of your Vault to extend it."
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
-        """Whether the security profile grants a permission that Django names `app.action_model`.
-
-        Permissions of Django's own, of the user or of a group, grant nothing.
-        """
+        """Whether the security profile grants a permission that Django names `app.action_model`."""
         return self._may_everything or allows_django_permission(user=self, permission=perm)
 
     def has_module_perms(self, app_label: str) -> bool:
         return self._may_everything or allows_django_module(user=self, app_label=app_label)
+
+    def get_all_permissions(self, obj: Any = None) -> set[str]:  # noqa: ARG002  Django's signature
+        """Return what `has_perm` answers with yes; Django would ask groups."""
+        return {name for name in list_django_permissions() if self.has_perm(name)}
+
+    def get_user_permissions(self, obj: Any = None) -> set[str]:  # noqa: ARG002  Django's signature
+        return set()
+
+    def get_group_permissions(self, obj: Any = None) -> set[str]:  # noqa: ARG002  Django's signature
+        return set()
 
     @property
     def _may_everything(self) -> bool:

@@ -186,3 +186,12 @@ def allows_django_module(*, user: Permitted, app_label: str) -> bool:
         allows_django_permission(user=user, permission=f"{app_label}.view_{model._meta.model_name}")
         for model in apps.get_app_config(app_label).get_models()
     )
+
+
+def list_django_permissions() -> list[str]:
+    """Return the permissions of all models in Django's words, `app_label.action_model`."""
+    return [
+        f"{model._meta.app_label}.{action}_{model._meta.model_name}"
+        for model in apps.get_models()
+        for action in ACTIONS_BY_DJANGO
+    ]

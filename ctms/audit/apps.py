@@ -11,7 +11,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
-        from ctms.audit import checks, signals, tracking  # noqa: F401  registers the check, connects receivers of signals
+        from ctms.audit import checks, signals, tracking  # noqa: F401  registers a check, connects receivers
         from ctms.core.tracking import register_recorder
 
         register_recorder(tracking.record_writes)

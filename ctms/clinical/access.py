@@ -8,36 +8,26 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.constants import LOOKUP_SEP
 
+from ctms.accounts import policies
 from ctms.accounts.models import User
 from ctms.accounts.policies import list_visible
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
-from ctms.clinical.models import Study, StudyAssignment
+from ctms.clinical.assignments import build_assigned_condition
+from ctms.clinical.models import Study
 from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects, list_referring_fields
 from ctms.configuration.scope import InStudy
-from ctms.core.request_memory import remember
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
 
 def sees_all_studies(user: User) -> bool:
     """Whether the user sees every study: superusers do, and users whose profile says so."""
-    return user.is_superuser or (user.security_profile is not None and user.security_profile.sees_all_studies)
-
-
-def list_study_ids(user: User) -> list[int]:
-    """Return the keys of the studies that the user is assigned to now.
-
-    A list and not a subquery: only with keys can the database estimate how many records match, on which the choice of a
-    good plan depends. A request that only reads asks for it once; a job asks each time, so that an assignment that ends
-    counts at once.
-    """
-    assigned = StudyAssignment.objects.filter(user=user).order_by("study").values_list("study_id", flat=True)
-    return remember(("studies of a user", user.pk), lambda: list(assigned))
+    return policies.sees_all_studies(user=user)
 
 
 def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path: str) -> models.QuerySet[ModelT]:
-    """Filter for records that the user may see: those of studies that the user is assigned to.
+    """Filter for records that the user may see: those of the studies, countries and sites that the user is assigned to.
 
     `path` is the look-up from a record to its study. Of records without a study, the user sees their own and those
     received from elsewhere (a Medical Activity), whose study nobody here enters. Others may have had a study, and
@@ -45,7 +35,7 @@ def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path
     """
     if sees_all_studies(user):
         return queryset
-    visible = Q(**{f"{path}__in": list_study_ids(user)})
+    visible = build_assigned_condition(model=queryset.model, path=path, user=user)
     name, _, farther = path.partition(LOOKUP_SEP)
     if path == "pk":
         return queryset.filter(visible)

@@ -73,3 +73,11 @@ class CommunicationType(TextChoices):
 class Direction(TextChoices):
     INBOUND = "inbound__v", "Inbound"
     OUTBOUND = "outbound__v", "Outbound"
+
+
+class AssignmentRole(TextChoices):
+    CRA = "cra__v", "CRA"
+    STUDY_MANAGER = "study_manager__v", "Study Manager"
+    DATA_MANAGER = "data_manager__v", "Data Manager"
+    MEDICAL_MONITOR = "medical_monitor__v", "Medical Monitor"
+    OTHER = "other__v", "Other"

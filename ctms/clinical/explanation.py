@@ -16,6 +16,7 @@ from ctms.accounts.policies import (
     find_ground_for_all_studies,
     list_permitted_types,
 )
+from ctms.clinical.assignments import IN_FORCE, describe_state
 from ctms.clinical.models import Study, StudyAssignment
 from ctms.configuration.permissions import ACTIONS, Area, PermissionRow, list_areas, list_permission_rows
 from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects
@@ -122,9 +123,17 @@ def _explain_hidden(*, access: ObjectAccess, record: Any) -> str:
     study = _find_study(record)
     if study is None:
         return "did not enter it, and it belongs to no study"
-    if not StudyAssignment.objects.filter(user=access.user, study=study).exists():
+    return _explain_unassigned(user=access.user, study=study)
+
+
+def _explain_unassigned(*, user: User, study: Study) -> str:
+    assignments = list(StudyAssignment.objects.filter(user=user, study=study))
+    states = {describe_state(each) for each in assignments}
+    if not assignments:
         return f"is not assigned to {study}"
-    return f"is assigned to {study}, but not so that this record can be seen"
+    if IN_FORCE not in states:
+        return f"has no assignment to {study} that is in force today ({', '.join(sorted(states)).lower()})"
+    return f"is assigned to other countries or sites of {study}"
 
 
 def _find_study(record: Any) -> Study | None:

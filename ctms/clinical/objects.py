@@ -148,6 +148,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
                 ),
             ),
         ),
+        parts=((StudyAssignment, "study_country"),),
         icon="country",
     )
     site = VaultObject(
@@ -212,6 +213,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         ),
         tab=2,
         tab_label="Study Sites",
+        parts=((StudyAssignment, "site"),),
         icon="site",
     )
     return study, country, site

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group, Permission
+from django.test import Client
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import allows_object_type, has_permission, list_permitted_types
 from ctms.core.choices import RecordStatus
+from tests.admin_forms import log_in_admin
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -86,14 +87,25 @@ def test_a_permission_for_one_object_type_is_none_for_the_others() -> None:
     assert list_permitted_types(user=user, object_name="crm_activity__v") == []
 
 
-def test_permissions_of_djangos_own_grant_nothing() -> None:
-    """A row that was left in the database, or made in a shell, does not speak past the profile."""
-    user = create_user()
-    permission = Permission.objects.get(content_type__app_label="clinical", codename="view_study")
-    user.user_permissions.add(permission)
-    group = Group.objects.create(name="Old")
-    group.permissions.add(permission)
-    user.groups.add(group)
-    user = User.objects.get(pk=user.pk)
-    assert not user.has_perm("clinical.view_study")
-    assert not user.has_module_perms("clinical")
+def test_users_have_neither_groups_nor_permissions_of_their_own() -> None:
+    names = {field.name for field in User._meta.get_fields()}
+    assert names & {"groups", "user_permissions"} == set()
+
+
+def test_every_door_of_django_asks_the_profile_alone() -> None:
+    user = create_user("study__v:read", "study__v:edit")
+    expected = {"clinical.view_study", "clinical.change_study"}
+    assert user.get_all_permissions() == expected
+    assert (user.get_user_permissions(), user.get_group_permissions()) == (set(), set())
+    assert user.has_perms(expected)
+    assert not user.has_perms([*expected, "clinical.delete_study"])
+    assert UserFactory.create(is_superuser=True).get_all_permissions() > expected
+    assert create_user("study__v:read", is_active=False).get_all_permissions() == set()
+
+
+def test_no_page_of_the_console_shows_groups_or_permissions_of_a_user(client: Client) -> None:
+    log_in_admin(client)
+    for url in ("/admin/accounts/user/add/", f"/admin/accounts/user/{create_user().pk}/change/"):
+        page = client.get(url).content.decode()
+        assert ('name="groups"' in page, 'name="user_permissions"' in page) == (False, False)
+    assert client.get("/admin/auth/group/").status_code == 404

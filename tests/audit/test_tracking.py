@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import Group, Permission
 from django.core import serializers
 from django.core.management import call_command
 from django.db import transaction
@@ -227,28 +226,6 @@ def test_nothing_tracked_is_written_without_an_audit_trail(user: User, monkeypat
     with pytest.raises(UnauditedWriteError):
         User.objects.filter(pk=user.pk).update(email="new@example.org")
     assert User.objects.get(pk=user.pk).email == "uma@example.org"
-
-
-def test_a_groups_and_permissions_are_in_the_trail_though_they_grant_nothing(user: User) -> None:
-    group = Group.objects.create(name="Readers")
-    permission = Permission.objects.get(codename="view_user")
-    number = get_number()
-    user.groups.add(group)
-    user.groups.add(group)
-    user.user_permissions.set([permission])
-    group.user_set.remove(user)
-    group.user_set.add(user)
-    user.groups.clear()
-    user.user_permissions.set([])
-    found = [each["changes"] for each in list_since(number, record_uid=user.uid)]
-    assert found == [
-        {"groups": [[], ["Readers"]]},
-        {"user_permissions": [[], [str(permission)]]},
-        {"groups": [["Readers"], []]},
-        {"groups": [[], ["Readers"]]},
-        {"groups": [["Readers"], []]},
-        {"user_permissions": [[str(permission)], []]},
-    ]
 
 
 # -- Tokens and views -----------------------------------------------------------------------------

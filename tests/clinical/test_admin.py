@@ -60,7 +60,7 @@ def test_an_admin_gives_a_user_access_to_a_study(client: Client, studies: tuple[
 
 
 def test_access_to_a_study_is_given_once(client: Client, studies: tuple[Study, Study]) -> None:
-    assignment = StudyAssignment.objects.get()
+    assignment = StudyAssignmentFactory.create(study=studies[0])
     url = reverse("admin:clinical_studyassignment_add")
     response = submit(client, url, form_id="studyassignment_form", user=assignment.user.pk, study=assignment.study.pk)
     assert list(list_errors(response)) == ["__all__"]

@@ -30,7 +30,7 @@ from ctms.audit.invitations import InvitationError, send_invitation
 from ctms.audit.sessions import end_sessions
 from ctms.audit.users import save_user
 
-# Only the security profile says what users may do; groups would grant permissions past it, without audit entries.
+# Only the security profile says what users may do; users have no groups.
 admin.site.unregister(Group)
 
 

@@ -18,6 +18,7 @@ from ctms.accounts.policies import find_ground_for_all_studies
 from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import ModelAdmin, action
 from ctms.audit.admin.writing import get_user
+from ctms.clinical.assignments import describe_state
 from ctms.clinical.explanation import Verdict, explain_areas, explain_objects, explain_record
 from ctms.clinical.models import StudyAssignment
 from ctms.configuration.permissions import ACTIONS
@@ -65,12 +66,18 @@ class UserAccess(ModelAdmin):
             "objects": explain_objects(user=user),
             "areas": explain_areas(user=user),
             "all_studies": find_ground_for_all_studies(user=user),
-            "assignments": StudyAssignment.objects.filter(user=user).select_related("study", "created_by"),
+            "assignments": _list_assignments(user),
             "form": form,
             "verdict": verdict,
             "back_url": reverse("admin:accounts_user_change", args=(user.pk,)),
         }
         return TemplateResponse(request, "admin/clinical/user_access.html", context)
+
+
+def _list_assignments(user: User) -> list[tuple[StudyAssignment, str]]:
+    """Return the user's assignments, each with its state."""
+    rows = StudyAssignment.objects.filter(user=user).select_related("study", "study_country", "site")
+    return [(row, describe_state(row)) for row in rows.order_by("study__name", "pk")]
 
 
 def _judge(form: RecordForm, *, user: User, asker: User) -> Verdict | None:

@@ -6,17 +6,21 @@ import re
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from ctms.clinical.choices import SiteState, StudyPhase, StudyState, TeamRole
+from ctms.clinical.choices import AssignmentRole, SiteState, StudyPhase, StudyState, TeamRole
 from ctms.clinical.consistency import check_order
 from ctms.clinical.models.people import Person
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.models import AuditedModel, VaultRecord
 
 _COUNTRY_CODE = re.compile(r"[A-Z]{2}")
+_ASSIGNED_ALREADY = (
+    "User: there is an assignment without end to the same study, country or site already. Change it, or end it first."
+)
 validate_country_code = RegexValidator(r"^[A-Z]{2}\Z", "Use the two capital letters of ISO 3166-1, e.g. DE.")
 
 
@@ -148,17 +152,74 @@ class StudyPerson(StudyRecord):
 
 
 class StudyAssignment(AuditedModel):
-    """A user's access to a study. Users see the studies they are assigned to, or all if their profile says so."""
+    """A user's access to a study, or to one of its countries or sites, from a day until a day.
+
+    Users see what they are assigned to today, or everything if their profile says so; the days are those of UTC. The
+    role says what the user does in the study; what the user may do is in the security profile.
+    """
 
     object_name = "admin:security"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="study_assignments")
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="assignments")
+    role = models.CharField(max_length=32, choices=AssignmentRole.choices, blank=True, default="")
+    study_country = models.ForeignKey(
+        StudyCountry,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="assignments",
+        verbose_name="only country",
+    )
+    site = models.ForeignKey(
+        StudySite, on_delete=models.PROTECT, null=True, blank=True, related_name="assignments", verbose_name="only site"
+    )
+    valid_from = models.DateField("from", null=True, blank=True, help_text="First day (UTC). Empty: from now on.")
+    valid_until = models.DateField("until", null=True, blank=True, help_text="Last day (UTC). Empty: without end.")
 
     class Meta:
+        verbose_name = "study assignment"
+        verbose_name_plural = "study assignments"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=("user", "study"), name="user_assigned_once_per_study"),
+            models.CheckConstraint(
+                condition=Q(valid_from__isnull=True)
+                | Q(valid_until__isnull=True)
+                | Q(valid_until__gte=models.F("valid_from")),
+                name="assignment_ends_after_it_begins",
+                violation_error_message="Until: the last day lies before the first.",
+            ),
+            models.CheckConstraint(
+                condition=Q(study_country__isnull=True) | Q(site__isnull=True),
+                name="assignment_has_one_limit",
+                violation_error_message="Only site: choose a country or a site. A site lies in its country anyway.",
+            ),
+            models.UniqueConstraint(
+                fields=("user", "study"),
+                condition=Q(study_country__isnull=True, site__isnull=True, valid_until__isnull=True),
+                name="user_assigned_once_per_study",
+                violation_error_message=_ASSIGNED_ALREADY,
+            ),
+            models.UniqueConstraint(
+                fields=("user", "study_country"),
+                condition=Q(study_country__isnull=False, valid_until__isnull=True),
+                name="user_assigned_once_per_country",
+                violation_error_message=_ASSIGNED_ALREADY,
+            ),
+            models.UniqueConstraint(
+                fields=("user", "site"),
+                condition=Q(site__isnull=False, valid_until__isnull=True),
+                name="user_assigned_once_per_site",
+                violation_error_message=_ASSIGNED_ALREADY,
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.user} · {self.study}"
+        limit = self.site or self.study_country
+        return f"{self.user} · {self.study}" + (f" · {limit}" if limit else "")
+
+    def clean(self) -> None:
+        super().clean()
+        for name in ("study_country", "site"):
+            limit = getattr(self, name)
+            if limit is not None and limit.study_id != self.study_id:
+                raise ValidationError({name: f"{limit} belongs to study {limit.study}, not to {self.study}."})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import Person
 from ctms.configuration.models import CustomField
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
 from ctms.records.bulk import edits, runner
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -383,3 +385,29 @@ def test_a_user_sees_the_names_of_no_hidden_record(client: Client) -> None:
         "Choose study sites in the list first; there are none here that you can see."
     ]
     assert Person.objects.exists()
+
+
+@pytest.mark.parametrize("ends", ["assignment", "account"])
+def test_what_ended_between_the_check_and_the_run_changes_nothing(client: Client, ends: str) -> None:
+    site = StudySiteFactory.create(city="Bonn")
+    profile = SecurityProfileFactory.create(permissions=[f"{SITE}:read", f"{SITE}:edit"])
+    made = UserFactory.create(security_profile=profile)
+    assignment = StudyAssignmentFactory.create(user=made, study=site.study)
+    client.force_login(made)
+    operation = prepare_edit(client, SITE, [site], city__v="Berlin")
+    confirm(client, operation)
+    yesterday = get_now().date() - dt.timedelta(days=1)
+    if ends == "assignment":
+        assignment.valid_until = yesterday
+        save_record(record=assignment, actor=build_admin_actor())
+    else:
+        made.valid_until = yesterday
+        made.save()
+    run_job(operation)
+    site.refresh_from_db()
+    assert site.city == "Bonn"
+    expected = {
+        "assignment": ("done", [(1, "", "This study site was deleted, or you cannot see it any more.")]),
+        "account": ("failed", []),
+    }
+    assert (operation.state, list_problems(operation)) == expected[ends]
