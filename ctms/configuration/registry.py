@@ -13,7 +13,7 @@ from django.db import models
 from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit
-from ctms.audit.places import STUDY, register_place
+from ctms.audit.places import STUDY, register_place, register_setup_object
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
@@ -206,6 +206,8 @@ def register_object(vault_object: VaultObject) -> None:
         raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
     limit = build_limit(model=vault_object.model, scope=vault_object.scope)
     register_limit(model=vault_object.model, limit=limit)
+    if vault_object.is_setup:
+        register_setup_object(vault_object.api_name)
     if isinstance(vault_object.scope, InStudy):
         path = find_study_path(model=vault_object.model, scope=vault_object.scope)
         register_place(model=vault_object.model, column=STUDY, path=path)

@@ -7,17 +7,22 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from ctms.accounts.models import SYSTEM_USERNAME, User
+from ctms.accounts.policies import has_permission
 from ctms.audit.admin.lookups import ListedLookupsMixin
-from ctms.audit.admin.theme import ModelAdmin
-from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
+from ctms.audit.admin.theme import ModelAdmin, action
+from ctms.audit.admin.writing import AUDIT_PERMISSION, build_actor, build_audit_trail_url, get_user
 from ctms.audit.users import record_password_change, save_user
 
 # Only the security profile says what users may do; groups would grant permissions past it, without audit entries.
@@ -61,6 +66,7 @@ class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignor
     ordering = ("username",)
     readonly_fields = ("last_login", "date_joined")
     actions = None
+    actions_detail = ("show_what_user_did",)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": (("first_name", "last_name"), "email", "time_zone")}),
@@ -112,6 +118,17 @@ class UserAdmin(ListedLookupsMixin, DjangoUserAdmin, ModelAdmin):  # type: ignor
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
         """Do nothing: `save_user` has written an audit entry."""
+
+    @action(description="What this user did", url_path="did", permissions=["view_trail"], icon="history")
+    def show_what_user_did(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the entries of the audit trail that the user is the actor of."""
+        if not self.has_view_trail_permission(request):
+            raise PermissionDenied("You may not read the audit trail.")
+        address = reverse("admin:audit_auditentry_changelist")
+        return HttpResponseRedirect(f"{address}?actor__exact={get_object_or_404(User, pk=unquote(object_id)).pk}")
+
+    def has_view_trail_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002  Unfold's signature
+        return has_permission(user=get_user(request), permission=AUDIT_PERMISSION)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
         return HttpResponseRedirect(build_audit_trail_url(User.objects.get(pk=object_id)))
