@@ -12,9 +12,12 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from ctms.audit import checks, signals, tracking  # noqa: F401  registers a check, connects receivers
+        from ctms.audit.heads import register_chain_head
+        from ctms.audit.sealing import read_head
         from ctms.core.tracking import register_recorder
 
         register_recorder(tracking.record_writes)
+        register_chain_head(lambda: str(read_head()))
         pre_migrate.connect(_remove_guards, sender=self)
         post_migrate.connect(_install_guards, sender=self)
 

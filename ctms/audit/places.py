@@ -1,4 +1,7 @@
-"""To which study and which connection records belong, as the entries about them say. Apps register the ways."""
+"""To which study and connection records belong, and which objects are set-up, for the entries about them.
+
+Apps register the ways from a record to its study and connection, and their set-up objects.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,22 @@ STUDY, CONNECTION = "study_uid", "connection_uid"
 
 # Model → column of the audit entry → look-up from a record to its study or connection; `pk` if it is one.
 _ways: dict[type[models.Model], dict[str, str]] = {}
+_setup_objects: set[str] = set()
 
 
 def register_place(*, model: type[models.Model], column: str, path: str) -> None:
     """Say by which references the records of a model lead to their study (`STUDY`) or connection (`CONNECTION`)."""
     _ways.setdefault(model, {})[column] = path
+
+
+def register_setup_object(object_name: str) -> None:
+    """Say that records of an object are part of the set-up. Objects named `admin:…` are so without being registered."""
+    _setup_objects.add(object_name)
+
+
+def list_setup_objects() -> list[str]:
+    """Return the API names of the registered set-up objects."""
+    return sorted(_setup_objects)
 
 
 def find_places(records: Sequence[models.Model]) -> list[dict[str, UUID]]:

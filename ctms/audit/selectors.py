@@ -77,6 +77,22 @@ def list_seen_deletions(*, uids: Collection[UUID], user: User) -> set[UUID]:
     return {uid for uid in seen.values_list("record_uid", flat=True) if uid is not None}
 
 
+def list_seen_uids(*, uids: Collection[UUID], user: User) -> set[UUID]:
+    """Return those of these records whose names the user may know: of which the user sees the entries."""
+    if not uids:
+        return set()
+    entries = list_visible(AuditEntry.objects.filter(record_uid__in=uids).order_by(), user)
+    seen = {uid for uid in entries.values_list("record_uid", flat=True).distinct() if uid is not None}
+    unseen = set(uids) - seen
+    return seen | (list_seen_deletions(uids=unseen, user=user) if unseen else set())
+
+
+def find_last_name(uid: UUID) -> str:
+    """Return the name of a record as its last entry has it; the uid if there is none."""
+    name = AuditEntry.objects.filter(record_uid=uid).order_by("-id").values_list("record_name", flat=True).first()
+    return name or str(uid)
+
+
 def find_deletions(uids: Collection[UUID]) -> dict[UUID, bool]:
     """Return of those of these uids that a record had whether it was deleted; if not, it is there or was lost."""
     entries = AuditEntry.objects.filter(record_uid__in=uids).order_by().values_list("record_uid", "action").distinct()

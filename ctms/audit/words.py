@@ -202,7 +202,7 @@ def tell_change(*, name: str, pair: tuple[Any, Any], words: Mapping[str, str]) -
     """Return one change as people read it."""
     before, after = (
         words.get(side) or format_stored(value, kind=words.get("kind", ""))
-        for side, value in zip(_SIDES, pair, strict=True)
+        for side, value in zip(_SIDES, _compare_lists(pair), strict=True)
     )
     return ToldChange(
         name=name,
@@ -212,6 +212,15 @@ def tell_change(*, name: str, pair: tuple[Any, Any], words: Mapping[str, str]) -
         before_uid=_read_uid(words.get("before_uid")),
         after_uid=_read_uid(words.get("after_uid")),
     )
+
+
+def _compare_lists(pair: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Return of two lists, such as the permissions of a profile, what was removed and what was added."""
+    before, after = pair
+    if not (isinstance(before, list) and isinstance(after, list)):
+        return pair
+    removed, added = [each for each in before if each not in after], [each for each in after if each not in before]
+    return (f"Removed: {format_stored(removed)}" if removed else "", f"Added: {format_stored(added)}" if added else "")
 
 
 def format_stored(value: Any, *, kind: str = "") -> str:

@@ -13,7 +13,7 @@ from django.db import models
 from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit
-from ctms.audit.places import STUDY, register_place
+from ctms.audit.places import STUDY, register_place, register_setup_object
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
@@ -204,22 +204,28 @@ def register_object(vault_object: VaultObject) -> None:
         for name in names:
             if name not in known_names:
                 raise ValueError(f"{vault_object.api_name}: {role} {name!r} is none of its fields.")
-    known = _objects.get(vault_object.api_name)
-    if known is not None and known.model is not vault_object.model:
-        raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
+    _check_model(vault_object)
     limit = build_limit(model=vault_object.model, scope=vault_object.scope)
-    model: Any = vault_object.model
-    if isinstance(vault_object.scope, InStudy) and not (is_study(model) or issubclass(model, StudyRecord)):
-        raise ValueError(
-            f"{model.__name__}: its records belong to a study. Derive it from StudyRecord, not VaultRecord."
-        )
-    if issubclass(model, VaultRecord):
-        model.known_types = {each.api_name: each.label for each in vault_object.object_types}
+    if issubclass(vault_object.model, VaultRecord):
+        vault_object.model.known_types = {each.api_name: each.label for each in vault_object.object_types}
     register_limit(model=vault_object.model, limit=limit)
+    if vault_object.is_setup:
+        register_setup_object(vault_object.api_name)
     if isinstance(vault_object.scope, InStudy):
         register_place(model=vault_object.model, column=STUDY, path=find_study_path(vault_object.model))
     _objects[vault_object.api_name] = vault_object
     _objects_by_model[vault_object.model] = vault_object
+
+
+def _check_model(vault_object: VaultObject) -> None:
+    model = vault_object.model
+    known = _objects.get(vault_object.api_name)
+    if known is not None and known.model is not model:
+        raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
+    if isinstance(vault_object.scope, InStudy) and not (is_study(model) or issubclass(model, StudyRecord)):
+        raise ValueError(
+            f"{model.__name__}: its records belong to a study. Derive it from StudyRecord, not VaultRecord."
+        )
 
 
 def get_object(api_name: str) -> VaultObject:

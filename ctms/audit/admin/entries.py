@@ -2,76 +2,160 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
+from ctms.audit.admin.entry_filters import (
+    ActorFilter,
+    AddressFilter,
+    FieldFilter,
+    KindFilter,
+    ObjectFilter,
+    ReasonFilter,
+    RoleFilter,
+    SourceFilter,
+)
+from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
-from ctms.audit.admin.writing import AUDIT_PERMISSION
+from ctms.audit.admin.writing import AUDIT_PERMISSION, get_user
 from ctms.audit.models import AuditEntry
+from ctms.audit.reading import EntryReader, ToldEntry, get_object_label
+from ctms.audit.words import tell_changes
 
+if TYPE_CHECKING:
+    _Paginator = Paginator[Any]
+else:
+    _Paginator = Paginator
+
+MOST_LISTED = 10_000
 _SHOWN_IN_LISTS = 3
 
 
-class SourceFilter(DropdownFilter):
-    """Filters entries by the way in which a change came in."""
+class CappedPaginator(_Paginator):
+    """Counts no further than `MOST_LISTED`: to count a million entries takes a hundred times as long."""
 
-    title = "source"
-    parameter_name = "source"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  Django's signature
-        return [(value, value.capitalize()) for value in ("page", "admin", "api", "import", "job", "command")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:  # noqa: ARG002  Django's signature
-        return queryset.filter(source=self.value()) if self.value() else queryset
+    @cached_property
+    def count(self) -> int:
+        entries: Any = self.object_list
+        return int(entries.order_by()[:MOST_LISTED].count())
 
 
-@admin.register(AuditEntry)
+@register_page(AuditEntry)
 class AuditEntryAdmin(ReadOnlyModelAdmin):
     """The audit entries, latest first."""
 
     view_permission = AUDIT_PERMISSION
-    list_display = ("at", "actor_name", "action", "object_name", "record_name", "show_summary", "source", "reference")
-    list_filter = (("action", ChoicesDropdownFilter), SourceFilter, ("at", RangeDateTimeFilter))
+    list_display = (
+        "at",
+        "actor_name",
+        "actor_role",
+        "action",
+        "show_object",
+        "record_name",
+        "show_summary",
+        "reason",
+        "source",
+        "address",
+    )
+    list_filter = (
+        KindFilter,
+        ActorFilter,
+        RoleFilter,
+        ("action", ChoicesDropdownFilter),
+        ObjectFilter,
+        FieldFilter,
+        ("at", RangeDateTimeFilter),
+        AddressFilter,
+        ReasonFilter,
+        SourceFilter,
+    )
     list_filter_submit = True
-    linked_lookups = ("record_uid__exact",)
-    search_fields = ("record_name", "actor_name", "object_name")
-    search_help_text = "Record, actor or object"
+    linked_lookups = ("record_uid__exact", "actor__exact")
+    search_fields = ("record_name",)
+    search_help_text = "Name or UID of the record"
     list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER  # they would count all entries for each choice
+    paginator = CappedPaginator
     fields = (
         "at",
         "actor_name",
+        "actor_role",
+        "address",
+        "time_zone",
         "source",
         "reference",
         "action",
-        "object_name",
+        "show_object",
         "record_name",
         "record_uid",
+        "show_study",
+        "show_connection",
         "show_changes",
         "reason",
     )
     readonly_fields = fields
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        try:
+            return queryset.filter(record_uid=UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term.replace("\0", ""))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response: Any = super().changelist_view(request, extra_context)
+        listed = getattr(response, "context_data", None) or {}
+        if "cl" in listed and listed["cl"].result_count >= MOST_LISTED:
+            text = (
+                f"These are the latest {MOST_LISTED:,} entries. Use the filters to find older ones; exports have all."
+            )
+            self.message_user(request, text, messages.INFO)
+        return response  # type: ignore[no-any-return]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            entry.told = EntryReader(user=get_user(request)).read([entry])[0]
+        return entry
+
+    @admin.display(description="object")
+    def show_object(self, entry: AuditEntry) -> str:
+        return get_object_label(entry)
+
     @admin.display(description="changed")
     def show_summary(self, entry: AuditEntry) -> str:
-        """Return the names of the first changed fields, and how many more there are."""
-        names = list(entry.changes)
-        more = f" and {len(names) - _SHOWN_IN_LISTS} more" if len(names) > _SHOWN_IN_LISTS else ""
-        return ", ".join(names[:_SHOWN_IN_LISTS]) + more or "–"
+        """Return the labels of the first changed fields, and how many more there are."""
+        labels = [each.label for each in tell_changes(changes=entry.changes, words=entry.words)]
+        more = f" and {len(labels) - _SHOWN_IN_LISTS} more" if len(labels) > _SHOWN_IN_LISTS else ""
+        return ", ".join(labels[:_SHOWN_IN_LISTS]) + more or "–"
+
+    @admin.display(description="study")
+    def show_study(self, entry: AuditEntry) -> str:
+        return _get_told(entry).study or "–"
+
+    @admin.display(description="connection")
+    def show_connection(self, entry: AuditEntry) -> str:
+        return _get_told(entry).connection or "–"
 
     @admin.display(description="changes")
     def show_changes(self, entry: AuditEntry) -> str:
         """Return an HTML table of the changed fields with their values before and after."""
-        if not entry.changes:
+        told = _get_told(entry)
+        if not told.changes:
             return "–"
         rows = format_html_join(
             "",
             "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>",
-            ((name, *(_show(value) for value in _pair(values))) for name, values in entry.changes.items()),
+            ((each.label, each.before or "–", each.after or "–") for each in told.changes),
         )
         return format_html(
             "<table class='vault-table'><thead><tr><th scope='col'>Field</th><th scope='col'>Before</th>"
@@ -80,18 +164,6 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
         )
 
 
-def _pair(values: Any) -> tuple[Any, Any]:
-    """Return the values before and after; of two lists, such as permissions, what was removed and what was added."""
-    before, after = (values[0], values[1]) if isinstance(values, list) and len(values) == 2 else ("", values)  # noqa: PLR2004  before and after
-    if isinstance(before, list) and isinstance(after, list):
-        return _list("Removed", before, without=after), _list("Added", after, without=before)
-    return before, after
-
-
-def _list(word: str, values: list[Any], *, without: list[Any]) -> str:
-    only = [str(value) for value in values if value not in without]
-    return f"{word}: {', '.join(only)}" if only else ""
-
-
-def _show(value: Any) -> str:
-    return "–" if value in (None, "", [], {}) else str(value)
+def _get_told(entry: Any) -> ToldEntry:
+    told: ToldEntry = entry.told
+    return told

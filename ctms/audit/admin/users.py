@@ -11,21 +11,23 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from ctms.accounts.models import SYSTEM_USERNAME, User
+from ctms.accounts.policies import has_permission
 from ctms.accounts.sessions import list_sessions
 from ctms.audit.admin.granting import GrantingAdminMixin, GrantingFormMixin
 from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.theme import ModelAdmin, action
-from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
+from ctms.audit.admin.writing import AUDIT_PERMISSION, build_actor, build_audit_trail_url, get_user
 from ctms.audit.invitations import InvitationError, send_invitation
 from ctms.audit.sessions import end_sessions
 from ctms.audit.users import save_user
@@ -113,7 +115,7 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
     ordering = ("username",)
     readonly_fields = ("last_login", "date_joined", "invited_until")
     actions = None
-    actions_detail = ("invite", "end_sessions")
+    actions_detail = ("invite", "end_sessions", "show_what_user_did")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": (("first_name", "last_name"), "email", "time_zone")}),
@@ -253,6 +255,17 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
         """Do nothing: the write itself was told to the audit trail."""
+
+    @action(description="What this user did", url_path="did", permissions=["view_trail"], icon="history")
+    def show_what_user_did(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the entries of the audit trail that the user is the actor of."""
+        if not self.has_view_trail_permission(request):
+            raise PermissionDenied("You may not read the audit trail.")
+        address = reverse("admin:audit_auditentry_changelist")
+        return HttpResponseRedirect(f"{address}?actor__exact={get_object_or_404(User, pk=unquote(object_id)).pk}")
+
+    def has_view_trail_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002  Unfold's signature
+        return has_permission(user=get_user(request), permission=AUDIT_PERMISSION)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002  Django's signature
         return HttpResponseRedirect(build_audit_trail_url(User.objects.get(pk=object_id)))

@@ -19,7 +19,7 @@ def remove_new_guards(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> N
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0005_old_entries_in_words")]
+    dependencies = [("audit", "0006_find_entries")]
 
     operations = [
         migrations.RunPython(migrations.RunPython.noop, remove_new_guards),

@@ -179,20 +179,34 @@ def write_workbook(export: Export) -> IO[bytes]:
 
     Rows that exceed a worksheet continue on another one.
     """
+    return write_rows(
+        title=export.access.vault_object.plural_title,
+        heading=export.heading,
+        rows=export.list_rows(),
+        widths=[_WIDTHS.get(each.kind, _WIDTH) for each in export.columns],
+    )
+
+
+def write_rows(
+    *, title: str, heading: Sequence[str], rows: Iterable[Sequence[Cell]], widths: Sequence[int] = ()
+) -> IO[bytes]:
+    """As `write_workbook`, for any rows; no cell is run as a formula."""
     file = tempfile.TemporaryFile()  # noqa: SIM115  the response closes it
     with xlsxwriter.Workbook(file, _OPTIONS) as workbook:
-        writer = _SheetWriter(workbook=workbook, export=export)
-        for row in export.list_rows():
+        writer = _SheetWriter(workbook=workbook, title=title, heading=heading, widths=widths or [_WIDTH] * len(heading))
+        for row in rows:
             writer.write(row)
     file.seek(0)
     return file
 
 
 class _SheetWriter:
-    """Writes rows of one export in order, as xlsxwriter's `constant_memory` mode requires."""
+    """Writes rows in their order, as xlsxwriter's `constant_memory` mode requires."""
 
-    def __init__(self, *, workbook: xlsxwriter.Workbook, export: Export) -> None:
-        self._workbook, self._export = workbook, export
+    def __init__(
+        self, *, workbook: xlsxwriter.Workbook, title: str, heading: Sequence[str], widths: Sequence[int]
+    ) -> None:
+        self._workbook, self._title, self._heading, self._widths = workbook, title, heading, widths
         self._bold = workbook.add_format({"bold": True})
         self._date = workbook.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
         self._time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm", "align": "left"})
@@ -200,7 +214,7 @@ class _SheetWriter:
         self._sheet = self._add_sheet()
         self._row = 0
 
-    def write(self, cells: list[Cell]) -> None:
+    def write(self, cells: Sequence[Cell]) -> None:
         if self._row == _MOST_ROWS:
             self._sheet = self._add_sheet()
             self._row = 0
@@ -211,12 +225,12 @@ class _SheetWriter:
     def _add_sheet(self) -> Worksheet:
         self._sheets += 1
         number = f" {self._sheets}" if self._sheets > 1 else ""
-        title = re.sub(r"[\[\]:*?/\\']", " ", self._export.access.vault_object.plural_title)
+        title = re.sub(r"[\[\]:*?/\\']", " ", self._title)
         sheet = self._workbook.add_worksheet(title[: _LONGEST_SHEET_NAME - len(number)] + number)
         sheet.freeze_panes(1, 0)
-        for column, field in enumerate(self._export.columns):
-            sheet.set_column(column, column, _WIDTHS.get(field.kind, _WIDTH))
-            sheet.write_string(0, column, neutralise(field.label), self._bold)
+        for column, (label, width) in enumerate(zip(self._heading, self._widths, strict=True)):
+            sheet.set_column(column, column, width)
+            sheet.write_string(0, column, neutralise(label), self._bold)
         return sheet
 
     def _write_cell(self, column: int, cell: Cell) -> None:

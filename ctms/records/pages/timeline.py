@@ -14,6 +14,8 @@ from uuid import UUID
 from django.db import models
 from django.utils.text import Truncator
 
+from ctms.accounts.policies import has_permission
+from ctms.audit.admin.writing import AUDIT_PERMISSION, build_audit_trail_url
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.audit.selectors import list_seen_deletions
@@ -59,10 +61,14 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """Entries, newest first. `older` is the `before` of the next older ones; None if there are none."""
+    """Entries, newest first. `older` is the `before` of the next older ones; None if there are none.
+
+    `trail_url` leads to the record's entries in the console, for who may read the audit trail there.
+    """
 
     entries: list[TimelineEntry]
     older: int | None
+    trail_url: str
 
 
 def read_timeline(
@@ -90,7 +96,12 @@ def read_timeline(
             _build_entry(entry=entry, changes=[names.tell(each) for each in changes[entry.pk]]) for entry in shown
         ],
         older=shown[-1].pk if len(found) > size else None,
+        trail_url=build_audit_trail_url(record) if _may_read_trail(access) else "",
     )
+
+
+def _may_read_trail(access: ObjectAccess) -> bool:
+    return access.user.is_staff and has_permission(user=access.user, permission=AUDIT_PERMISSION)
 
 
 def _list_changes(*, entry: AuditEntry, fields: Mapping[str, ObjectField]) -> list[ToldChange]:
