@@ -50,7 +50,7 @@ def load_compose(*, values: dict[str, str]) -> dict[str, Any]:
 
     def replace(match: re.Match[str]) -> str:
         value = values.get(match["name"], match["rest"] if match["kind"] == "-" else "")
-        if not value:
+        if not value and match["kind"] != "-":
             raise LookupError(match["name"])
         return value
 

@@ -7,13 +7,12 @@ right, so that one change names one entry.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from ctms.audit.bookmarks import Bookmark, read_bookmark
 from ctms.audit.chain import FORMATS, ORIGIN, Head, build_columns, compute_commitment, compute_hash
@@ -21,7 +20,7 @@ from ctms.audit.guards import list_guard_problems
 from ctms.audit.models import AuditSeal, AuditSealing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _ROWS = 5000
 _LISTED = 1000  # findings; the number of all is told
@@ -74,11 +73,13 @@ class _Row:
     columns: tuple[Any, ...]
 
 
-def verify_trail(*, expected: Head | None = None, since: Head | None = None) -> Verification:
+def verify_trail(
+    *, expected: Head | None = None, since: Head | None = None, report_progress: Callable[[int], None] | None = None
+) -> Verification:
     """Verify the triggers, the chain and its entries.
 
     `expected` is a head that was kept outside: the chain must lead through it. With `since`, only what follows that
-    head is verified.
+    head is verified. `report_progress` is called with the number of seals that were read, every few thousand.
     """
     result = Verification(head=since or Head(position=0, hash=ORIGIN))
     for problem in list_guard_problems(connection):
@@ -86,7 +87,7 @@ def verify_trail(*, expected: Head | None = None, since: Head | None = None) -> 
     progress = AuditSealing.objects.filter(pk=1).first()
     known = Head(position=progress.position, hash=bytes(progress.hash)) if progress else None
     marks = [mark for mark in (since, expected, known) if mark is not None and mark.position]
-    _Chain(result=result, marks=marks).verify()
+    _Chain(result=result, marks=marks).verify(report_progress=report_progress)
     _find_unsealed(result=result, progress=progress)
     return result
 
@@ -104,14 +105,17 @@ class _Chain:
         self.latest = 0  # the latest time at which the database wrote an entry that is sealed already
         self.tolerance = 2 * settings.DATABASE_TRANSACTION_SECONDS
 
-    def verify(self) -> None:
+    def verify(self, *, report_progress: Callable[[int], None] | None) -> None:
         begin = self.result.head.position
         for position, digest in AuditSeal.objects.filter(
             position__in=[position for position in self.marks if position <= begin]
         ).values_list("position", "hash"):
             self._compare_mark(position=position, digest=bytes(digest))
-        for row in _read_rows(after=begin):
-            self._verify_row(row)
+        for rows in _read_batches(after=begin):
+            for row in rows:
+                self._verify_row(row)
+            if report_progress is not None:
+                report_progress(self.result.verified)
         for position in sorted(self.marks):
             self.result.add(
                 f"The chain once had position {position}, and has it no longer: it ends at position "
@@ -203,33 +207,43 @@ def _show(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _read_rows(*, after: int) -> Iterator[_Row]:
-    is_postgresql = connection.vendor == "postgresql"
+def _read_batches(*, after: int) -> Iterator[list[_Row]]:
+    """Yield the seals with their entries, some thousand at a time: no transaction stays open, and memory is flat."""
     columns = build_columns(vendor=connection.vendor, alias="entry")
-    seconds = "extract(epoch FROM {})::bigint" if is_postgresql else "CAST(strftime('%%s', {}) AS INTEGER)"
+    to_seconds = "extract(epoch FROM {})::bigint"
+    if connection.vendor == "sqlite":
+        to_seconds = "CAST(strftime('%%s', {}) AS INTEGER)"
     statement = (
         "SELECT seal.position, seal.entry_id, seal.format, seal.salt, seal.commitment, seal.hash, entry.id, "  # noqa: S608  names of columns
-        f"{seconds.format('entry.at')}, {seconds.format('entry.written_at')}, {columns} "
+        f"{to_seconds.format('entry.at')}, {to_seconds.format('entry.written_at')}, {columns} "
         "FROM audit_auditseal AS seal LEFT JOIN audit_auditentry AS entry ON entry.id = seal.entry_id "
-        "WHERE seal.position > %s ORDER BY seal.position"
+        f"WHERE seal.position > %s ORDER BY seal.position LIMIT {_ROWS}"
     )
-    # A cursor of the PostgreSQL server needs a transaction; on SQLite one would keep writers waiting.
-    with transaction.atomic() if is_postgresql else nullcontext(), connection.chunked_cursor() as cursor:
-        cursor.execute(statement, [after])
-        while rows := cursor.fetchmany(_ROWS):
-            for position, entry_id, seal_format, salt, commitment, digest, found_id, at, written_at, *values in rows:
-                yield _Row(
-                    position=position,
-                    entry_id=entry_id,
-                    format=seal_format,
-                    salt=None if salt is None else bytes(salt),
-                    commitment=bytes(commitment),
-                    hash=bytes(digest),
-                    found_id=found_id,
-                    at=at,
-                    written_at=written_at,
-                    columns=tuple(values),
-                )
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [after])
+            rows = [_build_row(row) for row in cursor.fetchall()]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].position
+
+
+def _build_row(row: Sequence[Any]) -> _Row:
+    """Return a row of the statement; a driver may give binary values as a memoryview."""
+    position, entry_id, seal_format, salt, commitment, digest, found_id, at, written_at, *columns = row
+    return _Row(
+        position=position,
+        entry_id=entry_id,
+        format=seal_format,
+        salt=None if salt is None else bytes(salt),
+        commitment=bytes(commitment),
+        hash=bytes(digest),
+        found_id=found_id,
+        at=at,
+        written_at=written_at,
+        columns=tuple(columns),
+    )
 
 
 def _find_unsealed(*, result: Verification, progress: AuditSealing | None) -> None:

@@ -11,8 +11,10 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from ctms.jobs.console import register_overdue_panel
+        from ctms.jobs.trail_verification import register_verification_job
 
         register_overdue_panel()
+        register_verification_job()
         post_migrate.connect(_deliver, sender=self)
 
 

@@ -271,6 +271,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 EMAIL_TIMEOUT = 10  # seconds; a server that does not answer must not keep a request waiting
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="CTMS Vault <vault@localhost>")
 
+# Who gets the head of the audit trail's chain from the job Verify Audit Trail, to keep it outside the database.
+AUDIT_ANCHOR_RECIPIENTS: list[str] = env.list("AUDIT_ANCHOR_RECIPIENTS", default=[])
+
 # -- Jobs: beat sends two ticks; which jobs are due is stored in the database ------------------------
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing in a file, which a full disk would leave unreadable
 # A minute by the machine's uptime: beat sends nothing for hours if the clock that it goes by is set back. Messages do
