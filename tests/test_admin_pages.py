@@ -60,6 +60,7 @@ OF_THE_STUDY_TEAMS = {
     "records.SavedView",
 }
 WITHOUT_A_PAGE = {
+    "accounts.OidcIdentity",
     "activities.DeclinedActivity",
     "crm_sync.FieldLength",
     "crm_sync.OrganisationProgress",
