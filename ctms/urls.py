@@ -8,6 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from ctms.accounts.views import VaultLoginView, enter_admin
+from ctms.audit.oidc_views import begin_log_in, finish_log_in
 from ctms.audit.second_factor_views import log_in_with_code, show_second_factor
 from ctms.audit.views import ChangePasswordView, accept_invitation
 from ctms.core.views import show_health
@@ -20,6 +21,8 @@ urlpatterns = [
     path("api/v1/", include("ctms.records.api.urls")),
     path("login/", VaultLoginView.as_view(), name="login"),
     path("login/code/", log_in_with_code, name="login_code"),
+    path("login/oidc/", begin_log_in, name="oidc_begin"),
+    path("login/oidc/callback/", finish_log_in, name="oidc_callback"),
     path("second-factor/", show_second_factor, name="second_factor"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", ChangePasswordView.as_view(), name="change_password"),

@@ -60,6 +60,7 @@ OF_THE_STUDY_TEAMS = {
 }
 WITHOUT_A_PAGE = {
     "accounts.UserSession",
+    "accounts.OidcIdentity",
     "activities.DeclinedActivity",
     "audit.AuditSeal",
     "audit.AuditSealing",

@@ -49,10 +49,11 @@ def load_compose(*, values: dict[str, str]) -> dict[str, Any]:
     """The services of docker-compose.yml with its variables replaced as Compose does."""
 
     def replace(match: re.Match[str]) -> str:
-        value = values.get(match["name"], match["rest"] if match["kind"] == "-" else "")
-        if not value and match["kind"] != "-":
+        if match["kind"] == "-":
+            return values.get(match["name"], match["rest"])
+        if not values.get(match["name"]):
             raise LookupError(match["name"])
-        return value
+        return values[match["name"]]
 
     services: dict[str, Any] = yaml.safe_load(VARIABLE.sub(replace, read("docker-compose.yml")))["services"]
     return services

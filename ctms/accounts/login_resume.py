@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.contrib.auth import decorators
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
@@ -58,10 +59,15 @@ def pack_sent(request: HttpRequest) -> str:
 
 def show_log_in(request: HttpRequest, *, url: str, sent: str | None) -> HttpResponse:
     """Return the log-in page, holding in `sent` what was sent to `url`; None if nothing was sent."""
-    context = {"form": AuthenticationForm(request), "next": url, SENT: sent}
+    context = {"form": AuthenticationForm(request), "next": url, SENT: sent, "oidc_name": get_oidc_name()}
     response = render(request, "registration/login.html", context)
     add_never_cache_headers(response)
     return response
+
+
+def get_oidc_name() -> str:
+    """Return what the identity provider is called on the log-in page; empty if there is none."""
+    return str(settings.OIDC_NAME) if settings.OIDC_ISSUER else ""
 
 
 def show_resend(request: HttpRequest, *, url: str, sent: str) -> HttpResponse:

@@ -313,6 +313,24 @@ class SecondFactor(AuditedModel):
         return f"Second factor of {self.user}"
 
 
+class OidcIdentity(models.Model):
+    """The identity of an OpenID Connect provider that a user logs in with; `subject` is the provider's own id."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="oidc_identities")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("issuer", "subject"), name="oidc_identity_of_one_user"),
+            models.UniqueConstraint(fields=("issuer", "user"), name="oidc_one_identity_of_a_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.issuer}"
+
+
 class FailedLogIn(models.Model):
     """A wrong password, kept for as long as it counts for the lock-out; see `lockout.py`."""
 

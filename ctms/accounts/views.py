@@ -18,7 +18,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import requires_csrf_token
 
 from ctms.accounts.forms import CodeForm, LogInForm, VaultPasswordChangeForm
-from ctms.accounts.login_resume import SENT, carries_sent, is_form_sent, pack_sent, show_log_in, show_resend
+from ctms.accounts.login_resume import (
+    SENT,
+    carries_sent,
+    get_oidc_name,
+    is_form_sent,
+    pack_sent,
+    show_log_in,
+    show_resend,
+)
 from ctms.accounts.second_factor import find_second_factor, remember_pending
 
 
@@ -46,7 +54,7 @@ class VaultLoginView(LoginView):
         return refuse_if_too_many(super().form_invalid(form), form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {SENT: self.request.POST.get(SENT)}
+        return super().get_context_data(**kwargs) | {SENT: self.request.POST.get(SENT), "oidc_name": get_oidc_name()}
 
     def _resend(self) -> HttpResponse:
         return show_resend(self.request, url=self.get_success_url(), sent=self.request.POST[SENT])

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
+from ctms.accounts.mail import MailError, send_mail
 from ctms.audit.verification import verify_trail
 from ctms.jobs.choices import Frequency, RunState
-from ctms.jobs.mail import MailError, send_mail
 from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome, register_job
 
 if TYPE_CHECKING:

@@ -165,6 +165,16 @@ TOTP = env.str("TOTP", default="off")
 if TOTP not in ("off", "optional", "required"):
     raise ImproperlyConfigured(f"TOTP is {TOTP!r}: write off, optional or required.")
 
+# Log-in through an OpenID Connect provider, beside passwords; off without an issuer.
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
+# API name of the security profile of users whom the Vault does not know yet; empty: they are not let in.
+OIDC_SECURITY_PROFILE = env.str("OIDC_SECURITY_PROFILE", default="")
+if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+    raise ImproperlyConfigured("OIDC_ISSUER is set: give OIDC_CLIENT_ID and OIDC_CLIENT_SECRET as well.")
+
 # -- Reverse proxies: whose X-Forwarded-For and X-Forwarded-Proto are believed. By address and not by a number of hops,
 # because then a request that reaches the web server past the proxy is not believed either. --------
 try:

@@ -7,7 +7,7 @@ from redis.retry import Retry
 from ctms.core.encryption import HOW_TO_MAKE_A_KEY, parse_key_ring
 from ctms.core.errors import EncryptionKeyError
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
-from ctms.settings.base import DATABASE_TRANSACTION_SECONDS, VAR_DIR, build_logging, env
+from ctms.settings.base import DATABASE_TRANSACTION_SECONDS, OIDC_ISSUER, VAR_DIR, build_logging, env
 
 _SHORTEST_SECRET_KEY = 50
 _FEWEST_DIFFERENT_CHARACTERS = 10
@@ -21,6 +21,8 @@ DEBUG = False
 
 if not VAULT_BASE_URL.startswith("https://"):
     raise ImproperlyConfigured("VAULT_BASE_URL must be the https address of the Vault: records in the CRM link to it.")
+if OIDC_ISSUER and not OIDC_ISSUER.startswith("https://"):
+    raise ImproperlyConfigured("OIDC_ISSUER must be an https address: what it says lets people in.")
 for _name in ("DEBUG", "DJANGO_DEBUG"):
     if env.bool(_name, default=False):
         raise ImproperlyConfigured(f"{_name} is on: error pages would show data. Unset it in production.")

@@ -102,7 +102,7 @@ def test_gunicorn_hands_the_headers_on_and_the_log_names_the_client(trusted: str
         "X-Real-IP": "203.0.113.5",
     }
     with run_web_server(TRUSTED_PROXIES=trusted) as server:
-        assert requests.get(server.url, headers=headers, timeout=30).status_code == 400
+        assert requests.get(f"{server.url}/api/v1/", headers=headers, timeout=30).status_code == 400
         assert server.wait_for_event("evil.example.com")["ip"] == logged
 
 

@@ -24,7 +24,15 @@ from tests.record_rows import OBJECTS, create_record
 pytestmark = pytest.mark.django_db
 
 # Open to everybody: the doors themselves, and what a monitor asks.
-PUBLIC = {"login/", "login/code/", "healthz", "admin/login/", "invitation/"}
+PUBLIC = {
+    "login/",
+    "login/code/",
+    "login/oidc/",
+    "login/oidc/callback/",
+    "healthz",
+    "admin/login/",
+    "invitation/",
+}
 # Where those who may not come in are led: to a door, or from an old door to the one door there is.
 DOORS = ("/login/", "/admin/login/", "/password/")
 METHODS = ("get", "post")

@@ -75,6 +75,15 @@ MAKE_A_KEY = "Make one with `manage.py create_encryption_key --settings ctms.set
             ),
         ),
         (
+            {"OIDC_ISSUER": "https://id.example.org"},
+            "OIDC_ISSUER is set: give OIDC_CLIENT_ID and OIDC_CLIENT_SECRET as well.",
+        ),
+        (
+            {"OIDC_ISSUER": "http://id.example.org", "OIDC_CLIENT_ID": "vault", "OIDC_CLIENT_SECRET": "x"},
+            "OIDC_ISSUER must be an https address: what it says lets people in.",
+        ),
+        ({"TOTP": "on"}, "TOTP is 'on': write off, optional or required."),
+        (
             {"RATE_LIMIT_API": "600"},
             "RATE_LIMIT_API: '600' is no rate: write e.g. 60/minute (second, minute, hour or day), or nothing.",
         ),

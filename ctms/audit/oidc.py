@@ -1,0 +1,71 @@
+"""Which user an identity of the OpenID Connect provider is, and the entries in the audit trail when one is linked."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+
+from ctms.accounts.models import SYSTEM_USERNAME, OidcIdentity, SecurityProfile, User
+from ctms.accounts.oidc import Identity, OidcError
+from ctms.audit.actors import Actor, build_system_actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event
+from ctms.audit.users import save_user
+from ctms.core.choices import RecordStatus
+
+_SOURCE = "page"
+
+
+def find_or_link_user(*, identity: Identity) -> User:
+    """Return the active user of an identity: the one that it is linked to, else the one of its verified e-mail address.
+
+    A user is created only if `OIDC_SECURITY_PROFILE` names the profile of new users. Raises OidcError.
+    """
+    with transaction.atomic():
+        linked = OidcIdentity.objects.filter(issuer=identity.issuer, subject=identity.subject).first()
+        user = linked.user if linked is not None else _link(identity)
+    if not user.is_active:
+        raise OidcError("Your user of this Vault is inactive. Ask an admin.")
+    return user
+
+
+def _link(identity: Identity) -> User:
+    if not identity.email:
+        raise OidcError("The identity provider has not verified your e-mail address. Ask the admin of the provider.")
+    found = list(
+        User.objects.select_for_update().filter(email__iexact=identity.email).exclude(username=SYSTEM_USERNAME)[:2]
+    )
+    if len(found) > 1:
+        raise OidcError("Several users of this Vault have your e-mail address. Ask an admin.")
+    user = found[0] if found else _create_user(identity)
+    if OidcIdentity.objects.filter(issuer=identity.issuer, user=user).exists():
+        raise OidcError("Your user of this Vault belongs to another identity of the provider. Ask an admin.")
+    OidcIdentity.objects.create(user=user, issuer=identity.issuer, subject=identity.subject)
+    record_event(
+        actor=Actor(user=user, source=_SOURCE),
+        action=AuditAction.EVENT,
+        object_name="accounts.user",
+        record=user,
+        changes={"oidc_subject": ["", identity.subject]},
+        reason=f"Linked to an identity of {identity.issuer} by the verified e-mail address",
+    )
+    return user
+
+
+def _create_user(identity: Identity) -> User:
+    name = settings.OIDC_SECURITY_PROFILE
+    profile = SecurityProfile.objects.filter(api_name=name, status=RecordStatus.ACTIVE).first() if name else None
+    if profile is None:
+        raise OidcError("No user of this Vault has your e-mail address. Ask an admin to create one.")
+    if User.objects.filter(username__iexact=identity.email).exists():
+        raise OidcError("The username that you would get is taken. Ask an admin.")
+    user = User(
+        username=identity.email[:150],
+        email=identity.email,
+        first_name=identity.first_name,
+        last_name=identity.last_name,
+        security_profile=profile,
+    )
+    user.set_unusable_password()
+    save_user(user=user, actor=build_system_actor(source=_SOURCE, reference="OpenID Connect"))
+    return user
