@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from ctms.accounts.models import User
