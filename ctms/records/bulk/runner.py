@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ctms.accounts.middleware import find_zone
+from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
@@ -110,6 +111,7 @@ def perform_operation(operation: BulkOperation, *, lease: LeaseHandle | None = N
             return
         while operation.done < operation.total:
             _stop_if_cancelled(lease)
+            _require_access(operation=operation, work=work)
             _write_batch(operation=operation, work=work, lease=lease)
         with writing(operation):
             renew(operation=operation, lease=lease)
@@ -123,6 +125,15 @@ def open_work(operation: BulkOperation) -> Work:
         return EditWork(access=access, uids=operation.content.split(), plan=operation.plan["values"])
     options = ImportOptions(**operation.plan)
     return ImportWork(access=access, file=open_text(shape=access.shape, text=operation.content, options=options))
+
+
+def _require_access(*, operation: BulkOperation, work: Work) -> None:
+    """Raise VaultError if the user was deactivated, or lost the right to the object, since the last batch.
+
+    Which records the user sees is asked anew by each batch anyway.
+    """
+    user = User.objects.select_related("security_profile").get(pk=operation.user_id)
+    open_object(user=user, object_name=operation.of_object, configuration=work.access.configuration)
 
 
 def build_operation_actor(operation: BulkOperation) -> Actor:

@@ -411,3 +411,26 @@ def test_what_ended_between_the_check_and_the_run_changes_nothing(client: Client
         "account": ("failed", []),
     }
     assert (operation.state, list_problems(operation)) == expected[ends]
+
+
+def test_a_user_who_is_deactivated_during_the_run_changes_nothing_more(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [PersonFactory.create(phone="0") for _ in range(3)]
+    operation = prepare_edit(client, PERSON, people, phone__v="1")
+    confirm(client, operation)
+    monkeypatch.setattr(runner, "BATCH_ROWS", 1)
+    write_batch = runner._write_batch
+
+    def write_and_deactivate(**arguments: Any) -> None:
+        write_batch(**arguments)
+        User.objects.filter(pk=user.pk).update(is_active=False)
+
+    monkeypatch.setattr(runner, "_write_batch", write_and_deactivate)
+    run_job(operation)
+    assert sorted(Person.objects.filter(pk__in=[each.pk for each in people]).values_list("phone", flat=True)) == [
+        "0",
+        "0",
+        "1",
+    ]
+    assert (operation.state, operation.done) == ("failed", 1)
