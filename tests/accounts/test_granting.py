@@ -113,7 +113,7 @@ def test_a_profile_with_areas_of_the_console_is_given_by_who_holds_all_of_it(cli
 
 
 def test_a_new_user_gets_no_profile_that_the_admin_could_not_give(client: Client, officer: User) -> None:
-    typed = {"username": "helper", "password1": USER_PASSWORD, "password2": USER_PASSWORD}
+    typed = {"username": "helper", "email": "helper@example.com"}
     profile = str(get_profile("vault_owner__v").pk)
     response = submit(client, reverse("admin:accounts_user_add"), form_id=USER_FORM, security_profile=profile, **typed)
     assert list(list_errors(response)) == ["security_profile"]
