@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from django.apps import apps
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.constants import LOOKUP_SEP
 
 from ctms.accounts import policies
 from ctms.accounts.models import User
-from ctms.accounts.policies import list_visible
+from ctms.accounts.policies import has_limit, list_visible
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.clinical.assignments import build_assigned_condition
-from ctms.clinical.models import Study
+from ctms.clinical.models import Study, StudyAssignment
 from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects, list_referring_fields
 from ctms.configuration.scope import InStudy
 
@@ -72,8 +73,9 @@ def limit_to_records_named(
 ) -> models.QuerySet[ModelT]:
     """Filter rows that name a record by `record_uid` for those whose record the user sees.
 
-    `object_field` holds the API name of the record's object, if the rows say it; rows about the set-up then stay. A row
-    that names no record, such as a call that could not be received, may be of any study: it goes.
+    `object_field` holds the API name of the record's object, if the rows say it; rows about the set-up then stay, but
+    for those about assignments to studies that the user does not see, or that are gone. A row that names
+    no record, such as a call that could not be received, may be of any study: it goes.
     """
     return rows if sees_all_studies(user) else rows.filter(_names_visible(user, object_field))
 
@@ -91,14 +93,24 @@ def limit_to_entries(entries: models.QuerySet[AuditEntry], user: User) -> models
 
 
 def _names_visible(user: User, object_field: str) -> Q:
-    objects = list_record_objects()
+    models_by_name: dict[str, list[Any]] = {each.api_name: [each.model] for each in list_record_objects()}
     named = Q()
     if object_field:
-        named = ~Q(**{f"{object_field}__in": ["", *(each.api_name for each in objects)]})
-    for each in objects:
-        seen = Q(record_uid__in=list_visible(each.model._default_manager.order_by(), user).values("uid"))
-        named |= seen & Q(**{object_field: each.api_name}) if object_field else seen
+        models_by_name[StudyAssignment.object_name] = _list_models(StudyAssignment.object_name)
+        named = ~Q(**{f"{object_field}__in": ["", *models_by_name]})
+    for name, found in models_by_name.items():
+        seen = Q()
+        for model in found:
+            records = model._default_manager.order_by()
+            visible = list_visible(records, user) if has_limit(model) else records
+            seen |= Q(record_uid__in=visible.values("uid"))
+        named |= seen & Q(**{object_field: name}) if object_field else seen
     return named
+
+
+def _list_models(object_name: str) -> list[type[models.Model]]:
+    """Return the models whose rows bear this name in the audit trail: users, profiles and assignments share one."""
+    return [each for each in apps.get_models() if getattr(each, "object_name", None) == object_name]
 
 
 def _can_be_empty(model: Any, path: str) -> bool:

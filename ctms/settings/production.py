@@ -7,7 +7,14 @@ from redis.retry import Retry
 from ctms.core.encryption import HOW_TO_MAKE_A_KEY, parse_key_ring
 from ctms.core.errors import EncryptionKeyError
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
-from ctms.settings.base import DATABASE_TRANSACTION_SECONDS, OIDC_ISSUER, VAR_DIR, build_logging, env
+from ctms.settings.base import (
+    DATABASE_TRANSACTION_SECONDS,
+    OIDC_ISSUER,
+    POSTGRESQL_PLANNING,
+    VAR_DIR,
+    build_logging,
+    env,
+)
 
 _SHORTEST_SECRET_KEY = 50
 _FEWEST_DIFFERENT_CHARACTERS = 10
@@ -49,7 +56,7 @@ DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),  # what the URL says, e.g. ?sslmode=verify-full
     "options": (
         f"-c idle_in_transaction_session_timeout={DATABASE_TRANSACTION_SECONDS}s "
-        f"-c statement_timeout={DATABASE_TRANSACTION_SECONDS}s"
+        f"-c statement_timeout={DATABASE_TRANSACTION_SECONDS}s {POSTGRESQL_PLANNING}"
     ),
     "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=8)},
 }

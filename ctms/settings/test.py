@@ -4,7 +4,7 @@ import tempfile
 import uuid
 
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
-from ctms.settings.base import build_logging, env
+from ctms.settings.base import POSTGRESQL_PLANNING, build_logging, env
 
 SECRET_KEY = "test-only-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2
 FIELD_ENCRYPTION_KEYS: list[str] = ["test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="]
@@ -25,6 +25,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, because the threads of the live server would share one connection to a database in memory, and crash. Its
     # name is never used twice: SQLite would take the log file that a killed run left for this one's.
     DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/vault-tests-{uuid.uuid4()}.sqlite3"}
+else:
+    DATABASES["default"]["OPTIONS"] = {"options": POSTGRESQL_PLANNING}
 
 # Tests that are about them set their own.
 RATE_LIMITS = dict.fromkeys(RATE_LIMITS, None)  # noqa: F405

@@ -57,20 +57,20 @@ AND indexname NOT IN (SELECT conname FROM pg_constraint)
 """
 
 
-def create_world() -> None:
-    """Create studies with their sites, and people."""
+def create_world(*, studies: int = STUDIES, sites: int = SITES_OF_A_STUDY) -> None:
+    """Create studies with so many sites each, and people."""
     create_people(PEOPLE)
-    for _ in range(STUDIES):
-        create_sites(SITES_OF_A_STUDY, study_country=StudyCountryFactory.create(study=StudyFactory.create()))
+    for _ in range(studies):
+        create_sites(sites, study_country=StudyCountryFactory.create(study=StudyFactory.create()))
 
 
-def grow_to(count: int) -> None:
-    """Add activities until there are `count`, and update the database's statistics."""
+def grow_to(count: int, *, sites: int = SITES_OF_A_STUDY) -> None:
+    """Add activities until there are `count`, and update the database's statistics. A study has so many `sites`."""
     figures = {
         "user": get_admin_user().pk,
         "few": FEW,
         "sites": StudySite.objects.count(),
-        "of_one": SITES_OF_A_STUDY,
+        "of_one": sites,
         "people": Person.objects.count(),
     }
     present = Activity.objects.count()
@@ -89,7 +89,7 @@ def grow_to(count: int) -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def assign(user: User, *, last: int) -> None:
-    """Assign the user to the last `last` studies. The very last has few and old activities."""
-    for study in Study.objects.order_by("-pk")[:last]:
+def assign(user: User, *, last: int, but: int = 0) -> None:
+    """Assign the user to the last `last` studies `but` some. The very last has few and old activities."""
+    for study in Study.objects.order_by("-pk")[but : but + last]:
         StudyAssignmentFactory.create(user=user, study=study)

@@ -228,3 +228,15 @@ def test_a_request_asks_once_which_studies_a_user_sees(client: Client) -> None:
     delete_record(record=assignment, actor=Actor(user=member, source="page"))
     assert not access.list_records().exists()
     assert client.get(f"/records/site__v/{site.uid}/").status_code == 404
+
+
+def test_entries_about_assignments_to_other_studies_are_hidden_and_other_entries_of_the_set_up_stay() -> None:
+    profile = SecurityProfileFactory.create()
+    assignment = StudyAssignmentFactory.create(user=UserFactory.create(security_profile=profile))
+    foreign = StudyAssignmentFactory.create()
+    ended = StudyAssignmentFactory.create()
+    delete_record(record=ended, actor=Actor(user=assignment.user, source="page"))
+    seen = policies.list_visible(AuditEntry.objects.all(), assignment.user)
+    uids = set(seen.values_list("record_uid", flat=True))
+    assert {assignment.uid, profile.uid} <= uids
+    assert not {foreign.uid, ended.uid} & uids

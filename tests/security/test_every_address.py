@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern
 
-from ctms.configuration.registry import get_object
+from ctms.configuration.registry import InStudy, get_object
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.clinical import StudyAssignmentFactory, StudyFactory
 from tests.record_rows import OBJECTS, create_record
@@ -37,7 +37,7 @@ PUBLIC = {
 DOORS = ("/login/", "/admin/login/", "/password/")
 METHODS = ("get", "post")
 _PARAMETER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
-IN_STUDIES = [name for name in OBJECTS if name not in ("person__sys", "training__v")]
+IN_STUDIES = [name for name in OBJECTS if isinstance(get_object(name).scope, InStudy)]
 
 
 def list_routes() -> list[str]:

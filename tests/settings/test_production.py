@@ -147,7 +147,8 @@ def test_what_the_database_url_says_about_tls_is_kept_beside_the_time_limits() -
     assert isinstance(databases, dict)
     options = databases["default"]["OPTIONS"]
     assert options["sslmode"] == "verify-full"
-    assert options["options"] == "-c idle_in_transaction_session_timeout=300s -c statement_timeout=300s"
+    limits = "-c idle_in_transaction_session_timeout=300s -c statement_timeout=300s"
+    assert options["options"] == f"{limits} -c jit=off -c random_page_cost=1.1"
 
 
 def test_django_finds_nothing_to_warn_of_in_a_deployment() -> None:

@@ -26,7 +26,7 @@ class MonitoringEvent(StudyRecord):
     object_name = "monitoring_event__ctms"
     name_follows = True
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="monitoring_events")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="monitoring_events", db_index=False)
     study_country = models.ForeignKey(StudyCountry, on_delete=models.PROTECT, related_name="monitoring_events")
     site = models.ForeignKey(StudySite, on_delete=models.PROTECT, related_name="monitoring_events")
     lifecycle_state = models.CharField(
@@ -58,6 +58,8 @@ class MonitoringEvent(StudyRecord):
         indexes: ClassVar = [
             models.Index(fields=("id",), condition=Q(activity_update_required=True), name="monitoring_event_flagged"),
             models.Index(F("planned_start").desc(nulls_last=True), F("id").desc(), name="monitoring_event_list"),
+            # Instead of one on the study alone: who sees one study lists its events by date.
+            models.Index("study", F("planned_start").desc(nulls_last=True), F("id").desc(), name="event_of_study"),
         ]
 
     def prepare_for_save(self) -> None:
@@ -106,7 +108,7 @@ class StudyCommunicationLog(StudyRecord):
     object_name = "study_communication_log__ctms"
     name_follows = True
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="communications")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="communications", db_index=False)
     study_country = models.ForeignKey(
         StudyCountry, on_delete=models.PROTECT, null=True, blank=True, related_name="communications"
     )
@@ -134,6 +136,7 @@ class StudyCommunicationLog(StudyRecord):
         indexes: ClassVar = [
             models.Index(fields=("id",), condition=Q(activity_update_required=True), name="communication_flagged"),
             models.Index(F("date").desc(nulls_last=True), F("id").desc(), name="communication_list"),
+            models.Index("study", F("date").desc(nulls_last=True), F("id").desc(), name="communication_of_study"),
         ]
 
     def prepare_for_save(self) -> None:
