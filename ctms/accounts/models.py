@@ -231,6 +231,7 @@ class ApiToken(TrackedModel):
     never_deleted = "API tokens are never deleted, because the audit trail names them. Revoke the token instead."
 
     class Meta:
+        verbose_name = "API token"
         ordering = ("-created_at", "-id")
         base_manager_name = "objects"
         constraints: ClassVar = [
@@ -265,7 +266,7 @@ class UserSession(AbstractBaseSession):
 
     def __str__(self) -> str:
         told = ", ".join(text for text in (self.browser, self.address) if text)
-        return f"of {self.begun_at:%Y-%m-%d %H:%M} UTC{f' ({told})' if told else ''}"
+        return f"begun {self.begun_at:%Y-%m-%d %H:%M} UTC{f' ({told})' if told else ''}"
 
     @property
     def public_id(self) -> str:

@@ -122,7 +122,7 @@ def test_the_link_is_in_no_log_row_or_referrer(
     token = invite(user, admin)
     page = Client().get("/invitation/", {"token": token})
     answers = [page, accept(token)]
-    assert [each.headers["Referrer-Policy"] for each in answers] == ["no-referrer"] * 2
+    assert [each.headers["Referrer-Policy"] for each in answers] == ["strict-origin"] * 2
     assert "no-store" in page.headers["Cache-Control"]
     written = capfd.readouterr()
     assert token not in caplog.text + written.out + written.err

@@ -9,12 +9,12 @@ from playwright.sync_api import Page, expect
 
 from activities.choices import Channel
 from activities.models import Activity
-from ctms.accounts.models import User
+from ctms.accounts.models import User, UserSession
 from ctms.clinical.models import Person
 from ctms.jobs import queue, services
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
-from tests.factories.accounts import UserFactory
+from tests.factories.accounts import USER_PASSWORD, UserFactory
 from tests.factories.activities import MedicalActivityFactory
 from tests.factories.bulk import create_activities
 from tests.factories.clinical import PersonFactory
@@ -97,6 +97,30 @@ def test_planned_calls_are_completed_in_bulk(page: Page, user: User, waiting: li
     assert Activity.objects.filter(complete=True, subject="Protocol training").count() == 5
     page.get_by_role("link", name="To the list of activities").click()
     page.wait_for_url("**/records/crm_activity__v/?channel__v=phone__v")
+
+
+def test_a_page_that_shows_progress_leads_to_the_log_in_when_the_session_has_ended(
+    page: Page, user: User, waiting: list[int], page_problems: list[str]
+) -> None:
+    create_activities(2, people=[PersonFactory.create()], channel=Channel.PHONE, complete=False)
+    log_in(page)
+    page.goto("/records/crm_activity__v/")
+    page.get_by_label("Select every row shown").check()
+    page.get_by_role("button", name="Edit…").click()
+    page.get_by_label("Complete", exact=True).check()
+    page.get_by_label("New value of Complete").select_option("Yes")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Change 2 activities").click()
+    expect(page.get_by_text("0 of 2 records")).to_be_visible()
+    address = page.url
+    UserSession.objects.all().delete()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    page_problems.clear()  # the refusal of the request is told in the console
+    page.get_by_label("Username").fill("carla")
+    page.get_by_label("Password").fill(USER_PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("0 of 2 records")).to_be_visible()
+    assert page.url == address
 
 
 def test_a_reference_is_chosen_by_typing_and_all_matching_are_changed(

@@ -7,6 +7,10 @@ class Migration(migrations.Migration):
     dependencies = [("accounts", "0020_tracked_users")]
 
     operations = [
+        migrations.AlterModelOptions(
+            "apitoken",
+            {"base_manager_name": "objects", "ordering": ("-created_at", "-id"), "verbose_name": "API token"},
+        ),
         # Tokens that exist go on doing what they could; new ones read unless told otherwise.
         migrations.AddField("apitoken", "scope", models.CharField(choices=_SCOPES, default="write", max_length=10)),
         migrations.AlterField("apitoken", "scope", models.CharField(choices=_SCOPES, default="read", max_length=10)),

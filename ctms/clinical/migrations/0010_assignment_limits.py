@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clinical", "0001_initial"),
+        ("clinical", "0002_study_indexes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
