@@ -52,7 +52,7 @@ def list_recipients(definition: JobDefinition) -> list[str]:
     )
     addresses = [user.email for user in admins if has_permission(user=user, permission=JobDefinition.object_name)]
     owner = definition.owner
-    if owner is not None and owner.is_active and owner.email:
+    if owner is not None and owner.is_active and not owner.has_ended and owner.email:
         addresses.append(owner.email)
     return list({address.casefold(): address for address in addresses}.values())
 

@@ -270,6 +270,8 @@ def test_admins_of_jobs_and_the_owner_are_told_once_each(job: CountingJob) -> No
     assert sorted(list_recipients(definition)) == ["Owner@example.org", "jobs@example.org", "root@example.org"]
     definition.owner = UserFactory.create(email="ROOT@example.org", security_profile=of_else)
     assert len(list_recipients(definition)) == 2
+    definition.owner = UserFactory.create(email="ended@example.org", valid_until=NOON.date())
+    assert sorted(list_recipients(definition)) == ["jobs@example.org", "root@example.org"]
 
 
 # -- The page -------------------------------------------------------------------------------------
