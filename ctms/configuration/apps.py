@@ -12,9 +12,11 @@ class ConfigurationConfig(AppConfig):
     def ready(self) -> None:
         from ctms.configuration.checklist import register_checklist
         from ctms.configuration.field_words import register_field_words
+        from ctms.configuration.reasons import register_rules
 
         register_checklist()
         register_field_words()
+        register_rules()
         post_migrate.connect(_deliver, sender=self)
 
 

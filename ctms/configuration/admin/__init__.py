@@ -7,6 +7,7 @@ from ctms.configuration.admin.custom_fields import CustomFieldAdmin
 from ctms.configuration.admin.layouts import PageLayoutAdmin
 from ctms.configuration.admin.object_types import ObjectTypeAdmin
 from ctms.configuration.admin.objects import ConfiguredObjectAdmin
+from ctms.configuration.admin.reasons import ReasonRuleAdmin
 from ctms.configuration.admin.settings import ApplicationSettingsAdmin, SecurityProfileAdmin
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "CustomFieldAdmin",
     "ObjectTypeAdmin",
     "PageLayoutAdmin",
+    "ReasonRuleAdmin",
     "SecurityProfileAdmin",
 ]
