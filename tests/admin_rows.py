@@ -17,7 +17,7 @@ from ctms.audit.actors import Actor
 from ctms.audit.api_tokens import create_token
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
-from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout
+from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout, ReasonRule
 from ctms.configuration.services import set_application_settings
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
@@ -190,6 +190,10 @@ def _create_custom_field() -> AuditedModel:
     return _save(CustomField(of_object="person__sys", api_name=f"field_{next(_numbers)}__c", label="Field"))
 
 
+def _create_reason_rule() -> AuditedModel:
+    return _save(ReasonRule(of_object="study__v", field_name=f"field_{next(_numbers)}__v"))
+
+
 def _create_layout() -> AuditedModel:
     number = next(_numbers)
     return _save(PageLayout(of_object="study__v", object_type=f"type_{number}__c", name=f"Layout {number}"))
@@ -250,6 +254,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "configuration.CustomField": _create_custom_field,
     "configuration.ObjectType": _find_object_type,
     "configuration.PageLayout": _create_layout,
+    "configuration.ReasonRule": _create_reason_rule,
     "connections.Connection": ConnectionFactory.create,
     "connections.ConnectionAuthorization": AuthorizationFactory.create,
     "connections.FieldRule": lambda: _create_rule().field_rules.all()[0],

@@ -14,7 +14,7 @@ class Actor:
     """Who makes a change. `source` is page, admin, api, import, job or command; `reference` names a run or request.
 
     `address` is the IP address of the request, empty for jobs and commands. `connection_uid` is the connection for
-    which a run writes.
+    which a run writes. `reason` is why the user changes what the request changes.
     """
 
     user: User
@@ -22,6 +22,7 @@ class Actor:
     reference: str = ""
     address: str = ""
     connection_uid: UUID | None = None
+    reason: str = ""
 
     @property
     def role(self) -> str:

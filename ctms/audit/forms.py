@@ -10,6 +10,9 @@ from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, Validati
 from django.db import models
 from django.forms.models import construct_instance
 from django.utils.text import capfirst
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from ctms.audit.reasons import LONGEST_REASON, PARAMETER, list_reasoned
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Any]
@@ -31,6 +34,15 @@ class AuditedModelForm(_ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
             self.initial["read_version"] = self.instance.version
+            if reasoned := list_reasoned(type(self.instance)):
+                needed = "every change" if "" in reasoned else ", ".join(reasoned.values())
+                self.fields[PARAMETER] = forms.CharField(
+                    label="Reason for change",
+                    required=False,
+                    max_length=LONGEST_REASON,
+                    widget=UnfoldAdminTextInputWidget,
+                    help_text=f"Needed for {needed}. It stands in the audit trail.",
+                )
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()

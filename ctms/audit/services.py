@@ -17,8 +17,9 @@ from ctms.audit.change_listeners import notify_listeners
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.audit.places import CONNECTION, STUDY, find_places
+from ctms.audit.reasons import LONGEST_REASON, require_reason
 from ctms.audit.values import list_changes, read_values
-from ctms.audit.words import build_words
+from ctms.audit.words import build_words, flatten
 from ctms.core.clock import get_now
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.core.models import AuditedModel, allow_record_writes
@@ -46,6 +47,8 @@ def save_record(
 
     `expected_version` is the one that a form was filled from. Raises ValidationError naming the fields, and
     StaleRecordError if the record was deleted since, or if its stored version is not that of `record` or the expected.
+    Raises ReasonRequiredError, which is a ValidationError, if an admin asks for the reason and neither `reason` nor the
+    actor has one.
     """
     with transaction.atomic(), allow_record_writes():
         adding = record._state.adding  # noqa: SLF001  Django's documented API
@@ -62,6 +65,8 @@ def save_record(
         changes = list_changes(before=before, after=read_values(record))
         if not changes and not adding:
             return False
+        if not adding:
+            _require_reason(written=[(record, changes)], actor=actor, reason=reason)
         now = get_now()
         with _stamping(records=[record], actor=actor, now=now, adding=adding):
             record.save(force_insert=adding)
@@ -126,6 +131,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
         changed = [record for record, _ in written]
         model.check_together([(record, stored_by_pk[record.pk]) for record in changed])
         if changed:
+            _require_reason(written=written, actor=actor, reason=reason)
             with _stamping(records=changed, actor=actor, now=now, adding=False):
                 # One upsert of whole rows is many times faster than the CASE lists of bulk_update.
                 model._base_manager.bulk_create(
@@ -156,6 +162,7 @@ def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "", expec
             raise StaleRecordError(f"{record} was already deleted.")
         if expected_version is not None:
             _require_current(record=stored, found=stored, expected_version=expected_version)
+        require_reason(model=type(stored), names=[""], user=actor.user, reason=reason or actor.reason)
         changes = list_changes(before=read_values(stored), after={})
         entries = _build_entries(
             written=[(stored, changes)], actor=actor, action=AuditAction.DELETED, now=get_now(), reason=reason
@@ -231,8 +238,15 @@ def record_events(
 def _rename_named_after(*, records: Sequence[AuditedModel], actor: Actor, reason: str) -> None:
     """Save the records whose names contain the names of these records, so that they get the new names."""
     if records:
+        # Users who rename a record are not asked why others follow.
+        reason = reason or actor.reason or f"Follows the name of {records[0]}"
         for named in type(records[0]).list_named_after(records):
             update_records(records=list(named), actor=actor, reason=reason)
+
+
+def _require_reason(*, written: Sequence[tuple[AuditedModel, dict[str, Any]]], actor: Actor, reason: str) -> None:
+    names = [name for _, changes in written for name, _ in flatten(changes)]
+    require_reason(model=type(written[0][0]), names=names, user=actor.user, reason=reason or actor.reason)
 
 
 def _get_model(records: Sequence[RecordT]) -> type[RecordT]:
@@ -304,7 +318,8 @@ def _build_entry(
     places: Mapping[str, UUID],
 ) -> AuditEntry:
     """Return an entry that says who did it, from where and when."""
-    entry = AuditEntry(at=now, source="page", action=action, reason=reason[:500])
+    reason = reason or (actor.reason if actor is not None else "")
+    entry = AuditEntry(at=now, source="page", action=action, reason=reason[:LONGEST_REASON])
     if actor is not None:
         entry.actor, entry.actor_name, entry.actor_role = actor.user, str(actor.user)[:255], actor.role
         entry.source, entry.reference = actor.source, actor.reference[:100]

@@ -13,11 +13,13 @@ class ConfigurationConfig(AppConfig):
         from ctms.accounts.page_views import register_name_finder
         from ctms.configuration.checklist import register_checklist
         from ctms.configuration.field_words import register_field_words
+        from ctms.configuration.reasons import register_rules
         from ctms.configuration.selectors import find_record_name
 
         register_checklist()
         register_field_words()
         register_name_finder(find_record_name)
+        register_rules()
         post_migrate.connect(_deliver, sender=self)
 
 

@@ -121,6 +121,32 @@ class CustomField(AuditedModel):
             )
 
 
+class ReasonRule(AuditedModel):
+    """Users have to say why they change a field; without a field name, why they change or delete a record at all."""
+
+    object_name = "admin:configuration"
+
+    of_object = models.CharField("object", max_length=80, help_text="API name of the object")
+    field_name = models.CharField(
+        "field", max_length=80, blank=True, default="", help_text="API name of the field; empty: all, and deletion"
+    )
+
+    class Meta:
+        verbose_name = "reason for change"
+        verbose_name_plural = "reasons for change"
+        ordering = ("of_object", "field_name")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("of_object", "field_name"),
+                name="reason_once_per_field",
+                violation_error_message="The reason for this change is asked for already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.of_object}.{self.field_name or '*'}"
+
+
 class PageLayout(AuditedModel):
     """The layout of an object's record pages, or of those of one object type."""
 

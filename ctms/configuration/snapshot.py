@@ -24,6 +24,7 @@ from ctms.configuration.models import (
     ObjectTypeAction,
     ObjectTypeField,
     PageLayout,
+    ReasonRule,
 )
 from ctms.configuration.registry import (
     UnknownFieldError,
@@ -35,7 +36,7 @@ from ctms.core.choices import RecordStatus
 
 PERSON = "person__sys"
 FindFields = Callable[[VaultObject], Mapping[str, ObjectField]]
-_CONFIGURED = (ObjectType, ObjectTypeField, ObjectTypeAction, CustomField, PageLayout, LayoutSection)
+_CONFIGURED = (ObjectType, ObjectTypeField, ObjectTypeAction, CustomField, PageLayout, LayoutSection, ReasonRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +152,23 @@ class Configuration:
         """Return all custom fields of an object, inactive ones too: records may still hold values of theirs."""
         return _build_custom_fields(self.rows.get(object_name, {}).get(CustomField, []))
 
+    def list_reasoned(self, object_name: str) -> dict[str, str]:
+        """Return API name → label of the fields whose changes need a reason.
+
+        A rule for the whole object stands for all fields, and for the deletion, whose name is empty.
+        """
+        named = {row.field_name for row in self.rows.get(object_name, {}).get(ReasonRule, [])}
+        labels = {name: each.label for name, each in self.get(object_name).fields.items()} if named else {}
+        if "" in named:
+            return {"": "it", **labels}
+        return {name: label for name, label in labels.items() if name in named}
+
 
 _kept: dict[str, tuple[object, Configuration]] = {}
 
 
 def load_configuration() -> Configuration:
-    """Return the configuration in force now. Takes one statement if nothing has changed, seven if something has."""
+    """Return the configuration in force now. Takes one statement if nothing has changed, eight if something has."""
     stamp = _read_stamp()
     kept = _kept.get("")
     if kept is not None and kept[0] == stamp:
@@ -202,6 +214,7 @@ def _read_rows() -> dict[str, dict[type[models.Model], list[Any]]]:
         (ObjectTypeAction, "object_type__of_object"),
         (CustomField, "of_object"),
         (PageLayout, "of_object"),
+        (ReasonRule, "of_object"),
         (LayoutSection, "layout__of_object"),
     ):
         found: Iterable[Any] = model._base_manager.order_by("pk")

@@ -39,6 +39,10 @@ class ObjectAccess:
             action=action,
         )
 
+    def list_reasoned(self) -> dict[str, str]:
+        """Return API name → label of the fields whose changes need a reason; the empty name is the deletion."""
+        return self.configuration.list_reasoned(self.shape.api_name)
+
     def list_records(self) -> QuerySet[Any]:
         """Return the records that the user sees: those of permitted object types in visible studies."""
         records = self.vault_object.model._default_manager.all()

@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest
 from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
+from ctms.audit.reasons import read_reason
 from ctms.configuration.registry import UnknownObjectError
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 
@@ -30,7 +31,12 @@ def get_user(request: HttpRequest) -> User:
 
 def build_actor(request: HttpRequest, *, source: str = "page") -> Actor:
     """Return the actor for the audit trail: the request's user, and the way by which they write."""
-    return Actor(user=get_user(request), source=source, address=get_client_address(request))
+    return Actor(
+        user=get_user(request),
+        source=source,
+        address=get_client_address(request),
+        reason=read_reason(request),
+    )
 
 
 def open_object_or_404(request: HttpRequest, object_name: str) -> ObjectAccess:

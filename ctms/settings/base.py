@@ -368,6 +368,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Object Types", "category", "configuration.ObjectType"),
             ("Custom Fields", "add_box", "configuration.CustomField"),
             ("Page Layouts", "dashboard", "configuration.PageLayout"),
+            ("Reasons for Change", "edit_note", "configuration.ReasonRule"),
             ("Report Types", "schema", "reports.ReportType"),
             ("Reports", "monitoring", "reports.Report"),
         ],

@@ -339,8 +339,8 @@ def test_statements_grow_with_batches_of_a_thousand_and_not_with_records(count: 
         activity.subject += "!"
     with CaptureQueriesContext(connection) as updating:
         update_records(records=found, actor=actor)
-    # The stored records, and the studies of all of them.
-    assert count_statements(updating) == {"SELECT": 2, "INSERT": 2 * batches}
+    # The stored records, the studies of all of them, and whether a reason is needed.
+    assert count_statements(updating) == {"SELECT": 3, "INSERT": 2 * batches}
     assert Activity.objects.filter(version=2, subject__endswith="!").count() == count
 
 

@@ -51,7 +51,7 @@ def test_one_statement_asks_whether_anything_changed(django_assert_num_queries: 
 def test_after_a_change_everything_is_read_once(django_assert_num_queries: Any) -> None:
     load_configuration()
     add_field()
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         configuration = load_configuration()
         configuration.get("study__v")
         configuration.get("person__sys")

@@ -13,6 +13,7 @@ from django.urls import reverse
 from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
+from ctms.audit.reasons import read_reason
 from ctms.audit.services import save_record
 from ctms.core.errors import UnauditedWriteError, VaultError
 from ctms.core.models import AuditedModel
@@ -37,7 +38,12 @@ def get_user(request: HttpRequest) -> User:
 
 def build_actor(request: HttpRequest) -> Actor:
     """Return the user of the request as an actor who writes through the admin."""
-    return Actor(user=get_user(request), source="admin", address=get_client_address(request))
+    return Actor(
+        user=get_user(request),
+        source="admin",
+        address=get_client_address(request),
+        reason=read_reason(request),
+    )
 
 
 def try_write(write: Callable[[], object]) -> ValidationError | None:

@@ -8,6 +8,7 @@ from ctms.configuration.admin.layouts import PageLayoutAdmin
 from ctms.configuration.admin.object_types import ObjectTypeAdmin
 from ctms.configuration.admin.objects import ConfiguredObjectAdmin
 from ctms.configuration.admin.profiles import SecurityProfileAdmin
+from ctms.configuration.admin.reasons import ReasonRuleAdmin
 from ctms.configuration.admin.settings import ApplicationSettingsAdmin
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "CustomFieldAdmin",
     "ObjectTypeAdmin",
     "PageLayoutAdmin",
+    "ReasonRuleAdmin",
     "SecurityProfileAdmin",
 ]

@@ -11,6 +11,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from ctms.accounts.models import User
+from ctms.audit.reasons import HEADER
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import list_record_objects
@@ -115,6 +116,13 @@ _IF_MATCH = OpenApiParameter(
     description="The ETag that the record was read with; * for whatever version it has.",
 )
 
+_REASON = OpenApiParameter(
+    HEADER,
+    str,
+    OpenApiParameter.HEADER,
+    description="Why the record is changed or deleted, percent-encoded; needed where an admin asks for it.",
+)
+
 
 def build_refusals(*codes: int) -> dict[Any, Any]:
     """Return the problem response of each status code, in the form that drf-spectacular takes."""
@@ -144,7 +152,7 @@ class RecordSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         if self.view.action == "list":
             return list_parameters(self.access)
-        return [_ETAG, _LOCATION, *([_IF_MATCH] if self.view.action in ("partial_update", "destroy") else [])]
+        return [_ETAG, _LOCATION, *([_IF_MATCH, _REASON] if self.view.action in ("partial_update", "destroy") else [])]
 
     def get_request_serializer(self) -> Any:
         return RecordInputSerializer(shape=self.access.shape, partial=self.view.action == "partial_update")

@@ -11,6 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
+from ctms.audit.reasons import LONGEST_REASON, PARAMETER
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
@@ -118,6 +119,11 @@ class BulkEditForm(forms.Form):
     def __init__(self, *, access: ObjectAccess, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data)
         self.access = access
+        self.reasoned = access.list_reasoned()
+        if self.reasoned:
+            self.fields[PARAMETER] = forms.CharField(
+                label="Reason for change", required=False, max_length=LONGEST_REASON
+            )
         self.edit_fields = {each.api_name: each for each in list_edit_fields(access.shape)}
         self._set_choices("change", list(self.edit_fields.values()))
         self._set_choices("clear", [each for each in self.edit_fields.values() if may_be_cleared(each)])
@@ -136,6 +142,9 @@ class BulkEditForm(forms.Form):
             elif name not in self.errors and cleaned.get(name) in (None, ""):
                 hint = ", or tick “clear”" if may_be_cleared(self.edit_fields[name]) else ""
                 self.add_error(name, f"Say what to set{hint}.")
+        asked = [label for name, label in self.reasoned.items() if name in ticked]
+        if asked and not cleaned.get(PARAMETER):
+            self.add_error(PARAMETER, f"Say why {', '.join(asked)} is changed.")
         return cleaned
 
     def as_plan(self) -> dict[str, Any]:

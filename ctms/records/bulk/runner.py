@@ -143,6 +143,7 @@ def build_operation_actor(operation: BulkOperation) -> Actor:
         user=operation.user,
         source="import" if is_import else "job",
         reference=f"{'import' if is_import else 'bulk edit'} {operation.uid}",
+        reason=str(operation.plan.get("reason", "")),
     )
 
 

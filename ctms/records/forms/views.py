@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import OBJECT_TYPE
 from ctms.configuration.snapshot import TypeShape
 from ctms.core.errors import StaleRecordError
@@ -157,6 +158,8 @@ def _show_edit(request: HttpRequest, *, form: RecordForm, version: int, is_dirty
         "back_url": get_record_url(record),
         "record_url": get_record_url(record),
         "version": version,
+        "reasoned": form.access.list_reasoned(),
+        "change_reason": read_reason(request),
         "is_dirty": is_dirty or form.is_bound,
     }
     return _render_form(request, form=form, template="records/form.html", context=context)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
+from ctms.audit.reasons import LONGEST_REASON, PARAMETER
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.bulk.imports.columns import ALWAYS_CREATE, EXTERNAL_ID, list_match_keys
 from ctms.records.bulk.imports.files import MOST_BYTES, MOST_ROWS, UnreadableFileError
@@ -36,8 +38,19 @@ class ImportForm(forms.Form):
         help_text="Otherwise an empty cell leaves the field of an existing record as it is.",
     )
 
-    def __init__(self, *, shape: ObjectShape, data: Any = None, files: Any = None) -> None:
+    def __init__(
+        self, *, shape: ObjectShape, data: Any = None, files: Any = None, reasoned: Mapping[str, str] | None = None
+    ) -> None:
+        """Ask for the reason, too, if changes of existing records need one: `reasoned` is API name → label of what."""
         super().__init__(data, files)
+        self.reasoned = dict(reasoned or {})
+        if self.reasoned:
+            self.fields[PARAMETER] = forms.CharField(
+                label="Reason for change",
+                required=False,
+                max_length=LONGEST_REASON,
+                help_text="Why records that exist already are changed.",
+            )
         self.shape = shape
         self.opened: ImportFile | None = None
         key = self.fields["key"]
@@ -50,6 +63,10 @@ class ImportForm(forms.Form):
         upload = cleaned.get("file")
         if isinstance(upload, UploadedFile) and not self.errors:
             self._open(upload=upload, cleaned=cleaned)
+        if self.opened is not None and self.opened.options.update_existing and not cleaned.get(PARAMETER):
+            named = [self.reasoned[name] for name in self.opened.options.fields if name in self.reasoned]
+            if named:
+                self.add_error(PARAMETER, f"Say why {', '.join(named)} is changed in records that exist already.")
         return cleaned
 
     def _open(self, *, upload: UploadedFile[Any], cleaned: dict[str, Any]) -> None:

@@ -40,6 +40,7 @@ class ImportOptions:
     clear_empty: bool = False
     all_or_nothing: bool = False
     fields: tuple[str, ...] = ()  # API names of its columns at the time of the upload
+    reason: str = ""  # why existing records are changed
     notices: tuple[str, ...] = ()  # what was guessed, and which columns are left out
 
     def as_plan(self) -> dict[str, Any]:

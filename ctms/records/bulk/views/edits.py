@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.reasons import PARAMETER
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.edits import (
@@ -60,7 +61,7 @@ def edit_many(request: HttpRequest, object_name: str) -> HttpResponse:
             user=get_user(request),
             object_name=object_name,
             kind=OperationKind.EDIT,
-            plan={"values": form.as_plan(), "list": selection.query},
+            plan={"values": form.as_plan(), "list": selection.query, "reason": form.cleaned_data.get(PARAMETER, "")},
             content="\n".join(uids),
             total=len(uids),
         )
@@ -73,6 +74,7 @@ def edit_many(request: HttpRequest, object_name: str) -> HttpResponse:
             "access": access,
             "form": form,
             "rows": _list_rows(form),
+            "reason": form[PARAMETER] if PARAMETER in form.fields else None,
             "selection": selection,
             "number": len(uids),
             "what": count_records(number=len(uids), vault_object=access.vault_object),

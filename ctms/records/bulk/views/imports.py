@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.reasons import PARAMETER
 from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.cells import describe_cell
@@ -43,13 +44,18 @@ def upload_file(request: HttpRequest, object_name: str) -> HttpResponse:
     """Let the user upload a file; read, store and check it. No record is written yet."""
     access = _open_for_import(request, object_name)
     is_sent = request.method == "POST"
-    form = ImportForm(shape=access.shape, data=request.POST if is_sent else None, files=request.FILES or None)
+    form = ImportForm(
+        shape=access.shape,
+        data=request.POST if is_sent else None,
+        files=request.FILES or None,
+        reasoned=access.list_reasoned(),
+    )
     if is_sent and form.is_valid() and form.opened is not None:
         operation = create_operation(
             user=get_user(request),
             object_name=object_name,
             kind=OperationKind.IMPORT,
-            plan=form.opened.options.as_plan(),
+            plan=form.opened.options.as_plan() | {"reason": form.cleaned_data.get(PARAMETER, "")},
             content=form.opened.text,
             total=len(form.opened.rows),
         )
@@ -61,6 +67,7 @@ def upload_file(request: HttpRequest, object_name: str) -> HttpResponse:
         {
             "access": access,
             "form": form,
+            "reason": form[PARAMETER] if PARAMETER in form.fields else None,
             "fields": [(each, describe_cell(access=access, field=each)) for each in list_import_fields(access.shape)],
             "recent": list_recent_operations(user=get_user(request), object_name=object_name),
             "list_url": reverse("record_list", args=(object_name,)),

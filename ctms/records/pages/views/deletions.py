@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.reasons import ReasonRequiredError
 from ctms.audit.services import RecordInUseError
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
@@ -54,7 +55,7 @@ def confirm_deletion(request: HttpRequest, object_name: str, uid: UUID) -> HttpR
         )
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
-    except (RecordInUseError, StaleRecordError) as error:
+    except (ReasonRequiredError, RecordInUseError, StaleRecordError) as error:
         record = get_record_or_404(access=access, uid=uid)
         return _ask(request, access=access, record=record, problem=str(error), reason=reason)
     messages.success(request, f"{access.vault_object.title} {record} was deleted.")
@@ -78,6 +79,7 @@ def _ask(
         "verb": f"Delete {access.vault_object.label}{_count_others(number)}",
         "problem": problem,
         "reason": reason,
+        "needs_reason": "" in access.list_reasoned(),
     }
     return render(request, "records/delete.html", context)
 

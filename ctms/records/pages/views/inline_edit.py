@@ -14,6 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
@@ -99,6 +100,8 @@ def _show_form(
         "version": version,
         "conflict": conflict,
         "alone": alone,
+        "asks_reason": form.field.api_name in form.access.list_reasoned(),
+        "change_reason": read_reason(request),
     }
     template = "records/record_field.html" if alone else "records/record/fact_editing.html"
     response = render(request, template, context)
