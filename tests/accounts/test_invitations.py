@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core import mail
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
 from time_machine import travel
@@ -98,6 +99,12 @@ def test_a_deactivation_and_a_new_password_end_an_invitation(user: User, admin: 
     token = invite(user, admin)
     User.objects.filter(pk=user.pk).update(**change)
     User.objects.filter(pk=user.pk).update(is_active=True)
+    assert accept(token).status_code == 410
+
+
+def test_an_inactive_user_sets_no_password_even_if_the_invitation_was_left(user: User, admin: User) -> None:
+    token = invite(user, admin)
+    QuerySet.update(User.objects.filter(pk=user.pk), is_active=False)  # as SQL would, past what follows from it
     assert accept(token).status_code == 410
 
 
