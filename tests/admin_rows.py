@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.db import models
 
 from connections.models import Integration, IntegrationRule
 from crm_sync.choices import AttemptOutcome
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
-from ctms.audit.models import AuditEntry
+from ctms.audit.models import AuditEntry, AuditRedaction
 from ctms.audit.services import save_record
 from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout
 from ctms.configuration.services import set_application_settings
@@ -44,6 +44,11 @@ def _save(record: AuditedModel) -> AuditedModel:
 
 def _create_integration() -> Integration:
     return ConnectionFactory.create().integrations.select_related("rule", "progress", "connection")[0]
+
+
+def _ask_redaction() -> AuditRedaction:
+    entry = _create_audit_entry()
+    return cast("AuditRedaction", _save(AuditRedaction(entry_ids=[entry.pk], reason="Asked for by the person")))
 
 
 def create_job_definition() -> JobDefinition:
@@ -215,6 +220,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
     "audit.AuditEntry": _create_audit_entry,
+    "audit.AuditRedaction": _ask_redaction,
     "clinical.Study": StudyFactory.create,
     "clinical.StudyAssignment": StudyAssignmentFactory.create,
     "configuration.ApplicationSettings": _set_application_settings,

@@ -30,6 +30,7 @@ _ADMIN_AREAS = (
     "admin:connections",
     "admin:integrations",
     "admin:jobs",
+    "admin:redaction",
     "admin:security",
     "admin:settings",
 )

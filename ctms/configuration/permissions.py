@@ -15,6 +15,7 @@ _AREAS = {
     "admin:connections": "Admin: Application: Manage Connections",
     "admin:integrations": "Admin: Application: Manage Integrations",
     "admin:audit": "Admin: Logs: Audit Trail",
+    "admin:redaction": "Admin: Logs: Redactions of the Audit Trail",
     "admin:configuration": "Admin: Configuration: Objects, Object Types, Page Layouts",
     "admin:jobs": "Admin: Operations: Job Definitions, Job Status",
     "admin:security": "Admin: Settings: Users, Security Profiles",

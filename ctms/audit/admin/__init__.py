@@ -5,6 +5,7 @@ apps add to each other's pages, `writing` turns requests into audited writes, an
 """
 
 from ctms.audit.admin.entries import AuditEntryAdmin
+from ctms.audit.admin.redactions import AuditRedactionAdmin
 from ctms.audit.admin.users import UserAdmin
 
-__all__ = ["AuditEntryAdmin", "UserAdmin"]
+__all__ = ["AuditEntryAdmin", "AuditRedactionAdmin", "UserAdmin"]
