@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html_join
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.theme import action, display
@@ -38,7 +39,7 @@ class RedactionForm(AuditedModelForm):
 
     entry_ids = forms.CharField(
         label="Entries",
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        widget=UnfoldAdminTextInputWidget,
         help_text="The numbers of audit trail entries, with commas between. The number of an entry is in the address "
         "of its page.",
     )
@@ -54,7 +55,7 @@ class RedactionForm(AuditedModelForm):
 class AuditRedactionAdmin(AuditedModelAdmin):
     """Redactions are asked for and decided here, and never changed."""
 
-    list_display = ("__str__", "show_state", "reason", "created_by", "created_at", "decided_by", "decided_at")
+    list_display = ("__str__", "show_state", "reason", "show_asker", "created_at", "decided_by", "decided_at")
     list_filter = ("state",)
     list_select_related = ("created_by", "decided_by")
     actions = None
@@ -64,7 +65,7 @@ class AuditRedactionAdmin(AuditedModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # noqa: ARG002  Django's signature
         if obj is None:
             return ["entry_ids", "reason"]
-        return ["show_state", "show_entries", "reason", "created_by", "created_at", "decided_by", "decided_at"]
+        return ["show_state", "show_entries", "reason", "show_asker", "created_at", "decided_by", "decided_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [] if obj is None else self.get_fields(request, obj)
@@ -100,12 +101,16 @@ class AuditRedactionAdmin(AuditedModelAdmin):
     def show_state(self, redaction: AuditRedaction) -> str:
         return redaction.get_state_display()
 
+    @admin.display(description="asked for by", ordering="created_by")
+    def show_asker(self, redaction: AuditRedaction) -> str:
+        return str(redaction.created_by)
+
     @admin.display(description="entries")
     def show_entries(self, redaction: AuditRedaction) -> str:
         """Return links to the entries."""
         return format_html_join(
             ", ",
-            '<a href="{}">{}</a>',
+            "<a class='vault-link' href='{}'>{}</a>",
             ((reverse("admin:audit_auditentry_change", args=(each,)), each) for each in redaction.entry_ids),
         )
 
