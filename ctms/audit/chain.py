@@ -64,6 +64,8 @@ CURRENT_FORMAT = max(FORMATS)
 VALUE_COLUMNS = FORMATS[CURRENT_FORMAT].values
 # What stands in a redacted entry instead of a text, and of its changes (as PostgreSQL writes them).
 REDACTED = "[redacted]"
+# In the entry that a redaction leaves: the ids of the entries that it redacted.
+REDACTED_ENTRIES = "redacted_entries"
 REDACTED_CHANGES = '{"[redacted]": ["[redacted]", "[redacted]"]}'
 COLUMNS = tuple(dict.fromkeys(name for each in FORMATS.values() for name in (*each.plain, *each.values)))
 

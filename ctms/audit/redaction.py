@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from ctms.accounts.policies import has_permission
-from ctms.audit.chain import VALUE_COLUMNS, get_redacted_text
-from ctms.audit.choices import RedactionState
+from ctms.audit.chain import REDACTED_ENTRIES, VALUE_COLUMNS, get_redacted_text
+from ctms.audit.choices import AuditAction, RedactionState
 from ctms.audit.models import AuditEntry, AuditRedaction, AuditSeal
-from ctms.audit.services import save_record
+from ctms.audit.services import record_event, save_record
 from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
 
@@ -46,6 +46,9 @@ def ask_redaction(*, redaction: AuditRedaction, actor: Actor) -> None:
         raise ValidationError(
             {"entry_ids": f"Entry {others[0]} was redacted already, or is not sealed yet: ask again in some minutes."}
         )
+    about = AuditEntry.objects.filter(pk__in=redaction.entry_ids, object_name=AuditRedaction.object_name).first()
+    if about is not None:
+        raise ValidationError({"entry_ids": f"Entry {about.pk} is about a redaction, and stays as it is."})
     save_record(record=redaction, actor=actor, reason=redaction.reason)
 
 
@@ -53,6 +56,15 @@ def approve_redaction(*, redaction: AuditRedaction, actor: Actor) -> None:
     """Redact the entries. Raises RedactionRefusedError, e.g. if the actor is the one who asked."""
     with transaction.atomic():
         stored = _decide(redaction=redaction, actor=actor, state=RedactionState.DONE)
+        # The verification believes this entry, which is sealed, and not the row of the redaction.
+        record_event(
+            actor=actor,
+            action=AuditAction.EVENT,
+            object_name=AuditRedaction.object_name,
+            record=stored,
+            changes={REDACTED_ENTRIES: stored.entry_ids},
+            reason=stored.reason,
+        )
         _replace_values(stored.entry_ids)
 
 

@@ -15,10 +15,19 @@ from django.conf import settings
 from django.db import connection
 
 from ctms.audit.bookmarks import Bookmark, read_bookmark
-from ctms.audit.chain import FORMATS, ORIGIN, Head, build_columns, compute_commitment, compute_hash, is_redacted
-from ctms.audit.choices import RedactionState
+from ctms.audit.chain import (
+    FORMATS,
+    ORIGIN,
+    REDACTED_ENTRIES,
+    Head,
+    build_columns,
+    compute_commitment,
+    compute_hash,
+    is_redacted,
+)
+from ctms.audit.choices import AuditAction, RedactionState
 from ctms.audit.guards import list_guard_problems
-from ctms.audit.models import AuditRedaction, AuditSeal, AuditSealing
+from ctms.audit.models import AuditEntry, AuditRedaction, AuditSeal, AuditSealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -213,13 +222,23 @@ class _Chain:
 
 
 def _read_redactions() -> dict[int, str]:
-    """Return by entry who asked for its redaction, who approved it, and why."""
+    """Return by entry who asked for its redaction, who approved it, and why.
+
+    What was redacted is what the audit trail says, whose entries are verified themselves; the row of the redaction,
+    which could have been changed, must name the same entries and the same approver.
+    """
     done = AuditRedaction.objects.filter(state=RedactionState.DONE).select_related("created_by", "decided_by")
-    return {
-        entry_id: f"asked for by {each.created_by}, approved by {each.decided_by} ({each.reason})"
-        for each in done.order_by("id")
-        for entry_id in each.entry_ids
-    }
+    by_uid = {each.uid: each for each in done}
+    events = AuditEntry.objects.filter(object_name=AuditRedaction.object_name, action=AuditAction.EVENT)
+    redacted: dict[int, str] = {}
+    for event in events.order_by("id").iterator():
+        redaction = by_uid.get(event.record_uid) if event.record_uid else None
+        named = event.changes.get(REDACTED_ENTRIES)
+        if redaction is None or redaction.entry_ids != named or redaction.decided_by_id != event.actor_id:
+            continue
+        told = f"asked for by {redaction.created_by}, approved by {redaction.decided_by} ({event.reason})"
+        redacted |= dict.fromkeys(redaction.entry_ids, told)
+    return redacted
 
 
 def _describe(row: _Row) -> str:

@@ -85,10 +85,11 @@ def test_the_values_go_with_their_salt_and_the_chain_holds(asker: User, approver
 def test_the_redaction_itself_is_in_the_audit_trail(asker: User, approver: User, entry: AuditEntry) -> None:
     redaction = ask(asker, entry.pk)
     approve_redaction(redaction=redaction, actor=act(approver))
-    created, changed = AuditEntry.objects.filter(record_uid=redaction.uid).order_by("id")
+    created, changed, redacted = AuditEntry.objects.filter(record_uid=redaction.uid).order_by("id")
     assert (created.actor, created.changes["entry_ids"]) == (asker, [None, [entry.pk]])
     assert (changed.actor, changed.changes["state"]) == (approver, ["requested", "done"])
-    assert {created.reason, changed.reason} == {"Erasure was asked for"}
+    assert (redacted.actor, redacted.changes) == (approver, {"redacted_entries": [entry.pk]})
+    assert {created.reason, changed.reason, redacted.reason} == {"Erasure was asked for"}
 
 
 def test_the_command_lists_what_was_redacted(asker: User, approver: User, entry: AuditEntry, capsys: Any) -> None:
@@ -195,6 +196,36 @@ def test_a_redaction_past_the_triggers_is_named(entry: AuditEntry) -> None:
     (finding,) = verify_trail().findings
     assert finding.startswith(f"Entry {entry.pk} of ")
     assert finding.endswith("it was redacted, and nobody approved it.")
+
+
+@pytest.mark.parametrize("how", ["one more entry", "made up"])
+def test_a_redaction_that_was_forged_in_its_table_is_named(
+    asker: User, approver: User, entry: AuditEntry, how: str
+) -> None:
+    """What the application's own role could do by SQL, past no trigger."""
+    other = AuditEntry.objects.exclude(pk=entry.pk).earliest("id")
+    redaction = ask(asker, entry.pk)
+    if how == "one more entry":
+        approve_redaction(redaction=redaction, actor=act(approver))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE audit_auditredaction SET state = 'done', decided_by_id = %s, entry_ids = %s WHERE id = %s",
+            [approver.pk, f"[{entry.pk}, {other.pk}]", redaction.pk],
+        )
+        cursor.execute(f"UPDATE audit_auditentry SET {VALUES} WHERE id = %s", [other.pk])  # noqa: S608  constants
+        cursor.execute("UPDATE audit_auditseal SET salt = NULL WHERE entry_id = %s", [other.pk])
+    seal_entries()
+    findings = verify_trail().findings
+    assert any(finding.startswith(f"Entry {other.pk} of ") for finding in findings)
+    assert all(finding.endswith("it was redacted, and nobody approved it.") for finding in findings)
+
+
+def test_an_entry_about_a_redaction_is_not_redacted(asker: User, approver: User, entry: AuditEntry) -> None:
+    redaction = ask(asker, entry.pk)
+    seal_entries()
+    about = AuditEntry.objects.filter(record_uid=redaction.uid).earliest("id")
+    with pytest.raises(ValidationError, match="is about a redaction"):
+        ask(approver, about.pk)
 
 
 def test_a_seal_that_lost_its_salt_alone_is_named(entry: AuditEntry) -> None:
