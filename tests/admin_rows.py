@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.db import models
 
@@ -15,7 +15,7 @@ from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, Transf
 from ctms.accounts.models import ApiToken, FailedLogIn, PageView, SecondFactor
 from ctms.audit.actors import Actor
 from ctms.audit.api_tokens import create_token
-from ctms.audit.models import AuditEntry
+from ctms.audit.models import AuditEntry, AuditRedaction
 from ctms.audit.services import save_record
 from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout, ReasonRule
 from ctms.configuration.services import set_application_settings
@@ -47,6 +47,11 @@ def _save(record: AuditedModel) -> AuditedModel:
 
 def _create_integration() -> Integration:
     return ConnectionFactory.create().integrations.select_related("rule", "progress", "connection")[0]
+
+
+def _ask_redaction() -> AuditRedaction:
+    entry = _create_audit_entry()
+    return cast("AuditRedaction", _save(AuditRedaction(entry_ids=[entry.pk], reason="Asked for by the person")))
 
 
 def create_job_definition() -> JobDefinition:
@@ -247,6 +252,7 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "accounts.SecurityProfile": SecurityProfileFactory.create,
     "accounts.User": lambda: UserFactory.create(security_profile=SecurityProfileFactory.create()),
     "audit.AuditEntry": _create_audit_entry,
+    "audit.AuditRedaction": _ask_redaction,
     "clinical.Study": StudyFactory.create,
     "clinical.StudyAssignment": StudyAssignmentFactory.create,
     "configuration.ApplicationSettings": _set_application_settings,

@@ -33,8 +33,8 @@ def _remove_guards(*, using: str, plan: list[object], **_kwargs: object) -> None
 def _install_guards(*, using: str, apps: Apps = current_apps, **_kwargs: object) -> None:
     """Install the triggers that are missing or differ. `apps` has a default because `flush` does not pass it."""
     from ctms.audit.guards import install_guards
-    from ctms.audit.models import AuditEntry, AuditSeal
+    from ctms.audit.models import AuditEntry, AuditRedaction, AuditSeal
     from ctms.core.schema import is_schema_current
 
-    if is_schema_current(apps=apps, models=(AuditEntry, AuditSeal)):
+    if is_schema_current(apps=apps, models=(AuditEntry, AuditRedaction, AuditSeal)):
         install_guards(connections[using])

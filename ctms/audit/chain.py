@@ -66,6 +66,12 @@ FORMATS = {
     ),
 }
 CURRENT_FORMAT = max(FORMATS)
+VALUE_COLUMNS = FORMATS[CURRENT_FORMAT].values
+# What stands in a redacted entry instead of a text, of its changes and of their words (as PostgreSQL writes them).
+REDACTED = "[redacted]"
+# In the entry that a redaction leaves: the ids of the entries that it redacted.
+REDACTED_ENTRIES = "redacted_entries"
+_REDACTED_JSON = {"changes": '{"[redacted]": ["[redacted]", "[redacted]"]}', "words": "{}"}
 COLUMNS = tuple(dict.fromkeys(name for each in FORMATS.values() for name in (*each.plain, *each.values)))
 
 
@@ -98,6 +104,18 @@ class Head:
 def build_columns(*, vendor: str, alias: str) -> str:
     """Return the select list of `COLUMNS`, each as the text that is sealed."""
     return ", ".join(_build_column(AuditEntry._meta.get_field(name), vendor=vendor, alias=alias) for name in COLUMNS)
+
+
+def get_redacted_text(name: str) -> str:
+    """Return the text of a redacted column of `VALUE_COLUMNS`."""
+    return _REDACTED_JSON.get(name, REDACTED)
+
+
+def is_redacted(*, seal_format: int, row: Sequence[Any]) -> bool:
+    """Whether the columns of `build_columns` hold what a redaction leaves."""
+    _, pick_values = _get_pickers(seal_format)
+    texts = [get_redacted_text(name) for name in FORMATS[seal_format].values]
+    return list(pick_values(row)) in (texts, [f"t{text}".encode() for text in texts])
 
 
 def compute_commitment(*, seal_format: int, salt: bytes, row: Sequence[Any]) -> bytes:

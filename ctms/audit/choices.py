@@ -10,3 +10,9 @@ class AuditAction(TextChoices):
     LOGIN_FAILED = "login_failed", "Log-in failed"
     EXPORTED = "exported", "Exported"
     EVENT = "event", "Event"
+
+
+class RedactionState(TextChoices):
+    REQUESTED = "requested", "Requested"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Refused"

@@ -1,5 +1,7 @@
 """The triggers by which the database itself refuses to change, remove, renumber or date back entries, and their seals.
 
+The one change that they let through is an approved redaction.
+
 `manage.py migrate` installs those that are missing or differ, after its migrations. `list_guard_problems` shows what
 somebody has done to them: it compares what the database has with what is written here.
 
@@ -15,13 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from ctms.audit.models import AuditEntry, AuditSeal
+from ctms.audit.chain import VALUE_COLUMNS, get_redacted_text
+from ctms.audit.choices import RedactionState
+from ctms.audit.models import AuditEntry, AuditRedaction, AuditSeal
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from django.db import models
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 _ENTRIES = AuditEntry._meta.db_table
 _SEALS = AuditSeal._meta.db_table
+_REDACTIONS = AuditRedaction._meta.db_table
+_VALUES = f"ARRAY{list(VALUE_COLUMNS)}"  # as PostgreSQL writes arrays of texts, too
 _FINAL = "audit entries are never changed or removed"
 _NUMBERED = "the database itself numbers and dates audit entries"
 
@@ -59,6 +68,36 @@ _REFUSE = _Function(
     name="refuse_audit_change",
     body=f"    RAISE EXCEPTION '{_FINAL}' USING ERRCODE = 'restrict_violation';",
 )
+# What every UPDATE must fulfil: two persons approved the redaction of the entry.
+_APPROVED_POSTGRESQL = f"""EXISTS (
+            SELECT 1 FROM {_REDACTIONS} AS redaction
+            WHERE redaction.state = '{RedactionState.DONE}' AND redaction.decided_by_id <> redaction.created_by_id
+            AND redaction.entry_ids @> to_jsonb(%s)
+        )"""  # noqa: S608  constants
+_APPROVED_SQLITE = (
+    f"EXISTS (SELECT 1 FROM {_REDACTIONS} AS redaction, json_each(redaction.entry_ids) AS named "  # noqa: S608  constants
+    f"WHERE redaction.state = '{RedactionState.DONE}' AND redaction.decided_by_id <> redaction.created_by_id "
+    "AND named.value = %s)"
+)
+_LET_REDACT = _Function(
+    name="let_redact_audit_entry",
+    body=f"""    IF to_jsonb(NEW) - {_VALUES} = to_jsonb(OLD) - {_VALUES}
+        AND {" AND ".join(f"NEW.{name}::text = '{get_redacted_text(name)}'" for name in VALUE_COLUMNS)}
+        AND {_APPROVED_POSTGRESQL % "OLD.id"}
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION '{_FINAL}' USING ERRCODE = 'restrict_violation';""",
+)
+_LET_FORGET = _Function(
+    name="let_forget_audit_salt",
+    body=f"""    IF NEW.salt IS NULL AND to_jsonb(NEW) - 'salt' = to_jsonb(OLD) - 'salt'
+        AND {_APPROVED_POSTGRESQL % "OLD.entry_id"}
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION '{_FINAL}' USING ERRCODE = 'restrict_violation';""",
+)
 # The default of the id has just taken a number of the sequence; whoever gives an id of their own has not.
 _STAMP = _Function(
     name="stamp_audit_entry",
@@ -74,9 +113,16 @@ _POSTGRESQL = (
     _Trigger(
         name="audit_entry_is_final",
         table=_ENTRIES,
-        event="BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW",
-        kind=1 | 2 | 8 | 16,
+        event="BEFORE DELETE ON {table} FOR EACH ROW",
+        kind=1 | 2 | 8,
         function=_REFUSE,
+    ),
+    _Trigger(
+        name="audit_entry_is_redacted_alone",
+        table=_ENTRIES,
+        event="BEFORE UPDATE ON {table} FOR EACH ROW",
+        kind=1 | 2 | 16,
+        function=_LET_REDACT,
     ),
     _Trigger(
         name="audit_trail_is_kept",
@@ -88,9 +134,16 @@ _POSTGRESQL = (
     _Trigger(
         name="audit_seal_is_final",
         table=_SEALS,
-        event="BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW",
-        kind=1 | 2 | 8 | 16,
+        event="BEFORE DELETE ON {table} FOR EACH ROW",
+        kind=1 | 2 | 8,
         function=_REFUSE,
+    ),
+    _Trigger(
+        name="audit_seal_forgets_its_salt_alone",
+        table=_SEALS,
+        event="BEFORE UPDATE ON {table} FOR EACH ROW",
+        kind=1 | 2 | 16,
+        function=_LET_FORGET,
     ),
     _Trigger(
         name="audit_seals_are_kept",
@@ -110,14 +163,34 @@ _POSTGRESQL = (
     ),
 )
 _SQLITE_NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+def _refuse_all_but(condition: str) -> str:
+    return f"WHEN NOT ({condition}) BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END"
+
+
+def _build_same(model: type[models.Model], *, but: Collection[str]) -> str:
+    """Return the condition that an UPDATE changes no other columns than these."""
+    columns = [field.column for field in model._meta.concrete_fields if field.column not in but]
+    return " AND ".join(f"NEW.{column} IS OLD.{column}" for column in columns)
+
+
+_REDACTS = " AND ".join(
+    [
+        _build_same(AuditEntry, but=VALUE_COLUMNS),
+        *(f"NEW.{name} IS '{get_redacted_text(name)}'" for name in VALUE_COLUMNS),
+        _APPROVED_SQLITE % "OLD.id",
+    ]
+)
+_FORGETS = f"NEW.salt IS NULL AND {_build_same(AuditSeal, but=['salt'])} AND {_APPROVED_SQLITE % 'OLD.entry_id'}"
 _SQLITE = {
-    "audit_entry_is_unchanged": f"BEFORE UPDATE ON {_ENTRIES} BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END",
+    "audit_entry_is_unchanged": f"BEFORE UPDATE ON {_ENTRIES} {_refuse_all_but(_REDACTS)}",
     "audit_entry_is_kept": f"BEFORE DELETE ON {_ENTRIES} BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END",
     "audit_entry_is_not_replaced": (
         f"BEFORE INSERT ON {_ENTRIES} WHEN EXISTS (SELECT 1 FROM {_ENTRIES} WHERE id = NEW.id) "  # noqa: S608  constants
         f"BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END"
     ),
-    "audit_seal_is_unchanged": f"BEFORE UPDATE ON {_SEALS} BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END",
+    "audit_seal_is_unchanged": f"BEFORE UPDATE ON {_SEALS} {_refuse_all_but(_FORGETS)}",
     "audit_seal_is_kept": f"BEFORE DELETE ON {_SEALS} BEGIN SELECT RAISE(ABORT, '{_FINAL}'); END",
     "audit_seal_is_not_replaced": (
         f"BEFORE INSERT ON {_SEALS} WHEN EXISTS (SELECT 1 FROM {_SEALS} "  # noqa: S608  constants

@@ -9,8 +9,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import Now
 
-from ctms.audit.choices import AuditAction
+from ctms.audit.choices import AuditAction, RedactionState
 from ctms.core.errors import UnauditedWriteError
+from ctms.core.models import AuditedModel
 
 _NEVER_CHANGED = "Audit entries are never changed."
 _NEVER_REMOVED = "Audit entries are never removed."
@@ -152,3 +153,42 @@ class AuditSealing(models.Model):
 
     def __str__(self) -> str:
         return f"up to position {self.position}"
+
+
+class AuditRedaction(AuditedModel):
+    """A request to remove the personal data of entries, and what was decided. Whoever asks is `created_by`."""
+
+    object_name = "admin:redaction"
+
+    state = models.CharField(
+        max_length=20, choices=RedactionState.choices, default=RedactionState.REQUESTED, editable=False
+    )
+    entry_ids = models.JSONField("entries")
+    reason = models.CharField(
+        max_length=500, help_text="Kept in the audit trail for ever: do not repeat here what is to be removed."
+    )
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    decided_at = models.DateTimeField("decided date", null=True, editable=False)
+
+    class Meta(AuditedModel.Meta):
+        verbose_name = "redaction"
+        verbose_name_plural = "redactions"
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state=RedactionState.REQUESTED, decided_by__isnull=True)
+                | (~models.Q(state=RedactionState.REQUESTED) & models.Q(decided_by__isnull=False)),
+                name="audit_redaction_is_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state=RedactionState.DONE) | ~models.Q(decided_by=models.F("created_by")),
+                name="audit_redaction_takes_two_persons",
+                violation_error_message="Whoever asked for a redaction cannot approve it.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        count = len(self.entry_ids)
+        return f"Redaction {self.pk or ''} of {count} {'entry' if count == 1 else 'entries'}"

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from ctms.audit.chain import VALUE_COLUMNS
 from ctms.audit.models import AuditEntry, AuditSeal
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-ADDED_TO_ALONE = (AuditEntry._meta.db_table, AuditSeal._meta.db_table)
+# The tables that are added to alone, with the columns that a redaction replaces; triggers let nothing else through.
+ADDED_TO_ALONE = {AuditEntry._meta.db_table: VALUE_COLUMNS, AuditSeal._meta.db_table: ("salt",)}
 _READ_ALONE = ("django_migrations",)
 _READ_TABLES = """
     SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
@@ -24,13 +26,23 @@ _READ_RIGHTS = """
     SELECT
         (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
         pg_has_role(current_user, relowner, 'USAGE'),
-        has_any_column_privilege(oid, 'UPDATE'),
+        EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+            AND attname <> ALL(%s) AND has_column_privilege(attrelid, attnum, 'UPDATE')
+        ),
         has_table_privilege(oid, 'DELETE'),
         has_table_privilege(oid, 'TRUNCATE'),
         has_table_privilege(oid, 'TRIGGER')
     FROM pg_class WHERE oid = to_regclass(%s)
 """
-_RIGHTS = ("is a superuser", "owns it", "may update it", "may delete from it", "may truncate it", "may add triggers")
+_RIGHTS = (
+    "is a superuser",
+    "owns it",
+    "may update it beyond redactions",
+    "may delete from it",
+    "may truncate it",
+    "may add triggers",
+)
 
 
 def build_grants(connection: BaseDatabaseWrapper, *, role: str) -> list[str]:
@@ -71,8 +83,8 @@ def list_role_problems(connection: BaseDatabaseWrapper) -> list[str]:
     """Return a sentence for each table of the audit trail to which this connection's role may do more than add."""
     problems = []
     with connection.cursor() as cursor:
-        for table in ADDED_TO_ALONE:
-            cursor.execute(_READ_RIGHTS, [table])
+        for table, redacted in ADDED_TO_ALONE.items():
+            cursor.execute(_READ_RIGHTS, [list(redacted), table])
             row = cursor.fetchone()
             found = [right for right, has in zip(_RIGHTS, row or (), strict=False) if has]
             if found:
@@ -82,5 +94,5 @@ def list_role_problems(connection: BaseDatabaseWrapper) -> list[str]:
 
 def _choose_rights(table: str) -> str:
     if table in ADDED_TO_ALONE:
-        return "SELECT, INSERT"
+        return f"SELECT, INSERT, UPDATE ({', '.join(ADDED_TO_ALONE[table])})"
     return "SELECT" if table in _READ_ALONE else "SELECT, INSERT, UPDATE, DELETE"

@@ -15,9 +15,19 @@ from django.conf import settings
 from django.db import connection
 
 from ctms.audit.bookmarks import Bookmark, read_bookmark
-from ctms.audit.chain import FORMATS, ORIGIN, Head, build_columns, compute_commitment, compute_hash
+from ctms.audit.chain import (
+    FORMATS,
+    ORIGIN,
+    REDACTED_ENTRIES,
+    Head,
+    build_columns,
+    compute_commitment,
+    compute_hash,
+    is_redacted,
+)
+from ctms.audit.choices import AuditAction, RedactionState
 from ctms.audit.guards import list_guard_problems
-from ctms.audit.models import AuditSeal, AuditSealing
+from ctms.audit.models import AuditEntry, AuditRedaction, AuditSeal, AuditSealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +53,8 @@ class Verification:
     found: int = 0
     verified: int = 0
     unsealed: int = 0
+    redacted: int = 0
+    redactions: list[str] = field(default_factory=list)
     head: Head
     days: dict[date, Head] = field(default_factory=dict)
 
@@ -55,6 +67,12 @@ class Verification:
         self.found += 1
         if len(self.findings) < _LISTED:
             self.findings.append(finding)
+
+    def add_redaction(self, redaction: str) -> None:
+        """Note an entry that was redacted; only the first thousand are kept."""
+        self.redacted += 1
+        if len(self.redactions) < _LISTED:
+            self.redactions.append(redaction)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +120,7 @@ class _Chain:
             self.marks.setdefault(mark.position, set()).add(mark.hash)
         self.stored = result.head.hash  # the hash before, as it is stored
         self.computed = result.head.hash  # and as it would be right
+        self.redactions = _read_redactions()
         self.latest = 0  # the latest time at which the database wrote an entry that is sealed already
         self.tolerance = 2 * settings.DATABASE_TRANSACTION_SECONDS
 
@@ -165,8 +184,12 @@ class _Chain:
         self.computed = computed
         if commitment != row.commitment:
             self.result.add(f"{_describe(row)}: its values or their seal were changed.")
-        elif row.salt is None:
+        elif row.salt is None and not is_redacted(seal_format=row.format, row=row.columns):
             self.result.add(f"{_describe(row)}: its seal has lost its salt, so its values cannot be verified.")
+        elif row.salt is None and row.entry_id not in self.redactions:
+            self.result.add(f"{_describe(row)}: it was redacted, and nobody approved it.")
+        elif row.salt is None and follows:
+            self.result.add_redaction(f"{_describe(row)} was redacted: {self.redactions[row.entry_id]}.")
         elif not follows:
             self.result.add(f"{_describe(row)}: it, its place or its seal was changed.")
 
@@ -196,6 +219,26 @@ class _Chain:
         self.latest = max(self.latest, written)
         day = datetime.fromtimestamp(self.latest, tz=UTC).date()
         self.result.days[day] = Head(position=row.position, hash=row.hash)
+
+
+def _read_redactions() -> dict[int, str]:
+    """Return by entry who asked for its redaction, who approved it, and why.
+
+    What was redacted is what the audit trail says, whose entries are verified themselves; the row of the redaction,
+    which could have been changed, must name the same entries and the same approver.
+    """
+    done = AuditRedaction.objects.filter(state=RedactionState.DONE).select_related("created_by", "decided_by")
+    by_uid = {each.uid: each for each in done}
+    events = AuditEntry.objects.filter(object_name=AuditRedaction.object_name, action=AuditAction.EVENT)
+    redacted: dict[int, str] = {}
+    for event in events.order_by("id").iterator():
+        redaction = by_uid.get(event.record_uid) if event.record_uid else None
+        named = event.changes.get(REDACTED_ENTRIES)
+        if redaction is None or redaction.entry_ids != named or redaction.decided_by_id != event.actor_id:
+            continue
+        told = f"asked for by {redaction.created_by}, approved by {redaction.decided_by} ({event.reason})"
+        redacted |= dict.fromkeys(redaction.entry_ids, told)
+    return redacted
 
 
 def _describe(row: _Row) -> str:

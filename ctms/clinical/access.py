@@ -110,7 +110,8 @@ def _names_visible(user: User, object_field: str) -> Q:
 
 def _list_models(object_name: str) -> list[type[models.Model]]:
     """Return the models whose rows bear this name in the audit trail: users, profiles and assignments share one."""
-    return [each for each in apps.get_models() if getattr(each, "object_name", None) == object_name]
+    named = [each for each in apps.get_models() if getattr(each, "object_name", None) == object_name]
+    return [each for each in named if any(field.name == "uid" for field in each._meta.concrete_fields)]
 
 
 def _can_be_empty(model: Any, path: str) -> bool:

@@ -52,6 +52,11 @@ _AREAS = (
         explanation="Reads the audit trail; nobody can change it.",
     ),
     Area(
+        permission="admin:redaction",
+        label="Admin: Logs: Redactions of the Audit Trail",
+        explanation="Asks for personal data to be taken out of the audit trail, and approves what others asked for.",
+    ),
+    Area(
         permission="admin:configuration",
         label="Admin: Configuration: Objects, Object Types, Page Layouts",
         explanation="Changes objects, object types, custom fields and page layouts for all users.",

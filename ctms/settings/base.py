@@ -391,6 +391,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("User Exceptions", "error", "exceptions_log.ExceptionMessage"),
             ("User Exception Items", "list_alt", "exceptions_log.ExceptionItem"),
             ("Audit Trail", "history", "audit.AuditEntry"),
+            ("Redactions", "ink_eraser", "audit.AuditRedaction"),
             ("Page Views", "visibility", "accounts.PageView"),
         ],
     ),

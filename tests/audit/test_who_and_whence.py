@@ -39,13 +39,13 @@ def get_last(record: AuditedModel) -> AuditEntry:
 
 
 def test_an_entry_holds_role_address_and_time_zone_of_then() -> None:
-    profile = SecurityProfileFactory.create(name="CRA")
+    profile = SecurityProfileFactory.create(name="Monitors")
     user = UserFactory.create(security_profile=profile, time_zone="Asia/Tokyo")
     study = StudyFactory.create(actor=Actor(user=user, source="page", address="2001:db8::7"))
     profile.name = "Monitor"
     save_record(record=profile, actor=build_admin_actor())
     entry = get_last(study)
-    assert (entry.actor_role, entry.address, entry.time_zone) == ("CRA", "2001:db8::7", "Asia/Tokyo")
+    assert (entry.actor_role, entry.address, entry.time_zone) == ("Monitors", "2001:db8::7", "Asia/Tokyo")
     assert entry.object_label == "Study"
     assert get_last(profile).actor_role == "Superuser"
 
@@ -121,7 +121,7 @@ def test_page_console_and_api_give_the_address_of_the_request(client: Client) ->
 
 
 def test_log_in_log_out_and_refused_log_in_have_the_address(client: Client) -> None:
-    user = UserFactory.create(username="carla", security_profile=SecurityProfileFactory.create(name="CRA"))
+    user = UserFactory.create(username="carla", security_profile=SecurityProfileFactory.create(name="Monitors"))
     form = {"username": "carla", "password": "wrong"}
     client.post("/login/", form, REMOTE_ADDR="192.0.2.1")
     client.post("/login/", {**form, "password": USER_PASSWORD}, REMOTE_ADDR="192.0.2.2")
@@ -129,8 +129,8 @@ def test_log_in_log_out_and_refused_log_in_have_the_address(client: Client) -> N
     entries = AuditEntry.objects.filter(object_name="accounts.user").exclude(action=AuditAction.CREATED).order_by("id")
     assert [(each.action, each.actor_name, each.actor_role, each.address) for each in entries] == [
         (AuditAction.LOGIN_FAILED, "carla", "", "192.0.2.1"),
-        (AuditAction.LOGGED_IN, str(user), "CRA", "192.0.2.2"),
-        (AuditAction.LOGGED_OUT, str(user), "CRA", "192.0.2.3"),
+        (AuditAction.LOGGED_IN, str(user), "Monitors", "192.0.2.2"),
+        (AuditAction.LOGGED_OUT, str(user), "Monitors", "192.0.2.3"),
     ]
 
 

@@ -114,11 +114,11 @@ def test_dates_are_told_in_the_readers_time_zone() -> None:
 
 
 def test_rows_of_the_set_up_name_what_they_refer_to() -> None:
-    first, second = SecurityProfileFactory.create(name="CRA"), SecurityProfileFactory.create(name="Monitor")
+    first, second = SecurityProfileFactory.create(name="Monitor"), SecurityProfileFactory.create(name="Auditor")
     user = UserFactory.create(security_profile=first)
     user.security_profile = second
     save_user(user=user, actor=build_admin_actor(), fields=["security_profile"])
-    assert tell(user) == [("Security profile", "CRA", "Monitor")]
+    assert tell(user) == [("Security profile", "Monitor", "Auditor")]
 
 
 @pytest.mark.parametrize("count", [1, 40])

@@ -14,11 +14,14 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from ctms.audit.models import AuditEntry
+from ctms.audit.actors import Actor
+from ctms.audit.models import AuditEntry, AuditRedaction
+from ctms.audit.redaction import approve_redaction, ask_redaction
 from ctms.audit.roles import list_role_problems
 from ctms.audit.sealing import seal_entries
 from ctms.audit.services import delete_record, save_record
 from ctms.audit.verification import verify_trail
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import StudyFactory
 
@@ -59,10 +62,10 @@ def run(statement: str) -> None:
 ATTACKS = {
     "update": "UPDATE audit_auditentry SET actor_name = 'Nobody'",
     "update of a number": "UPDATE audit_auditentry SET transaction_number = 1",
+    "update of a place": "UPDATE audit_auditentry SET id = id + 1",
     "delete": "DELETE FROM audit_auditentry",
     "truncate": "TRUNCATE audit_auditentry",
     "upsert": "INSERT INTO audit_auditentry SELECT * FROM audit_auditentry ON CONFLICT (id) DO UPDATE SET reason = ''",
-    "lock": "SELECT 1 FROM audit_auditentry FOR UPDATE",
     "disable": "ALTER TABLE audit_auditentry DISABLE TRIGGER ALL",
     "drop trigger": "DROP TRIGGER audit_entry_is_final ON audit_auditentry",
     "add trigger": "CREATE TRIGGER mine BEFORE INSERT ON audit_auditentry EXECUTE FUNCTION refuse_audit_change()",
@@ -91,7 +94,9 @@ def test_the_applications_role_is_refused(role: str, attack: str) -> None:
     before = list(AuditEntry.objects.order_by("id").values())
     with acting_as(role):
         assert list_role_problems(connection) == []
-        with pytest.raises(DatabaseError, match=r"permission denied|must be (owner|superuser)"):
+        with pytest.raises(
+            DatabaseError, match=r"permission denied|must be (owner|superuser)|never changed or removed|itself numbers"
+        ):
             run(ATTACKS[attack])
     assert list(AuditEntry.objects.order_by("id").values()) == before
     assert verify_trail().findings == []
@@ -126,6 +131,20 @@ def test_the_role_logs_in_with_the_password_of_the_environment(role: str) -> Non
         assert other.execute("SELECT current_user").fetchone() == (role,)
 
 
+def test_the_application_redacts_with_its_role(role: str) -> None:
+    profile = SecurityProfileFactory.create(permissions=["admin:redaction"])
+    asker, approver = UserFactory.create_batch(2, security_profile=profile)
+    entry = AuditEntry.objects.earliest("id")
+    seal_entries()
+    with acting_as(role):
+        redaction = AuditRedaction(entry_ids=[entry.pk], reason="Erasure was asked for")
+        ask_redaction(redaction=redaction, actor=Actor(user=asker, source="admin"))
+        approve_redaction(redaction=redaction, actor=Actor(user=approver, source="admin"))
+        seal_entries()
+        result = verify_trail()
+    assert (result.findings, result.redacted) == ([], 1)
+
+
 def test_seals_that_the_application_makes_up_are_shown(role: str) -> None:
     StudyFactory.create()
     seal_entries()
@@ -146,7 +165,8 @@ def test_the_grants_take_away_what_the_role_had(role: str) -> None:
     with acting_as(role):
         (problem,) = list_role_problems(connection)
     assert problem == (
-        "The application's role in the database may update it, may delete from it, may truncate it, may add triggers: "
+        "The application's role in the database may update it beyond redactions, may delete from it, may truncate it, "
+        "may add triggers: "
         "audit_auditentry."
     )
     call_command("grant_application_role", role, apply=True)
@@ -164,7 +184,10 @@ def test_the_check_warns_of_a_role_that_owns_the_audit_trail() -> None:
 def test_statements_are_printed_without_being_executed(capsys: Any) -> None:
     call_command("grant_application_role", "vault_application")
     printed = capsys.readouterr().out
-    assert 'GRANT SELECT, INSERT ON "audit_auditentry" TO "vault_application";\n' in printed
+    assert (
+        'INSERT, UPDATE (actor_name, record_name, changes, reason) ON "audit_auditentry" TO "vault_application";\n'
+        in printed
+    )
     assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON "clinical_study" TO "vault_application";\n' in printed
     assert os.environ.get("APPLICATION_ROLE_PASSWORD", "") == ""
 

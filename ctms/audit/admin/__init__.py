@@ -6,8 +6,16 @@ apps add to each other's pages, `writing` turns requests into audited writes, an
 
 from ctms.audit.admin.entries import AuditEntryAdmin
 from ctms.audit.admin.failed_log_ins import FailedLogInAdmin
+from ctms.audit.admin.redactions import AuditRedactionAdmin
 from ctms.audit.admin.second_factors import SecondFactorAdmin
 from ctms.audit.admin.tokens import ApiTokenAdmin
 from ctms.audit.admin.users import UserAdmin
 
-__all__ = ["ApiTokenAdmin", "AuditEntryAdmin", "FailedLogInAdmin", "SecondFactorAdmin", "UserAdmin"]
+__all__ = [
+    "ApiTokenAdmin",
+    "AuditEntryAdmin",
+    "AuditRedactionAdmin",
+    "FailedLogInAdmin",
+    "SecondFactorAdmin",
+    "UserAdmin",
+]

@@ -8,7 +8,13 @@ from django.db.models.functions import Now
 NEW_GUARDS = """
 DROP TRIGGER IF EXISTS audit_trail_is_kept ON audit_auditentry;
 DROP TRIGGER IF EXISTS audit_entry_is_stamped ON audit_auditentry;
+DROP TRIGGER IF EXISTS audit_entry_is_redacted_alone ON audit_auditentry;
 DROP FUNCTION IF EXISTS stamp_audit_entry();
+DROP FUNCTION IF EXISTS let_redact_audit_entry();
+DROP FUNCTION IF EXISTS let_forget_audit_salt();
+DROP TRIGGER audit_entry_is_final ON audit_auditentry;
+CREATE TRIGGER audit_entry_is_final BEFORE UPDATE OR DELETE ON audit_auditentry
+    FOR EACH ROW EXECUTE FUNCTION refuse_audit_change();
 """
 
 

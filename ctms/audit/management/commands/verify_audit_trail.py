@@ -53,8 +53,11 @@ class Command(BaseCommand):
         more = result.found - len(result.findings)
         if more:
             self.stdout.write(f"… and {more:,} more.")
+        for redaction in result.redactions:
+            self.stdout.write(redaction)
         self.stdout.write(
-            f"{result.verified:,} entries verified, {result.unsealed:,} not sealed yet. Head: {result.head}"
+            f"{result.verified:,} entries verified, {result.redacted:,} of them redacted; {result.unsealed:,} are not "
+            f"sealed yet. Head: {result.head}"
         )
         if not result.holds:
             raise CommandError(f"The audit trail does not hold: {result.found:,} findings.")
