@@ -7,6 +7,7 @@ class CrmSyncConfig(AppConfig):
 
     def ready(self) -> None:
         from crm_sync.console import register_transfer_panels
+        from crm_sync.erasure import register_transfer_eraser
         from crm_sync.form_lengths import register_form_lengths
         from crm_sync.history import register_history_panel
         from crm_sync.jobs import register_jobs
@@ -21,3 +22,4 @@ class CrmSyncConfig(AppConfig):
         register_transfer_panels()
         register_history_panel()
         register_form_lengths()
+        register_transfer_eraser()

@@ -7,6 +7,7 @@ class ExceptionsLogConfig(AppConfig):
 
     def ready(self) -> None:
         from exceptions_log.console import register_exception_panel
+        from exceptions_log.erasure import register_exceptions_eraser
         from exceptions_log.notices import register_exception_notices
         from exceptions_log.objects import register_exception_objects
         from exceptions_log.report import register_report_job
@@ -19,3 +20,4 @@ class ExceptionsLogConfig(AppConfig):
         register_exception_notices()
         register_report_job()
         register_retention_job()
+        register_exceptions_eraser()

@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from ctms.accounts.addresses import get_client_address
-from ctms.accounts.login_resume import SENT, show_resend
+from ctms.accounts.login_resume import SENT, show_log_in, show_resend
 from ctms.accounts.models import User
 from ctms.accounts.oidc import (
     LogInRequest,
@@ -46,18 +46,19 @@ def begin_log_in(request: HttpRequest) -> HttpResponse:
     count_request(scope="log_in", key=get_client_address(request))
     log_in = VaultLoginView()
     log_in.setup(request)
+    destination, sent = log_in.get_success_url(), request.POST.get(SENT)
     asked = create_request()
     try:
         url = build_authorization_url(request=asked, redirect_uri=_build_redirect_uri())
     except OidcError as error:
-        return _refuse(request, error)
+        return _refuse(request, error, url=destination, sent=sent)
     request.session[_PENDING] = {
         "state": asked.state,
         "nonce": asked.nonce,
         "verifier": asked.verifier,
         "until": get_now().timestamp() + _PENDING_SECONDS,
-        "next": log_in.get_success_url(),
-        SENT: request.POST.get(SENT),
+        "next": destination,
+        SENT: sent,
     }
     # Not a redirect: the content security policy lets forms lead to the Vault alone, redirects included.
     return render(request, "registration/oidc_redirect.html", {"url": url, "oidc_name": settings.OIDC_NAME})
@@ -69,20 +70,20 @@ def finish_log_in(request: HttpRequest) -> HttpResponse:
     """Log the user in whom the provider's answer names. Each answer is taken once."""
     _require_offered()
     count_request(scope="log_in", key=get_client_address(request))
-    pending = request.session.pop(_PENDING, None)
+    pending = request.session.pop(_PENDING, None) or {"until": 0, "next": reverse("home"), SENT: None}
+    url, sent = pending["next"], pending[SENT]
     try:
         user = _identify(request, pending)
     except OidcError as error:
-        return _refuse(request, error)
+        return _refuse(request, error, url=url, sent=sent)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     note_passed(request.session)  # whether there is a second factor is the provider's business
-    sent = pending[SENT]
-    return redirect(pending["next"]) if sent is None else show_resend(request, url=pending["next"], sent=sent)
+    return redirect(url) if sent is None else show_resend(request, url=url, sent=sent)
 
 
-def _identify(request: HttpRequest, pending: dict[str, Any] | None) -> User:
+def _identify(request: HttpRequest, pending: dict[str, Any]) -> User:
     """Return the user whom the provider's answer names. Raises OidcError."""
-    if pending is None or pending["until"] <= get_now().timestamp():
+    if pending["until"] <= get_now().timestamp():
         raise OidcError("This log-in took too long, or was begun in another browser. Begin again.")
     if "code" not in request.GET:
         raise OidcError("The identity provider did not log you in. Begin again, or log in with a password.")
@@ -105,8 +106,9 @@ def _build_redirect_uri() -> str:
     return f"{settings.VAULT_BASE_URL.rstrip('/')}{reverse('oidc_callback')}"
 
 
-def _refuse(request: HttpRequest, error: OidcError) -> HttpResponse:
+def _refuse(request: HttpRequest, error: OidcError, *, url: str, sent: str | None) -> HttpResponse:
+    """Show the log-in page with the reason; what it held, it still holds."""
     log.warning("oidc_log_in_refused", reason=str(error), cause=type(error.__cause__).__name__)
     user_login_failed.send(sender=__name__, credentials={"username": "OpenID Connect"}, request=request)
     messages.error(request, str(error))
-    return redirect("login")
+    return show_log_in(request, url=url, sent=sent)

@@ -181,9 +181,12 @@ def test_a_provider_that_describes_itself_wrongly_is_not_asked(
     assert message in list_messages(client.post("/login/oidc/", follow=True))[0]
 
 
-def test_a_provider_that_is_away_leaves_passwords(provider: OidcProvider, client: Client) -> None:
+def test_a_provider_that_is_away_leaves_passwords_and_what_was_typed(provider: OidcProvider, client: Client) -> None:
     with override_settings(OIDC_ISSUER="http://127.0.0.1:9"):
-        answer = client.post("/login/oidc/", follow=True)
+        answer = client.post("/login/oidc/", {"sent": "subject=Call", "next": "/password/"})
+    page = answer.content.decode()
+    assert 'name="sent" value="subject=Call"' in page
+    assert 'name="next" value="/password/"' in page
     assert list_messages(answer) == [
         "The identity provider did not answer. Try again later, or log in with a password."
     ]

@@ -59,6 +59,7 @@ def test_every_secret_is_encrypted_with_the_first_key_and_reads_the_same(
         RotationReport(
             field="connections.ConnectionAuthorization.consumer_secret", encrypted_anew=2, already_current=1
         ),
+        RotationReport(field="accounts.SecondFactor.secret", encrypted_anew=0, already_current=0),
     ]
     settings.FIELD_ENCRYPTION_KEYS = [keys["new"]]
     assert read_key_ids() == [["new"] * 3, ["new"] * 3, ["new"], ["new"] * 3]
@@ -77,7 +78,7 @@ def test_a_second_rotation_changes_nothing(keys: dict[str, str], settings: Setti
     rotate_encryption_keys(actor=build_admin_actor())
     rows, entries = read_rows(), AuditEntry.objects.count()
     reports = rotate_encryption_keys(actor=build_admin_actor())
-    assert [(report.encrypted_anew, report.already_current) for report in reports] == [(0, 2)] * 3
+    assert [(report.encrypted_anew, report.already_current) for report in reports] == [*[(0, 2)] * 3, (0, 0)]
     assert (read_rows(), AuditEntry.objects.count()) == (rows, entries)
 
 
@@ -146,7 +147,7 @@ def test_a_record_deleted_while_the_rotation_runs_is_passed_over(
 
     monkeypatch.setattr("ctms.audit.key_rotation.save_record", delete_second_while_saving)
     reports = rotate_encryption_keys(actor=build_admin_actor())
-    assert [report.encrypted_anew for report in reports] == [1, 1, 1]
+    assert [report.encrypted_anew for report in reports] == [1, 1, 1, 0]
     assert list(ConnectionAuthorization.objects.all()) == [first]
 
 
@@ -154,8 +155,11 @@ def test_the_command_reports_counts_by_field(keys: dict[str, str], settings: Set
     AuthorizationFactory.create_batch(3)
     settings.FIELD_ENCRYPTION_KEYS = [keys["new"], keys["old"]]
     assert run_command("rotate_encryption_keys").splitlines() == [
-        f"connections.ConnectionAuthorization.{field}: 3 encrypted with the key 'new', 0 already were"
-        for field in FIELDS
+        *(
+            f"connections.ConnectionAuthorization.{field}: 3 encrypted with the key 'new', 0 already were"
+            for field in FIELDS
+        ),
+        "accounts.SecondFactor.secret: 0 encrypted with the key 'new', 0 already were",
     ]
 
 

@@ -1,0 +1,137 @@
+"""Erases a person on request: the personal values of the record, and their copies in what the application keeps.
+
+Apps above this one register what they keep with `register_eraser`. The audit trail is not touched: its entries are
+named, to be redacted by two people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import models, transaction
+
+from ctms.accounts.policies import has_permission
+from ctms.audit.actors import Actor
+from ctms.audit.models import AuditEntry
+from ctms.audit.services import save_record
+from ctms.clinical.models import Person
+from ctms.core.choices import RecordStatus
+from ctms.core.errors import VaultError
+from ctms.core.models import VaultRecord
+from ctms.records.models import OperationProblem
+
+RowT = TypeVar("RowT", bound=models.Model)
+
+PERMISSION = f"{Person.object_name}:delete"
+ERASED = "Erased"
+_EMPTIED = ("first_name", "email", "phone", "language", "npi", "person_identifier")
+_KEYS_PER_STATEMENT = 1000
+
+
+class ErasureRefusedError(VaultError):
+    """Nobody was erased; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedPerson:
+    """Whom to forget: `record_uids` are those of the person and of all records that refer to them.
+
+    `texts` are the person's values as they were, longest first.
+    """
+
+    pk: int
+    record_uids: tuple[UUID, ...]
+    texts: tuple[str, ...]
+
+    def clean(self, value: Any) -> Any:
+        """Return a JSON value in which the word *Erased* stands in the place of the person's values."""
+        if isinstance(value, dict):
+            return {key: self.clean(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.clean(each) for each in value]
+        if not isinstance(value, str):
+            return value
+        for text in self.texts:
+            # Whole words: the surname May is not in the month of May 2026 only, and Li in no English word.
+            value = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", ERASED, value, flags=re.IGNORECASE)
+        return value
+
+    def clean_rows(self, rows: models.QuerySet[RowT], *, fields: tuple[str, ...]) -> int:
+        """Clean fields of those rows that are about the person's records; return how many rows were changed."""
+        return sum(self._clean_row(row, fields=fields) for row in self._list_rows(rows))
+
+    def _list_rows(self, rows: models.QuerySet[RowT]) -> Iterator[RowT]:
+        for start in range(0, len(self.record_uids), _KEYS_PER_STATEMENT):
+            yield from rows.filter(record_uid__in=self.record_uids[start : start + _KEYS_PER_STATEMENT])
+
+    def _clean_row(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
+        cleaned = {name: self.clean(getattr(row, name)) for name in fields}
+        changed = {name: value for name, value in cleaned.items() if value != getattr(row, name)}
+        if changed:
+            # A query set of Django's own: that of a model may refuse changes, which this one is meant to be.
+            models.QuerySet(type(row)).filter(pk=row.pk).update(**changed)
+        return bool(changed)
+
+
+Eraser = Callable[[ErasedPerson], int]
+_erasers: list[Eraser] = []
+
+
+def register_eraser(eraser: Eraser) -> None:
+    """Let `eraser` forget what its app keeps of a person; it returns the number of rows. Called from `ready()`."""
+    _erasers.append(eraser)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What was done: the rows of the application that were cleaned, and the audit entries that are left to redact."""
+
+    rows: int
+    entry_ids: list[int]
+
+
+def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
+    """Replace a person's values and forget their copies, in one transaction.
+
+    The record stays, Inactive, because activities refer to it. Raises ErasureRefusedError without the permission to
+    delete persons or without a reason, and StaleRecordError if somebody else has changed the person.
+    """
+    if not has_permission(user=actor.user, permission=PERMISSION):
+        raise ErasureRefusedError(f"{actor.user} may not erase persons: that takes the permission {PERMISSION}.")
+    if not reason.strip():
+        raise ErasureRefusedError("Give a reason: who asked for the erasure, and when.")
+    with transaction.atomic():
+        erased = ErasedPerson(pk=person.pk, record_uids=_list_record_uids(person), texts=_list_texts(person))
+        for name in _EMPTIED:
+            setattr(person, name, "")
+        person.last_name = f"{ERASED} {str(person.uid)[:8]}"
+        person.external_id, person.custom_fields = None, {}
+        person.status = RecordStatus.INACTIVE
+        save_record(record=person, actor=actor, reason=reason)
+        rows = sum(eraser(erased) for eraser in (_erase_operation_problems, *_erasers))
+        entries = AuditEntry.objects.filter(record_uid__in=erased.record_uids).order_by("id")
+        return Erasure(rows=rows, entry_ids=list(entries.values_list("id", flat=True)))
+
+
+def _erase_operation_problems(erased: ErasedPerson) -> int:
+    return erased.clean_rows(OperationProblem.objects.all(), fields=("record_name", "value", "message"))
+
+
+def _list_record_uids(person: Person) -> tuple[UUID, ...]:
+    found = {person.uid}
+    for relation in person._meta.related_objects:
+        model = relation.related_model
+        if issubclass(model, VaultRecord):
+            found.update(model._base_manager.filter(**{relation.field.name: person}).values_list("uid", flat=True))
+    return tuple(sorted(found))
+
+
+def _list_texts(person: Person) -> tuple[str, ...]:
+    values = [person.full_name, person.name, person.last_name, person.external_id or ""]
+    values += [getattr(person, name) for name in _EMPTIED if name != "language"]
+    values += [value for value in person.custom_fields.values() if isinstance(value, str)]
+    return tuple(sorted({value for value in values if value.strip()}, key=len, reverse=True))
