@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _ROWS = 5000
+_DAY = 24 * 60 * 60
 _LISTED = 1000  # findings; the number of all is told
 
 _UNSEALED = (
@@ -121,6 +122,7 @@ class _Chain:
         self.stored = result.head.hash  # the hash before, as it is stored
         self.computed = result.head.hash  # and as it would be right
         self.redactions = _read_redactions()
+        self.days: dict[int, Head] = {}  # by day since 1970
         self.latest = 0  # the latest time at which the database wrote an entry that is sealed already
         self.tolerance = 2 * settings.DATABASE_TRANSACTION_SECONDS
 
@@ -135,6 +137,7 @@ class _Chain:
                 self._verify_row(row)
             if report_progress is not None:
                 report_progress(self.result.verified)
+        self.result.days = {datetime.fromtimestamp(day * _DAY, tz=UTC).date(): head for day, head in self.days.items()}
         for position in sorted(self.marks):
             self.result.add(
                 f"The chain once had position {position}, and has it no longer: it ends at position "
@@ -168,7 +171,9 @@ class _Chain:
             self._verify_digests(row)
             self._verify_times(row)
         self.stored = row.hash
-        self.result.head = Head(position=row.position, hash=row.hash)
+        self.result.head = head = Head(position=row.position, hash=row.hash)
+        if self.latest:
+            self.days[self.latest // _DAY] = head
         self.result.verified += 1
         self._compare_mark(position=row.position, digest=row.hash)
 
@@ -217,8 +222,6 @@ class _Chain:
                 "of the host or of the database was wrong."
             )
         self.latest = max(self.latest, written)
-        day = datetime.fromtimestamp(self.latest, tz=UTC).date()
-        self.result.days[day] = Head(position=row.position, hash=row.hash)
 
 
 def _read_redactions() -> dict[int, str]:
