@@ -12,6 +12,9 @@ from django.urls import reverse
 from connections.permissions import MANAGE_INTEGRATIONS
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
+from ctms.audit.actors import build_system_actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event
 from ctms.core.clock import get_now
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.mail import MailError, send_mail
@@ -72,6 +75,13 @@ def send_report(context: RunContext) -> RunOutcome:
         send_mail(subject=f"User exceptions: {count:,} open", text=_write_text(problems), to=recipients)
     except MailError as error:
         return RunOutcome(state=RunState.FAILED, message=str(error), result={})
+    record_event(
+        actor=build_system_actor(source="job", reference=f"run {context.run.pk}"),
+        action=AuditAction.EXPORTED,
+        object_name=ExceptionItem.object_name,
+        changes={"items": [None, count], "recipients": [None, recipients]},
+        reason="User Exception Report",
+    )
     return RunOutcome(
         state=RunState.SUCCEEDED,
         message=f"{_count(count, 'open item')} {'was' if count == 1 else 'were'} sent to "
