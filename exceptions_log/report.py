@@ -13,6 +13,9 @@ from connections.permissions import MANAGE_INTEGRATIONS
 from ctms.accounts.mail import MailError, send_mail
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission, list_visible
+from ctms.audit.actors import build_system_actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event
 from ctms.core.clock import get_now
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome, register_job
@@ -83,13 +86,20 @@ def send_report(context: RunContext) -> RunOutcome:
             send_mail(subject=f"User exceptions: {number:,} open", text=text, to=addresses)
     except MailError as error:
         return RunOutcome(state=RunState.FAILED, message=str(error), result={})
-    sent, readers = seen.count(), sum(map(len, letters.values()))
+    sent, readers = seen.count(), sorted(address for addresses in letters.values() for address in addresses)
     hidden = f" {count - sent:,} more are of studies that no recipient sees." if count > sent else ""
+    record_event(
+        actor=build_system_actor(source="job", reference=f"run {context.run.pk}"),
+        action=AuditAction.EXPORTED,
+        object_name=ExceptionItem.object_name,
+        changes={"items": [None, sent], "recipients": [None, readers]},
+        reason="User Exception Report",
+    )
     return RunOutcome(
         state=RunState.SUCCEEDED,
         message=f"{_count(sent, 'open item')} {'was' if sent == 1 else 'were'} sent to "
-        f"{_count(readers, 'recipient')}.{hidden}",
-        result={_PART: {"selected": count, "sent": sent, "recipients": readers}},
+        f"{_count(len(readers), 'recipient')}.{hidden}",
+        result={_PART: {"selected": count, "sent": sent, "recipients": len(readers)}},
     )
 
 

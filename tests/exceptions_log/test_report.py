@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 
+from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.configuration.steps import StepState, StepStatus, apply_step, get_step
 from ctms.core.choices import RecordStatus
@@ -67,6 +68,9 @@ def test_what_fails_is_sent_to_who_manages_integrations_and_may_read_it() -> Non
         assert text in sent.body
     assert (run.state, run.message) == (RunState.SUCCEEDED, "2 open items were sent to 1 recipient.")
     assert run.result == {"report": {"selected": 2, "sent": 2, "recipients": 1}}
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.action, entry.reason, entry.reference) == ("exported", "User Exception Report", f"run {run.pk}")
+    assert entry.changes == {"items": [None, 2], "recipients": [None, ["it@example.org"]]}
 
 
 @pytest.mark.usefixtures("_reader")

@@ -14,6 +14,7 @@ from time_machine import travel
 
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from ctms.accounts.models import SYSTEM_USERNAME
+from ctms.audit.models import AuditEntry
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.jobs.choices import Frequency, RunState, RunTrigger, Weekday
@@ -101,6 +102,8 @@ def test_start_now_queues_a_run_of_each_connection_and_shows_them(client: Client
     assert runs == {(name, RunState.QUEUED, RunTrigger.START_NOW, user) for name in ("NA", "EMEA")}
     assert list_messages(response) == ["CRM/Clinical Operations Transfer was started: 2 runs queued."]
     assert [run.unit_label for run in response.context["queued"]] == ["EMEA", "NA"]
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.actor, entry.record_uid, entry.reason) == (user, transfer.uid, "Started now")
 
 
 def test_start_now_of_a_running_job_says_so(client: Client, transfer: JobDefinition) -> None:

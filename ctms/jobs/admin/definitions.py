@@ -16,8 +16,9 @@ from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.theme import action, display
-from ctms.audit.admin.writing import get_expected_version, get_user
-from ctms.audit.services import save_record
+from ctms.audit.admin.writing import build_actor, get_expected_version, get_user
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time, get_database_now
 from ctms.core.errors import VaultError
@@ -190,6 +191,13 @@ class JobDefinitionAdmin(AuditedModelAdmin):
                 request, f"{definition} has nothing to work on: {get_handler(definition.key).idle}.", messages.WARNING
             )
             return HttpResponseRedirect(self.get_change_url(definition))
+        record_event(
+            actor=build_actor(request),
+            action=AuditAction.EVENT,
+            object_name=definition.object_name,
+            record=definition,
+            reason="Started now",
+        )
         count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
         self.message_user(request, f"{definition} was started: {count} queued.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:jobs_jobrun_running"))

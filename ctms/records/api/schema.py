@@ -98,7 +98,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=204,
         outcome="It is deleted.",
         answer=None,
-        refusals=(401, 403, 404, 406, 409, 412, 428, 429),
+        refusals=(400, 401, 403, 404, 406, 409, 412, 428, 429),
     ),
 }
 

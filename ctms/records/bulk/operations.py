@@ -12,6 +12,9 @@ from django.db.models import QuerySet
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
+from ctms.audit.actors import Actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.services import record_event
 from ctms.configuration.registry import UnknownObjectError
 from ctms.core.clock import get_database_now, get_now
 from ctms.core.errors import VaultError
@@ -31,6 +34,8 @@ _WORTH_A_LOOK = (OperationState.DRAFT, OperationState.DONE, OperationState.FAILE
 _TOLD_FOR = timedelta(days=7)
 _DRAFTS_ARE_KEPT = timedelta(days=1)
 _CHECK = "check:"
+# In the plan of a confirmed operation: the IP address of the request that confirmed it.
+ADDRESS = "address"
 
 
 class OperationTakenError(VaultError):
@@ -106,8 +111,10 @@ def queue_check(operation: BulkOperation) -> None:
     _queue(operation=operation, user=operation.user)
 
 
-def confirm_operation(*, operation: BulkOperation, user: User, plan: Mapping[str, Any] | None = None) -> None:
-    """Hand a checked operation to the job, with the last choices of the user.
+def confirm_operation(*, operation: BulkOperation, actor: Actor, plan: Mapping[str, Any] | None = None) -> None:
+    """Hand a checked operation to the job, with the last choices of the user, and write an audit entry.
+
+    The job writes with the address from which it was confirmed.
 
     Problems found by the check are dropped; doing the operation finds those that remain. Raises OperationTakenError if
     it was confirmed already.
@@ -115,7 +122,7 @@ def confirm_operation(*, operation: BulkOperation, user: User, plan: Mapping[str
     with transaction.atomic():
         confirmed = BulkOperation.objects.filter(pk=operation.pk, state=OperationState.DRAFT).update(
             state=OperationState.QUEUED,
-            plan=operation.plan | dict(plan or {}),
+            plan=operation.plan | dict(plan or {}) | {ADDRESS: actor.address},
             done=0,
             failed=0,
             counts={},
@@ -125,7 +132,14 @@ def confirm_operation(*, operation: BulkOperation, user: User, plan: Mapping[str
             raise OperationTakenError("This was started already, or is still being checked.")
         operation.problems.all().delete()
         operation.refresh_from_db(fields=["state", "plan"])
-        _queue(operation=operation, user=user)
+        record_event(
+            actor=actor,
+            action=AuditAction.EVENT,
+            object_name=operation.of_object,
+            changes={"operation": [None, str(operation.uid)], "records": [None, operation.total]},
+            reason=f"{operation.get_kind_display()} confirmed",
+        )
+        _queue(operation=operation, user=actor.user)
 
 
 def is_abandoned(operation: BulkOperation) -> bool:

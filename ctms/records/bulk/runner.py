@@ -29,7 +29,7 @@ from ctms.jobs.leases import LeaseHandle, acquire_lease
 from ctms.records.access import ObjectAccess, open_object
 from ctms.records.bulk.edits import EditWork
 from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_text
-from ctms.records.bulk.operations import UNFINISHED, build_lease_key, queue_check
+from ctms.records.bulk.operations import ADDRESS, UNFINISHED, build_lease_key, queue_check
 from ctms.records.bulk.progress import note_drafts, renew, writing
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.models import BulkOperation
@@ -123,7 +123,7 @@ def open_work(operation: BulkOperation) -> Work:
     access = open_object(user=operation.user, object_name=operation.of_object)
     if operation.kind == OperationKind.EDIT:
         return EditWork(access=access, uids=operation.content.split(), plan=operation.plan["values"])
-    options = ImportOptions(**operation.plan)
+    options = ImportOptions.read(operation.plan)
     return ImportWork(access=access, file=open_text(shape=access.shape, text=operation.content, options=options))
 
 
@@ -143,6 +143,7 @@ def build_operation_actor(operation: BulkOperation) -> Actor:
         user=operation.user,
         source="import" if is_import else "job",
         reference=f"{'import' if is_import else 'bulk edit'} {operation.uid}",
+        address=str(operation.plan.get(ADDRESS, "")),
         reason=str(operation.plan.get("reason", "")),
     )
 

@@ -251,7 +251,7 @@ def test_the_preview_says_what_cannot_be_changed_and_the_rest_is(client: Client)
         [(2, "", reason)],
     )
     assert operation.problems.get().record_uid == medical.uid
-    assert AuditEntry.objects.count() == entries + 2  # the change, and the end of the operation
+    assert AuditEntry.objects.count() == entries + 3  # confirmed, the change, and the end of the operation
 
 
 def test_a_reference_that_fits_some_records_alone_is_refused_for_the_others(client: Client) -> None:

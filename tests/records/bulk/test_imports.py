@@ -76,7 +76,7 @@ def test_records_are_created_changed_and_left_alone_as_the_user(client: Client, 
     reference = f"import {operation.uid}"
     assert list_sources(created.uid) == [("import", reference, "carla")]
     assert list_sources(changed.uid)[-1] == ("import", reference, "carla")
-    event = AuditEntry.objects.get(action="event")
+    event = AuditEntry.objects.filter(action="event").latest("id")
     assert (event.reference, event.object_name, event.reason) == (reference, PERSON, f"Import: {operation.message}")
 
 

@@ -15,6 +15,7 @@ from django.test import Client
 
 from activities.models import Activity
 from ctms.accounts.models import User
+from ctms.audit.actors import Actor
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.clinical.models import Study
@@ -127,7 +128,7 @@ def test_an_operation_is_confirmed_once(client: Client) -> None:
     confirm(client, operation)
     assert JobRun.objects.filter(unit_key=str(operation.uid)).count() == 1
     with pytest.raises(VaultError):
-        confirm_operation(operation=operation, user=operation.user)
+        confirm_operation(operation=operation, actor=Actor(user=operation.user, source="page"))
 
 
 def test_an_operation_that_was_dropped_is_no_success(client: Client) -> None:
@@ -536,3 +537,15 @@ def test_an_operation_that_is_cancelled_before_it_begins_is_not_offered_to_be_co
     assert (run.state, operation.state, operation.message) == (RunState.CANCELLED, "failed", run.message)
     assert list_waiting_units() == []
     assert not Study.objects.filter(name__startswith="S-").exists()
+
+
+def test_what_an_operation_writes_bears_the_address_of_who_confirmed_it(client: Client) -> None:
+    operation = upload(client, "study__v", "Study number\nS-1\n", key="name__v")
+    address = f"/records/study__v/import/{operation.uid}/"
+    assert client.post(address, {"mode": "valid"}, REMOTE_ADDR="192.0.2.5").status_code == 302
+    confirmed = AuditEntry.objects.latest("id")
+    assert (confirmed.reason, confirmed.address) == ("Import confirmed", "192.0.2.5")
+    assert confirmed.changes == {"operation": [None, str(operation.uid)], "records": [None, 1]}
+    run_job(operation)
+    study = Study.objects.get(name="S-1")
+    assert AuditEntry.objects.get(record_uid=study.uid).address == "192.0.2.5"

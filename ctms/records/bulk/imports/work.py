@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
@@ -40,11 +41,16 @@ class ImportOptions:
     clear_empty: bool = False
     all_or_nothing: bool = False
     fields: tuple[str, ...] = ()  # API names of its columns at the time of the upload
-    reason: str = ""  # why existing records are changed
     notices: tuple[str, ...] = ()  # what was guessed, and which columns are left out
 
     def as_plan(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def read(cls, plan: Mapping[str, Any]) -> Self:
+        """Return the options in the plan of an operation, which has more than these."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in plan.items() if name in known})
 
 
 @dataclass(frozen=True, kw_only=True)

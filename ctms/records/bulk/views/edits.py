@@ -38,7 +38,7 @@ from ctms.records.bulk.views.operations import (
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.lists.query import InvalidListError, read_list
 from ctms.records.models import BulkOperation
-from ctms.records.requests import get_user, open_object_or_404
+from ctms.records.requests import build_actor, get_user, open_object_or_404
 
 _PREVIEWED = 20
 
@@ -97,7 +97,7 @@ def preview_edit(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespo
         return redirect("operation", uid=uid)
     if request.method == "POST":
         try:
-            confirm_operation(operation=operation, user=get_user(request))
+            confirm_operation(operation=operation, actor=build_actor(request))
         except OperationTakenError as error:
             messages.warning(request, str(error))
         return redirect("operation", uid=uid)

@@ -33,7 +33,7 @@ from ctms.records.bulk.runner import check_soon
 from ctms.records.bulk.views.operations import build_problem_context, get_own_operation_or_404
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.models import BulkOperation
-from ctms.records.requests import get_user, open_object_or_404
+from ctms.records.requests import build_actor, get_user, open_object_or_404
 
 _PREVIEWED = 50
 
@@ -108,7 +108,7 @@ def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
             )
             return redirect("record_import_preview", object_name=object_name, uid=uid)
         try:
-            confirm_operation(operation=operation, user=get_user(request), plan={"all_or_nothing": all_or_nothing})
+            confirm_operation(operation=operation, actor=build_actor(request), plan={"all_or_nothing": all_or_nothing})
         except OperationTakenError as error:
             messages.warning(request, str(error))
         return redirect("operation", uid=uid)
@@ -126,7 +126,7 @@ def _open_for_import(request: HttpRequest, object_name: str) -> ObjectAccess:
 
 
 def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation) -> dict[str, Any]:
-    options = ImportOptions(**operation.plan)
+    options = ImportOptions.read(operation.plan)
     problem, rows, columns = "", [], []
     try:
         opened = open_text(shape=access.shape, text=operation.content, options=options)
