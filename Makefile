@@ -31,11 +31,11 @@ PROCESSES ?= 3
 PYTEST := $(RUN) -m pytest --dist worksteal --numprocesses
 ON_POSTGRESQL := $(RUN) -m tests.servers
 
-test-sqlite: .venv/.development ## Run the unit and integration tests with the Vault on SQLite
-	$(PYTEST) $(PROCESSES) -m "unit or integration"
+test-sqlite: .venv/.development ## Run unit, integration and system tests with the Vault on SQLite
+	$(PYTEST) $(PROCESSES) -m "unit or integration or system"
 
 test-postgresql: .venv/.development ## Run those of them that prove something about SQL with the Vault on PostgreSQL
-	$(ON_POSTGRESQL) $(PYTEST) $(PROCESSES) -m "unit or integration"
+	$(ON_POSTGRESQL) $(PYTEST) $(PROCESSES) -m "unit or integration or system"
 
 test-browser: .venv/.development browser ## Run the browser tests
 	$(PYTEST) 2 -m browser
@@ -53,9 +53,9 @@ check: .venv/.development ## Check what a change needs beforehand: style, types,
 
 # What differs from the commit SINCE, by imports and by folder; see tests/changed.py.
 SINCE ?= HEAD
-changed: .venv/.development ## Run the unit and integration tests that a change touches, on SQLite (SINCE=<commit>, or HEAD)
+changed: .venv/.development ## Run the unit, integration and system tests that a change touches, on SQLite (SINCE=<commit>, or HEAD)
 	@tests=$$($(RUN) -m tests.changed $(SINCE)); \
-	if [ -n "$$tests" ]; then $(PYTEST) $(PROCESSES) -m "unit or integration" $$tests || [ $$? = 5 ]; \
+	if [ -n "$$tests" ]; then $(PYTEST) $(PROCESSES) -m "unit or integration or system" $$tests || [ $$? = 5 ]; \
 	else echo "No test is touched by what changed since $(SINCE)"; fi
 
 SOAK_MINUTES ?= 30
@@ -65,8 +65,8 @@ soak: .venv/.development ## Let both sides do anything in any order, again and a
 		SOAK_EXAMPLES=50 SOAK_STEPS=.pytest_cache/soak-steps $(RUN) -m pytest -q -n 0 --timeout 0 tests/reliability/test_any_order.py || exit 1; \
 	done; awk '{ steps += $$1 } END { print NR " stories with " steps " steps" }' .pytest_cache/soak-steps
 
-coverage: .venv/.development ## Measure how much of the code the unit and integration tests on SQLite run
-	$(PYTEST) $(PROCESSES) -m "unit or integration" --cov --cov-report=term
+coverage: .venv/.development ## Measure how much of the code the unit, integration and system tests on SQLite run
+	$(PYTEST) $(PROCESSES) -m "unit or integration or system" --cov --cov-report=term
 
 lint: .venv/.development ## Check style, types, templates, floors, reads past scope, migrations, docker-compose.yml, and packages for vulnerabilities
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-types lint-all-else

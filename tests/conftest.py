@@ -35,7 +35,7 @@ hypothesis_settings.load_profile("vault")
 VAULT_ON_POSTGRESQL = os.environ.get("TEST_VAULT_DATABASE_URL", "").startswith(("postgres://", "postgresql://"))
 ORIGINAL = pytest.StashKey[str]()
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
-# Fixtures that serve something over a socket; tests that start processes without one are marked `integration`.
+# Fixtures that serve something over a socket.
 SERVER_FIXTURES = {"crm", "postgresql_server", "redis_server", "sandbox", "scripted", "server", "tls_sandbox"}
 LAYERS_OF_FOLDERS = {"tests/browser/": "browser", "tests/reliability/": "reliability"}
 
@@ -79,10 +79,10 @@ def find_layer(item: pytest.Item) -> str:
     for folder, layer in LAYERS_OF_FOLDERS.items():
         if item.nodeid.startswith(folder):
             return layer
+    if item.get_closest_marker("system"):
+        return "system"
     asks_for_a_server = SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ()))
-    if asks_for_a_server or uses_vault_database(item) or item.get_closest_marker("integration"):
-        return "integration"
-    return "unit"
+    return "integration" if asks_for_a_server or uses_vault_database(item) else "unit"
 
 
 @pytest.hookimpl(trylast=True)

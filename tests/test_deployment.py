@@ -24,7 +24,7 @@ from redis.retry import Retry
 
 from tests import servers
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLE_VALUES = {

@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from tests.test_deployment import REPOSITORY, list_instructions, load_compose, read
 from tests.test_deployment import SAMPLE_VALUES as VALUES
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 EXTRAS = ("starlette", "uvicorn", "lark", "python_multipart")
 

@@ -16,7 +16,7 @@ import redis
 
 from tests import servers
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 

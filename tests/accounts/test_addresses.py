@@ -92,7 +92,7 @@ def test_what_a_request_bound_to_the_log_does_not_stay_for_the_next() -> None:
     assert "ip" not in get_contextvars()
 
 
-@pytest.mark.integration
+@pytest.mark.system
 @pytest.mark.parametrize(("trusted", "logged"), [("127.0.0.1", "198.51.100.1"), ("10.0.0.1", "127.0.0.1")])
 def test_gunicorn_hands_the_headers_on_and_the_log_names_the_client(trusted: str, logged: str) -> None:
     """A refused host is the first thing that gets into the log."""
@@ -106,7 +106,7 @@ def test_gunicorn_hands_the_headers_on_and_the_log_names_the_client(trusted: str
         assert server.wait_for_event("evil.example.com")["ip"] == logged
 
 
-@pytest.mark.integration
+@pytest.mark.system
 @pytest.mark.parametrize(("trusted", "status"), [("127.0.0.1", 405), ("10.0.0.1", 301)])
 def test_only_a_trusted_proxy_says_that_a_request_came_over_https(trusted: str, status: int) -> None:
     headers = {"Host": "vault.example.org", "X-Forwarded-Proto": "https"}

@@ -19,7 +19,7 @@ from tests.accounts.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider,
 from tests.admin_forms import list_messages
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = [pytest.mark.django_db, pytest.mark.system]
 
 
 @pytest.fixture

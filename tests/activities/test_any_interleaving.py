@@ -30,7 +30,7 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases, pytest.mark.system]
 
 DAYS = [None, dt.date(2026, 3, 1), dt.date(2026, 4, 1)]
 STEPS = st.lists(

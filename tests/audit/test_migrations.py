@@ -16,7 +16,7 @@ from ctms.clinical.choices import SiteState
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import InvestigatorFactory, StudySiteFactory
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases, pytest.mark.system]
 
 
 def migrate_to(name: str) -> None:

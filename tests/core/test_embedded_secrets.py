@@ -12,7 +12,7 @@ from ctms.core.embedded_secrets import load_or_create_secrets, make_private_fold
 from ctms.core.encryption import parse_key_ring
 from ctms.core.errors import EncryptionKeyError
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 LOAD = """
 import json, sys

@@ -77,7 +77,7 @@ def test_an_empty_rate_limits_nothing() -> None:
     assert count_until_refused(RequestCounter(cache=LocMemCache("none", {}))) == 10
 
 
-@pytest.mark.integration
+@pytest.mark.system
 def test_all_processes_count_together_in_redis(redis_url: str) -> None:
     first, second = (
         RequestCounter(cache=RedisCache(redis_url, {"OPTIONS": OPTIONS}), get_time=lambda: 0.0) for _ in range(2)
@@ -87,7 +87,7 @@ def test_all_processes_count_together_in_redis(redis_url: str) -> None:
     assert count_until_refused(first) == 0
 
 
-@pytest.mark.integration
+@pytest.mark.system
 @pytest.mark.parametrize("listens", [True, False], ids=["hangs", "gone"])
 def test_a_redis_that_does_not_answer_limits_nothing_and_is_waited_for_once(listens: bool) -> None:
     uptime = [0.0]
@@ -158,7 +158,7 @@ def test_wrong_tokens_from_an_address_are_limited_and_a_right_one_is_not_in_thei
 
 
 @pytest.mark.django_db
-@pytest.mark.integration
+@pytest.mark.system
 def test_pages_answer_while_redis_hangs() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

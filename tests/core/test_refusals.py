@@ -52,7 +52,7 @@ def send(connection: http.client.HTTPConnection, path: str, body: bytes, *, host
     return answer.status, page
 
 
-@pytest.mark.integration
+@pytest.mark.system
 @pytest.mark.parametrize("size", [3 * MEGABYTE, 20 * MEGABYTE], ids=["too-much-text", "too-large"])
 def test_what_is_too_large_is_413_with_the_limit_and_the_connection_goes_on(
     connection: http.client.HTTPConnection, size: int
@@ -62,7 +62,7 @@ def test_what_is_too_large_is_413_with_the_limit_and_the_connection_goes_on(
     assert "2.5 MB of typed text and 16 MB with files. Go back, where what you typed still is" in page
 
 
-@pytest.mark.integration
+@pytest.mark.system
 def test_the_api_says_so_as_a_problem(connection: http.client.HTTPConnection) -> None:
     status, problem = send(connection, "/api/v1/study__v/", b"x" * 20 * MEGABYTE)
     assert status == 413
@@ -70,7 +70,7 @@ def test_the_api_says_so_as_a_problem(connection: http.client.HTTPConnection) ->
     assert "16 MB with files" in problem
 
 
-@pytest.mark.integration
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("path", "host", "status"),
     [("/login/", "evil.example.com", 400), ("/login/", HOST, 403), ("/api/v1/nothing/", HOST, 401)],

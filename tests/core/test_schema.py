@@ -15,7 +15,7 @@ from django.db.migrations.state import ProjectState
 from ctms.configuration.models import ObjectType
 from ctms.core.schema import is_schema_current
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 MIGRATE = """
 import json, sys

@@ -11,7 +11,7 @@ import pytest
 
 from ctms.core.encryption import create_key
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COMPLETE = {

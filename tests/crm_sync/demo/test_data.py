@@ -55,7 +55,7 @@ from ctms.jobs.models import JobClock, JobDefinition
 from tests.crm_sync.demo.conftest import use_demo_directory
 from tests.crm_sync.demo.snapshot import MODELS
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo"), pytest.mark.system]
 
 PLANTED_IDS = [person.external_id for person in PLANTED_PEOPLE]
 

@@ -142,7 +142,7 @@ def test_everything_starts_transfers_and_stops_and_starts_again_with_what_it_had
     assert list_processes(directory=tmp_path) == []
 
 
-@pytest.mark.integration
+@pytest.mark.system
 def test_a_taken_port_is_named_with_its_option_and_nothing_is_started(tmp_path: Path) -> None:
     web_port, crm_port = find_free_ports()
     with (

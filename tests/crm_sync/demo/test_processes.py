@@ -26,7 +26,7 @@ from crm_sync.demo.processes import (
     wait_until_answering,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 FOREVER = "import time\nwhile True: time.sleep(60)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\n{FOREVER}"

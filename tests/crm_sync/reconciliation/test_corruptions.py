@@ -13,7 +13,7 @@ from tests.crm_sync.reconciliation.corruptions import Corruptor
 from tests.crm_sync.world import World
 
 # Within one transaction PostgreSQL would call every person changed since the last run, and their calls be read again.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases, pytest.mark.system]
 
 
 @pytest.mark.parametrize("seed", [10])

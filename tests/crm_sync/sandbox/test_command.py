@@ -19,7 +19,7 @@ from crm_sync.sandbox import RunningSandbox
 from crm_sync.sandbox.serving.certificates import write_certificates
 from crm_sync.sandbox.serving.server import bind_socket
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 120  # seconds: a busy machine takes long to start a process

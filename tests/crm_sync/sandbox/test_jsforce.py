@@ -11,7 +11,7 @@ import pytest
 
 from crm_sync.sandbox import RunningSandbox
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.system
 
 JSFORCE = "3.10.16"
 SCRIPT = Path(__file__).with_name("jsforce_client.mjs")

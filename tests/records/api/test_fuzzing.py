@@ -64,6 +64,7 @@ def api(headers: dict[str, str], _one_connection: None) -> Any:
     return schemathesis.openapi.from_wsgi("/api/v1/schema/", app=get_wsgi_application(), headers=headers | json)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("object_name", OBJECTS)
 def test_nothing_that_is_sent_is_answered_otherwise_than_described(
     api: Any, headers: dict[str, str], object_name: str

@@ -21,7 +21,7 @@ from tests.jobs.handlers import let_leases_run_out
 from tests.records.bulk.steps import confirm, upload
 from tests.reliability.mortality import Mortal
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases, pytest.mark.system]
 
 STUDY = "study__v"
 ROWS = 5
