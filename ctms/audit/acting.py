@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
+from ctms.accounts.selectors import get_system_user
 from ctms.audit.actors import Actor, build_system_actor
 
 _API = "/api/"
@@ -28,6 +30,11 @@ def get_actor() -> Actor:
     """Return who writes at present; outside of requests and of `acting_as` it is *System*, by a command."""
     find = _find_actor.get()
     return find() if find is not None else build_system_actor(source="command")
+
+
+def get_actor_for(user: User) -> Actor:
+    """Return `user` as the actor of the present request, in which they have yet to log in."""
+    return replace(get_actor(), user=user)
 
 
 class ActorMiddleware:
@@ -48,9 +55,8 @@ def _build_actor(request: HttpRequest) -> Actor:
         source = "admin"
     elif request.path_info.startswith(_API):
         source = "api"
-    if not isinstance(request.user, User):
-        return build_system_actor(source=source)
-    return Actor(user=request.user, source=source, address=get_client_address(request))
+    user = request.user if isinstance(request.user, User) else get_system_user()
+    return Actor(user=user, source=source, address=get_client_address(request))
 
 
 @contextmanager

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.db import transaction
 
 from ctms.accounts.models import SYSTEM_USERNAME, OidcIdentity, SecurityProfile, User
 from ctms.accounts.oidc import Identity, OidcError
-from ctms.audit.actors import Actor, build_system_actor
+from ctms.audit.acting import get_actor, get_actor_for
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.audit.users import save_user
 from ctms.core.choices import RecordStatus
-
-_SOURCE = "page"
 
 
 def find_or_link_user(*, identity: Identity) -> User:
@@ -42,7 +42,7 @@ def _link(identity: Identity) -> User:
         raise OidcError("Your user of this Vault belongs to another identity of the provider. Ask an admin.")
     OidcIdentity.objects.create(user=user, issuer=identity.issuer, subject=identity.subject)
     record_event(
-        actor=Actor(user=user, source=_SOURCE),
+        actor=get_actor_for(user),
         action=AuditAction.EVENT,
         object_name="accounts.user",
         record=user,
@@ -67,5 +67,5 @@ def _create_user(identity: Identity) -> User:
         security_profile=profile,
     )
     user.set_unusable_password()
-    save_user(user=user, actor=build_system_actor(source=_SOURCE, reference="OpenID Connect"))
+    save_user(user=user, actor=replace(get_actor(), reference="OpenID Connect"))
     return user

@@ -12,6 +12,7 @@ from ctms.accounts.second_factor import (
     digest_recovery_code,
     find_step,
 )
+from ctms.audit.acting import get_actor_for
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import delete_record, mark_records, record_event, save_record
@@ -56,7 +57,7 @@ def check_code(*, user: User, code: str) -> bool:
         left = [each for each in factor.recovery_digests if each != digest]
         mark_records(factors, recovery_digests=left)
         record_event(
-            actor=Actor(user=user, source="page"),
+            actor=get_actor_for(user),
             action=AuditAction.EVENT,
             object_name=_OBJECT_NAME,
             record=user,

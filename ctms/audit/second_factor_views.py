@@ -28,7 +28,7 @@ from ctms.accounts.second_factor import (
     note_passed,
 )
 from ctms.accounts.views import VaultLoginView, refuse_if_too_many, show_code_form
-from ctms.audit.actors import Actor
+from ctms.audit.acting import get_actor
 from ctms.audit.second_factor import check_code, enable_second_factor, remove_second_factor
 from ctms.core.rate_limits import TooManyRequestsError, count_request
 
@@ -70,9 +70,7 @@ def _set_up(request: HttpRequest, *, user: User, form: CodeForm) -> HttpResponse
     secret = get_new_secret(request.session, user=user)
     if form.is_valid():
         try:
-            codes = enable_second_factor(
-                secret=secret, code=form.cleaned_data["code"], actor=Actor(user=user, source="page")
-            )
+            codes = enable_second_factor(secret=secret, code=form.cleaned_data["code"], actor=get_actor())
         except ValidationError as error:
             form.add_error("code", error.messages)
         else:
@@ -85,7 +83,7 @@ def _set_up(request: HttpRequest, *, user: User, form: CodeForm) -> HttpResponse
 
 def _show(request: HttpRequest, *, factor: SecondFactor, form: CodeForm) -> HttpResponse:
     if form.is_valid() and _accept(request, user=factor.user, form=form):
-        remove_second_factor(factor=factor, actor=Actor(user=factor.user, source="page"))
+        remove_second_factor(factor=factor, actor=get_actor())
         forget_passed(request.session)
         messages.success(request, "Your second factor was removed.")
         return redirect("profile")

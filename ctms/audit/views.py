@@ -20,8 +20,7 @@ from ctms.accounts.forms import VaultPasswordChangeForm
 from ctms.accounts.invitations import find_invited
 from ctms.accounts.models import User
 from ctms.accounts.views import refuse_if_too_many
-from ctms.audit.acting import acting_as
-from ctms.audit.actors import Actor
+from ctms.audit.acting import acting_as, get_actor_for
 
 
 class ChangePasswordView(PasswordChangeView):
@@ -73,7 +72,7 @@ def _answer_invitation(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "registration/invitation.html", {"invited": invited, "token": token, "form": form})
     invited.must_change_password = False
-    with acting_as(Actor(user=invited, source="page")):
+    with acting_as(get_actor_for(invited)):
         form.save()
     messages.success(request, "Your password is set. Log in with it.")
     return HttpResponseRedirect(reverse("login"))

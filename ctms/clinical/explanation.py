@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model
-
 from ctms.accounts.models import User
 from ctms.accounts.policies import (
     Ground,
@@ -19,8 +17,8 @@ from ctms.accounts.policies import (
 from ctms.clinical.assignments import IN_FORCE, describe_state
 from ctms.clinical.models import Study, StudyAssignment
 from ctms.configuration.permissions import ACTIONS, Area, PermissionRow, list_areas, list_permission_rows
-from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects
-from ctms.configuration.scope import InStudy, list_study_paths
+from ctms.configuration.registry import get_object, list_record_objects
+from ctms.configuration.scope import find_study_path
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.access import ObjectAccess
 
@@ -106,7 +104,7 @@ def _explain_seen(*, user: User, record: Any) -> str:
         return f"is assigned to {study}"
     if record.created_by_id == user.pk:
         return "entered it, and it belongs to no study"
-    if _find_study_path(type(record)):
+    if find_study_path(type(record)):
         return "sees it because it was received, or hangs on a record that the user sees, without a study"
     return "sees a record of a study that names it"
 
@@ -118,7 +116,7 @@ def _explain_hidden(*, access: ObjectAccess, record: Any) -> str:
     if not access.allows("read", record.object_type):
         label = access.shape.get_type(record.object_type).label or record.object_type
         return f"may not read {access.vault_object.plural_label} of the type {label}"
-    if not _find_study_path(type(record)):
+    if not find_study_path(type(record)):
         return "sees no record of a study that names it, and did not enter it"
     study = _find_study(record)
     if study is None:
@@ -137,18 +135,11 @@ def _explain_unassigned(*, user: User, study: Study) -> str:
 
 
 def _find_study(record: Any) -> Study | None:
-    path = _find_study_path(type(record))
+    path = find_study_path(type(record))
     if not path:
         return None
     key = type(record)._default_manager.filter(pk=record.pk).values_list(path, flat=True).first()
     return Study.objects.filter(pk=key).first()
-
-
-def _find_study_path(model: type[Model]) -> str:
-    """Return the look-up from a record to its study, as its scope says it; empty if the object is of no study."""
-    vault_object = get_object_of_model(model)
-    scope = vault_object.scope if vault_object else None
-    return (scope.path or list_study_paths(model)[0]) if isinstance(scope, InStudy) else ""
 
 
 def _lower(sentence: str) -> str:
