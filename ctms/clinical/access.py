@@ -14,7 +14,7 @@ from ctms.accounts.models import User
 from ctms.accounts.policies import has_limit, list_visible
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
-from ctms.clinical.assignments import build_assigned_condition
+from ctms.clinical.assignments import build_assigned_condition, read_assigned
 from ctms.clinical.models import Study, StudyAssignment
 from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects, list_referring_fields
 from ctms.configuration.scope import InStudy
@@ -83,11 +83,12 @@ def limit_to_records_named(
 def limit_to_entries(entries: models.QuerySet[AuditEntry], user: User) -> models.QuerySet[AuditEntry]:
     """Filter the audit trail: entries about records that the user sees, and about the set-up.
 
-    Entries about deleted records are seen by who sees the study that the record belonged to.
+    Entries about deleted records are seen by who is assigned to the whole study that the record belonged to: of which
+    country or site it was, nothing tells any more.
     """
     if sees_all_studies(user):
         return entries
-    studies = list_visible(Study.objects.order_by(), user).values("uid")
+    studies = Study.objects.filter(pk__in=read_assigned(user).whole).order_by().values("uid")
     deletion = AuditEntry.objects.filter(record_uid=OuterRef("record_uid"), action=AuditAction.DELETED).order_by()
     return entries.filter(_names_visible(user, "object_name") | Q(Exists(deletion), study_uid__in=studies))
 

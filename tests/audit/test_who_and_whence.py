@@ -153,6 +153,16 @@ def test_entries_about_deleted_records_are_seen_by_who_sees_their_study(reader: 
     }
 
 
+def test_entries_about_deleted_records_are_not_seen_by_who_is_assigned_to_a_part_of_the_study(reader: User) -> None:
+    mine, other = StudySiteFactory.create(), StudySiteFactory.create()
+    StudyAssignmentFactory.create(user=reader, study=mine.study, site=mine)
+    gone = StudySiteFactory.create(study_country=mine.study_country)
+    for site in (gone, other):
+        delete_record(record=site, actor=build_admin_actor())
+    visible = list_visible(AuditEntry.objects.filter(record_uid__in={mine.uid, gone.uid, other.uid}), reader)
+    assert {entry.record_uid for entry in visible} == {mine.uid}
+
+
 def test_a_record_that_was_moved_to_another_study_is_seen_by_who_sees_it_now(reader: User) -> None:
     mine, foreign = StudyAssignmentFactory.create(user=reader).study, StudyFactory.create()
     activity = ActivityFactory.create(study=mine)
