@@ -204,8 +204,11 @@ def register_object(vault_object: VaultObject) -> None:
         for name in names:
             if name not in known_names:
                 raise ValueError(f"{vault_object.api_name}: {role} {name!r} is none of its fields.")
-    _check_model(vault_object)
+    known = _objects.get(vault_object.api_name)
+    if known is not None and known.model is not vault_object.model:
+        raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
     limit = build_limit(model=vault_object.model, scope=vault_object.scope)
+    _check_base(vault_object)
     if issubclass(vault_object.model, VaultRecord):
         vault_object.model.known_types = {each.api_name: each.label for each in vault_object.object_types}
     register_limit(model=vault_object.model, limit=limit)
@@ -217,11 +220,8 @@ def register_object(vault_object: VaultObject) -> None:
     _objects_by_model[vault_object.model] = vault_object
 
 
-def _check_model(vault_object: VaultObject) -> None:
+def _check_base(vault_object: VaultObject) -> None:
     model = vault_object.model
-    known = _objects.get(vault_object.api_name)
-    if known is not None and known.model is not model:
-        raise ValueError(f"{vault_object.api_name} is the API name of {known.model.__name__} already.")
     if isinstance(vault_object.scope, InStudy) and not (is_study(model) or issubclass(model, StudyRecord)):
         raise ValueError(
             f"{model.__name__}: its records belong to a study. Derive it from StudyRecord, not VaultRecord."

@@ -20,7 +20,7 @@ from tests.admin_forms import log_in_admin
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import get_admin_user
-from tests.factories.clinical import StudyAssignmentFactory, StudySiteFactory
+from tests.factories.clinical import StudyAssignmentFactory, StudyFactory, StudySiteFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +122,18 @@ def test_the_page_names_the_studies(client: Client) -> None:
     study = StudyAssignmentFactory.create(user=user).study
     assert f">{study}</a>" in open_page(client, user)
     assert "All studies (Superuser)." in open_page(client, UserFactory.create(is_superuser=True))
+
+
+def test_the_page_does_not_name_studies_that_the_admin_does_not_see(client: Client) -> None:
+    admin = create_user("admin:security", is_staff=True)
+    shared, hidden = StudyAssignmentFactory.create(user=admin).study, StudyFactory.create(name="HIDDEN-1")
+    user = UserFactory.create()
+    for study in (shared, hidden):
+        StudyAssignmentFactory.create(user=user, study=study)
+    client.force_login(admin)
+    page = open_page(client, user)
+    assert shared.name in page
+    assert hidden.name not in page
 
 
 def test_the_page_answers_for_a_record_and_names_what_is_wrong_with_a_uid(client: Client) -> None:

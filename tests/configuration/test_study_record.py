@@ -149,7 +149,7 @@ def test_a_change_that_concerns_no_reference_reads_none() -> None:
     read.subject = "Another"
     with CaptureQueriesContext(connection) as statements:
         update_records(records=[read], actor=build_admin_actor())
-    assert not any('FROM "clinical_study' in each["sql"] for each in statements)
+    assert not any('FROM "clinical_studysite"' in each["sql"] for each in statements)
 
 
 @isolate_apps("tests.sample")

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from ctms.accounts.models import User
+from ctms.accounts.models import TokenScope, User
 from ctms.audit.actors import Actor, build_system_actor
 from ctms.audit.api_tokens import create_token
 from ctms.audit.models import AuditEntry
@@ -157,7 +157,7 @@ def test_the_api_asks_in_a_header(site: StudySite) -> None:
     actor = build_admin_actor()
     actor.user.is_active = True
     actor.user.save()
-    _, token = create_token(name="program", days=1, actor=actor)
+    _, token = create_token(name="program", days=1, actor=actor, scope=TokenScope.WRITE)
     address = f"/api/v1/site__v/{site.uid}/"
 
     def patch(**headers: str) -> Any:

@@ -109,6 +109,8 @@ def canary() -> dict[str, Any]:
         "deviation__v": DeviationFactory.create(location=site, name="Goldfinch deviation"),
         "assignment": StudyAssignmentFactory.create(study=study),
     }
+    # Somebody of the canary study, so that whoever asks about a user does not end the own session.
+    found["colleague"] = found["assignment"].user
     others = {name: create_record(name, study) for name in OBJECTS if name not in found}
     return found | others | remember(activity)
 
@@ -216,6 +218,7 @@ def list_profiles(name: str) -> list[SecurityProfile]:
     return [SecurityProfileFactory.create(permissions=sorted(permissions))]
 
 
+@pytest.mark.system
 @pytest.mark.timeout(900)  # a thousand requests
 @pytest.mark.parametrize("name", [*PROFILES, "delivered"])
 def test_no_answer_names_anything_of_a_study_that_the_user_does_not_see(

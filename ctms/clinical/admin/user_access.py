@@ -14,7 +14,7 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ctms.accounts.models import User
-from ctms.accounts.policies import find_ground_for_all_studies
+from ctms.accounts.policies import find_ground_for_all_studies, list_visible
 from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import ModelAdmin, action
 from ctms.audit.admin.writing import get_user
@@ -66,7 +66,7 @@ class UserAccess(ModelAdmin):
             "objects": explain_objects(user=user),
             "areas": explain_areas(user=user),
             "all_studies": find_ground_for_all_studies(user=user),
-            "assignments": _list_assignments(user),
+            "assignments": _list_assignments(user, asker=get_user(request)),
             "form": form,
             "verdict": verdict,
             "back_url": reverse("admin:accounts_user_change", args=(user.pk,)),
@@ -74,9 +74,10 @@ class UserAccess(ModelAdmin):
         return TemplateResponse(request, "admin/clinical/user_access.html", context)
 
 
-def _list_assignments(user: User) -> list[tuple[StudyAssignment, str]]:
-    """Return the user's assignments, each with its state."""
-    rows = StudyAssignment.objects.filter(user=user).select_related("study", "study_country", "site")
+def _list_assignments(user: User, *, asker: User) -> list[tuple[StudyAssignment, str]]:
+    """Return the user's assignments to studies that `asker` sees, each with its state."""
+    visible = list_visible(StudyAssignment.objects.filter(user=user), asker)
+    rows = visible.select_related("study", "study_country", "site")
     return [(row, describe_state(row)) for row in rows.order_by("study__name", "pk")]
 
 

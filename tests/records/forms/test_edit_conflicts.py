@@ -35,7 +35,7 @@ def first() -> User:
 def second(client: Client) -> Client:
     """The client of the second user."""
     user = UserFactory.create(first_name="Carla", last_name="Craig", is_superuser=True)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return client
 
 
@@ -316,7 +316,7 @@ def test_what_was_typed_is_shown_though_it_cannot_be_saved(client: Client) -> No
     profile = SecurityProfileFactory.create(permissions=["site__v:read", "site__v:edit", "study__v:read"])
     user = UserFactory.create(security_profile=profile)
     assignment = StudyAssignmentFactory.create(user=user, study=site.study)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     opened = open_form(client, site)
     delete_record(record=assignment, actor=build_admin_actor())
 

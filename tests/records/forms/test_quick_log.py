@@ -28,7 +28,7 @@ JSON = {"Accept": "application/json"}
 @pytest.fixture
 def user(client: Client) -> User:
     user = UserFactory.create(first_name="Carla", last_name="Craig", email="carla@x.example", is_superuser=True)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     return user
 
 

@@ -38,7 +38,6 @@ from tests.record_rows import OBJECTS, create_record
 
 pytestmark = pytest.mark.django_db
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 CREATE = "/records/crm_activity__v/create/"
 FORM = "record-form"
 DOES_NOT_FIT = (
@@ -53,7 +52,7 @@ NOBODY = (
 @pytest.fixture
 def user(client: Client) -> User:
     user = UserFactory.create(first_name="Carla", last_name="Craig", email="carla@x.example", is_superuser=True)
-    client.force_login(user, backend=BACKEND)
+    client.force_login(user)
     return user
 
 
@@ -132,7 +131,7 @@ def test_today_is_that_of_the_users_time_zone(client: Client, user: User, time_m
     user.time_zone = "Pacific/Auckland"
     user.save()
     time_machine.move_to(dt.datetime(2026, 3, 1, 22, 0, tzinfo=dt.UTC), tick=False)
-    client.force_login(user, backend=BACKEND)
+    client.force_login(user)
 
     assert read_form(client.get(CREATE), form_id=FORM)["date__v"] == ["2026-03-02"]
 
@@ -437,7 +436,7 @@ def test_save_and_create_keeps_the_object_type(client: Client, user: User) -> No
 
 def test_who_creates_what_only_others_see_is_led_to_the_list(client: Client) -> None:
     profile = SecurityProfileFactory.create(permissions=["study__v:read", "study__v:create"])
-    client.force_login(UserFactory.create(security_profile=profile), backend=BACKEND)
+    client.force_login(UserFactory.create(security_profile=profile))
 
     answer = submit(client, "/records/study__v/create/", name__v="ONC-1")
 
@@ -522,7 +521,7 @@ def test_a_reference_that_the_user_cannot_see_may_stay(client: Client) -> None:
     activity = ActivityFactory.create(person=PersonFactory.create(email="berg@x.example"), subject="Call")
     permissions = ["crm_activity__v:read", "crm_activity__v:edit"]
     profile = SecurityProfileFactory.create(permissions=permissions, sees_all_studies=True)
-    client.force_login(UserFactory.create(security_profile=profile), backend=BACKEND)
+    client.force_login(UserFactory.create(security_profile=profile))
 
     assert submit(client, address(activity, "edit/"), subject__v="Visit").status_code == 302
     activity.refresh_from_db()
@@ -582,7 +581,7 @@ def test_what_the_profile_does_not_allow_is_refused_with_the_reason(
     profile = SecurityProfileFactory.create(permissions=[f"study__v:{each}" for each in permissions])
     user = UserFactory.create(security_profile=profile)
     StudyAssignmentFactory.create(user=user, study=study)
-    client.force_login(user, backend=BACKEND)
+    client.force_login(user)
     url = "/records/study__v/create/" if page == "create" else address(study, f"{page}/")
 
     for answer in (client.get(url), client.post(url, {"name__v": "X", "expected_version": 1})):

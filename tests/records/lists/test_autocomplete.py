@@ -32,12 +32,10 @@ from tests.factories.clinical import (
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-
 
 @pytest.fixture
 def admin(client: Client) -> Client:
-    client.force_login(get_admin_user(), backend=BACKEND)
+    client.force_login(get_admin_user())
     return client
 
 
@@ -175,7 +173,7 @@ def test_only_visible_studies_and_their_sites_are_offered(client: Client) -> Non
     profile = SecurityProfileFactory.create(permissions=["crm_activity__v:read", "site__v:read", "study__v:read"])
     user = UserFactory.create(security_profile=profile)
     StudyAssignmentFactory.create(user=user, study=site.study)
-    client.force_login(user, backend=BACKEND)
+    client.force_login(user)
 
     assert [each["uid"] for each in look_up(client, "site__v")["results"]] == [str(site.uid)]
     assert [each["uid"] for each in look_up(client, "study__v")["results"]] == [str(site.study.uid)]
@@ -183,7 +181,7 @@ def test_only_visible_studies_and_their_sites_are_offered(client: Client) -> Non
 
 def test_what_the_profile_does_not_let_read_is_refused(client: Client) -> None:
     profile = SecurityProfileFactory.create(permissions=["crm_activity__v:read"])
-    client.force_login(UserFactory.create(security_profile=profile), backend=BACKEND)
+    client.force_login(UserFactory.create(security_profile=profile))
 
     assert client.get("/records/crm_activity__v/lookup/person__v/").status_code == 404
     assert client.get("/records/person__sys/lookup/created_by__v/").status_code == 403
@@ -289,7 +287,7 @@ def test_only_what_the_user_sees_is_found(client: Client) -> None:
     profile = SecurityProfileFactory.create(permissions=["study__v:read"])
     user = UserFactory.create(security_profile=profile)
     StudyAssignmentFactory.create(user=user, study=study)
-    client.force_login(user, backend=BACKEND)
+    client.force_login(user)
 
     found = search(client, "berlin")
 
