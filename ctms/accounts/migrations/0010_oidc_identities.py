@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0031_second_factors"),
+        ("accounts", "0009_second_factors"),
     ]
 
     operations = [

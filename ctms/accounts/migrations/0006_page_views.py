@@ -34,7 +34,7 @@ def _drop_trigger(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0023_invitations")]
+    dependencies = [("accounts", "0005_invitations")]
 
     operations = [
         migrations.AddField(

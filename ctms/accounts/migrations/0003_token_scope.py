@@ -4,7 +4,7 @@ _SCOPES = [("read", "Read"), ("write", "Read and write")]
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0020_tracked_users")]
+    dependencies = [("accounts", "0002_tracked_users")]
 
     operations = [
         migrations.AlterModelOptions(

@@ -11,7 +11,7 @@ import ctms.core.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0030_failed_log_ins"),
+        ("accounts", "0008_failed_log_ins"),
     ]
 
     operations = [

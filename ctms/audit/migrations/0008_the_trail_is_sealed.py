@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0010_entries_are_guarded"),
+        ("audit", "0007_entries_are_guarded"),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0010_page_views")]
+    dependencies = [("accounts", "0006_page_views")]
 
     operations = [
         migrations.RemoveField(model_name="user", name="groups"),

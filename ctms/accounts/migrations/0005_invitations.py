@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0022_user_sessions")]
+    dependencies = [("accounts", "0004_user_sessions")]
 
     operations = [
         migrations.AddField(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0021_token_scope")]
+    dependencies = [("accounts", "0003_token_scope")]
 
     operations = [
         migrations.CreateModel(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0011_no_groups"),
+        ("accounts", "0007_no_groups"),
     ]
 
     operations = [
