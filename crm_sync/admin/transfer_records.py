@@ -8,13 +8,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from connections.admin.filters import IntegrationFilter
+from connections.choices import IntegrationKind
 from crm_sync.admin.identifier_check import IdentifierCheckAdmin
-from crm_sync.choices import AttemptOutcome, IntegrationRunState
+from crm_sync.choices import AttemptOutcome, IntegrationRunState, RecordWord
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.theme import display
@@ -34,6 +35,10 @@ _OUTCOME_LABELS = {
     AttemptOutcome.DELETED.label: "info",
     AttemptOutcome.REFUSED.label: "danger",
 }
+
+
+def _label(kind: str) -> str:
+    return IntegrationKind(kind).label if kind else "Connection"
 
 
 @admin.register(IntegrationRun)
@@ -86,10 +91,28 @@ class ReconciliationAdmin(ReadOnlyModelAdmin):
     list_display = ("started_at", "connection", "unexplained", "is_proof", "api_calls", "finished_at")
     list_filter = ("connection",)
     list_select_related = ("connection", "run__definition")
+    fields = ("connection", "run", "started_at", "finished_at", "unexplained", "show_words", "show_errors", "api_calls")
 
     @admin.display(description="proof", boolean=True)
     def is_proof(self, reconciliation: Reconciliation) -> bool:
         return reconciliation.is_proof
+
+    @admin.display(description="records by word")
+    def show_words(self, reconciliation: Reconciliation) -> str:
+        """Return a line for each integration, such as `CRM Call Outbound: 9,992 equal, 1 failed`."""
+        lines = [
+            (
+                _label(kind),
+                ", ".join(f"{number:,} {RecordWord(word).label.lower()}" for word, number in numbers.items()),
+            )
+            for kind, numbers in reconciliation.counts.items()
+        ]
+        return format_html_join("", "<div>{}: {}</div>", lines) or "–"
+
+    @admin.display(description="what could not be compared")
+    def show_errors(self, reconciliation: Reconciliation) -> str:
+        lines = [(_label(kind), text) for kind, text in reconciliation.errors.items()]
+        return format_html_join("", "<div>{}: {}</div>", lines) or "–"
 
 
 @admin.register(TransferLink)

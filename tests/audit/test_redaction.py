@@ -258,6 +258,20 @@ def test_one_asks_and_another_approves_in_the_console(
     assert read_row(entry)["record_name"] == "[redacted]"
 
 
+def test_the_page_of_an_entry_leads_to_its_redaction(entry: AuditEntry, client: Client) -> None:
+    redact = reverse("admin:audit_auditentry_redact", args=(entry.pk,))
+    page = reverse("admin:audit_auditentry_change", args=(entry.pk,))
+    reader = SecurityProfileFactory.create(permissions=["admin:audit"], sees_all_studies=True)
+    client.force_login(UserFactory.create(security_profile=reader, is_staff=True))
+    assert redact not in client.get(page).content.decode()
+    assert client.get(redact).status_code == 403
+    both = SecurityProfileFactory.create(permissions=["admin:audit", "admin:redaction"], sees_all_studies=True)
+    client.force_login(UserFactory.create(security_profile=both, is_staff=True))
+    assert redact in client.get(page).content.decode()
+    form = client.get(redact, follow=True).content.decode()
+    assert f'value="{entry.pk}"' in form
+
+
 def test_the_console_refuses_whoever_has_no_permission(asker: User, entry: AuditEntry, client: Client) -> None:
     redaction = ask(asker, entry.pk)
     profile = SecurityProfileFactory.create(permissions=["admin:audit"])

@@ -77,7 +77,7 @@ def test_an_authorization_has_the_one_type_there_is() -> None:
     authorization = AuthorizationFactory.create()
     assert authorization.object_type == "basic_auth__sys"
     assert refuse(ConnectionAuthorization(name="A", username="a", object_type="oauth__v")) == {
-        "__all__": ["Object type: choose Basic Auth."]
+        "object_type": ["There is no connection authorization of type oauth__v. Choose one of: Basic Auth."],
     }
     assert list(refuse(ConnectionAuthorization(name="A"))) == ["username"]
 

@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from ctms.audit.actors import Actor
+from ctms.audit.chain import VALUE_COLUMNS
 from ctms.audit.models import AuditEntry, AuditRedaction
 from ctms.audit.redaction import approve_redaction, ask_redaction
 from ctms.audit.roles import list_role_problems
@@ -184,10 +185,8 @@ def test_the_check_warns_of_a_role_that_owns_the_audit_trail() -> None:
 def test_statements_are_printed_without_being_executed(capsys: Any) -> None:
     call_command("grant_application_role", "vault_application")
     printed = capsys.readouterr().out
-    assert (
-        'INSERT, UPDATE (actor_name, record_name, changes, reason) ON "audit_auditentry" TO "vault_application";\n'
-        in printed
-    )
+    columns = ", ".join(VALUE_COLUMNS)
+    assert f'INSERT, UPDATE ({columns}) ON "audit_auditentry" TO "vault_application";\n' in printed
     assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON "clinical_study" TO "vault_application";\n' in printed
     assert os.environ.get("APPLICATION_ROLE_PASSWORD", "") == ""
 

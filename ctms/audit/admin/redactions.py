@@ -11,14 +11,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html_join
+from django.utils.http import urlencode
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from ctms.accounts.policies import has_permission
 from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.entries import AuditEntryAdmin
+from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import action, display
-from ctms.audit.admin.writing import build_actor
+from ctms.audit.admin.writing import build_actor, get_user
 from ctms.audit.choices import RedactionState
 from ctms.audit.forms import AuditedModelForm
-from ctms.audit.models import AuditRedaction
+from ctms.audit.models import AuditEntry, AuditRedaction
 from ctms.audit.redaction import approve_redaction, ask_redaction, refuse_redaction
 from ctms.core.errors import VaultError
 
@@ -40,8 +44,8 @@ class RedactionForm(AuditedModelForm):
     entry_ids = forms.CharField(
         label="Entries",
         widget=UnfoldAdminTextInputWidget,
-        help_text="The numbers of audit trail entries, with commas between. The number of an entry is in the address "
-        "of its page.",
+        help_text="The numbers of audit trail entries, with commas between. Redact on the page of an entry fills in "
+        "its number.",
     )
 
     def clean_entry_ids(self) -> list[int]:
@@ -49,6 +53,24 @@ class RedactionForm(AuditedModelForm):
             return [int(part) for part in self.cleaned_data["entry_ids"].replace(",", " ").split()]
         except ValueError:
             raise forms.ValidationError("Enter whole numbers with commas between, such as 1204, 1207.") from None
+
+
+@extend_page(AuditEntry)
+class EntryRedaction(AuditEntryAdmin):
+    """Leads from an entry to the form that asks for its redaction."""
+
+    actions_detail: Any = ("redact",)
+
+    @action(description="Redact", url_path="redact", permissions=["redact"], icon="ink_eraser")
+    def redact(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the form of a new redaction, with the number of the entry filled in."""
+        if not self.has_redact_permission(request):
+            raise PermissionDenied("Your security profile does not allow redactions (admin:redaction).")
+        form = reverse("admin:audit_auditredaction_add")
+        return HttpResponseRedirect(f"{form}?{urlencode({'entry_ids': unquote(object_id)})}")
+
+    def has_redact_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002  Unfold's signature
+        return has_permission(user=get_user(request), permission=AuditRedaction.object_name)
 
 
 @admin.register(AuditRedaction)

@@ -152,3 +152,13 @@ def test_the_list_of_connections_shows_what_is_unexplained(
     reconcile(world)
 
     assert f"<a class='vault-link' href='{get_url(world)}'>60</a>" in read(client.get(url))
+
+
+def test_the_list_tells_the_counts_of_each_reconciliation_in_words(
+    client: Client, world: World, sent: list[Activity], reconcile: Reconcile
+) -> None:
+    log_in_admin(client)
+    corrupt(world, sent)
+    found = reconcile(world)
+    page = client.get(reverse("admin:crm_sync_reconciliation_change", args=(found.pk,))).content.decode()
+    assert "<div>CRM Call Outbound Integration: 59 missing there, 1 differs</div>" in page
