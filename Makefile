@@ -82,7 +82,7 @@ lint-all-else:
 	@DJANGO_SETTINGS_MODULE=ctms.settings.test $(RUN) manage.py shell --no-imports --command "from tests.managers import main; main()"
 	DJANGO_SETTINGS_MODULE=ctms.settings.test $(RUN) manage.py makemigrations --check --dry-run
 	@if docker compose version >/dev/null 2>&1; then \
-		SECRET_KEY=x FIELD_ENCRYPTION_KEYS=x POSTGRES_PASSWORD=x REDIS_PASSWORD=x ALLOWED_HOSTS=x VAULT_BASE_URL=x docker compose config --quiet; \
+		SECRET_KEY=x FIELD_ENCRYPTION_KEYS=x POSTGRES_PASSWORD=x REDIS_PASSWORD=x APPLICATION_ROLE_PASSWORD=x ALLOWED_HOSTS=x VAULT_BASE_URL=x docker compose config --quiet; \
 	else \
 		echo "docker compose is not installed: docker-compose.yml is checked by tests/test_deployment.py alone"; \
 	fi
