@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -202,16 +203,48 @@ class _Generator:
             if not sources:
                 return None
             batch = self._plan_batch(kind, sources)
-            create_records(records=batch.new, actor=self._actor)
-            changed = update_records(records=batch.changed, actor=self._actor)
+            changed = self._write(kind, batch, sources)
             failed = {source.pk for source, _ in batch.problems}
             mark_records(
                 kind.model.objects.filter(pk__in=[source.pk for source in sources if source.pk not in failed]),
                 activity_update_required=False,
             )
-        counts.update(selected=len(sources), created=len(batch.new), updated=len(changed), failed=len(batch.problems))
+        counts.update(selected=len(sources), created=len(batch.new), updated=changed, failed=len(batch.problems))
         self._report([_describe(source, problem) for source, problem in batch.problems])
         return int(sources[-1].pk)
+
+    def _write(self, kind: SourceKind, batch: _Batch, sources: list[Any]) -> int:
+        """Write the activities of a batch; return how many were changed."""
+        try:
+            return self._write_together(batch.new, batch.changed)
+        except ValidationError:
+            return self._write_by_source(kind, batch, sources)
+
+    def _write_together(self, new: list[Activity], changed: list[Activity]) -> int:
+        with transaction.atomic():
+            number = len(update_records(records=changed, actor=self._actor))
+            create_records(records=new, actor=self._actor)
+        return number
+
+    def _write_by_source(self, kind: SourceKind, batch: _Batch, sources: list[Any]) -> int:
+        """Write the activities of each source by itself; what is refused becomes a problem of its source."""
+        created: list[Activity] = []
+        changed = 0
+        for source in sources:
+            new, old = (
+                [each for each in activities if getattr(each, f"{kind.reference}_id") == source.pk]
+                for activities in (batch.new, batch.changed)
+            )
+            try:
+                changed += self._write_together(new, old)
+            except ValidationError as error:
+                label = source._meta.verbose_name
+                message = f"{' '.join(error.messages)} Correct the study, country or site of the {label}."
+                batch.problems.append((source, GenerationProblem(error_type=ErrorType.MAPPING, message=message)))
+            else:
+                created += new
+        batch.new = created
+        return changed
 
     def _report(self, failures: list[Failure]) -> None:
         """Record failures, and keep the dismissals of those that are unchanged."""

@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from ctms.accounts.models import SYSTEM_USERNAME, SecurityProfile, User
-from ctms.accounts.policies import has_permission, sees_all_studies
+from ctms.accounts.policies import has_permission, is_setup, sees_all_studies
 from ctms.core.choices import RecordStatus
 
 ALL_STUDIES = "Sees all studies"
-_AREA = "admin:"
 _NAMED = 5
 OWN_PROFILE = (
     "This is your own security profile. Ask another admin to change it, so that nobody raises their own rights."
@@ -29,12 +28,14 @@ def explain_profile_change(*, giver: User, before: SecurityProfile | None, after
     """Return why `giver` may not save the profile as it is in `after`; empty if they may.
 
     `before` is the profile as stored; None for a new one. An Inactive profile gives nothing, so that setting it to
-    Active gives all that it holds.
+    Active gives all that it holds. Who could not give the profile does not change it either.
     """
     if is_exempt(giver):
         return ""
     if giver.security_profile_id is not None and after.pk == giver.security_profile_id:
         return OWN_PROFILE
+    if refusal := explain_giving(giver=giver, profile=before):
+        return refusal
     gained = list_rights(after) - list_rights(before)
     return _explain_lack(giver=giver, rights=gained, remedy="Untick them, or ask somebody who holds them")
 
@@ -43,17 +44,25 @@ def explain_giving(*, giver: User, profile: SecurityProfile | None) -> str:
     """Return why `giver` may not give the profile to a user, nor change its users; empty if they may."""
     if profile is None or is_exempt(giver):
         return ""
-    rights = list_rights(profile)
-    if not any(right.startswith(_AREA) for right in rights):
+    rights = _list_held(profile)  # whatever the status: an Inactive profile can be set to Active
+    if not any(_opens_console(right) for right in rights):
         rights &= {ALL_STUDIES}
     return _explain_lack(giver=giver, rights=rights, remedy="Choose another profile, or ask somebody who holds them")
 
 
 def list_rights(profile: SecurityProfile | None) -> set[str]:
     """Return the permissions of a profile, and `ALL_STUDIES` if its users see all; none of an Inactive one."""
-    if profile is None or profile.status != RecordStatus.ACTIVE:
-        return set()
+    return _list_held(profile) if profile is not None and profile.status == RecordStatus.ACTIVE else set()
+
+
+def _list_held(profile: SecurityProfile) -> set[str]:
     return {*profile.permissions, *([ALL_STUDIES] if profile.sees_all_studies else [])}
+
+
+def _opens_console(right: str) -> bool:
+    """Whether a permission is for an area of the console, or to write an object of the set-up."""
+    name, _, action = right.partition(":")
+    return name == "admin" or (is_setup(name) and action != "read")
 
 
 def is_exempt(user: User) -> bool:

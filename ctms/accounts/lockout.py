@@ -58,10 +58,15 @@ def begin_attempt(*, username: str, address: str) -> FailedLogIn:
 
 def note_failure(attempt: FailedLogIn) -> None:
     """Keep the attempt, whose password was wrong, and say so if no other is allowed for now."""
-    failures = _list_failures(attempt).filter(username=attempt.username)
-    if failures.count() == settings.LOGIN_FAILURES:
-        until = failures[settings.LOGIN_FAILURES - 1].at + _get_window()
-        log_in_locked.send(sender=FailedLogIn, failure=attempt, until=until)
+    others = _list_failures(attempt)
+    same = others.filter(username=attempt.username)
+    for failures, most, username in (
+        (same, settings.LOGIN_FAILURES, attempt.username),
+        (others, settings.LOGIN_FAILURES_PER_ADDRESS, "anybody"),
+    ):
+        if failures.count() == most:
+            locked = FailedLogIn(username=username, address=attempt.address, at=attempt.at)
+            log_in_locked.send(sender=FailedLogIn, failure=locked, until=failures[most - 1].at + _get_window())
 
 
 def forget_failures(attempt: FailedLogIn) -> None:

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from structlog import get_logger
 from structlog.contextvars import bound_contextvars
 
 from ctms.accounts.addresses import get_client_address, is_trusted_proxy
@@ -20,6 +22,8 @@ from ctms.accounts.models import User
 from ctms.accounts.page_views import note_page_view
 from ctms.accounts.second_factor import must_set_up
 from ctms.accounts.sessions import BACKGROUND_HEADER, SessionStore, note_use
+
+log = get_logger(__name__)
 
 
 class ClientAddressMiddleware:
@@ -57,7 +61,10 @@ class SessionUseMiddleware:
         if BACKGROUND_HEADER not in request.headers:
             response = self.get_response(request)
             if isinstance(request.session, SessionStore):
-                note_use(request.session)
+                try:
+                    note_use(request.session)
+                except DatabaseError as error:  # the session ends earlier; the page has been made
+                    log.warning("session_use_not_noted", error=type(error).__name__)
             return response
         if request.user.is_authenticated:
             return self.get_response(request)

@@ -96,6 +96,9 @@ class UserQuerySet(TrackedQuerySet["User"]):
             for before, after in changed
             if before.password != after.password or (before.is_active and not after.is_active)
         ]
+        # Whoever has the link got it at the old address.
+        moved = [after.pk for before, after in changed if before.email != after.email]
+        models.QuerySet.update(users.filter(pk__in=moved), invitation_digest=None, invited_until=None)
         if locked_out:
             models.QuerySet.update(users.filter(pk__in=locked_out), invitation_digest=None, invited_until=None)
             UserSession.objects.filter(user__in=locked_out).delete()

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -28,6 +29,7 @@ _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 _SCOPE = "openid email profile"
 _TIMEOUT = 10  # seconds
 _LARGEST_ANSWER = 1024 * 1024
+_PIECE = 64 * 1024
 _CLOCKS_DIFFER = 60  # seconds
 
 
@@ -124,7 +126,7 @@ def _ask(method: str, url: str, **values: Any) -> dict[str, Any]:
     """Return the JSON object that an address of the provider answers with. Raises OidcError."""
     try:
         with requests.request(method, url, timeout=_TIMEOUT, allow_redirects=False, stream=True, **values) as response:
-            content = next(response.iter_content(_LARGEST_ANSWER), b"")
+            content = b"".join(_read_pieces(response))
             is_ok = response.status_code == requests.codes.ok
         found = json.loads(content) if is_ok else {}
     except (requests.RequestException, ValueError) as error:
@@ -134,6 +136,16 @@ def _ask(method: str, url: str, **values: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise OidcError("The identity provider answered with something else than expected. Tell an admin.")
     return found
+
+
+def _read_pieces(response: requests.Response) -> Iterator[bytes]:
+    """Yield the pieces of an answer. Raises OidcError if it is too long."""
+    length = 0
+    for piece in response.iter_content(_PIECE):
+        length += len(piece)
+        if length > _LARGEST_ANSWER:
+            raise OidcError("The identity provider answered with something else than expected. Tell an admin.")
+        yield piece
 
 
 def _read_token(token: str, *, keys: dict[str, Any], nonce: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ctms.accounts.policies import find_active_profile
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
 
+_WITH_SECRETS = ("invitation", "oidc_callback")
 _ADDRESS_LENGTH = PageView._meta.get_field("address").max_length
 _NAME_LENGTH = PageView._meta.get_field("record_name").max_length
 # Finds the name of a record by the API name of its object and its uid; registered by the app that knows the objects.
@@ -37,12 +38,18 @@ def note_page_view(*, request: HttpRequest, response: HttpResponseBase) -> None:
     PageView.objects.create(
         user=user,
         method=request.method or "",
-        address=request.get_full_path().replace("\0", "")[:_ADDRESS_LENGTH],
+        address=_get_address(request).replace("\0", "")[:_ADDRESS_LENGTH],
         status=response.status_code,
         object_name=object_name[:80].replace("\0", ""),
         record_uid=uid,
         record_name=_finders[0](object_name, uid)[:_NAME_LENGTH] if _finders and uid and is_shown else "",
     )
+
+
+def _get_address(request: HttpRequest) -> str:
+    """Return the address of a request, without what opens something: the secrets of invitations and of providers."""
+    found = request.resolver_match
+    return request.path if found is not None and found.url_name in _WITH_SECRETS else request.get_full_path()
 
 
 def _is_noted(user: User) -> bool:

@@ -15,6 +15,8 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 # Permission → further permissions that it includes, registered by the apps whose tasks need them.
 _brought_along: dict[str, frozenset[str]] = {}
+# API names of the objects of the set-up.
+_setup_objects: set[str] = set()
 # Model → the filter for the records that a user sees, registered with each object.
 _limits: dict[type[models.Model], Callable[[Any, Any], Any]] = {}
 # Django's word for an action → the Vault's.
@@ -45,6 +47,21 @@ class Permitted(Protocol):
     def has_ended(self) -> bool: ...
     @property
     def security_profile(self) -> Profile | None: ...
+
+
+def register_setup(object_name: str) -> None:
+    """Say that an object is one of the set-up, which admins write. Called when an object is registered."""
+    _setup_objects.add(object_name)
+
+
+def list_setup_objects() -> list[str]:
+    """Return the API names of the objects of the set-up."""
+    return sorted(_setup_objects)
+
+
+def is_setup(object_name: str) -> bool:
+    """Whether an object is one of the set-up."""
+    return object_name in _setup_objects
 
 
 def register_grants(*, permission: str, brings: Iterable[str]) -> None:

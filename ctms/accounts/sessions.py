@@ -68,12 +68,12 @@ def _find_end(*, begun_at: dt.datetime, now: dt.datetime) -> dt.datetime:
     )
 
 
-def note_log_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
+def note_log_in(request: HttpRequest, **_kwargs: Any) -> None:
     """Keep with the session when, from where and by what browser the user logged in; receives `user_logged_in`.
 
-    Ended sessions of the user are removed, so that the table holds no more than are used.
+    Ended sessions are removed, so that the table holds no more than are used.
     """
-    UserSession.objects.filter(user=user, expire_date__lte=get_now()).delete()
+    UserSession.objects.filter(expire_date__lte=get_now()).delete()
     request.session[_LOG_IN] = {
         "at": get_now().isoformat(),
         "address": request.META.get("REMOTE_ADDR", ""),

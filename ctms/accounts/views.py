@@ -29,6 +29,8 @@ from ctms.accounts.login_resume import (
 )
 from ctms.accounts.second_factor import find_second_factor, remember_pending
 
+_LOG_INS = ("login", "login_code", "oidc_begin")
+
 
 class VaultLoginView(LoginView):
     """The log-in page. It keeps a form that was sent while nobody was logged in (see `login_resume`)."""
@@ -85,7 +87,7 @@ def show_csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  
         if carries_sent(request):
             show = show_resend if request.user.is_authenticated else show_log_in
             return show(request, url=request.get_full_path(), sent=pack_sent(request))
-        if request.resolver_match and request.resolver_match.url_name == "login":
+        if request.resolver_match and request.resolver_match.url_name in _LOG_INS:
             return _log_in_again(request)
     return render(request, "403_csrf.html", status=403)
 

@@ -134,6 +134,7 @@ class AuditSeal(models.Model):
     class Meta:
         verbose_name = "seal of the audit trail"
         verbose_name_plural = "seals of the audit trail"
+        constraints = (models.CheckConstraint(condition=models.Q(position__gte=1), name="audit_seal_is_in_the_chain"),)
 
     def __str__(self) -> str:
         return f"{self.position}: entry {self.entry_id}"

@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 _PENDING = "oidc_pending"
 _PENDING_SECONDS = 15 * 60
+_MOST_KEPT = 200_000  # characters of a form that was sent while nobody was logged in
 
 
 @require_POST
@@ -47,6 +48,9 @@ def begin_log_in(request: HttpRequest) -> HttpResponse:
     log_in = VaultLoginView()
     log_in.setup(request)
     destination, sent = log_in.get_success_url(), request.POST.get(SENT)
+    if sent is not None and len(sent) > _MOST_KEPT:
+        error = OidcError("What you typed is too long to be kept on the way. Log in with your password.")
+        return _refuse(request, error, url=destination, sent=sent)
     asked = create_request()
     try:
         url = build_authorization_url(request=asked, redirect_uri=_build_redirect_uri())

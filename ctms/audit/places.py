@@ -16,22 +16,11 @@ STUDY, CONNECTION = "study_uid", "connection_uid"
 
 # Model → column of the audit entry → look-up from a record to its study or connection; `pk` if it is one.
 _ways: dict[type[models.Model], dict[str, str]] = {}
-_setup_objects: set[str] = set()
 
 
 def register_place(*, model: type[models.Model], column: str, path: str) -> None:
     """Say by which references the records of a model lead to their study (`STUDY`) or connection (`CONNECTION`)."""
     _ways.setdefault(model, {})[column] = path
-
-
-def register_setup_object(object_name: str) -> None:
-    """Say that records of an object are part of the set-up. Objects named `admin:…` are so without being registered."""
-    _setup_objects.add(object_name)
-
-
-def list_setup_objects() -> list[str]:
-    """Return the API names of the registered set-up objects."""
-    return sorted(_setup_objects)
 
 
 def find_places(records: Sequence[models.Model]) -> list[dict[str, UUID]]:

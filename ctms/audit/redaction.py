@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from ctms.accounts.policies import has_permission
+from ctms.accounts.policies import has_permission, list_visible
 from ctms.audit.chain import REDACTED_ENTRIES, VALUE_COLUMNS, get_redacted_text
 from ctms.audit.choices import AuditAction, RedactionState
 from ctms.audit.models import AuditEntry, AuditRedaction, AuditSeal
@@ -37,7 +37,9 @@ def ask_redaction(*, redaction: AuditRedaction, actor: Actor) -> None:
     redaction.entry_ids = sorted(set(redaction.entry_ids or []))
     if not 1 <= len(redaction.entry_ids) <= MOST:
         raise ValidationError({"entry_ids": f"Name at least one entry, and at most {MOST:,}."})
-    if unknown := _list_others(redaction.entry_ids, AuditEntry.objects.values_list("id", flat=True)):
+    if unknown := _list_others(
+        redaction.entry_ids, list_visible(AuditEntry.objects.all(), actor.user).values_list("id", flat=True)
+    ):
         raise ValidationError(
             {"entry_ids": f"There is no entry {unknown[0]}. Copy the number from the entry's address."}
         )

@@ -25,7 +25,7 @@ _READ_TABLES = """
 _READ_RIGHTS = """
     SELECT
         (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-        pg_has_role(current_user, relowner, 'USAGE'),
+        pg_has_role(current_user, relowner, 'MEMBER'),
         EXISTS (
             SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
             AND attname <> ALL(%s) AND has_column_privilege(attrelid, attnum, 'UPDATE')

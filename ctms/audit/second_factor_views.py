@@ -25,6 +25,7 @@ from ctms.accounts.second_factor import (
     forget_new_secret,
     forget_passed,
     get_new_secret,
+    must_set_up,
     note_passed,
 )
 from ctms.accounts.views import VaultLoginView, refuse_if_too_many, show_code_form
@@ -83,23 +84,31 @@ def _set_up(request: HttpRequest, *, user: User, form: CodeForm) -> HttpResponse
 
 def _show(request: HttpRequest, *, factor: SecondFactor, form: CodeForm) -> HttpResponse:
     if form.is_valid() and _accept(request, user=factor.user, form=form):
+        if "remove" not in request.POST:  # a session that has yet to pass, or a page from before it was set up
+            note_passed(request.session)
+            return redirect("home")
         remove_second_factor(factor=factor, actor=get_actor())
         forget_passed(request.session)
         messages.success(request, "Your second factor was removed.")
         return redirect("profile")
-    context = {"form": form, "factor": factor, "left": len(factor.recovery_digests)}
+    context = {
+        "form": form,
+        "factor": factor,
+        "left": len(factor.recovery_digests),
+        "has_passed": not must_set_up(request.session),
+    }
     return refuse_if_too_many(render(request, "registration/second_factor.html", context), form)
 
 
 def _accept(request: HttpRequest, *, user: User, form: CodeForm) -> bool:
     """Whether the code of the form is right. A wrong one counts for the lock-out, apart from wrong passwords.
 
-    Apart, because a right password forgets the wrong ones, and must not forget wrong codes.
+    Apart, because a right password forgets the wrong ones, and must not forget wrong codes. Wrong codes count of the
+    user, from whatever address: a code has six digits, and whoever gets here knows the password.
     """
-    address = get_client_address(request)
     try:
-        count_request(scope="log_in", key=address)
-        attempt = begin_attempt(username=f"{user.get_username()} (code)", address=address)
+        count_request(scope="log_in", key=get_client_address(request))
+        attempt = begin_attempt(username=user.get_username(), address=f"code of {user.uid}")
     except TooManyRequestsError as error:
         form.refusal = error
         form.add_error(None, str(error))

@@ -239,7 +239,7 @@ def _rename_named_after(*, records: Sequence[AuditedModel], actor: Actor, reason
     """Save the records whose names contain the names of these records, so that they get the new names."""
     if records:
         # Users who rename a record are not asked why others follow.
-        reason = reason or actor.reason or f"Follows the name of {records[0]}"
+        reason = reason or actor.reason or f"Follows the name of its {records[0]._meta.verbose_name}"
         for named in type(records[0]).list_named_after(records):
             update_records(records=list(named), actor=actor, reason=reason)
 

@@ -16,8 +16,14 @@ from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.clinical.assignments import build_assigned_condition, read_assigned
 from ctms.clinical.models import Study, StudyAssignment
-from ctms.configuration.registry import get_object, get_object_of_model, list_record_objects, list_referring_fields
-from ctms.configuration.scope import InStudy
+from ctms.configuration.registry import (
+    get_object,
+    get_object_of_model,
+    list_objects,
+    list_record_objects,
+    list_referring_fields,
+)
+from ctms.configuration.scope import InStudy, NoStudy
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -90,7 +96,18 @@ def limit_to_entries(entries: models.QuerySet[AuditEntry], user: User) -> models
         return entries
     studies = Study.objects.filter(pk__in=read_assigned(user).whole).order_by().values("uid")
     deletion = AuditEntry.objects.filter(record_uid=OuterRef("record_uid"), action=AuditAction.DELETED).order_by()
+    entries = entries.exclude(_build_hidden_setup(user)).exclude(action=AuditAction.EXPORTED, record_uid=None)
     return entries.filter(_names_visible(user, "object_name") | Q(Exists(deletion), study_uid__in=studies))
+
+
+def _build_hidden_setup(user: User) -> Q:
+    """Return the condition for entries about rows of the set-up that name records of others, such as exceptions."""
+    hidden = Q(pk__in=[])
+    for each in list_objects():
+        if each.is_setup and isinstance(each.scope, NoStudy) and each.scope.limit is not None:
+            seen = list_visible(each.model._default_manager.order_by(), user).values("uid")
+            hidden |= Q(object_name=each.api_name) & ~Q(record_uid__in=seen)
+    return hidden
 
 
 def _names_visible(user: User, object_field: str) -> Q:

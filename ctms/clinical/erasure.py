@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.models.functions import Cast
 
 from ctms.accounts.policies import has_permission
 from ctms.audit.actors import Actor
@@ -105,7 +106,8 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
     if not reason.strip():
         raise ErasureRefusedError("Give a reason: who asked for the erasure, and when.")
     with transaction.atomic():
-        erased = ErasedPerson(pk=person.pk, record_uids=_list_record_uids(person), texts=_list_texts(person))
+        record_uids = tuple(sorted({*_list_record_uids(person), *_list_former_uids(person)}))
+        erased = ErasedPerson(pk=person.pk, record_uids=record_uids, texts=_list_texts(person))
         for name in _EMPTIED:
             setattr(person, name, "")
         person.last_name = f"{ERASED} {str(person.uid)[:8]}"
@@ -128,6 +130,12 @@ def _list_record_uids(person: Person) -> tuple[UUID, ...]:
         if issubclass(model, VaultRecord):
             found.update(model._base_manager.filter(**{relation.field.name: person}).values_list("uid", flat=True))
     return tuple(sorted(found))
+
+
+def _list_former_uids(person: Person) -> set[UUID]:
+    """Return the uids of records whose audit entries name the person, also if they do not refer to them any more."""
+    entries = AuditEntry.objects.annotate(told=Cast("words", models.TextField())).filter(told__contains=str(person.uid))
+    return {uid for uid in entries.order_by().values_list("record_uid", flat=True).distinct() if uid is not None}
 
 
 def _list_texts(person: Person) -> tuple[str, ...]:

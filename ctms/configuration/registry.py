@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.utils.text import capfirst
 
-from ctms.accounts.policies import register_limit
-from ctms.audit.places import STUDY, register_place, register_setup_object
+from ctms.accounts.policies import register_limit, register_setup
+from ctms.audit.places import STUDY, register_place
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
@@ -213,7 +213,7 @@ def register_object(vault_object: VaultObject) -> None:
         vault_object.model.known_types = {each.api_name: each.label for each in vault_object.object_types}
     register_limit(model=vault_object.model, limit=limit)
     if vault_object.is_setup:
-        register_setup_object(vault_object.api_name)
+        register_setup(vault_object.api_name)
     if isinstance(vault_object.scope, InStudy):
         register_place(model=vault_object.model, column=STUDY, path=find_study_path(vault_object.model))
     _objects[vault_object.api_name] = vault_object

@@ -156,6 +156,8 @@ def _refuse_leaving(*, record: Any, stored: Any) -> None:
             other = relation.related_model
             if (
                 issubclass(other, StudyRecord)
+                # One that leads to its study by this record alone goes along, and cannot contradict it.
+                and len(_list_study_references(other)) > 1
                 and other._base_manager.filter(**{relation.field.name: record.pk}).exists()
             ):
                 kept = f"{_name(stored)} stays in {getattr(stored, name)}, because {other._meta.verbose_name_plural}"

@@ -9,9 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from ctms.accounts.models import SecurityProfile, User
+from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
 from tests.admin_forms import list_errors, list_messages, log_in_admin, submit
 from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
+from tests.factories.base import build_admin_actor
 
 pytestmark = pytest.mark.django_db
 
@@ -127,3 +130,52 @@ def test_a_user_who_may_more_is_not_changed_and_gets_no_new_password(client: Cli
     assert client.post(url, {"password1": "a-new-one-of-2026", "password2": "a-new-one-of-2026"}).status_code == 403
     owner.refresh_from_db()
     assert (owner.is_active, owner.check_password(USER_PASSWORD)) == (True, True)
+
+
+def test_who_could_not_give_a_profile_does_not_change_it_either(client: Client, officer: User) -> None:
+    owner = UserFactory.create(security_profile=get_profile("vault_owner__v"))
+    response = save_profile(client, get_profile("vault_owner__v"), status=RecordStatus.INACTIVE)
+    [message] = list_errors(response)["permissions"]
+    assert message.startswith("You cannot give what you do not have")
+    assert get_profile("vault_owner__v").status == RecordStatus.ACTIVE
+    # An Inactive one can be set to Active later: it counts as if it was.
+    profile = get_profile("vault_owner__v")
+    profile.status = RecordStatus.INACTIVE
+    save_record(record=profile, actor=build_admin_actor())
+    puppet = UserFactory.create(security_profile=None)
+    assert "security_profile" in list_errors(save_user(client, puppet, security_profile=str(profile.pk)))
+    assert (
+        client.post(reverse("admin:accounts_user_change", args=(owner.pk,)), {"email": "x@example.org"}).status_code
+        == 403
+    )
+
+
+def test_rights_to_write_the_set_up_are_given_by_who_holds_them_alone(client: Client) -> None:
+    officer = SecurityProfileFactory.create(permissions=["admin:security"])
+    client.force_login(UserFactory.create(is_staff=True, security_profile=officer))
+    puppet = UserFactory.create(security_profile=None)
+    for permissions, given in (
+        (["connection__sys:read"], True),
+        (["connection__sys:read", "connection__sys:edit"], False),
+    ):
+        profile = SecurityProfileFactory.create(permissions=permissions)
+        response = save_user(client, puppet, security_profile=str(profile.pk))
+        assert (response.status_code == 302) is given
+
+
+def test_nobody_extends_their_own_account(client: Client, officer: User) -> None:
+    officer.valid_until = get_now().date()
+    officer.save()
+    save_user(client, officer, email="new@example.org")
+    client.post(reverse("admin:accounts_user_change", args=(officer.pk,)), {"valid_until": ""})
+    officer.refresh_from_db()
+    assert officer.valid_until is not None
+
+
+def test_the_own_password_is_not_set_without_the_present_one_by_another_spelling_of_the_address(client: Client) -> None:
+    user = log_in_admin(client)
+    url = f"/admin/accounts/user/0{user.pk}/password/"
+    response = client.post(url, {"password1": "a-new-one-of-2026", "password2": "a-new-one-of-2026"})
+    assert response.headers["Location"] == "/password/"
+    user.refresh_from_db()
+    assert not user.check_password("a-new-one-of-2026")

@@ -267,3 +267,11 @@ def test_an_admin_changes_the_own_password_on_the_page_that_asks_for_the_present
     response = client.post(url, {"password1": CHOSEN, "password2": CHOSEN, "usable_password": "true"})
     assert response.headers["Location"] == "/password/"
     assert User.objects.get(pk=admin.pk).check_password(USER_PASSWORD)
+
+
+def test_a_corrected_address_ends_the_invitation_that_went_to_the_wrong_one(user: User, admin: User) -> None:
+    token = invite(user, admin)
+    user.refresh_from_db()
+    user.email = "right@example.org"
+    user.save()
+    assert accept(token).status_code == 410

@@ -15,7 +15,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from time_machine import Traveller, travel
 
-from ctms.accounts.models import FailedLogIn, SecondFactor, User
+from ctms.accounts.models import FailedLogIn, SecondFactor, SecurityProfile, User
 from ctms.accounts.second_factor import compute_code, get_present_step
 from ctms.audit.choices import AuditAction
 from ctms.audit.key_rotation import rotate_encryption_keys
@@ -245,7 +245,7 @@ def test_it_is_removed_with_a_code(client: Client, clock: Traveller) -> None:
     assert "On: show or remove" in client.get("/profile/").content.decode()
     client.post(PAGE, {"code": "000000"})
     assert SecondFactor.objects.filter(user=user).exists()
-    assert list_messages(client.post(PAGE, {"code": get_code(secret)}, follow=True)) == [
+    assert list_messages(client.post(PAGE, {"code": get_code(secret), "remove": "1"}, follow=True)) == [
         "Your second factor was removed."
     ]
     assert enter_password(user)[1].headers["Location"] == "/"
@@ -260,7 +260,7 @@ def test_an_admin_removes_that_of_a_user_who_lost_the_app(client: Client, clock:
     log_in_admin(client)
     factor = SecondFactor.objects.get(user=user)
     answer = client.post(LIST, {"action": "remove", "_selected_action": [factor.pk]}, follow=True)
-    assert list_messages(answer) == [f"Second factors removed: {user}."]
+    assert list_messages(answer) == [f"{user}: the second factor was removed."]
     entry = AuditEntry.objects.filter(record_uid=factor.uid).first()
     assert entry is not None
     assert (entry.action, entry.reason, entry.source) == (AuditAction.DELETED, "Removed by an admin", "admin")
@@ -320,3 +320,45 @@ def test_of_several_log_ins_with_one_code_at_the_same_moment_one_succeeds(kind: 
         thread.join()
     assert sorted(accepted) == [*[False] * 7, True]
     assert not FailedLogIn.objects.exists()
+
+
+def test_wrong_codes_count_of_the_user_from_whatever_address(clock: Traveller) -> None:
+    user = UserFactory.create()
+    secret, _ = set_up(user)
+    client, _ = enter_password(user)
+    answers = [
+        client.post(CODE, {"code": "000000"}, REMOTE_ADDR=f"2001:db8:{number:x}::1").status_code for number in range(6)
+    ]
+    assert answers == [200] * 5 + [429]
+    assert client.post(CODE, {"code": get_code(secret)}, REMOTE_ADDR="2001:db8:ff::1").status_code == 429
+    assert not is_logged_in(client)
+
+
+def test_a_page_from_before_it_was_set_up_does_not_remove_it(clock: Traveller) -> None:
+    user = UserFactory.create()
+    with override_settings(TOTP="required"):
+        first, second = Client(), Client()
+        for client in (first, second):
+            client.force_login(user)
+        secret = first.get(PAGE).context["secret"]
+        first.post(PAGE, {"code": get_code(secret, offset=-1)})
+        page = second.get(PAGE).content.decode()
+        assert "Go on" in page
+        assert "Remove" not in page
+        assert second.post(PAGE, {"code": get_code(secret)}).headers["Location"] == "/"
+        assert second.get("/").status_code == 200
+    assert SecondFactor.objects.filter(user=user).exists()
+
+
+def test_an_admin_removes_only_that_of_users_whom_they_may_change(client: Client, clock: Traveller) -> None:
+    owner = UserFactory.create(security_profile=SecurityProfile.objects.get(api_name="vault_owner__v"))
+    set_up(owner)
+    officer = UserFactory.create(
+        is_staff=True, security_profile=SecurityProfileFactory.create(permissions=["admin:security"])
+    )
+    set_up(officer)
+    client.force_login(officer)
+    chosen = list(SecondFactor.objects.values_list("pk", flat=True))
+    url = reverse("admin:accounts_secondfactor_changelist")
+    client.post(url, {"action": "remove", "_selected_action": chosen})
+    assert SecondFactor.objects.count() == 2

@@ -19,6 +19,7 @@ from ctms.clinical.choices import CommunicationType, MonitoringEventState, Monit
 from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, StudyCommunicationLog
 from ctms.configuration.services import set_object_type_status, take_off_fields
 from ctms.core.choices import RecordStatus
+from ctms.core.models import allow_record_writes
 from ctms.jobs.choices import RunState
 from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem
@@ -422,3 +423,16 @@ def test_sources_behind_the_first_batch_are_reached(monkeypatch: pytest.MonkeyPa
     generate()
     assert (len(list_generated()), MonitoringEvent.objects.filter(activity_update_required=True).count()) == (5, 0)
     assert MonitoringEventParticipant.objects.count() == 5
+
+
+def test_a_source_that_contradicts_itself_is_one_item_and_the_others_are_written() -> None:
+    wrong, right = create_event(), create_event()
+    country = StudyCountryFactory.create(study=wrong.site.study, country="FR")
+    with allow_record_writes():  # as rows from before such a rule, or of a site whose country was corrected
+        MonitoringEvent.objects.filter(pk=wrong.pk).update(study_country=country)
+    run = generate()
+    assert run.state == RunState.WITH_EXCEPTIONS
+    assert [activity.monitoring_event for activity in list_generated()] == [right]
+    [(name, message)] = list_problems()
+    assert "Correct the study, country or site of the monitoring event." in message
+    assert name

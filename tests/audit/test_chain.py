@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from ctms.audit import sealing
 from ctms.audit.chain import COLUMNS, CURRENT_FORMAT, FORMATS, Head, UnreadableHeadError
@@ -301,3 +301,12 @@ def test_what_is_no_head_is_refused_with_a_sentence(text: str) -> None:
     if text:
         with pytest.raises(CommandError, match="is no head of the audit trail"):
             call_command("verify_audit_trail", expect=text)
+
+
+def test_a_seal_outside_of_the_chain_is_refused_and_named(entries: list[int]) -> None:
+    StudyFactory.create()
+    unsealed = AuditEntry.objects.latest("id").pk
+    columns = "position, entry_id, format, salt, commitment, hash"
+    seal = f"INSERT INTO audit_auditseal ({columns}) VALUES (-1, %s, 1, 'x', 'x', 'x')"  # noqa: S608  constants
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(seal, [unsealed])

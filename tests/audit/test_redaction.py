@@ -31,7 +31,8 @@ FINAL = "audit entries are never changed or removed"
 @pytest.fixture
 def asker() -> User:
     return UserFactory.create(
-        is_staff=True, security_profile=SecurityProfileFactory.create(permissions=["admin:redaction"])
+        is_staff=True,
+        security_profile=SecurityProfileFactory.create(permissions=["admin:redaction"], sees_all_studies=True),
     )
 
 
@@ -290,3 +291,9 @@ def test_a_request_is_refused_in_the_console(asker: User, entry: AuditEntry, cli
     client.post(reverse("admin:audit_auditredaction_refuse", args=(redaction.pk,)))
     redaction.refresh_from_db()
     assert (redaction.state, redaction.decided_by) == (RedactionState.REFUSED, asker)
+
+
+def test_an_entry_that_the_asker_does_not_see_is_answered_as_one_that_does_not_exist(entry: AuditEntry) -> None:
+    profile = SecurityProfileFactory.create(permissions=["admin:redaction"])
+    with pytest.raises(ValidationError, match=f"There is no entry {entry.pk}"):
+        ask(UserFactory.create(security_profile=profile), entry.pk)

@@ -15,10 +15,12 @@ from ctms.audit.api_tokens import create_token
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.audit.places import STUDY, find_places
-from ctms.audit.services import delete_record, save_record
+from ctms.audit.services import delete_record, record_event, save_record
 from ctms.clinical.models import MonitoringEventParticipant
 from ctms.core.models import AuditedModel
+from exceptions_log.models import ExceptionItem
 from tests.admin_forms import log_in_admin, submit
+from tests.admin_rows import create_exception_item
 from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
@@ -169,3 +171,21 @@ def test_a_record_that_was_moved_to_another_study_is_seen_by_who_sees_it_now(rea
     activity.study = foreign
     save_record(record=activity, actor=build_admin_actor())
     assert not list_visible(AuditEntry.objects.filter(record_uid=activity.uid), reader).exists()
+
+
+def test_entries_about_exceptions_of_records_that_the_reader_does_not_see_are_not_told(reader: User) -> None:
+    mine = ActivityFactory.create(study=StudyAssignmentFactory.create(user=reader).study)
+    seen, hidden = (
+        create_exception_item(record_uid=mine.uid),
+        create_exception_item(record_uid=ActivityFactory.create(study=StudyFactory.create()).uid),
+    )
+    for item in (seen, hidden):
+        record_event(
+            actor=build_admin_actor(),
+            action=AuditAction.EVENT,
+            object_name=ExceptionItem.object_name,
+            record=item,
+            reason="Dr Canary left",
+        )
+    told = list_visible(AuditEntry.objects.filter(object_name=ExceptionItem.object_name), reader)
+    assert {entry.record_uid for entry in told} == {seen.uid}

@@ -26,7 +26,13 @@ from ctms.core.models import AuditedModel
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
-from tests.factories.clinical import InvestigatorFactory, PersonFactory, StudyFactory, StudySiteFactory
+from tests.factories.clinical import (
+    InvestigatorFactory,
+    PersonFactory,
+    StudyFactory,
+    StudyPersonFactory,
+    StudySiteFactory,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -151,3 +157,13 @@ def test_a_loaded_reference_is_not_read_again() -> None:
         save_record(record=site, actor=actor, validate=False)
     people = [each for each in captured.captured_queries if 'FROM "clinical_person"' in each["sql"]]
     assert len(people) == 1  # the investigator of before
+
+
+def test_whoever_follows_a_renamed_record_is_not_told_the_name_of_another() -> None:
+    first, second = PersonFactory.create(last_name="Ash"), PersonFactory.create(last_name="Birch")
+    StudyPersonFactory.create(person=first)
+    follower = StudyPersonFactory.create(person=second)
+    first.last_name, second.last_name = "Ash-Elm", "Birch-Elm"
+    update_records(records=[first, second], actor=build_admin_actor())
+    entry = AuditEntry.objects.filter(record_uid=follower.uid).latest("id")
+    assert entry.reason == "Follows the name of its person"

@@ -127,7 +127,7 @@ def test_the_record_tells_where_it_is_and_what_each_attempt_changed(world: World
         history = read(activity)
     (state,) = history.states
     (row,) = world.list_interactions()
-    sent_at = TransferAttempt.objects.latest("pk").at
+    sent_at = TransferAttempt.objects.earliest("pk").at
     assert state.sentence == f"There since {sent_at.astimezone(ZoneInfo('Asia/Tokyo')):%-d %b %Y, %H:%M}."
     assert (state.tone, state.url) == ("success", f"https://na.crm.test/{row['Id']}")
     assert [attempt.sentence for attempt in history.attempts] == ["Updated in NA", "Created in NA"]

@@ -15,7 +15,7 @@ from crm_sync.models import AccountMatch, TransferAttempt
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.models import AuditEntry
-from ctms.audit.services import save_record
+from ctms.audit.services import delete_record, save_record
 from ctms.clinical.erasure import ErasedPerson, ErasureRefusedError, erase_person
 from ctms.clinical.models import Person, StudyPerson
 from ctms.core.choices import RecordStatus
@@ -156,3 +156,14 @@ def test_the_command_says_what_is_wrong(uid: str | None, by: str, message: str) 
     user = build_eraser().user
     with pytest.raises(CommandError, match=message):
         call_command("erase_person", uid or str(person.uid), by=by or user.username, reason=REASON)
+
+
+def test_entries_that_name_the_person_are_listed_also_if_their_record_does_not_any_more() -> None:
+    person, other = PersonFactory.create(last_name="Ada"), PersonFactory.create(last_name="Bo")
+    moved, gone = ActivityFactory.create(person=person), ActivityFactory.create(person=person)
+    moved.person = other
+    save_record(record=moved, actor=build_admin_actor())
+    delete_record(record=gone, actor=build_admin_actor())
+    erasure = erase_person(person=person, actor=build_eraser(), reason="Asked for")
+    listed = AuditEntry.objects.filter(pk__in=erasure.entry_ids).values_list("record_uid", "action")
+    assert {(moved.uid, "created"), (moved.uid, "changed"), (gone.uid, "created"), (gone.uid, "deleted")} <= set(listed)

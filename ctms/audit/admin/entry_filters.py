@@ -11,8 +11,8 @@ from django.db.models.functions import Concat
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from ctms.accounts.models import User
+from ctms.accounts.policies import list_setup_objects
 from ctms.audit.models import AuditEntry
-from ctms.audit.places import list_setup_objects
 from ctms.audit.reading import list_objects
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ class GrantingAdminMixin(_Admin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         user = get_user(request)
         own = isinstance(obj, User) and obj.pk == user.pk and not is_exempt(user)
-        return [*super().get_readonly_fields(request, obj), *(["security_profile"] if own else [])]
+        return [*super().get_readonly_fields(request, obj), *(["security_profile", "valid_until"] if own else [])]
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]  # as in Django
         form: Any = super().get_form(request, obj, **kwargs)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ctms.accounts.models import SecondFactor
+from ctms.accounts.granting import explain_giving
+from ctms.accounts.models import SecondFactor, User
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.writing import build_actor, get_user
 from ctms.audit.second_factor import remove_second_factor
@@ -37,10 +38,21 @@ class SecondFactorAdmin(ReadOnlyModelAdmin):
 
     @admin.action(permissions=["remove"], description="Remove the second factor of a user who lost the app")
     def remove(self, request: HttpRequest, queryset: QuerySet[SecondFactor]) -> None:
-        """Remove the selected second factors; those of superusers only if a superuser asks."""
-        user = get_user(request)
-        factors = [each for each in queryset.select_related("user") if user.is_superuser or not each.user.is_superuser]
-        for factor in factors:
+        """Remove the selected second factors of users whom the admin may change; the own one is removed with a code."""
+        admin_user = get_user(request)
+        for factor in queryset.select_related("user__security_profile"):
+            refusal = _explain_refusal(admin_user, factor.user)
+            if refusal:
+                self.message_user(request, f"{factor.user}: nothing was removed. {refusal}", messages.ERROR)
+                continue
             remove_second_factor(factor=factor, actor=build_actor(request), reason="Removed by an admin")
-        names = ", ".join(str(factor.user) for factor in factors) or "nobody's, because only a superuser may do that"
-        self.message_user(request, f"Second factors removed: {names}.")
+            self.message_user(request, f"{factor.user}: the second factor was removed.", messages.SUCCESS)
+
+
+def _explain_refusal(admin_user: User, user: User) -> str:
+    """Return why the admin may not remove the second factor of the user; empty if they may."""
+    if user.pk == admin_user.pk:
+        return "Remove your own on your profile page, with a code."
+    if user.is_superuser and not admin_user.is_superuser:
+        return "Only a superuser may do that."
+    return explain_giving(giver=admin_user, profile=user.security_profile)

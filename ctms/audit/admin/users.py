@@ -181,7 +181,7 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
             self.message_user(request, f"An invitation was sent to {user.email}.", messages.SUCCESS)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  Django's signature
-        if unquote(id) == str(get_user(request).pk):
+        if self.get_object(request, unquote(id)) == get_user(request):
             return HttpResponseRedirect(reverse("change_password"))  # which asks for the present one
         with transaction.atomic():
             # Django reads the user again and saves all its fields, so nobody may change it in between.

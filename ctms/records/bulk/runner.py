@@ -17,7 +17,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ctms.accounts.middleware import find_zone
-from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
@@ -128,11 +127,12 @@ def open_work(operation: BulkOperation) -> Work:
 
 
 def _require_access(*, operation: BulkOperation, work: Work) -> None:
-    """Raise VaultError if the user was deactivated, or lost the right to the object, since the last batch.
+    """Read the user and their profile anew, so that what follows is planned with the rights of now.
 
-    Which records the user sees is asked anew by each batch anyway.
+    Raises VaultError if the user was deactivated, or lost the right to the object, since the last batch.
     """
-    user = User.objects.select_related("security_profile").get(pk=operation.user_id)
+    user = work.access.user
+    user.refresh_from_db()
     open_object(user=user, object_name=operation.of_object, configuration=work.access.configuration)
 
 
@@ -179,7 +179,7 @@ def _write_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | Non
                 renew(operation=operation, lease=lease)
                 write_together(drafts=drafts, actor=actor)
                 _finish_all(operation=operation, drafts=drafts, lease=lease)
-        except (StaleRecordError, IntegrityError):
+        except (StaleRecordError, IntegrityError, ValidationError):
             continue
         else:
             return
@@ -199,6 +199,7 @@ def _plan_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | None
     drafts: list[RowDraft] = []
     for start in range(0, operation.total, BATCH_ROWS):
         _stop_if_cancelled(lease)
+        _require_access(operation=operation, work=work)
         drafts += work.plan(start, start + BATCH_ROWS)
         with writing(operation):
             operation.done = len(drafts)

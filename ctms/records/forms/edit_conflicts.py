@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import Model
 from django.http import QueryDict
 
+from ctms.audit.chain import REDACTED
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.configuration.choices import FieldKind
@@ -124,6 +125,8 @@ def _read_earlier(*, record: Any, version: int) -> Any:
     ).order_by("-id")[: max(0, record.version - version)]
     for entry in later:
         for name, (before, _after) in entry.changes.items():
+            if name == REDACTED:  # what changed is not known any more: the present values count
+                continue
             model_field = record._meta.get_field(name)
             setattr(earlier, model_field.attname, model_field.to_python(before))
     return earlier
