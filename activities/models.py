@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -108,6 +108,11 @@ class Activity(StudyRecord):
             models.Index(fields=("study_person", "-date", "-id"), name="activity_of_study_person"),
             models.Index(fields=("object_type", "modified_at"), name="activity_by_change"),
         ]
+
+    @classmethod
+    def list_holding(cls, records: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        """Leave out generated activities: the job lets them follow their visit or communication."""
+        return records.filter(is_generated=False)
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or ActivityType.CLINICAL

@@ -41,6 +41,11 @@ class StudyRecord(VaultRecord):
             raise ValidationError(errors)
 
     @classmethod
+    def list_holding(cls, records: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        """Return those of these records that hold what they refer to in its study; the others follow it."""
+        return records
+
+    @classmethod
     def check_together(cls, changes: Sequence[tuple[Any, Any]]) -> None:
         super().check_together(changes)
         names = [name for name, _ in _list_study_references(cls)]
@@ -158,7 +163,7 @@ def _refuse_leaving(*, record: Any, stored: Any) -> None:
                 issubclass(other, StudyRecord)
                 # One that leads to its study by this record alone goes along, and cannot contradict it.
                 and len(_list_study_references(other)) > 1
-                and other._base_manager.filter(**{relation.field.name: record.pk}).exists()
+                and other.list_holding(other._base_manager.filter(**{relation.field.name: record.pk})).exists()
             ):
                 kept = f"{_name(stored)} stays in {getattr(stored, name)}, because {other._meta.verbose_name_plural}"
                 remedy = "Change or delete those first, or create another in the other study."

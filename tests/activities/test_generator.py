@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -24,6 +25,7 @@ from ctms.jobs.choices import RunState
 from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem
 from tests.activities.generation import configure_automation, generate, list_generated, list_problems
+from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import (
     MonitoringEventFactory,
@@ -436,3 +438,21 @@ def test_a_source_that_contradicts_itself_is_one_item_and_the_others_are_written
     [(name, message)] = list_problems()
     assert "Correct the study, country or site of the monitoring event." in message
     assert name
+
+
+def test_a_visit_that_moves_to_another_study_takes_its_activities_along() -> None:
+    event = create_event()
+    generate()
+    member = StudyPersonFactory.create(person=event.participants.get().person)
+    save(event, site=member.site, study=member.study, study_country=member.site.study_country)
+    assert generate().state == RunState.SUCCEEDED
+    [activity] = list_generated()
+    assert (activity.study, activity.site, activity.monitoring_event) == (member.study, member.site, event)
+
+
+def test_a_visit_stays_in_its_study_while_a_user_has_logged_an_activity_of_it() -> None:
+    event = create_event()
+    ActivityFactory.create(study=event.study, monitoring_event=event)
+    other = StudySiteFactory.create()
+    with pytest.raises(ValidationError, match="stays in"):
+        save(event, site=other, study=other.study, study_country=other.study_country)
