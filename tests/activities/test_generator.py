@@ -443,11 +443,12 @@ def test_a_source_that_contradicts_itself_is_one_item_and_the_others_are_written
 def test_a_visit_that_moves_to_another_study_takes_its_activities_along() -> None:
     event = create_event()
     generate()
-    member = StudyPersonFactory.create(person=event.participants.get().person)
-    save(event, site=member.site, study=member.study, study_country=member.site.study_country)
+    site = StudySiteFactory.create()
+    StudyPersonFactory.create(site=site, study=site.study, person=event.participants.get().person)
+    save(event, site=site, study=site.study, study_country=site.study_country)
     assert generate().state == RunState.SUCCEEDED
     [activity] = list_generated()
-    assert (activity.study, activity.site, activity.monitoring_event) == (member.study, member.site, event)
+    assert (activity.study, activity.site, activity.monitoring_event) == (site.study, site, event)
 
 
 def test_a_visit_stays_in_its_study_while_a_user_has_logged_an_activity_of_it() -> None:
