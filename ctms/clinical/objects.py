@@ -266,7 +266,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         generated_fields=_NAME,
         list_columns=("name__v", "object_type__v", "email__sys", "phone__v", "status__v"),
         default_sort="name__v",
-        search_fields=("name__v", "email__sys", "npi__v"),
+        search_fields=("name__v", "email__sys", "phone__v", "npi__v", "person_identifier__v"),
         filters=("object_type__v", "status__v"),
         header_fields=("email__sys", "phone__v"),
         layouts=(

@@ -15,6 +15,7 @@ from django.db.models.lookups import GreaterThan, LessThan
 from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
+from ctms.core.text.expressions import collate, is_text
 from ctms.records.fields.expressions import build_value
 
 COUNT_CAP = 1000
@@ -175,15 +176,17 @@ def _build_key(*, sort: Sort, model: type[Model]) -> _Key | None:
     if field is None:
         return None
     if field.is_custom:
-        output_field: Field[Any, Any] = FloatField() if field.kind == FieldKind.NUMBER else TextField()
-        return _Key(value=build_value(field), may_be_empty=True, output_field=output_field)
+        if field.kind == FieldKind.NUMBER:
+            return _Key(value=build_value(field), may_be_empty=True, output_field=FloatField())
+        return _Key(value=collate(build_value(field)), may_be_empty=True, output_field=TextField())
     # References are sorted by name, which is what the list shows.
     path = field.attribute if field.reference is None else f"{field.attribute}__name"
     owner = model if field.reference is None else field.reference
     found = owner._meta.get_field(path.rpartition("__")[2])
     if not isinstance(found, Field):
         raise TypeError(f"{field.api_name} is no field of one value.")
-    return _Key(value=F(path), may_be_empty=field.may_be_empty, output_field=found)
+    value = collate(path) if is_text(found) else F(path)
+    return _Key(value=value, may_be_empty=field.may_be_empty, output_field=found)
 
 
 def _count_before(*, place: _Place, rows: int, has_previous: bool) -> int | None:
