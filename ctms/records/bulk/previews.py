@@ -120,7 +120,7 @@ def build_preview(
         rows.append(
             PreviewRow(
                 number=draft.number,
-                name=name_record(present) if present is not None else draft.name,
+                name=_name_row(draft=draft, present=present, is_of_file=bool(texts)),
                 url=get_record_url(present) if present is not None else "",
                 tone=tone,
                 outcome=outcome,
@@ -147,6 +147,13 @@ def build_figures(operation: BulkOperation) -> list[Figure]:
         for name, label in words
         if operation.counts.get(name)
     ]
+
+
+def _name_row(*, draft: RowDraft, present: Any, is_of_file: bool) -> str:
+    """Return the name of the present record; what a file would create is told by its cells."""
+    if present is not None:
+        return name_record(present)
+    return "" if is_of_file else draft.name
 
 
 def _load_stored(*, access: ObjectAccess, drafts: Sequence[RowDraft]) -> dict[Any, Any]:

@@ -49,9 +49,12 @@ def edit_many(request: HttpRequest, object_name: str) -> HttpResponse:
     selection = read_selection(address=request.GET, form=request.POST)
     try:
         uids = list_selected(access=access, selection=selection)
-    except (InvalidSelectionError, InvalidListError) as error:
+    except InvalidSelectionError as error:
         messages.error(request, str(error))
         return redirect(get_list_url(object_name=object_name, query=selection.query))
+    except InvalidListError as error:
+        messages.error(request, str(error))
+        return redirect("record_list", object_name=object_name)
     is_sent = request.POST.get("step") == "preview"
     form = BulkEditForm(access=access, data=request.POST if is_sent else None)
     if is_sent and form.is_valid():
