@@ -34,7 +34,7 @@ class _FoldedLookup(_Lookup):
     def get_prep_lookup(self) -> str:
         return fold_text(str(self.rhs)) or ""
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]  # as Django's own
         column, parameters = self.process_lhs(compiler, connection)
         escaped = str(self.rhs).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         # As the index is defined, which PostgreSQL would not recognise with a cast of another length.
