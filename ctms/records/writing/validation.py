@@ -17,6 +17,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.fields.kinds.base import EMPTY, kind_of
 from ctms.records.fields.references import ReferenceScope, get_target, list_choices, list_scopes
 from ctms.records.fields.values import read_value
+from ctms.records.writing.questions import explain_year
 
 REQUIRED = "This field is required."
 
@@ -141,4 +142,5 @@ def _explain_value(*, field: ObjectField, value: Any) -> str:
         return "Null characters are not allowed."
     if field.is_whole and isinstance(value, (Decimal, float)) and value != int(value):
         return "Enter a whole number."
-    return kind_of(field).explain(value=value, field=field) if field.is_custom and value not in EMPTY else ""
+    problem = kind_of(field).explain(value=value, field=field) if field.is_custom and value not in EMPTY else ""
+    return problem or explain_year(value)

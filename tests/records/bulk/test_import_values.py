@@ -196,8 +196,8 @@ def test_custom_fields_of_every_kind_are_imported_and_come_back_unchanged(client
         "picklist": "RED",
         "person": "P-7",
     }
-    fields = CustomField.objects.order_by("id")
-    content = f"Name,Trainee,{','.join(each.label for each in fields)}\nGCP,P-7,{','.join(cells[each.kind] for each in fields)}\n"
+    by_label = {each.label: cells[each.kind] for each in CustomField.objects.order_by("id")}
+    content = f"Name,Trainee,{','.join(by_label)}\nGCP,P-7,{','.join(by_label.values())}\n"
     operation = do_import(client, TRAINING, content, key="name__v")
     assert (list_problems(operation), operation.counts) == ([], {"created": 1})
     assert Training.objects.get().custom_fields == {
