@@ -164,7 +164,7 @@ def test_what_is_missing_is_created_in_place_and_comes_back_chosen(carla: Page, 
     carla.get_by_role("option", name="Create person “nobody”…").click()
     dialog = carla.get_by_role("dialog", name="Create person")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.locator(".errorlist")).to_have_text(["This field is required."])
+    expect(dialog.locator(".errorlist")).to_have_text(["Fill in Last name."])
     dialog.get_by_label("First name").fill("Wei")
     dialog.get_by_label("Last name").fill("Zhang")
     dialog.get_by_label("Email").fill("zhang@x.example")
@@ -203,7 +203,9 @@ def test_quick_log_keeps_what_was_typed_and_goes_on_with_save_and_create(carla: 
     dialog.get_by_label("Subject").fill("First")
     dialog.get_by_text("Email", exact=True).click()
     dialog.get_by_role("button", name="Save + Create").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("Person: This field is required.")
+    expect(dialog.get_by_role("alert")).to_contain_text(
+        "Person: Choose a person from the list, or type its exact name."
+    )
     expect(dialog.get_by_label("Subject")).to_have_value("First")
     expect(dialog.get_by_role("radio", name="Email")).to_be_checked()
     pick(carla, "Person", "hannah")
@@ -322,7 +324,7 @@ def test_axe_finds_no_violation(carla: Page, berlin: StudySite, path: str, schem
 def test_axe_finds_no_violation_in_open_suggestions_and_errors(carla: Page, berlin: StudySite) -> None:
     carla.goto(CREATE)
     carla.get_by_role("button", name="Save", exact=True).click()
-    expect(carla.get_by_role("alert")).to_contain_text("Person: This field is required.")
+    expect(carla.get_by_role("alert")).to_contain_text("Person: Choose a person from the list, or type its exact name.")
     find(carla, "Site").click()
     expect(get_options(carla).first).to_be_visible()
     assert find_violations(carla) == []
