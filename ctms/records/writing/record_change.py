@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from ctms.audit.actors import Actor
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.values import read_value
 from ctms.records.writing.child_records import ChildChange, share_out, write_children
 from ctms.records.writing.repeats import RepeatedError, derive_uid, is_made
-from ctms.records.writing.services import put_values, write_values
+from ctms.records.writing.services import RACE, put_values, write_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,12 @@ class RecordChange:
                     for record, added in zip(saved, shares, strict=True):
                         share = ChildChange(picker=change.picker, added=added, removed=change.removed)
                         write_children(change=share, record=record, actor=self.actor)
-        except ValidationError as error:
+        except (ValidationError, IntegrityError) as error:
             # Another request may have created it in between: the database refuses the second of one uid.
             if self.is_once and is_made(self.record.uid):
                 raise RepeatedError(uid=self.record.uid) from error
+            if isinstance(error, IntegrityError):  # of a constraint that is checked when the transaction ends
+                raise ValidationError(RACE) from error
             raise
         return saved
 
