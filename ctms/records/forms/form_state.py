@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 from uuid import UUID
@@ -14,8 +13,10 @@ from django.http import QueryDict
 
 from ctms.audit.actors import Actor
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
-from ctms.records.fields.form_fields import PicklistField, build_form_field
+from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kept_lengths import show_kept_lengths
+from ctms.records.fields.kinds.base import kind_of
+from ctms.records.fields.kinds.picklist import PicklistField
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.values import read_value
 from ctms.records.forms.child_form import ChildRecordsForm
@@ -50,7 +51,9 @@ class FormState(forms.Form):
         auto_id: str = "id_%s",
     ) -> None:
         self.layout = layout
-        stored = {each.api_name: _read_initial(record=layout.record, field=each) for each in layout.writable}
+        stored = {
+            each.api_name: kind_of(each).trim(read_value(record=layout.record, field=each)) for each in layout.writable
+        }
         super().__init__(data=data, initial=stored | dict(initial or {}), auto_id=auto_id, label_suffix="")
         self.questions: list[AskedValue] = []
         self.confirmed: list[str] = []
@@ -251,9 +254,3 @@ def _word_missing(made: forms.Field) -> str:
     if isinstance(made, forms.DateField):
         return "Enter a date, such as 2026-03-31."
     return f"Fill in {made.label}."
-
-
-def _read_initial(*, record: Any, field: ObjectField) -> Any:
-    value = read_value(record=record, field=field)
-    # The input has no seconds; with them, the value would seem to have changed.
-    return value.replace(second=0, microsecond=0) if isinstance(value, dt.datetime) else value

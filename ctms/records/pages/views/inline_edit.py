@@ -15,10 +15,10 @@ from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.login_resume import login_required
 from ctms.audit.reasons import read_reason
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.record_links import find_page
 from ctms.records.fields.values import get_record_url
 from ctms.records.forms.edit_conflicts import Conflict, build_conflict
@@ -113,7 +113,7 @@ def _show_form(
         "version": version,
         "conflict": conflict,
         "alone": alone,
-        "is_wide": field.kind in (FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.REFERENCE),
+        "is_wide": kind_of(field).is_wide_inline,
         "asks_reason": field.api_name in access.list_reasoned(),
         "change_reason": read_reason(request),
     }
