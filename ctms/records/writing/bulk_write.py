@@ -22,6 +22,7 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.configuration.study_record import attach_references
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.choices import ProblemKind
 from ctms.records.writing.services import put_values, translate_errors
 
 _REQUIRED = "This field is required."
@@ -30,11 +31,15 @@ _RACE = "Somebody else saved a record that this one contradicts at the same mome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowProblem:
-    """Why a row cannot be written: a message, and label and value of the field (empty if it concerns the whole row)."""
+    """Why a row cannot be written, or a warning: a message, and label and value of the field.
+
+    Label and value are empty if it concerns the whole row.
+    """
 
     message: str
     label: str = ""
     value: str = ""
+    kind: ProblemKind = ProblemKind.ERROR
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,8 +73,15 @@ class RowDraft:
             return "created"
         return "changed" if self.is_changed else "unchanged"
 
-    def refuse(self, message: str, *, label: str = "", value: str = "") -> None:
-        self.problems.append(RowProblem(message=message, label=label, value=value))
+    def refuse(
+        self, message: str, *, label: str = "", value: str = "", kind: ProblemKind = ProblemKind.ERROR
+    ) -> None:
+        """Add a problem, so that the row is not written."""
+        self.problems.append(RowProblem(message=message, label=label, value=value, kind=kind))
+
+    def warn(self, message: str, *, label: str = "", value: str = "") -> None:
+        """Add a warning about a row that is written."""
+        self.questions.append(RowProblem(message=message, label=label, value=value, kind=ProblemKind.WARNING))
 
 
 def list_references(model: type[models.Model]) -> list[ForeignKey[Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
-from ctms.records.bulk.imports.columns import UID
+from ctms.records.bulk.imports.dates import DateOrder, read_moment, read_numeric
+from ctms.records.bulk.imports.keys import UID
 from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.references import get_target, is_filled_by_another
 
@@ -24,6 +26,7 @@ _REMEDIES: Mapping[FieldKind, str] = {
     FieldKind.DATETIME: "“{}” is no time. Write it as 2026-03-31 14:05.",
     FieldKind.NUMBER: "“{}” is no number. Write it as 1234.5.",
 }
+DAYS = (FieldKind.DATE, FieldKind.DATETIME)
 _ADVICE: Mapping[FieldKind, str] = {
     FieldKind.DATE: "A date, as 2026-03-31.",
     FieldKind.DATETIME: "A time in your time zone, as 2026-03-31 14:05.",
@@ -33,10 +36,14 @@ _ADVICE: Mapping[FieldKind, str] = {
 
 
 class CellReader:
-    """Converts texts to values of fields with the form fields of the pages. It does not refuse an empty text."""
+    """Converts texts to values of fields with the form fields of the pages. It does not refuse an empty text.
 
-    def __init__(self, *, access: ObjectAccess) -> None:
+    `orders` says how each column writes day and month in numbers, by API name.
+    """
+
+    def __init__(self, *, access: ObjectAccess, orders: Mapping[str, DateOrder] | None = None) -> None:
         self.access = access
+        self.orders = dict(orders or {})
         self._form_fields: dict[str, forms.Field] = {}
 
     def read(self, *, field: ObjectField, text: str) -> Any:
@@ -45,12 +52,24 @@ class CellReader:
             return self._read_type(text)
         if field.api_name == UID:
             return _require_uid(text)
+        written = self._write_date(field=field, text=text) if field.kind in DAYS else text
         try:
-            return self._get_form_field(field).clean(text)
+            return self._get_form_field(field).clean(written)
         except ValidationError as error:
             if field.kind in _REMEDIES and any(each.code == "invalid" for each in error.error_list):
                 raise ValidationError(_REMEDIES[field.kind].format(text)) from error
             raise
+
+    def _write_date(self, *, field: ObjectField, text: str) -> str:
+        """Return a date or time as its form field reads it, whatever language and order it is written in."""
+        moment = read_moment(text, order=self.orders.get(field.api_name))
+        if moment is None:
+            if read_numeric(text):
+                raise ValidationError(_REMEDIES[field.kind].format(text))  # the form field would choose an order itself
+            return text
+        if field.kind == FieldKind.DATE and moment.time() == dt.time.min:
+            return moment.date().isoformat()
+        return moment.isoformat(" ")
 
     def _get_form_field(self, field: ObjectField) -> forms.Field:
         if field.api_name not in self._form_fields:
