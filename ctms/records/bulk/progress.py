@@ -47,7 +47,7 @@ def renew(*, operation: BulkOperation, lease: LeaseHandle | None) -> None:
 
 
 def note_drafts(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
-    """Store the operation's progress and the problems and warnings of the drafts, in the transaction that writes the rows."""
+    """Store the operation's progress and the problems and warnings of the drafts, with the rows."""
     counts = Counter(operation.counts) + Counter(count_outcomes(drafts))
     operation.counts = dict(counts)
     operation.done += len(drafts)

@@ -20,13 +20,13 @@ from ctms.records.fields.kept_lengths import KeptTextField
 from ctms.records.fields.limits import BEYOND, EARLIEST, LATEST, MOST_DIGITS
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.values import format_value, to_zone
+from ctms.records.fields.yes_no_words import read_yes_no
 
 # Seldom seen, since most browsers have a date picker.
 _NO_DATE = {"invalid": "This is no date. Write it as 2026-03-31 or 31 Mar 2026."}
 _NO_TIME = {"invalid": "This is no time. Write it as 2026-03-31 14:05."}
 _NO_NUMBER = {"invalid": "This is no number. Write it as 1234.5."}
 _NO_WHOLE_NUMBER = {"invalid": "This is no whole number. Write it as 1234."}
-_YES, _NO = ("yes", "y", "true", "1", "on"), ("no", "n", "false", "0", "off")
 
 
 class TypedDateInput(forms.DateInput):
@@ -88,11 +88,12 @@ class YesNoField(forms.BooleanField):
     """Yes or no, in any of the words that people and files use, such as “true” or “n”."""
 
     def to_python(self, value: Any) -> bool:
-        text = str(value or "").strip().casefold()
-        if text in _YES:
-            return True
-        if not text or text in (*_NO, "none"):
+        text = str(value or "").strip()
+        if not text or text.casefold() == "none":
             return False
+        meant = read_yes_no(text)
+        if meant is not None:
+            return meant
         raise ValidationError(f"“{value}” is neither Yes nor No.")
 
 

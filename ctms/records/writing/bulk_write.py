@@ -55,7 +55,7 @@ class RowDraft:
     values: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)
-    questions: list[RowProblem] = field(default_factory=list)  # about unusual values, which are written nevertheless
+    questions: list[RowProblem] = field(default_factory=list)  # about doubtful values, which are written nevertheless
     is_changed: bool = False
     is_left_out: bool = False
 
@@ -74,9 +74,7 @@ class RowDraft:
             return "created"
         return "changed" if self.is_changed else "unchanged"
 
-    def refuse(
-        self, message: str, *, label: str = "", value: str = "", kind: ProblemKind = ProblemKind.ERROR
-    ) -> None:
+    def refuse(self, message: str, *, label: str = "", value: str = "", kind: ProblemKind = ProblemKind.ERROR) -> None:
         """Add a problem, so that the row is not written."""
         self.problems.append(RowProblem(message=message, label=label, value=value, kind=kind))
 
@@ -217,10 +215,8 @@ def _show(value: Any) -> str:
 def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
     try:
         asked = put_values(access=access, record=draft.record, values=draft.values, references_are_checked=True)
-        draft.questions = [
-            RowProblem(message=each.text, label=each.field.label, value=_show(draft.values.get(each.field.api_name)))
-            for each in asked
-        ]
+        for each in asked:
+            draft.warn(each.text, label=each.field.label, value=_show(draft.values.get(each.field.api_name)))
         draft.record.prepare_for_save()
     except AccessRefusedError as error:
         draft.refuse(str(error))

@@ -40,7 +40,7 @@ _CYRILLIC = (
     "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
     "абвгдђежзијклљмнњопрстћуфхцчџш",
 )
-_GREEK = ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ",)
+_GREEK = ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώ",)
 # Signs that texts have beside letters; any other is a fault.
 _SIGNS = frozenset("’‘´“”„«»‹›–—…€£¥§©®™°±²³µ·•¿¡ªº½¼¾×\u00a0")
 _EAST_ASIAN = (  # beginnings of names of signs
@@ -50,6 +50,7 @@ _EAST_ASIAN = (  # beginnings of names of signs
 # After these only some letters are written.
 _FOLLOWERS = {"ñ": "aeiouáéíóúü", "õ": "e", "ã": "oes"}
 _WRONG, _FAINT = 3.0, 0.1
+_MOST_FAULTS = 1.0  # for each byte that is not ASCII; what has more is no text
 _OFF_LANGUAGE = 0.4  # for a letter that the language of most others does not have
 
 
@@ -81,10 +82,10 @@ _ALL = (
     CodePage(name="cp852", label="DOS 852 (Central European)", languages=_CENTRAL, rarity=1),
     CodePage(name="cp1254", label="Windows-1254 (Turkish)", languages=("çğıöşüiâî",), rarity=0.2),
     CodePage(name="cp1257", label="Windows-1257 (Baltic)", languages=_BALTIC, rarity=0.2),
-    CodePage(name="cp1251", label="Windows-1251 (Cyrillic)", languages=_CYRILLIC, is_latin=False),
-    CodePage(name="koi8_r", label="KOI8-R (Cyrillic)", languages=_CYRILLIC, is_latin=False),
     CodePage(name="cp1253", label="Windows-1253 (Greek)", languages=_GREEK, is_latin=False),
     CodePage(name="iso8859_7", label="ISO 8859-7 (Greek)", languages=_GREEK, is_latin=False),
+    CodePage(name="cp1251", label="Windows-1251 (Cyrillic)", languages=_CYRILLIC, is_latin=False),
+    CodePage(name="koi8_r", label="KOI8-R (Cyrillic)", languages=_CYRILLIC, is_latin=False),
     CodePage(name="cp932", label="Shift-JIS (Japanese)", is_east_asian=True),
     CodePage(name="euc_jp", label="EUC-JP (Japanese)", is_east_asian=True),
 )
@@ -93,14 +94,15 @@ CODE_PAGES: Mapping[str, CodePage] = {each.name: each for each in _ALL}
 
 def find_code_page(content: bytes) -> CodePage | None:
     """Return the code page in which the content is most probably text; None if it is none in any of them."""
-    best, least = None, 0.0
+    best: CodePage | None = None
+    least = _MOST_FAULTS * sum(byte > 127 for byte in content[:_MOST_BYTES])  # noqa: PLR2004  ASCII
     for page in _ALL:
         try:
             text = content.decode(page.name)
         except UnicodeDecodeError:
             continue
         faults = _count_faults(text=_cut(text), page=page)
-        if best is None or faults < least:
+        if faults < least:
             best, least = page, faults
     return best
 

@@ -88,24 +88,32 @@ def read_texts(*, columns: Sequence[Column], row: FileRow) -> dict[str, str]:
 
 
 class _FieldNames:
-    """Finds fields of an object by the header of a column, which is an API name or a label."""
+    """Finds fields of an object by the header of a column, which is an API name, a label, or nearly a label."""
 
     def __init__(self, shape: ObjectShape) -> None:
         self._named = {name.casefold(): field for name, field in shape.fields.items()}
         self._labelled: dict[str, list[ObjectField]] = {}
+        self._squeezed: dict[str, list[ObjectField]] = {}
         for field in shape.fields.values():
-            self._labelled.setdefault(clean_header(field.label).casefold(), []).append(field)
+            label = clean_header(field.label).casefold()
+            self._labelled.setdefault(label, []).append(field)
+            self._squeezed.setdefault(_squeeze(label), []).append(field)
 
     def find(self, header: str) -> ObjectField | None:
         """Return the field of that API name or label. Raises UnreadableFileError if several have the label."""
         text = clean_header(header).casefold()
         if text in self._named:
             return self._named[text]
-        labelled = self._labelled.get(text, [])
+        labelled = self._labelled.get(text) or self._squeezed.get(_squeeze(text), [])
         if len(labelled) > 1:
             names = " or ".join(each.api_name for each in labelled)
             raise UnreadableFileError(f"The column “{header}” could mean several fields. Name it {names}.")
         return labelled[0] if labelled else None
+
+
+def _squeeze(text: str) -> str:
+    """Return the letters and digits of a text, so that “E-mail”, “e mail” and “Email” are the same header."""
+    return "".join(sign for sign in text if sign.isalnum()) or text
 
 
 def _quote(header: str) -> str:

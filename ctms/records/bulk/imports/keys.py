@@ -30,7 +30,7 @@ def list_match_keys(shape: ObjectShape) -> list[MatchKey]:
     """
     model = shape.vault_object.model
     names = {each.attribute: name for name, each in shape.fields.items()}
-    found = [(name,) for name in (UID, EXTERNAL_ID) if name in shape.fields]
+    found: list[tuple[str, ...]] = [(name,) for name in (UID, EXTERNAL_ID) if name in shape.fields]
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint) and constraint.fields and constraint.condition is None:
             fields = tuple(names[attribute] for attribute in constraint.fields if attribute in names)

@@ -30,5 +30,8 @@ def explain_leaving(text: str) -> str:
 def explain_shortened(text: str) -> str:
     """Return what is wrong with a number that a spreadsheet has shortened; empty for any other text."""
     if _SHORTENED.match(text):
-        return f"“{text}” is a number as a spreadsheet shortens it, which may have lost digits. Write it in full in the file."
+        return (
+            f"“{text}” is a number as a spreadsheet shortens it, which may have lost digits. Write it in full in the "
+            "file."
+        )
     return ""

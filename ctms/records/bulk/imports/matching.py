@@ -164,9 +164,7 @@ class RecordMatcher:
         try:
             return self.finders[field.api_name].find(text, chosen={}).pk
         except LostZerosError as error:
-            raise UnmatchedRowError(
-                " ".join(error.messages), field=field, kind=ProblemKind.LOST_ZEROS
-            ) from error
+            raise UnmatchedRowError(" ".join(error.messages), field=field, kind=ProblemKind.LOST_ZEROS) from error
         except ValidationError as error:
             raise UnmatchedRowError(" ".join(error.messages), field=field) from error
 

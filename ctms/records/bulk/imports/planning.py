@@ -27,7 +27,6 @@ from ctms.records.lists.exports import CUT_MARK
 from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, prepare_drafts
 from ctms.records.writing.services import build_record
 
-
 _TEXTS = (FieldKind.TEXT, FieldKind.LONG_TEXT)
 
 
@@ -223,7 +222,7 @@ class RowPlanner:
 
     def _says_present(self, *, draft: RowDraft, field: ObjectField, text: str) -> bool:
         """Whether the cell is what an export shows of the present value, which omits seconds and surrounding spaces."""
-        if draft.record._state.adding:  # noqa: SLF001  Django's documented API
+        if _is_new(draft):
             return False
         if field.kind in _TEXTS:
             stored = _flatten(str(read_value(record=draft.record, field=field) or ""))
@@ -243,10 +242,10 @@ class RowPlanner:
             return None
         if text.endswith(CUT_MARK):
             return (
-                "The export to Excel has cut this text. Write all of it, or leave the cell empty to keep what is stored.",
+                "The export to Excel has cut this text. Write all of it, or empty the cell to keep what is stored.",
                 ProblemKind.ERROR,
             )
-        if draft.record._state.adding or self.options.zero_answer is not ZeroAnswer.OPEN:  # noqa: SLF001  Django's documented API
+        if _is_new(draft) or self.options.zero_answer is not ZeroAnswer.OPEN:
             return None
         stored = read_value(record=draft.record, field=field)
         if stored not in list_padded(text):
@@ -254,10 +253,14 @@ class RowPlanner:
         return explain_lost_zeros(text=text, meant=stored), ProblemKind.LOST_ZEROS
 
     def _format_present(self, *, draft: RowDraft, field: ObjectField) -> str:
-        if draft.record._state.adding:  # noqa: SLF001  Django's documented API
+        if _is_new(draft):
             return ""
         value = read_value(record=draft.record, field=field)
         return format_for(access=self.access, value=value, field=field)
+
+
+def _is_new(draft: RowDraft) -> bool:
+    return bool(draft.record._state.adding)  # noqa: SLF001  Django's documented API
 
 
 def _explain_doubt(*, field: ObjectField, text: str) -> str:
