@@ -19,6 +19,7 @@ from ctms.core.errors import VaultError
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
+from ctms.records.fields.references import name_record
 from ctms.records.fields.values import format_value
 from ctms.records.lists.keyset_pagination import order_records
 from ctms.records.lists.query import read_list
@@ -199,6 +200,13 @@ def read_values(*, access: ObjectAccess, plan: Mapping[str, Any]) -> dict[str, A
     return values
 
 
+def drop_values(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan of an operation that has ended: the names of the fields that an edit set, without the values."""
+    if "values" not in plan:
+        return dict(plan)
+    return {name: each for name, each in plan.items() if name != "values"} | {"fields": list(plan["values"])}
+
+
 def describe_plan(*, access: ObjectAccess, plan: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return label and new value (empty if cleared) of each field that an edit sets. Raises InvalidEditError."""
     values = read_values(access=access, plan=plan)
@@ -225,7 +233,12 @@ class EditWork:
         records = load_for_writing(self.access.list_records()).filter(uid__in=uids)
         found = {record.uid: record for record in records}
         drafts = [
-            RowDraft(number=number, record=found.get(uid), name=str(found.get(uid, "")), values=dict(self.values))
+            RowDraft(
+                number=number,
+                record=found.get(uid),
+                name=name_record(found[uid]) if uid in found else "",
+                values=dict(self.values),
+            )
             for number, uid in enumerate(uids, start=start + 1)
         ]
         for draft in drafts:

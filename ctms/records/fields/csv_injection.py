@@ -1,7 +1,7 @@
 """Protects spreadsheets from text of a CSV file that they would run as a formula, by an apostrophe before it.
 
-In a workbook, a cell of text is never run, so nothing is put before it there. Imports of CSV files remove the apostrophe
-again. Text that already has such an apostrophe gets a second one, so that it survives both ways.
+In a workbook, a cell of text is never run, so nothing is put before it there. Imports of CSV files remove the
+apostrophe again. Text that already has such an apostrophe gets a second one, so that it survives both ways.
 """
 
 from __future__ import annotations

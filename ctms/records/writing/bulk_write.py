@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -58,10 +59,19 @@ class RowDraft:
     questions: list[RowProblem] = field(default_factory=list)  # about doubtful values, which are written nevertheless
     is_changed: bool = False
     is_left_out: bool = False
+    is_outdated: bool = False  # what it would write is not what the user was shown: somebody wrote since
 
     @property
     def is_new(self) -> bool:
         return not self.before
+
+    @property
+    def stored_uid(self) -> UUID | None:
+        """The uid of the record; None if the row is a new one, or is about none."""
+        if self.record is None or self.record._state.adding:  # noqa: SLF001  Django's documented API
+            return None
+        uid: UUID = self.record.uid
+        return uid
 
     @property
     def outcome(self) -> str:
