@@ -38,8 +38,8 @@ _NO = (
 def read_yes_no(text: str) -> bool | None:
     """Return what a word or sign means, in any case; None for any other text."""
     word = text.strip().casefold()
-    return True if word in _ALL_YES else False if word in _ALL_NO else None
+    return True if word in ALL_YES else False if word in ALL_NO else None
 
 
-_ALL_YES = frozenset(word.casefold() for words in _YES for word in words.split())
-_ALL_NO = frozenset(word.casefold() for words in _NO for word in words.split())
+ALL_YES = frozenset(word.casefold() for words in _YES for word in words.split())
+ALL_NO = frozenset(word.casefold() for words in _NO for word in words.split())

@@ -108,10 +108,10 @@ class ReadingForm(forms.Form):
         *,
         shape: ObjectShape,
         options: ImportOptions,
-        lost_zeros: Sequence[tuple[str, str]] = (),
+        lost_zeros: Sequence[str] = (),
         data: Any = None,
     ) -> None:
-        """Ask what the options leave open or can be changed in. `lost_zeros` is (number in the file, explanation)."""
+        """Ask what the options leave open or can be changed in. `lost_zeros` are examples."""
         super().__init__(data)
         self.options, self.lost_zeros = options, lost_zeros
         question = options.date_question or {}

@@ -38,7 +38,7 @@ from ctms.records.choices import OperationKind, OperationState, ProblemKind
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
 
-_SHOWN_ZEROS = 5
+_SHOWN_ZEROS = 3
 
 
 @require_http_methods(["GET", "POST"])
@@ -158,11 +158,11 @@ def _check_or_ask(operation: BulkOperation, *, options: ImportOptions) -> None:
 
 
 def _build_reading_form(*, access: ObjectAccess, operation: BulkOperation, data: Any = None) -> ReadingForm:
-    lost = operation.problems.filter(kind=ProblemKind.LOST_ZEROS).values_list("value", "message")
+    lost = operation.problems.filter(kind=ProblemKind.LOST_ZEROS).values_list("message", flat=True)
     return ReadingForm(
         shape=access.shape,
         options=ImportOptions.read(operation.plan),
-        lost_zeros=list(lost[:_SHOWN_ZEROS]),
+        lost_zeros=[f"{message.partition('. ')[0]}." for message in lost[:_SHOWN_ZEROS]],
         data=data,
     )
 
