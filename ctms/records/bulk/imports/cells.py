@@ -10,29 +10,19 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.dates import DateOrder, read_moment, read_numeric
 from ctms.records.bulk.imports.keys import UID
 from ctms.records.fields.form_fields import build_form_field
-from ctms.records.fields.references import get_target, is_filled_by_another
+from ctms.records.fields.kinds.base import Comparison, kind_of
+from ctms.records.fields.references import is_filled_by_another
 
-# The formats in which lists and exports show a time.
-_SHOWN_TIMES = ("%d %b %Y, %H:%M", "%d %b %Y %H:%M", "%d/%m/%Y %H:%M")
-_REMEDIES: Mapping[FieldKind, str] = {
-    FieldKind.DATE: "“{}” is no date. Write it as 2026-03-31 or 31 Mar 2026.",
-    FieldKind.DATETIME: "“{}” is no time. Write it as 2026-03-31 14:05.",
-    FieldKind.NUMBER: "“{}” is no number. Write it as 1234.5.",
-}
-DAYS = (FieldKind.DATE, FieldKind.DATETIME)
-_ADVICE: Mapping[FieldKind, str] = {
-    FieldKind.DATE: "A date, as 2026-03-31.",
-    FieldKind.DATETIME: "A time in your time zone, as 2026-03-31 14:05.",
-    FieldKind.NUMBER: "A number, as 1234.5.",
-    FieldKind.YES_NO: "Yes or No.",
-}
+
+def is_day(field: ObjectField) -> bool:
+    """Whether the values of a field are days, or moments of a day."""
+    return kind_of(field).comparison is Comparison.DAY
 
 
 class CellReader:
@@ -52,12 +42,13 @@ class CellReader:
             return self._read_type(text)
         if field.api_name == UID:
             return _require_uid(text)
-        written = self._write_date(field=field, text=text) if field.kind in DAYS else text
+        written = self._write_date(field=field, text=text) if is_day(field) else text
         try:
             return self._get_form_field(field).clean(written)
         except ValidationError as error:
-            if field.kind in _REMEDIES and any(each.code == "invalid" for each in error.error_list):
-                raise ValidationError(_REMEDIES[field.kind].format(text)) from error
+            remedy = kind_of(field).find_remedy(text)
+            if remedy and any(each.code == "invalid" for each in error.error_list):
+                raise ValidationError(remedy) from error
             raise
 
     def _write_date(self, *, field: ObjectField, text: str) -> str:
@@ -65,9 +56,9 @@ class CellReader:
         moment = read_moment(text, order=self.orders.get(field.api_name))
         if moment is None:
             if read_numeric(text):
-                raise ValidationError(_REMEDIES[field.kind].format(text))  # the form field would choose an order itself
+                raise ValidationError(kind_of(field).find_remedy(text))  # the form field would choose an order itself
             return text
-        if field.kind == FieldKind.DATE and moment.time() == dt.time.min:
+        if not kind_of(field).is_moment and moment.time() == dt.time.min:
             return moment.date().isoformat()
         return moment.isoformat(" ")
 
@@ -75,8 +66,7 @@ class CellReader:
         if field.api_name not in self._form_fields:
             made = build_form_field(access=self.access, field=field)
             made.required = False
-            if isinstance(made, forms.DateTimeField):
-                made.input_formats = [*(made.input_formats or ()), *_SHOWN_TIMES]
+            kind_of(field).adapt_import_field(made)
             self._form_fields[field.api_name] = made
         return self._form_fields[field.api_name]
 
@@ -100,12 +90,7 @@ def describe_cell(*, access: ObjectAccess, field: ObjectField) -> str:
 def _describe_value(*, access: ObjectAccess, field: ObjectField) -> str:
     if field.api_name == OBJECT_TYPE:
         return f"One of: {', '.join(each.label for each in access.list_creatable_types())}."
-    if field.reference is not None:
-        target = get_target(field)
-        return f"Name, external ID or UID of a {target.label if target else field.label.lower()}."
-    if field.choices:
-        return f"One of: {', '.join(label for _, label in field.choices)}."
-    return _ADVICE.get(field.kind, f"At most {field.max_length:,} characters." if field.max_length else "Any text.")
+    return kind_of(field).advise(field)
 
 
 def _require_uid(text: str) -> UUID:

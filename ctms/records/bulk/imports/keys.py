@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import EmailField, UniqueConstraint
 
 from ctms.configuration.snapshot import ObjectShape
+from ctms.core.models import TYPED_AS
 
 UID, EXTERNAL_ID, NAME = "uid__sys", "external_id__v", "name__v"
 ALWAYS_CREATE = "none"
@@ -33,7 +34,8 @@ def list_match_keys(shape: ObjectShape) -> list[MatchKey]:
     found: list[tuple[str, ...]] = [(name,) for name in (UID, EXTERNAL_ID) if name in shape.fields]
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint) and constraint.fields and constraint.condition is None:
-            fields = tuple(names[attribute] for attribute in constraint.fields if attribute in names)
+            attributes = [TYPED_AS.get(attribute, attribute) for attribute in constraint.fields]
+            fields = tuple(names[attribute] for attribute in attributes if attribute in names)
             if len(fields) == len(constraint.fields):
                 found.append(fields)
     found += [

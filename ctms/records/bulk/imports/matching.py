@@ -12,6 +12,8 @@ from django.db.models import EmailField
 from django.db.models.functions import Lower
 
 from ctms.configuration.fields import ObjectField
+from ctms.core.models import NumberedRecord
+from ctms.core.text.numbers import build_number_key
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
 from ctms.records.bulk.imports.keys import UID, MatchKey
@@ -156,6 +158,8 @@ class RecordMatcher:
                 value = self.reader.read(field=field, text=text)
             except ValidationError as error:
                 raise UnmatchedRowError(" ".join(error.messages), field=field) from error
+            if self._is_number(field):
+                return build_number_key(value)
             return value.lower() if self._ignores_case(field.attribute) else value
         found = self.finders[field.api_name].list_found(text)
         if len(found) == 1:
@@ -169,4 +173,9 @@ class RecordMatcher:
             raise UnmatchedRowError(" ".join(error.messages), field=field) from error
 
     def _get_attribute(self, field: ObjectField) -> str:
+        if self._is_number(field):
+            return "number_key"
         return f"{field.attribute}_id" if field.reference is not None else field.attribute
+
+    def _is_number(self, field: ObjectField) -> bool:
+        return field.attribute == "name" and issubclass(self.access.vault_object.model, NumberedRecord)

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from django.core.exceptions import ValidationError
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import TypeShape
 from ctms.records.access import AccessRefusedError, ObjectAccess
@@ -22,12 +21,11 @@ from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowE
 from ctms.records.bulk.imports.references import ReferenceFinder
 from ctms.records.bulk.imports.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.choices import ProblemKind
-from ctms.records.fields.values import format_for, format_value, read_value, to_zone
+from ctms.records.fields.kinds.base import kind_of
+from ctms.records.fields.values import format_for, format_value, read_value
 from ctms.records.lists.exports import CUT_MARK
 from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, prepare_drafts
 from ctms.records.writing.services import build_record
-
-_TEXTS = (FieldKind.TEXT, FieldKind.LONG_TEXT)
 
 
 class _Options(Protocol):
@@ -176,7 +174,7 @@ class RowPlanner:
                 continue  # used before: the uid to find the record, the type of a new one to build it
             if not text:
                 if not is_new and self.options.clear_empty and name not in (OBJECT_TYPE, *self.key.fields):
-                    draft.values[name] = False if column.field.kind == FieldKind.YES_NO else None
+                    draft.values[name] = kind_of(column.field).cleared
             elif column.field.reference is not None:
                 references.append(column.field)
             elif not self._says_present(draft=draft, field=column.field, text=text):
@@ -224,21 +222,19 @@ class RowPlanner:
         """Whether the cell is what an export shows of the present value, which omits seconds and surrounding spaces."""
         if _is_new(draft):
             return False
-        if field.kind in _TEXTS:
-            stored = _flatten(str(read_value(record=draft.record, field=field) or ""))
-            if text.endswith(CUT_MARK):
-                return stored.startswith(_flatten(text.removesuffix(CUT_MARK)))
-            is_restored = self.options.zero_answer is ZeroAnswer.RESTORE and stored in list_padded(text)
-            return is_restored or stored == _flatten(text)
-        present = read_value(record=draft.record, field=field) if field.kind == FieldKind.DATETIME else None
-        return present is not None and text in (
-            format_value(value=present, field=field, shape=self.access.shape),
-            to_zone(present).replace(tzinfo=None, microsecond=0).isoformat(" "),
-        )
+        present = read_value(record=draft.record, field=field)
+        if kind_of(field).holds_text:
+            stored = str(present or "")
+            if text.endswith(CUT_MARK) and _flatten(stored).startswith(_flatten(text.removesuffix(CUT_MARK))):
+                return True
+            if self.options.zero_answer is ZeroAnswer.RESTORE and stored in list_padded(text):
+                return True
+        shown = format_value(value=present, field=field, shape=self.access.shape)
+        return kind_of(field).says_present(text=text, present=present, shown=shown)
 
     def _explain_loss(self, *, draft: RowDraft, field: ObjectField, text: str) -> tuple[str, ProblemKind] | None:
         """Return what a text has lost against the one that is stored, if nobody can have meant that."""
-        if field.kind not in _TEXTS:
+        if not kind_of(field).holds_text:
             return None
         if text.endswith(CUT_MARK):
             return (
@@ -265,9 +261,9 @@ def _is_new(draft: RowDraft) -> bool:
 
 def _explain_doubt(*, field: ObjectField, text: str) -> str:
     """Return why a text that can be stored is probably not what is meant; empty if nothing speaks against it."""
-    if field.kind in _TEXTS:
+    if kind_of(field).holds_text:
         return explain_leaving(text)
-    return explain_shortened(text) if field.kind == FieldKind.NUMBER else ""
+    return explain_shortened(text) if kind_of(field).is_number else ""
 
 
 def _flatten(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import formats
 
-from ctms.records.bulk.imports.cells import DAYS
+from ctms.records.bulk.imports.cells import is_day
 from ctms.records.bulk.imports.code_pages import CODE_PAGES, find_sample
 from ctms.records.bulk.imports.columns import Column
 from ctms.records.bulk.imports.dates import FIRST_OF_SHORT_YEARS, DateOrder, DateReading, NumericDate, find_reading
@@ -37,7 +37,7 @@ def read_dates(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: st
     found = {
         column: find_reading(label=column.header, cells=_list_cells(column=column, rows=rows))
         for column in columns
-        if column.field.kind in DAYS
+        if is_day(column.field)
     }
     decided = {each.order for each in found.values() if each.order is not None}
     open_columns = {column: each for column, each in found.items() if each.is_open}
