@@ -6,7 +6,7 @@ A kind overrides what differs from a short text. The functions at the end find t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -15,6 +15,9 @@ from uuid import UUID
 
 from django import forms
 from django.db import models
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.utils import formats
 from rest_framework import serializers
 
@@ -116,6 +119,12 @@ class Kind(FieldKind):
             return f"Enter at most {field.max_length:,} characters; these are {len(value):,}."
         return ""
 
+    def build_value(self, field: ObjectField) -> Combinable:
+        """Return the expression by which the database sorts and compares a custom field."""
+        # Not a look-up path: Django would read the two underscores of the API name as a step into the JSON. A cast, so
+        # that it does not apply its JSON look-ups.
+        return Cast(KeyTextTransform(field.api_name, "custom_fields"), self.custom_column())
+
     def to_query(self, *, value: Any, field: ObjectField) -> Any:
         """Return what a custom field is compared with, in the type of `custom_column`."""
         del field
@@ -212,6 +221,14 @@ class Kind(FieldKind):
     def to_crm(self, stored: Any) -> Any:
         """Return what a field rule copies of what a record holds: of a custom field, its JSON."""
         return stored
+
+    def split_for_crm(self, stored: Any) -> Sequence[Any]:
+        """Return the values of which a field rule maps each by itself."""
+        return (stored,)
+
+    def join_for_crm(self, mapped: Sequence[Any]) -> Any:
+        """Return what is sent of the values that were mapped."""
+        return mapped[0] if mapped else None
 
 
 AnyKind = TypeVar("AnyKind", bound=type[Kind])
