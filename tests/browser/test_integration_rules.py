@@ -51,12 +51,12 @@ def fill_rule(rule: IntegrationRule) -> None:
     """A filter of every kind of condition, one of which cannot be applied, and an inactive required field rule."""
     study = StudyFactory.create()
     rule.conditions = [
-        {"field": "channel__v", "operator": "in", "values": ["phone__v", "email__v"]},
-        {"field": "study__v", "operator": "not_in", "values": [str(study.uid)]},
-        {"field": "study_country__v.country__v", "operator": "in", "values": ["US", "CA"]},
+        {"field": "channel__v", "operator": "is", "values": ["phone__v", "email__v"]},
+        {"field": "study__v", "operator": "is_not", "values": [str(study.uid)]},
+        {"field": "study_country__v.country__v", "operator": "is", "values": ["US", "CA"]},
         {"field": "date__v", "operator": "from", "values": ["2026-01-01"]},
-        {"field": "complete__v", "operator": "yes", "values": []},
-        {"field": "gone__c", "operator": "in", "values": ["x"]},
+        {"field": "complete__v", "operator": "is", "values": ["true"]},
+        {"field": "gone__c", "operator": "is", "values": ["x"]},
     ]
     field_rule = rule.field_rules.get(source="date__v")
     field_rule.status = RecordStatus.INACTIVE
