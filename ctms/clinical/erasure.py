@@ -6,13 +6,15 @@ named, to be redacted by two people.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Cast
 
 from ctms.accounts.policies import has_permission
@@ -30,6 +32,7 @@ RowT = TypeVar("RowT", bound=models.Model)
 PERMISSION = f"{Person.object_name}:delete"
 ERASED = "Erased"
 _EMPTIED = ("first_name", "email", "phone", "language", "npi", "person_identifier")
+_IDENTIFYING = ("email", "phone", "npi", "person_identifier")
 _KEYS_PER_STATEMENT = 1000
 
 
@@ -41,33 +44,40 @@ class ErasureRefusedError(VaultError):
 class ErasedPerson:
     """Whom to forget: `record_uids` are those of the person and of all records that refer to them.
 
-    `texts` are the person's values as they were, longest first.
+    `texts` are the person's values as they were, longest first; `identifiers` are those among them that nobody else
+    has, by which rows are found that name no record.
     """
 
     pk: int
     record_uids: tuple[UUID, ...]
     texts: tuple[str, ...]
+    identifiers: tuple[str, ...] = ()
 
     def clean(self, value: Any) -> Any:
         """Return a JSON value in which the word *Erased* stands in the place of the person's values."""
-        if isinstance(value, dict):
-            return {key: self.clean(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self.clean(each) for each in value]
-        if not isinstance(value, str):
-            return value
-        for text in self.texts:
-            # Whole words: the surname May is not in the month of May 2026 only, and Li in no English word.
-            value = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", ERASED, value, flags=re.IGNORECASE)
-        return value
+        return _replace(value, texts=self.texts)
 
     def clean_rows(self, rows: models.QuerySet[RowT], *, fields: tuple[str, ...]) -> int:
-        """Clean fields of those rows that are about the person's records; return how many rows were changed."""
-        return sum(self._clean_row(row, fields=fields) for row in self._list_rows(rows))
+        """Clean fields of the rows about the person's records, or about none, such as a call, with an identifier.
 
-    def _list_rows(self, rows: models.QuerySet[RowT]) -> Iterator[RowT]:
+        Returns how many rows were changed.
+        """
+        return sum(self._clean_row(row, fields=fields) for row in self._list_rows(rows, fields=fields))
+
+    def _list_rows(self, rows: models.QuerySet[RowT], *, fields: tuple[str, ...]) -> Iterator[RowT]:
         for start in range(0, len(self.record_uids), _KEYS_PER_STATEMENT):
             yield from rows.filter(record_uid__in=self.record_uids[start : start + _KEYS_PER_STATEMENT])
+        told = {f"told_{name}": Cast(name, models.TextField()) for name in fields}
+        # JSON has letters beyond ASCII and quotation marks in an escaped form, depending on the database.
+        texts = {form for each in self.identifiers for form in (each, json.dumps(each)[1:-1])}
+        named = Q(*((f"{name}__icontains", text) for name in told for text in texts), _connector=Q.OR)
+        if texts:
+            found = rows.filter(record_uid__isnull=True).alias(**told).filter(named)
+            yield from (row for row in found if self._names_person(row, fields=fields))
+
+    def _names_person(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
+        values = [getattr(row, name) for name in fields]
+        return _replace(values, texts=self.identifiers) != values
 
     def _clean_row(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
         cleaned = {name: self.clean(getattr(row, name)) for name in fields}
@@ -76,6 +86,19 @@ class ErasedPerson:
             # A query set of Django's own: that of a model may refuse changes, which this one is meant to be.
             models.QuerySet(type(row)).filter(pk=row.pk).update(**changed)
         return bool(changed)
+
+
+def _replace(value: Any, *, texts: Iterable[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _replace(each, texts=texts) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_replace(each, texts=texts) for each in value]
+    if not isinstance(value, str):
+        return value
+    for text in texts:
+        # Whole words: the surname May is not in the month of May 2026 only, and Li in no English word.
+        value = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", ERASED, value, flags=re.IGNORECASE)
+    return value
 
 
 Eraser = Callable[[ErasedPerson], int]
@@ -107,7 +130,9 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
         raise ErasureRefusedError("Give a reason: who asked for the erasure, and when.")
     with transaction.atomic():
         record_uids = tuple(sorted({*_list_record_uids(person), *_list_former_uids(person)}))
-        erased = ErasedPerson(pk=person.pk, record_uids=record_uids, texts=_list_texts(person))
+        erased = ErasedPerson(
+            pk=person.pk, record_uids=record_uids, texts=_list_texts(person), identifiers=_list_identifiers(person)
+        )
         for name in _EMPTIED:
             setattr(person, name, "")
         person.last_name = f"{ERASED} {str(person.uid)[:8]}"
@@ -136,6 +161,11 @@ def _list_former_uids(person: Person) -> set[UUID]:
     """Return the uids of records whose audit entries name the person, also if they do not refer to them any more."""
     entries = AuditEntry.objects.annotate(told=Cast("words", models.TextField())).filter(told__contains=str(person.uid))
     return {uid for uid in entries.order_by().values_list("record_uid", flat=True).distinct() if uid is not None}
+
+
+def _list_identifiers(person: Person) -> tuple[str, ...]:
+    values = [person.external_id or "", *(getattr(person, name) for name in _IDENTIFYING)]
+    return tuple(sorted({value for value in values if value.strip()}))
 
 
 def _list_texts(person: Person) -> tuple[str, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
 
 from activities.models import Activity
 from crm_sync.models import AccountMatch, TransferAttempt
@@ -167,3 +169,24 @@ def test_entries_that_name_the_person_are_listed_also_if_their_record_does_not_a
     erasure = erase_person(person=person, actor=build_eraser(), reason="Asked for")
     listed = AuditEntry.objects.filter(pk__in=erasure.entry_ids).values_list("record_uid", "action")
     assert {(moved.uid, "created"), (moved.uid, "changed"), (gone.uid, "created"), (gone.uid, "deleted")} <= set(listed)
+
+
+def test_what_is_kept_of_calls_that_no_record_came_from_forgets_the_person_too(world: World) -> None:
+    person = PersonFactory.create(**VALUES | {"person_identifier": "Ü-777123", "last_name": "Quillfeather"})
+    ActivityFactory.create(person=person)
+    world.transfer()
+    [item] = world.list_exceptions()
+    data = {"Account": "Ü-777123", "Subject": "Call with Zebedea Quillfeather"}
+    ExceptionItem.objects.filter(pk=item.pk).update(record_uid=None, item_data=data, error_message="Ü-777123 is new")
+    about_others = {"Account": "Ü-7771234", "Subject": "Call with another Quillfeather"}
+    other = ExceptionItem.objects.get(pk=item.pk)
+    other.pk, other.uid, other.key, other.item_data = None, uuid4(), "other", about_others
+    other.error_message = other.name = other.item = other.cause = "unmatched"
+    models.Model.save_base(other, raw=True, force_insert=True)
+    erase_person(person=Person.objects.get(pk=person.pk), actor=build_eraser(), reason=REASON)
+    cleaned = ExceptionItem.objects.get(pk=item.pk)
+    assert (cleaned.error_message, cleaned.item_data) == (
+        "Erased is new",
+        {"Account": "Erased", "Subject": "Call with Erased"},
+    )
+    assert ExceptionItem.objects.get(key="other").item_data == about_others

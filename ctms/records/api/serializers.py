@@ -21,6 +21,8 @@ from ctms.records.api.fields import OutputField, UidInput, build_input_field, re
 from ctms.records.fields.values import ValueReader
 
 UID, VERSION = "uid__sys", "version"
+# Names of fields whose unusual values the caller says are right.
+CONFIRMED = "confirmed__sys"
 
 
 class RecordSerializer(serializers.Serializer[Any]):
@@ -56,7 +58,7 @@ class PageSerializer(serializers.Serializer[Any]):
 class RecordInputSerializer(serializers.Serializer[Any]):
     """Reads values of a record, by API name.
 
-    `validated_data` holds only values that differ from the record's, references as model instances.
+    `validated_data` holds only values that differ from the record's, references as model instances; and `CONFIRMED`.
     """
 
     def __init__(
@@ -76,6 +78,13 @@ class RecordInputSerializer(serializers.Serializer[Any]):
             fields[UID] = UidInput(
                 required=False, help_text="Chosen by you, so that a request that is sent twice creates one record."
             )
+        fields[CONFIRMED] = serializers.ListField(
+            child=serializers.CharField(),
+            required=False,
+            max_length=len(self.shape.fields),
+            help_text="Names of fields whose unusual values, such as a year 2099, are right.",
+            error_messages={"not_a_list": "Send a list of names of fields."},
+        )
         return fields
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -88,7 +97,9 @@ class RecordInputSerializer(serializers.Serializer[Any]):
         errors: dict[str, Any] = {}
         for name, value in data.items():
             field = self.shape.fields.get(name)
-            if field is None and name != VERSION:
+            if name == CONFIRMED:
+                changed[name] = value
+            elif field is None and name != VERSION:
                 errors[name] = f"{self.shape.vault_object.title} has no field of this name. Leave it out."
             elif self._is_same(field=field, value=value, shown=shown.get(name)):
                 continue

@@ -50,6 +50,7 @@ class RowDraft:
     values: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)
+    questions: list[RowProblem] = field(default_factory=list)  # about unusual values, which are written nevertheless
     is_changed: bool = False
     is_left_out: bool = False
 
@@ -203,7 +204,11 @@ def _show(value: Any) -> str:
 
 def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
     try:
-        put_values(access=access, record=draft.record, values=draft.values, references_are_checked=True)
+        asked = put_values(access=access, record=draft.record, values=draft.values, references_are_checked=True)
+        draft.questions = [
+            RowProblem(message=each.text, label=each.field.label, value=_show(draft.values.get(each.field.api_name)))
+            for each in asked
+        ]
         draft.record.prepare_for_save()
     except AccessRefusedError as error:
         draft.refuse(str(error))

@@ -19,6 +19,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.fields.limits import BEYOND, EARLIEST, LATEST, MOST_DIGITS
 from ctms.records.fields.references import ReferenceScope, get_target, list_choices, list_scopes
 from ctms.records.fields.values import read_value
+from ctms.records.writing.questions import explain_year
 
 REQUIRED = "This field is required."
 _EMPTY = (None, "")
@@ -153,7 +154,8 @@ def _explain_value(*, field: ObjectField, value: Any) -> str:
         return "Null characters are not allowed."
     if field.is_whole and isinstance(value, (Decimal, float)) and value != int(value):
         return "Enter a whole number."
-    return _explain_custom(field=field, value=value) if field.is_custom and value not in _EMPTY else ""
+    problem = _explain_custom(field=field, value=value) if field.is_custom and value not in _EMPTY else ""
+    return problem or explain_year(value)
 
 
 def _explain_custom(*, field: ObjectField, value: Any) -> str:
