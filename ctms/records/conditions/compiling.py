@@ -25,7 +25,7 @@ from ctms.records.conditions.tree import Condition, Group, Joint, read_joint
 
 MOST_CONDITIONS = 40
 MOST_VALUES = 500
-DEEPEST = 3
+DEEPEST = 4  # a condition in three groups
 _UNREADABLE = "Condition {number} of the filter cannot be read. Remove it."
 
 

@@ -14,7 +14,7 @@ from django.utils.datastructures import MultiValueDict
 from ctms.accounts.models import User
 from ctms.records.access import ObjectAccess
 from ctms.records.conditions.askers import Asker
-from ctms.records.conditions.compiling import MOST_CONDITIONS, Compiler
+from ctms.records.conditions.compiling import DEEPEST, MOST_CONDITIONS, Compiler
 from ctms.records.conditions.kinds import list_operators
 from ctms.records.conditions.rows import ConditionRow
 from ctms.records.conditions.subjects import Subject, find_subject, list_subjects
@@ -201,7 +201,7 @@ class ConditionsForm:
 
 def _is_place(place: str) -> bool:
     names = [each.rstrip("0123456789") for each in place.split(".")] if place else []
-    return len(names) <= 2 and all(name in Joint.values for name in names)  # noqa: PLR2004  as deep as groups stand
+    return len(names) < DEEPEST and all(name in Joint.values for name in names)
 
 
 def _open_section(*, sections: dict[str, Section], place: str) -> Section:
