@@ -25,7 +25,8 @@ from ctms.clinical.models import Person
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import VaultError
 from ctms.core.models import VaultRecord
-from ctms.records.models import OperationProblem
+from ctms.records.choices import OperationState
+from ctms.records.models import BulkOperation, OperationProblem
 
 RowT = TypeVar("RowT", bound=models.Model)
 
@@ -62,7 +63,7 @@ class ErasedPerson:
 
         Returns how many rows were changed.
         """
-        return sum(self._clean_row(row, fields=fields) for row in self._list_rows(rows, fields=fields))
+        return sum(self.clean_row(row, fields=fields) for row in self._list_rows(rows, fields=fields))
 
     def _list_rows(self, rows: models.QuerySet[RowT], *, fields: tuple[str, ...]) -> Iterator[RowT]:
         for start in range(0, len(self.record_uids), _KEYS_PER_STATEMENT):
@@ -79,7 +80,12 @@ class ErasedPerson:
         values = [getattr(row, name) for name in fields]
         return _replace(values, texts=self.identifiers) != values
 
-    def _clean_row(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
+    def is_named(self, value: Any) -> bool:
+        """Whether one of the person's values stands in a JSON value."""
+        return bool(self.clean(value) != value)
+
+    def clean_row(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
+        """Clean fields of a row; return whether it was changed."""
         cleaned = {name: self.clean(getattr(row, name)) for name in fields}
         changed = {name: value for name, value in cleaned.items() if value != getattr(row, name)}
         if changed:
@@ -139,9 +145,24 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
         person.external_id, person.custom_fields = None, {}
         person.status = RecordStatus.INACTIVE
         save_record(record=person, actor=actor, reason=reason)
-        rows = sum(eraser(erased) for eraser in (_erase_operation_problems, *_erasers))
+        rows = sum(eraser(erased) for eraser in (_erase_operations, _erase_operation_problems, *_erasers))
         entries = AuditEntry.objects.filter(record_uid__in=erased.record_uids).order_by("id")
         return Erasure(rows=rows, entry_ids=list(entries.values_list("id", flat=True)))
+
+
+def _erase_operations(erased: ErasedPerson) -> int:
+    """Drop what was not confirmed and names the person, and clean the other operations.
+
+    The rows of one that is confirmed stay until it ends, which empties them: it would write *Erased* instead.
+    """
+    waiting = BulkOperation.objects.filter(state__in=(OperationState.DRAFT, OperationState.CHECKING))
+    naming = [each.pk for each in waiting.iterator() if erased.is_named([each.plan, each.content])]
+    BulkOperation.objects.filter(pk__in=naming).delete()
+    cleaned = 0
+    for operation in BulkOperation.objects.defer("content", "basis").iterator():
+        is_over = operation.finished_at is not None
+        cleaned += erased.clean_row(operation, fields=("plan", "message") if is_over else ("message",))
+    return len(naming) + cleaned
 
 
 def _erase_operation_problems(erased: ErasedPerson) -> int:

@@ -21,6 +21,9 @@ from ctms.audit.services import delete_record, save_record
 from ctms.clinical.erasure import ErasedPerson, ErasureRefusedError, erase_person
 from ctms.clinical.models import Person, StudyPerson
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
+from ctms.records.choices import OperationKind, OperationState
+from ctms.records.models import BulkOperation, OperationProblem
 from exceptions_log.models import ExceptionItem
 from tests.crm_sync.world import World
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -169,6 +172,29 @@ def test_entries_that_name_the_person_are_listed_also_if_their_record_does_not_a
     erasure = erase_person(person=person, actor=build_eraser(), reason="Asked for")
     listed = AuditEntry.objects.filter(pk__in=erasure.entry_ids).values_list("record_uid", "action")
     assert {(moved.uid, "created"), (moved.uid, "changed"), (gone.uid, "created"), (gone.uid, "deleted")} <= set(listed)
+
+
+def test_operations_of_many_records_forget_the_person() -> None:
+    person = PersonFactory.create(**VALUES)
+    made = {
+        state: BulkOperation.objects.create(
+            user=build_admin_actor().user,
+            of_object="person__sys",
+            kind=kind,
+            state=state,
+            plan={"list": "q=Zebedea Quillfeather"},
+            content="Name\nQuillfeather\n" if state == OperationState.DRAFT else "",
+            message="1 changed.",
+            finished_at=get_now() if state == OperationState.DONE else None,
+        )
+        for state, kind in [(OperationState.DRAFT, OperationKind.IMPORT), (OperationState.DONE, OperationKind.EDIT)]
+    }
+    OperationProblem.objects.create(
+        operation=made[OperationState.DONE], position=2, value=VALUES["email"], message="E-mail: taken."
+    )
+    erase_person(person=Person.objects.get(pk=person.pk), actor=build_eraser(), reason=REASON)
+    assert find_copies() == set()
+    assert [each.state for each in BulkOperation.objects.all()] == [OperationState.DONE]
 
 
 def test_what_is_kept_of_calls_that_no_record_came_from_forgets_the_person_too(world: World) -> None:

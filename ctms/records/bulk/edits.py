@@ -16,9 +16,11 @@ from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
+from ctms.core.models import TYPED_AS
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
+from ctms.records.fields.references import name_record
 from ctms.records.fields.values import format_value
 from ctms.records.lists.keyset_pagination import order_records
 from ctms.records.lists.query import read_list
@@ -92,7 +94,7 @@ def list_edit_fields(shape: ObjectShape) -> list[ObjectField]:
     assigned = frozenset[str]().union(*(each.fields for each in shape.types.values()))
     unique = {each.name for each in shape.vault_object.model._meta.concrete_fields if each.unique}
     unique |= {
-        constraint.fields[0]
+        TYPED_AS.get(constraint.fields[0], constraint.fields[0])
         for constraint in shape.vault_object.model._meta.total_unique_constraints
         if len(constraint.fields) == 1
     }
@@ -199,6 +201,13 @@ def read_values(*, access: ObjectAccess, plan: Mapping[str, Any]) -> dict[str, A
     return values
 
 
+def drop_values(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan of an operation that has ended: the names of the fields that an edit set, without the values."""
+    if "values" not in plan:
+        return dict(plan)
+    return {name: each for name, each in plan.items() if name != "values"} | {"fields": list(plan["values"])}
+
+
 def describe_plan(*, access: ObjectAccess, plan: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return label and new value (empty if cleared) of each field that an edit sets. Raises InvalidEditError."""
     values = read_values(access=access, plan=plan)
@@ -225,7 +234,12 @@ class EditWork:
         records = load_for_writing(self.access.list_records()).filter(uid__in=uids)
         found = {record.uid: record for record in records}
         drafts = [
-            RowDraft(number=number, record=found.get(uid), name=str(found.get(uid, "")), values=dict(self.values))
+            RowDraft(
+                number=number,
+                record=found.get(uid),
+                name=name_record(found[uid]) if uid in found else "",
+                values=dict(self.values),
+            )
             for number, uid in enumerate(uids, start=start + 1)
         ]
         for draft in drafts:

@@ -204,6 +204,16 @@ def describe_choice(record: Any) -> str:
     return join_caption(name=str(record), caption=getattr(record, vault_object.fields[vault_object.caption_field]))
 
 
+def name_record(record: Any) -> str:
+    """Return what people call a record: its caption where its name is only a code, as the subject of an activity."""
+    vault_object = get_object_of_model(type(record))
+    if vault_object is not None and vault_object.caption_field and "name__v" in vault_object.generated_fields:
+        caption = getattr(record, vault_object.fields[vault_object.caption_field])
+        if caption:
+            return str(caption)
+    return describe_choice(record)
+
+
 def join_caption(*, name: str, caption: str) -> str:
     """Join name and caption of a record, such as `0001 · Hospital`."""
     return f"{name} · {caption}" if caption else name
