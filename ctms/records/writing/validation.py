@@ -13,6 +13,7 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import UnknownFieldError
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.references import copy_parents
+from ctms.core.text.characters import explain_unfit, normalise_text
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.kinds.base import EMPTY, kind_of
 from ctms.records.fields.references import ReferenceScope, get_target, list_choices, list_scopes
@@ -39,13 +40,15 @@ def list_changed(
     assigned = access.shape.get_type(object_type).fields
     changed: list[tuple[ObjectField, Any]] = []
     errors: dict[str, Any] = {}
-    for name, value in values.items():
+    for name, given in values.items():
         try:
             each = access.shape.get_field(name)
         except UnknownFieldError as error:
             errors.setdefault(NON_FIELD_ERRORS, []).append(str(error))
             continue
-        if kind_of(each).is_same(present=read_value(record=record, field=each), value=value, field=each):
+        kind = kind_of(each)
+        value = normalise_text(given, has_lines=kind.has_lines) if isinstance(given, str) else given
+        if kind.is_same(present=read_value(record=record, field=each), value=value, field=each):
             continue
         if each.is_read_only and name != OBJECT_TYPE:
             errors[name] = f"{each.label} is filled by the Vault and cannot be set."
@@ -138,8 +141,8 @@ def _get_attname(record: Any, attribute: str) -> str:
 
 def _explain_value(*, field: ObjectField, value: Any) -> str:
     """Return what is wrong with a value that neither the model nor the database would refuse; empty if nothing."""
-    if isinstance(value, str) and "\x00" in value:
-        return "Null characters are not allowed."
+    if isinstance(value, str) and (problem := explain_unfit(value, has_lines=kind_of(field).has_lines)):
+        return problem
     if field.is_whole and isinstance(value, (Decimal, float)) and value != int(value):
         return "Enter a whole number."
     problem = kind_of(field).explain(value=value, field=field) if field.is_custom and value not in EMPTY else ""

@@ -26,6 +26,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.configuration.kinds import FieldKind
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.comparisons import Comparison, TextComparison
 from ctms.records.fields.moments import to_zone
 
 EMPTY = (None, "", ())
@@ -34,18 +35,6 @@ Cell = str | dt.date | dt.datetime | Decimal | int | float
 ApiField = serializers.Field[Any, Any, Any, Any]
 _REQUIRED = "This field is required."
 API_MESSAGES = {"required": _REQUIRED, "null": _REQUIRED, "blank": _REQUIRED}
-
-
-class Comparison(StrEnum):
-    """How lists and rules compare the values of a kind, and so which filters there are."""
-
-    WORDS = "words"  # a text is equal, or contains
-    PROSE = "prose"  # a text contains; it is too long to be equal to anything
-    CHOICE = "choice"  # one of several values
-    RECORD = "record"  # one of several records
-    NUMBER = "number"  # from, to
-    DAY = "day"  # from, to, within; of a moment, the day in some time zone
-    YES_NO = "yes_no"
 
 
 class Aggregate(StrEnum):
@@ -87,8 +76,8 @@ class Kind(FieldKind):
 
     # -- What it can do ------------------------------------------------------------------------------------------
     empty: ClassVar[Any] = None  # what the column of a standard field holds where there is no value
+    has_lines: ClassVar[bool] = False  # whether a text may have line breaks and tabs
     holds_text: ClassVar[bool] = False  # whether the Vault may put any text of its own into it
-    is_moment: ClassVar[bool] = False
     is_sortable: ClassVar[bool] = True
     is_newest_first: ClassVar[bool] = False  # whether the first click on a heading sorts downwards
     is_number: ClassVar[bool] = False  # stands to the right in tables
@@ -96,7 +85,7 @@ class Kind(FieldKind):
     is_wide_inline: ClassVar[bool] = False  # needs more room to be edited in place than to be shown
     can_be_cleared: ClassVar[bool] = True
     cleared: ClassVar[Any] = None  # what an empty cell of a file makes of a value, if it may
-    comparison: ClassVar[Comparison] = Comparison.WORDS
+    comparison: ClassVar[Comparison] = TextComparison()  # how conditions of lists and rules compare values
     aggregates: ClassVar[tuple[Aggregate, ...]] = (Aggregate.COUNT, Aggregate.DISTINCT)
 
     # -- Custom fields in JSON -----------------------------------------------------------------------------------
@@ -124,11 +113,6 @@ class Kind(FieldKind):
         # Not a look-up path: Django would read the two underscores of the API name as a step into the JSON. A cast, so
         # that it does not apply its JSON look-ups.
         return Cast(KeyTextTransform(field.api_name, "custom_fields"), self.custom_column())
-
-    def to_query(self, *, value: Any, field: ObjectField) -> Any:
-        """Return what a custom field is compared with, in the type of `custom_column`."""
-        del field
-        return value
 
     # -- Comparing -----------------------------------------------------------------------------------------------
     def is_same(self, *, present: Any, value: Any, field: ObjectField) -> bool:

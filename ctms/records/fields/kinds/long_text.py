@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.db import models
 
-from ctms.records.fields.kinds.base import Aggregate, Comparison, register_kind
+from ctms.records.fields.kinds.base import Aggregate, register_kind
 from ctms.records.fields.kinds.text import TextKind
 
 
@@ -20,8 +20,8 @@ class LongTextKind(TextKind):
     custom_max_length = 32_000
     can_identify = False
     is_sortable = False
+    has_lines = True
     is_wide = True
-    comparison = Comparison.PROSE
     aggregates = (Aggregate.COUNT,)
     export_width = 60
 
