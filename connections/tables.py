@@ -17,7 +17,7 @@ from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, open_object
 from ctms.records.conditions.errors import ConditionError
 from ctms.records.conditions.tree import Condition, Group, Joint
-from ctms.records.conditions.words import list_value_texts
+from ctms.records.conditions.words import list_value_texts, name_operator
 from ctms.records.fields.operators import takes_values
 from ctms.records.fields.references import describe_choice
 
@@ -107,7 +107,7 @@ def _describe_member(*, member: Condition | Group, user: User) -> ConditionRow:
     values = _name_values(condition=member, user=user)
     return ConditionRow(
         label=member.subject.label,
-        operator=member.operator.label,
+        operator=name_operator(member),
         values=tuple(values[:_SHOWN_VALUES]),
         more=max(len(values) - _SHOWN_VALUES, 0),
     )

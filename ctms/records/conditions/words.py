@@ -23,6 +23,12 @@ _WORDS = {
 }
 
 
+def name_operator(condition: Condition) -> str:
+    """Return the operator as it is read before the values: of a period, `is` rather than `is within`."""
+    plain = {Operator.WITHIN: Operator.IS, Operator.NOT_WITHIN: Operator.IS_NOT}
+    return plain.get(condition.operator, condition.operator).label
+
+
 def describe_condition(condition: Condition) -> str:
     """Return what is asked of the field, such as `Phone or Video`, `from 1 Jan 2026`, `is empty`."""
     operator = condition.operator
