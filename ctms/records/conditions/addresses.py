@@ -30,6 +30,7 @@ from ctms.records.fields.operators import EMPTINESS, NUMBER_OF_VALUES, Operator
 EMPTY_SUFFIX = "empty"
 SUFFIXES: Mapping[str, Operator] = {
     "not": Operator.IS_NOT,
+    "has_all": Operator.HAS_ALL,
     "contains": Operator.CONTAINS,
     "not_contains": Operator.NOT_CONTAINS,
     "begins": Operator.BEGINS,

@@ -18,6 +18,11 @@ from ctms.records.fields.askers import Asker
 from ctms.records.fields.operators import EMPTINESS, PERIODS, Operator, takes_several
 from ctms.records.fields.periods import PERIOD_CHOICES, SIDES, UNITS
 
+_OF_SEVERAL = {
+    Operator.IS_NOT: " none of these",
+    Operator.NOT_CONTAINS: " none of these",
+    Operator.HAS_ALL: " these",
+}
 _API_NAME = "[a-z0-9_]+__(?:v|c|sys)"
 
 
@@ -66,7 +71,7 @@ def _describe(*, asker: Asker, field: ObjectField, operator: Operator) -> str:
         return f"{field.label}: whether it is empty"
     text = f"{field.label} {operator.label}"
     if takes_several(operator):
-        text += " none of these" if operator in (Operator.IS_NOT, Operator.NOT_CONTAINS) else " any of these"
+        text += _OF_SEVERAL.get(operator, " any of these")
     kind = get_kind(field)
     if isinstance(kind, ReferenceConditions):
         if field.reference is User:

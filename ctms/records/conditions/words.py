@@ -14,6 +14,7 @@ from ctms.records.fields.values import format_value
 _WORDS = {
     Operator.IS: "",
     Operator.IS_NOT: "not ",
+    Operator.HAS_ALL: "has all of ",
     Operator.CONTAINS: "contains ",
     Operator.NOT_CONTAINS: "does not contain ",
     Operator.BEGINS: "begins with ",
@@ -37,7 +38,7 @@ def describe_condition(condition: Condition) -> str:
     texts = list_value_texts(condition)
     if operator == Operator.BETWEEN:
         return f"from {texts[0]} until {texts[1]}"
-    return f"{_WORDS.get(operator, '')}{' or '.join(texts)}"
+    return f"{_WORDS.get(operator, '')}{(' and ' if operator == Operator.HAS_ALL else ' or ').join(texts)}"
 
 
 def describe_group(group: Group) -> str:

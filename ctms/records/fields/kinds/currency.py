@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Q
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast
+from django.db.models.lookups import Exact
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from drf_spectacular.utils import extend_schema_field
@@ -21,7 +23,10 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.records.fields.askers import Asker
+from ctms.records.fields.comparisons import NumberComparison
 from ctms.records.fields.kinds.base import API_MESSAGES, Aggregate, ApiField, Asked, CrmType, Kind, register_kind
+from ctms.records.fields.operators import Operator
 
 _OFTEN = ("EUR", "USD", "GBP", "CHF", "JPY")
 # ISO 4217 by the number of digits after the point.
@@ -178,6 +183,44 @@ def _write_json(money: Money) -> dict[str, str]:
     return {"amount": money.write_amount(), "currency": money.currency}
 
 
+class MoneyComparison(NumberComparison):
+    """Conditions on amounts, such as from `100`, or from `100 EUR`: with a currency, only amounts in it match."""
+
+    input_type = "text"
+    schema = {"type": "string", "pattern": rf"^-?[0-9]{{1,{_MOST_WHOLE_DIGITS}}}(\.[0-9]+)?( [A-Z]{{3}})?$"}
+
+    def read(self, *, shape: ObjectShape, field: ObjectField, value: str) -> str:
+        if re.search("[A-Za-z]", value):
+            return str(read_money(value))
+        return super().read(shape=shape, field=field, value=value)
+
+    def read_bound(self, value: str) -> Decimal:
+        return Decimal(value.partition(" ")[0])
+
+    def read_typed(self, *, field: ObjectField, value: str) -> Any:
+        del field
+        amount, _, code = value.partition(" ")
+        return Money(amount=Decimal(amount), currency=code) if code else amount
+
+    def mean(self, *, asker: Asker, field: ObjectField, operator: Operator, values: Sequence[str]) -> Any:
+        codes = [value.partition(" ")[2] for value in values]
+        if operator == Operator.BETWEEN and codes[0] != codes[1]:
+            raise ValueError("Give both amounts in one currency, or both without.")
+        spans = super().mean(asker=asker, field=field, operator=operator, values=values)
+        return list(zip(spans, codes, strict=False))
+
+    def build(self, *, field: ObjectField, operator: Operator, name: str, meaning: Any) -> Q:
+        fits = Q()
+        for span, code in meaning:
+            amount = super().build(field=field, operator=operator, name=name, meaning=[span])
+            fits |= amount & Q(Exact(_find_currency(field), code)) if code else amount
+        return fits
+
+
+def _find_currency(field: ObjectField) -> Combinable:
+    return Cast(KeyTextTransform("currency", KeyTransform(field.api_name, "custom_fields")), models.TextField())
+
+
 @register_kind
 class CurrencyKind(Kind):
     """Money. It is sorted and compared by the amount; a filter may name a currency too."""
@@ -186,6 +229,7 @@ class CurrencyKind(Kind):
     label = "Currency"
     custom_names = {"currency": "Currency"}
     custom_column = models.FloatField
+    comparison = MoneyComparison()
     is_number = True
     aggregates = (Aggregate.COUNT,)
     export_width = 18
@@ -216,7 +260,7 @@ class CurrencyKind(Kind):
 
     def format(self, *, value: Any, field: ObjectField, shape: ObjectShape) -> str:
         del field, shape
-        return _show(value)
+        return _show(value) if isinstance(value, Money) else str(value)
 
     def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
         del asked

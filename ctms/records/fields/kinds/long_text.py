@@ -19,8 +19,8 @@ class LongTextKind(TextKind):
     custom_names = {"long_text": "Long text"}
     custom_max_length = 32_000
     can_identify = False
-    is_sortable = False
     has_lines = True
+    is_sortable = False
     is_wide = True
     aggregates = (Aggregate.COUNT,)
     export_width = 60

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import operator as operators
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Q
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from drf_spectacular.drainage import set_override
@@ -16,7 +19,9 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.records.fields.comparisons import ChoiceComparison
 from ctms.records.fields.kinds.base import API_MESSAGES, Aggregate, ApiField, Asked, Cell, Kind, register_kind
+from ctms.records.fields.operators import Operator
 
 _BETWEEN = ";"
 
@@ -91,6 +96,35 @@ class MultiSelectInput(serializers.Field[Any, Any, Any, Any]):
         return list(value)
 
 
+class PartedTextField(models.TextField):  # type: ignore[type-arg]  # Django allows none when it runs
+    """Texts with semicolons between them, as a type of the database's expressions."""
+
+
+@PartedTextField.register_lookup
+class HoldsPart(models.Lookup):
+    """Whether one of the parts is a text, letter by letter: the two databases differ in how LIKE treats case."""
+
+    lookup_name = "holds"
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        column, column_parameters = self.process_lhs(compiler, connection)
+        text, text_parameters = self.process_rhs(compiler, connection)
+        function = "STRPOS" if connection.vendor == "postgresql" else "INSTR"
+        whole, part = (f"('{_BETWEEN}' || {each} || '{_BETWEEN}')" for each in (column, text))
+        return f"{function}({whole}, {part}) > 0", [*column_parameters, *text_parameters]
+
+
+class PartsComparison(ChoiceComparison):
+    """Conditions on several values: whether they are any of some, all of them, or none."""
+
+    operators = (Operator.IS, Operator.HAS_ALL, Operator.IS_NOT)
+
+    def build(self, *, field: ObjectField, operator: Operator, name: str, meaning: Any) -> Q:
+        del field
+        parts = [Q(**{f"{name}__holds": value}) for value in meaning]
+        return functools.reduce(operators.and_ if operator == Operator.HAS_ALL else operators.or_, parts)
+
+
 @register_kind
 class MultiSelectKind(Kind):
     """Several values of a list. Values that left the list stay in the records that have them."""
@@ -101,7 +135,8 @@ class MultiSelectKind(Kind):
     has_choices = True
     is_sortable = False
     aggregates = (Aggregate.COUNT,)
-    custom_column = models.TextField
+    custom_column = PartedTextField
+    comparison = PartsComparison()
     json_schema = {"type": "array", "items": {"type": "string"}}
 
     def find_choices_problem(self, values: list[str]) -> str:
