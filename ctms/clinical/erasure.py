@@ -80,7 +80,7 @@ class ErasedPerson:
 
     def _names_person(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
         values = [getattr(row, name) for name in fields]
-        return _replace(values, texts=self.identifiers) != values
+        return bool(_replace(values, texts=self.identifiers) != values)
 
     def is_named(self, value: Any) -> bool:
         """Whether one of the person's values stands in a JSON value."""
