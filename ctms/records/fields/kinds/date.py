@@ -62,6 +62,7 @@ class DateKind(Kind):
     custom_names = {"date": "Date"}
     audit_kind = DATE
     is_newest_first = True
+    is_day = True
     comparison = DayComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)
     export_width = 12
