@@ -6,12 +6,8 @@ from django.urls import path
 
 from ctms.records.bulk.views import edits, imports, operations
 from ctms.records.forms import views
-<<<<<<< HEAD
 from ctms.records.lists.views import exports, filters, lists, saved_views
-=======
-from ctms.records.lists.views import exports, lists, saved_views
 from ctms.records.merging.views import merge
->>>>>>> daee619
 from ctms.records.pages.views import autocomplete, deletions, favourites, home, inline_edit, profile, record_page
 
 _OBJECT = "records/<str:object_name>/"
