@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from django.db.models.functions import Cast
 
 from ctms.accounts.policies import has_permission
 from ctms.audit.actors import Actor
+from ctms.audit.change_sets import ERASURE
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.clinical.models import Person
@@ -78,7 +79,7 @@ class ErasedPerson:
 
     def _names_person(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
         values = [getattr(row, name) for name in fields]
-        return _replace(values, texts=self.identifiers) != values
+        return bool(_replace(values, texts=self.identifiers) != values)
 
     def is_named(self, value: Any) -> bool:
         """Whether one of the person's values stands in a JSON value."""
@@ -134,6 +135,7 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
         raise ErasureRefusedError(f"{actor.user} may not erase persons: that takes the permission {PERMISSION}.")
     if not reason.strip():
         raise ErasureRefusedError("Give a reason: who asked for the erasure, and when.")
+    actor = replace(actor, reference=ERASURE)
     with transaction.atomic():
         record_uids = tuple(sorted({*_list_record_uids(person), *_list_former_uids(person)}))
         erased = ErasedPerson(

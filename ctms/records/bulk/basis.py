@@ -53,7 +53,7 @@ class Basis:
             return
         changed: list[tuple[RowDraft, int]] = []
         for draft, line in zip(drafts, self.lines[start : start + len(drafts)], strict=True):
-            if draft.outcome not in ("created", "changed") or _write_line(draft) == line:
+            if draft.outcome in ("failed", "left_out", "unchanged") or _write_line(draft) == line:
                 continue
             draft.is_outdated = True
             uid, _, version = line.partition(" ")

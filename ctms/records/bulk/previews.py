@@ -19,6 +19,8 @@ _LONGEST_NUMBER = 9
 _OUTCOMES = {
     "created": ("accent", "Create"),
     "changed": ("planned", "Change"),
+    "deleted": ("overdue", "Delete"),
+    "restored": ("accent", "Bring back"),
     "unchanged": ("", "No change"),
     "left_out": ("inactive", "Left as it is"),
     "failed": ("failed", "Error"),
@@ -138,6 +140,8 @@ def build_figures(operation: BulkOperation) -> list[Figure]:
     words = (
         ("created", "Created" if is_over else "To be created"),
         ("changed", "Changed" if is_over else "To be changed"),
+        ("deleted", "Deleted" if is_over else "To be deleted"),
+        ("restored", "Brought back" if is_over else "To be brought back"),
         ("unchanged", "Without change"),
         ("left_out", "Left as they are"),
         ("failed", "Refused" if is_over else "With errors"),

@@ -27,6 +27,7 @@ from ctms.records.forms.edit_conflicts import Conflict, build_conflict, merge_ch
 from ctms.records.forms.form_layout import FormLayout, build_page_layout, build_quick_layout
 from ctms.records.forms.record_form import RecordForm, list_parents
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
+from ctms.records.undo.offers import tell_saved
 from ctms.records.writing.services import build_clone, build_record, drop_unfit_references
 
 _METHODS = ["GET", "HEAD", "POST"]
@@ -139,15 +140,16 @@ def _save_edit(request: HttpRequest, *, form: RecordForm) -> HttpResponse:
     if record.version != version:
         conflict = build_conflict(form=form, data=request.POST, version=version)
         return _show_conflict(request, access=access, conflict=conflict)
+    actor = build_actor(request)
     try:
-        if not form.save(actor=build_actor(request), expected_version=version):
+        if not form.save(actor=actor, expected_version=version):
             return _show_edit(request, form=form, version=version)
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
     except StaleRecordError:
         # The record changed between reading and writing: handle the request again with the record as it is now.
         return edit_record(request, object_name=access.shape.api_name, uid=record.uid)
-    messages.success(request, f"{record} was saved.")
+    tell_saved(request, text=f"{record} was saved.", actor=actor)
     return redirect(find_page(access=access, record=record))
 
 

@@ -6,7 +6,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -23,6 +22,7 @@ from ctms.records.fields.values import get_record_url
 from ctms.records.forms.inline_edit import FieldConflict, FieldForm, build_conflict
 from ctms.records.pages.record_page import build_record_page, explain_field_edit
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
+from ctms.records.undo.offers import build_button, tell_saved
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,9 +50,11 @@ def edit_field(request: HttpRequest, object_name: str, uid: UUID, field_name: st
 def _save(request: HttpRequest, *, form: FieldForm) -> HttpResponse:
     record, version = form.record, read_version(request)
     saved_from = record.version
+    actor = build_actor(request)
+    text = f"{form.field.label} of {record} was saved."
     try:
         # A value that is stored already, whoever saved it, is not written again.
-        if form.has_changed() and not form.save(actor=build_actor(request), expected_version=version):
+        if form.has_changed() and not form.save(actor=actor, expected_version=version):
             return _show_form(request, form=form, version=version)
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
@@ -61,7 +63,7 @@ def _save(request: HttpRequest, *, form: FieldForm) -> HttpResponse:
         conflict = build_conflict(record=now, form=form)
         return _show_form(request, form=form, version=now.version, conflict=conflict)
     if "HX-Request" not in request.headers:
-        messages.success(request, f"{form.field.label} of {record} was saved.")
+        tell_saved(request, text=text, actor=actor)
         return redirect(f"{find_page(access=form.access, record=record)}#field-{form.field.api_name}")
     # Other open fields of this user may continue from the version that this save created, unless they were opened with
     # another than the one it was saved from: then they have not shown the changes in between.
@@ -70,10 +72,12 @@ def _save(request: HttpRequest, *, form: FieldForm) -> HttpResponse:
         record = _read_record(access=form.access, uid=record.uid)
     except Http404:
         # The new value may hide the record from the user, such as another study; or another user deleted it.
-        messages.success(request, f"{form.field.label} of {record} was saved.")
+        tell_saved(request, text=text, actor=actor)
         return HttpResponse(headers={"HX-Redirect": find_page(access=form.access, record=record)})
     page = build_record_page(access=form.access, record=record, with_related=False)
-    response = render(request, "records/record/saved.html", {"page": page, "saved": form.field})
+    response = render(
+        request, "records/record/saved.html", {"page": page, "saved": form.field, "undo": build_button(actor)}
+    )
     response.headers["HX-Trigger"] = json.dumps({"record:saved": versions})
     return response
 
