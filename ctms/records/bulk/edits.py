@@ -16,6 +16,7 @@ from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
+from ctms.core.models import TYPED_AS
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
@@ -93,7 +94,7 @@ def list_edit_fields(shape: ObjectShape) -> list[ObjectField]:
     assigned = frozenset[str]().union(*(each.fields for each in shape.types.values()))
     unique = {each.name for each in shape.vault_object.model._meta.concrete_fields if each.unique}
     unique |= {
-        constraint.fields[0]
+        TYPED_AS.get(constraint.fields[0], constraint.fields[0])
         for constraint in shape.vault_object.model._meta.total_unique_constraints
         if len(constraint.fields) == 1
     }

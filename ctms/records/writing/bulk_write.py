@@ -29,6 +29,7 @@ from ctms.audit.values import list_changes, read_values
 from ctms.configuration.snapshot import ObjectShape
 from ctms.configuration.study_record import attach_references
 from ctms.core.errors import StaleRecordError
+from ctms.core.models import TYPED_AS
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.writing.services import put_values, translate_errors
 
@@ -148,15 +149,19 @@ class UniqueChecker:
         earlier = self.seen.get((attributes, key), draft.number)
         if owner is not None and owner != draft.record.pk:
             text = message or f"Another {self.shape.vault_object.label} has this {' and '.join(labels)}; only one may."
-            draft.refuse(text, label=labels[-1], value=str(getattr(draft.record, attributes[-1])))
+            draft.refuse(text, label=labels[-1], value=self._read_last(draft=draft, attributes=attributes))
         elif earlier != draft.number:
             text = f"{self.noun.capitalize()} {earlier} gets the same {' and '.join(labels)}; only one may have it."
-            draft.refuse(text, label=labels[-1], value=str(getattr(draft.record, attributes[-1])))
+            draft.refuse(text, label=labels[-1], value=self._read_last(draft=draft, attributes=attributes))
         else:
             self.seen[attributes, key] = draft.number
 
+    def _read_last(self, *, draft: RowDraft, attributes: tuple[str, ...]) -> str:
+        return str(getattr(draft.record, TYPED_AS.get(attributes[-1], attributes[-1])))
+
     def _name_fields(self, attributes: Iterable[str]) -> list[str]:
         fields = {each.attribute: each.label for each in self.shape.fields.values()}
+        attributes = [TYPED_AS.get(name, name) for name in attributes]
         return [fields.get(name) or fields.get(name.removesuffix("_id")) or name for name in attributes]
 
 

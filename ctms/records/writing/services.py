@@ -23,6 +23,7 @@ from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.fields.references import count_custom_references, list_choices
 from ctms.records.fields.values import assign_value, read_value
 from ctms.records.writing.questions import AskedValue, UnconfirmedError, list_asked
+from ctms.records.writing.taken_numbers import name_taken
 from ctms.records.writing.validation import (
     REQUIRED,
     check_references,
@@ -81,6 +82,7 @@ def write_values(
         with transaction.atomic():
             return save_record(record=record, actor=actor, expected_version=expected_version, reason=reason)
     except ValidationError as error:
+        error = name_taken(access=access, record=record, error=error)
         raise translate_errors(error=error, shape=access.shape) from error
     except IntegrityError as error:
         # All values were validated, so another write in between must have caused this.

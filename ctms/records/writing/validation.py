@@ -15,6 +15,7 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import UnknownFieldError
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.references import copy_parents
+from ctms.core.text.characters import explain_unfit, normalise_text
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.limits import BEYOND, EARLIEST, LATEST, MOST_DIGITS
 from ctms.records.fields.references import ReferenceScope, get_target, list_choices, list_scopes
@@ -42,12 +43,13 @@ def list_changed(
     assigned = access.shape.get_type(object_type).fields
     changed: list[tuple[ObjectField, Any]] = []
     errors: dict[str, Any] = {}
-    for name, value in values.items():
+    for name, given in values.items():
         try:
             each = access.shape.get_field(name)
         except UnknownFieldError as error:
             errors.setdefault(NON_FIELD_ERRORS, []).append(str(error))
             continue
+        value = normalise_text(given, has_lines=each.kind == FieldKind.LONG_TEXT) if isinstance(given, str) else given
         if _is_same(record=record, field=each, value=value):
             continue
         if each.is_read_only and name != OBJECT_TYPE:
@@ -150,8 +152,8 @@ def _is_same(*, record: Any, field: ObjectField, value: Any) -> bool:
 
 def _explain_value(*, field: ObjectField, value: Any) -> str:
     """Return what is wrong with a value that neither the model nor the database would refuse; empty if nothing."""
-    if isinstance(value, str) and "\x00" in value:
-        return "Null characters are not allowed."
+    if isinstance(value, str) and (problem := explain_unfit(value, has_lines=field.kind == FieldKind.LONG_TEXT)):
+        return problem
     if field.is_whole and isinstance(value, (Decimal, float)) and value != int(value):
         return "Enter a whole number."
     problem = _explain_custom(field=field, value=value) if field.is_custom and value not in _EMPTY else ""

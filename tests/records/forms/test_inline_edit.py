@@ -20,6 +20,7 @@ from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.models import CustomField
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.core.choices import RecordStatus
+from ctms.core.models import SAME_NUMBERS
 from ctms.records.pages.views import inline_edit
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
@@ -247,7 +248,7 @@ def test_errors_stand_beside_the_field_with_what_was_typed(client: Client) -> No
 def test_what_the_object_itself_refuses_stands_there_too(client: Client) -> None:
     study, taken = StudyFactory.create(), StudyFactory.create()
     response = save(client, study, "name__v", taken.name)
-    assert read_errors(response) == ["A study of this number exists."]
+    assert read_errors(response) == [f"A study of this number exists. {SAME_NUMBERS}"]
     study.refresh_from_db()
     assert (study.version, taken.name in response.content.decode()) == (1, True)
 

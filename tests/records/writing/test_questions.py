@@ -136,7 +136,7 @@ def test_what_is_wrong_comes_before_what_is_asked() -> None:
     record = build_record(access=access, object_type="clinical_activity__v")
 
     assert explain(record, date__v=dt.date(2099, 1, 1), person__v=PersonFactory.create(), subject__v="\x00") == {
-        "subject__v": ["Null characters are not allowed."]
+        "subject__v": ["There is a null character at the beginning. Delete it, or type that part again."]
     }
 
 
