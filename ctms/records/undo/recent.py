@@ -11,7 +11,7 @@ from ctms.audit.change_sets import UNDO, WRITES, ChangeSet, find_change_set
 from ctms.audit.models import AuditEntry
 from ctms.audit.reading import HIDDEN, get_object_label
 from ctms.audit.selectors import list_seen_uids
-from ctms.configuration.registry import list_record_objects
+from ctms.configuration.registry import get_object, list_record_objects
 from ctms.records.fields.record_links import find_links
 from ctms.records.undo.history import find_main
 from ctms.records.undo.offers import get_undo_url, name_change_set
@@ -52,12 +52,22 @@ def list_recent_changes(*, user: User) -> list[RecentChange]:
             RecentChange(
                 at=first.at,
                 what=_describe(change_set=change_set, found=found, first=first),
-                name=link.label if link else first.record_name if _uid(first) in seen else HIDDEN,
+                name=link.label if link else _name(first) if _uid(first) in seen else HIDDEN,
                 url=link.url if link else "",
                 undo_url=get_undo_url(change_set),
             )
         )
     return changes
+
+
+def _name(entry: AuditEntry) -> str:
+    """Return the name of a deleted record; its caption, as it was, if its name is only a code."""
+    vault_object = get_object(entry.object_name)
+    if vault_object.caption_field and "name__v" in vault_object.generated_fields:
+        pair = entry.changes.get(vault_object.fields[vault_object.caption_field])
+        if isinstance(pair, list) and pair[0]:
+            return str(pair[0])
+    return entry.record_name
 
 
 def _describe(*, change_set: ChangeSet, found: list[AuditEntry], first: AuditEntry) -> str:

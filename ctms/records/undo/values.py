@@ -162,6 +162,8 @@ def build_past_record(
         else:
             setattr(record, each.attname, None if each.null else _get_empty(each))
     record.pk, record.uid = key, history.unit.uid
+    if not lost:
+        record.prepare_for_save()
     record.created_at = birth.at if birth is not None else get_now()
     record.created_by = birth.actor if birth is not None and birth.actor is not None else by
     return record, lost

@@ -23,8 +23,9 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import UnknownObjectError, get_object, list_record_objects
 from ctms.core.models import AuditedModel
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
+from ctms.records.fields.custom_references import list_custom_references
 from ctms.records.fields.expressions import name_value
-from ctms.records.fields.references import list_custom_references, name_record
+from ctms.records.fields.references import name_record
 from ctms.records.undo.history import RecordHistory, Unit, list_made, read_births, read_histories, read_keys
 from ctms.records.undo.values import PastValues, build_past_record, list_keyed
 from ctms.records.writing.bulk_write import (

@@ -276,6 +276,7 @@ def test_an_import_is_undone_and_the_undo_of_it(client: Client) -> None:
     assert list(Study.objects.values_list("name", "study_name")) == [("S-1", "Old")]
     undoing = BulkOperation.objects.get(kind="undo")
     undo(client, ChangeSet(kind="undo", key=str(undoing.uid)))
+    assert list_problems(BulkOperation.objects.latest("id")) == []
     assert set(Study.objects.values_list("name", "study_name")) == {("S-1", "New"), ("S-2", "Two"), ("S-3", "Three")}
     assert set(Study.objects.exclude(name="S-1").values_list("uid", flat=True)) == made
 
