@@ -31,7 +31,6 @@ from ctms.records.writing.validation import REQUIRED
 SHOWN_FIELDS = "shown_fields"
 # Parameter with the keys of questions that were answered with yes.
 CONFIRMED = "confirmed"
-_MOST_NAMED = 8  # choices that a message lists
 
 
 class FormState(forms.Form):
@@ -237,20 +236,7 @@ def _build_input(*, layout: FormLayout, field: ObjectField, initial: MutableMapp
     if name == OBJECT_TYPE:
         made.required = True
         made.widget.attrs["data-reload"] = ""
-    made.error_messages["required"] = _word_missing(made)
+    made.error_messages["required"] = kind_of(field).explain_missing(made)
     if isinstance(made, PicklistField) and made.required and initial.get(name):
         made.choices = made.list_choices()  # without the empty choice
     return made
-
-
-def _word_missing(made: forms.Field) -> str:
-    """Return what to say of a required field that is empty."""
-    if isinstance(made, ReferenceField):
-        article = "an" if made.noun[:1] in "aeiou" else "a"
-        return f"Choose {article} {made.noun} from the list, or type its exact name."
-    if isinstance(made, PicklistField):
-        labels = [label for _, label in made.list_choices()]
-        return f"Choose one of {', '.join(labels)}." if len(labels) <= _MOST_NAMED else "Choose one from the list."
-    if isinstance(made, forms.DateField):
-        return "Enter a date, such as 2026-03-31."
-    return f"Fill in {made.label}."
