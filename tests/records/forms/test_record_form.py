@@ -90,7 +90,7 @@ def list_places(answer: Any) -> dict[str, dict[str, str]]:
     """Return the items of a form: section → label → the shown value, or the name of the input."""
     return {
         section.title: {item.label: item.bound.name if item.bound else item.shown.text for item in section.items}
-        for section in answer.context["sections"]
+        for section in answer.context["page"].sections
     }
 
 

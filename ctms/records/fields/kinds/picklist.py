@@ -15,7 +15,6 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Comparison, Kind, register_kind
 
-
 _MOST_NAMED = 8  # choices that a message lists
 
 
