@@ -153,6 +153,10 @@ class Kind(FieldKind):
         """Return the form field of a bulk edit, which has to tell a new value from none."""
         return self.build_form_field(asked, **common)
 
+    def explain_missing(self, made: forms.Field) -> str:
+        """Return what to do in a form field of this kind that is empty and must not be."""
+        return f"Fill in {made.label}."
+
     # -- Imported and exported files -----------------------------------------------------------------------------
     export_width: ClassVar[int] = 24  # characters of a column of a workbook
 
