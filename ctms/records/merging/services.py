@@ -20,8 +20,8 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import list_referring_fields
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.fields.custom_references import list_custom_references
 from ctms.records.fields.expressions import name_value
-from ctms.records.fields.references import list_custom_references
 from ctms.records.fields.values import ValueReader, read_value
 from ctms.records.merging.moving import Move
 from ctms.records.writing.services import write_values
@@ -66,7 +66,7 @@ def plan_merge(*, access: ObjectAccess, winner: Any, loser: Any) -> MergePlan:
     if winner.pk == loser.pk:
         refusal = f"{winner} is the same {access.vault_object.label}. Choose another one."
     elif hidden:
-        refusal = f"{hidden:,} records that you do not see refer to {loser}. Ask somebody who sees all studies to merge the two."
+        refusal = f"{hidden:,} records that you do not see refer to {loser}. Ask somebody who sees all studies."
     refusal = refusal or explain_merge(access=access, record=winner) or explain_merge(access=access, record=loser)
     return MergePlan(choices=_list_choices(access=access, winner=winner, loser=loser), moving=moving, refusal=refusal)
 
