@@ -83,6 +83,13 @@ def test_activities_come_back_without_a_change(client: Client, file_format: str)
     assert come_back(client, ACTIVITY, file_format).counts == {"unchanged": 1}
 
 
+def test_columns_of_the_same_label_come_back(client: Client) -> None:
+    field = CustomField(of_object=TRAINING, api_name="hours__c", label="hours", kind="number")
+    save_record(record=field, actor=build_admin_actor())
+    TrainingFactory.create(hours=1, custom_fields={"hours__c": 2})
+    assert come_back(client, TRAINING, "csv").counts == {"unchanged": 1}
+
+
 def test_a_text_that_the_workbook_cut_stays_whole(client: Client) -> None:
     training = TrainingFactory.create(name="n", remarks="x" * 40_000)
     content = export(client, TRAINING, "xlsx")
