@@ -13,14 +13,14 @@ from ctms.configuration.snapshot import TypeShape
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
 from ctms.records.bulk.imports.columns import Column, read_texts
-from ctms.records.bulk.imports.dates import DateOrder
+from ctms.records.bulk.imports.dialects.dates import DateOrder
+from ctms.records.bulk.imports.dialects.leavings import explain_leaving, explain_shortened
+from ctms.records.bulk.imports.dialects.numbers import DecimalMark
+from ctms.records.bulk.imports.dialects.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.bulk.imports.files import FileRow
 from ctms.records.bulk.imports.keys import UID, MatchKey
-from ctms.records.bulk.imports.leavings import explain_leaving, explain_shortened
 from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowError
-from ctms.records.bulk.imports.numbers import DecimalMark
 from ctms.records.bulk.imports.references import ReferenceFinder
-from ctms.records.bulk.imports.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.choices import ProblemKind
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import format_for, format_value, read_value
