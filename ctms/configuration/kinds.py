@@ -36,6 +36,7 @@ class FieldKind:
     always_has_value: ClassVar[bool] = False  # so that nothing is gained by requiring one
     can_identify: ClassVar[bool] = False  # whether a value may identify a person in a CRM
     is_yes_no: ClassVar[bool] = False
+    is_wide: ClassVar[bool] = False  # takes a whole row of a form or page
     audit_kind: ClassVar[str] = ""  # how the audit trail writes a value down; one of `ctms.audit.words`
 
     def build_sample(self, choices: Sequence[tuple[str, str]]) -> str:

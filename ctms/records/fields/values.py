@@ -28,6 +28,8 @@ _BADGES: Mapping[str, Callable[[Any], tuple[str, str]]] = {"status__v": lambda r
 class ShownValue:
     """A value as pages show it. `tone` makes it a badge, `url` a link; `raw` is used to sort, export and compare.
 
+    A link `is_external` if it leaves the Vault.
+
     `icon` names an icon of the sprite to show before the text.
     """
 
@@ -36,6 +38,7 @@ class ShownValue:
     url: str = ""
     tone: str = ""
     icon: str = ""
+    is_external: bool = False
 
 
 def read_value(*, record: Any, field: ObjectField) -> Any:
@@ -106,7 +109,9 @@ class ValueReader:
         badge = badges.get(field.api_name) or _BADGES.get(field.api_name)
         tone, text = badge(record) if badge else ("", format_value(value=value, field=field, shape=self.shape))
         icon = self.shape.vault_object.icons.get(field.api_name, {}).get(str(value), "")
-        return ShownValue(text=text, raw=value, url=self._find_url(field=field, value=value), tone=tone, icon=icon)
+        link = kind_of(field).find_link(value) if value not in EMPTY else ""
+        url = link or self._find_url(field=field, value=value)
+        return ShownValue(text=text, raw=value, url=url, tone=tone, icon=icon, is_external=bool(link))
 
     def may_name(self, value: Any) -> bool:
         """Whether the user may see the value: False for a record that the profile hides."""

@@ -16,6 +16,8 @@ from ctms.records.fields.values import ShownValue, ValueReader, get_record_url
 from ctms.records.lists.columns import NAME
 
 _ICON = '<svg class="icon small" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>'
+_INSIDE = '<a href="{}">{}</a>'
+_OUTSIDE = '<a href="{}" rel="noopener noreferrer" target="_blank">{}</a>'
 # Tones of the registry whose CSS class has another name.
 _TONES: Mapping[str, str] = {"failure": "failed", "quiet": "inactive", "neutral": ""}
 
@@ -38,7 +40,7 @@ def render_value(shown: ShownValue) -> SafeString:
     if shown.icon:
         return format_html('<span class="channel">' + _ICON + " {}</span>", shown.icon, shown.text)
     if shown.url:
-        return format_html('<a href="{}">{}</a>', shown.url, shown.text)
+        return format_html(_OUTSIDE if shown.is_external else _INSIDE, shown.url, shown.text)
     return format_html("<span>{}</span>", shown.text)
 
 

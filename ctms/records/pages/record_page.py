@@ -117,7 +117,7 @@ class FactReader:
             name=field.api_name,
             label=field.label,
             value=self.reader.show(record=self.record, field=field),
-            is_long=field.kind == "long_text",
+            is_long=field.is_wide,
             edit_url="" if self.is_refused or field.is_read_only else reverse("record_field", args=address),
         )
 

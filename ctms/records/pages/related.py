@@ -84,7 +84,7 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
                     label=column.label,
                     value=reader.show(record=row, field=column),
                     is_name=column.api_name == "name__v",
-                    is_long=column.kind == "long_text",
+                    is_long=column.is_wide,
                 )
                 for column in columns
             ],
