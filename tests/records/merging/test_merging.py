@@ -214,7 +214,7 @@ def test_a_person_is_merged_on_two_pages(client: Client, pair: tuple[Person, Per
     assert address in client.get(reverse("record", args=(PERSON, winner.uid))).content.decode()
     found = client.get(address, {"q": "leigh"}).content.decode()
     assert f"?with={loser.uid}" in found
-    page = client.get(address, {"with": loser.uid}).content.decode()
+    page = client.get(address, {"with": str(loser.uid)}).content.decode()
     assert "Activities: 1" in page
     data = {"with": loser.uid, "version": winner.version, "other_version": loser.version, "take-phone__v": "other"}
     answer = client.post(address, data, follow=True)

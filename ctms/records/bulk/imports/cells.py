@@ -16,13 +16,13 @@ from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.dates import DateOrder, read_moment, read_numeric
 from ctms.records.bulk.imports.keys import UID
 from ctms.records.fields.form_fields import build_form_field
-from ctms.records.fields.kinds.base import Comparison, kind_of
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import is_filled_by_another
 
 
 def is_day(field: ObjectField) -> bool:
-    """Whether the values of a field are days, or moments of a day."""
-    return kind_of(field).comparison is Comparison.DAY
+    """Whether the values of a field are days, or moments."""
+    return kind_of(field).is_day
 
 
 class CellReader:
