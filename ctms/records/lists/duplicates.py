@@ -5,11 +5,12 @@ Only those that the user sees are told of; nothing is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from ctms.core.text.folding import fold_text
 from ctms.records.access import ObjectAccess
@@ -21,7 +22,6 @@ MOST_SHOWN = 5
 _MOST_READ = 50
 # Shorter values are shared by chance.
 _SHORTEST = 3
-NAME = "name__v"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +33,6 @@ class Duplicate:
     detail: str
     url: str
     same: tuple[str, ...]
-
-    @property
-    def is_likely(self) -> bool:
-        """Whether more than one thing is the same; namesakes are many."""
-        return len(self.same) > 1
 
 
 def has_duplicates(access: ObjectAccess) -> bool:
@@ -51,7 +46,7 @@ def find_duplicates(*, access: ObjectAccess, values: Mapping[str, str], without:
     `without` is the uid of the record itself, if it is there already. Runs two statements more than those for what the
     user sees.
     """
-    typed = _read_typed(access=access, values=values)
+    typed = _list_comparable(access=access, draft=_read_draft(access=access, values=values))
     if not typed:
         return []
     conditions = Q(*(Q(**{f"{attribute}__folded_exact": text}) for attribute, _, text in typed), _connector=Q.OR)
@@ -61,35 +56,58 @@ def find_duplicates(*, access: ObjectAccess, values: Mapping[str, str], without:
     found = [(record, _list_same(record=record, typed=typed)) for record in records.order_by("pk")[:_MOST_READ]]
     found = sorted(found, key=lambda each: -len(each[1]))[:MOST_SHOWN]
     details = describe_namesakes(access=access, records=[record for record, _ in found])
-    return [
-        Duplicate(
-            record=record,
-            label=describe_choice(record),
-            detail=details.get(record.pk, ""),
-            url=get_record_url(record),
-            same=same,
-        )
-        for record, same in found
-    ]
+    return [_build(record=record, same=same, details=details) for record, same in found]
 
 
-def _read_typed(*, access: ObjectAccess, values: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return attribute, label and text of what can be compared: the name as the record would have it, and the fields."""
-    vault_object = access.vault_object
-    draft = vault_object.model()
+def find_stored(*, access: ObjectAccess, records: Sequence[Any]) -> dict[int, Duplicate]:
+    """Return for new records, by their place, the likeliest record that is there already: one statement, and details.
+
+    A name alone is no likeness. Texts are looked up as they are, or in lower case, so that no index is passed by.
+    """
+    attributes = ["name", *_list_attributes(access).values()]
+    wanted = {each: {text for record in records if (text := getattr(record, each))} for each in attributes}
+    condition = Q()
+    lowered = {f"lower_{each}": Lower(each) for each in attributes}
+    for each, texts in wanted.items():
+        condition |= Q(**{f"{each}__in": texts}) | Q(**{f"lower_{each}__in": {text.lower() for text in texts}})
+    stored = list(access.list_records().alias(**lowered).filter(condition)) if any(wanted.values()) else []
+    likely: dict[int, tuple[Any, tuple[str, ...]]] = {}
+    for place, record in enumerate(records):
+        typed = _list_comparable(access=access, draft=record)
+        found = [(other, same) for other in stored if len(same := _list_same(record=other, typed=typed)) > 1]
+        if found:
+            likely[place] = max(found, key=lambda each: len(each[1]))
+    details = describe_namesakes(access=access, records=[record for record, _ in likely.values()])
+    return {place: _build(record=record, same=same, details=details) for place, (record, same) in likely.items()}
+
+
+def _build(*, record: Any, same: tuple[str, ...], details: Mapping[Any, str]) -> Duplicate:
+    detail = details.get(record.pk, "")
+    return Duplicate(record=record, label=describe_choice(record), detail=detail, url=get_record_url(record), same=same)
+
+
+def _list_attributes(access: ObjectAccess) -> dict[str, str]:
+    """Return label → attribute of the fields by which records of the object are known to be the same."""
+    fields = [access.shape.fields[name] for name in access.vault_object.duplicate_fields if name in access.shape.fields]
+    return {each.label: each.attribute for each in fields}
+
+
+def _read_draft(*, access: ObjectAccess, values: Mapping[str, str]) -> Any:
+    """Return an unsaved record with the texts, so that its name is the one that it would have."""
+    draft: Any = access.vault_object.model()
     for name, text in values.items():
         field = access.shape.fields.get(name)
         if field is not None and not field.is_custom and not field.is_computed and field.reference is None:
             setattr(draft, field.attribute, text)
-    draft.prepare_for_save()  # type: ignore[attr-defined]  # a VaultRecord
-    given = [name for name in vault_object.duplicate_fields if values.get(name)]
-    named = [("name", "name", draft.name)] if " " in draft.name.strip() else []  # type: ignore[attr-defined]  # the same
-    typed = named + [
-        (access.shape.fields[name].attribute, access.shape.fields[name].label, values[name])
-        for name in given
-        if name in access.shape.fields
-    ]
-    return [each for each in typed if len(fold_text(each[2].strip()) or "") >= _SHORTEST]
+    draft.prepare_for_save()
+    return draft
+
+
+def _list_comparable(*, access: ObjectAccess, draft: Any) -> list[tuple[str, str, str]]:
+    """Return attribute, label and text of what can be compared; a first name alone is not."""
+    typed = [("name", "Name", draft.name)] if " " in draft.name.strip() else []
+    typed += [(attribute, label, getattr(draft, attribute)) for label, attribute in _list_attributes(access).items()]
+    return [each for each in typed if len(fold_text((each[2] or "").strip()) or "") >= _SHORTEST]
 
 
 def _list_same(*, record: Any, typed: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
