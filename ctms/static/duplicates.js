@@ -31,12 +31,15 @@
     }
   }
 
-  document.addEventListener("input", ({ target }) => {
-    const holder = target instanceof Element ? target.closest("form")?.querySelector("[data-duplicates]") : null;
-    if (!holder) return;
-    clearTimeout(timers.get(holder));
-    timers.set(holder, setTimeout(() => compare(holder), WAIT_MS));
-  });
+  // A form that comes filled in is compared when somebody enters it.
+  for (const name of ["input", "focusin"]) {
+    document.addEventListener(name, ({ target }) => {
+      const holder = target instanceof Element ? target.closest("form")?.querySelector("[data-duplicates]") : null;
+      if (!holder || (name === "focusin" && holder.dataset.record)) return;
+      clearTimeout(timers.get(holder));
+      timers.set(holder, setTimeout(() => compare(holder), WAIT_MS));
+    });
+  }
 
   // In a dialog, the form that waits for a record gets this one.
   document.addEventListener("click", (event) => {

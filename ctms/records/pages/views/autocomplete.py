@@ -68,7 +68,7 @@ def show_duplicates(request: HttpRequest, object_name: str) -> HttpResponse:
     access = open_object_or_404(request, object_name)
     if not has_duplicates(access):
         raise Http404(f"{access.vault_object.plural_title} are not compared while typing.")
-    values = {name: clean_query(text) for name, text in request.GET.items() if name != "record"}
+    values = {name: clean_query(str(text)) for name, text in request.GET.items() if name != "record"}
     found = find_duplicates(access=access, values=values, without=read_uid(request.GET.get("record")))
     return render(request, "records/form/duplicates_found.html", {"access": access, "duplicates": found})
 
