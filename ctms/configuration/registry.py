@@ -103,6 +103,15 @@ class Question:
     ask: Callable[[Any], str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldApartThrough:
+    """Records that tell those apart to which their `reference` leads, by `fields`, e.g. `site__clin.city__v`."""
+
+    of_object: str
+    reference: str
+    fields: tuple[str, ...]
+
+
 def _suggest_nothing(_user: User) -> Mapping[str, Any]:
     return {}
 
@@ -162,6 +171,11 @@ class VaultObject:
     # same then, as two equal roles of a person in a study are. Constraints are known without saying so.
     is_mergeable: bool = False
     same_when: tuple[str, ...] = ()  # attributes
+    # Fields by which a record is known to be the same as another, beside its name; users are told of such records.
+    duplicate_fields: tuple[str, ...] = ()
+    # What tells records of the same name apart: fields of their own, and those of records that refer to them.
+    told_apart_by: tuple[str, ...] = ()
+    told_apart_through: ToldApartThrough | None = None
     is_setup: bool = False  # the object has pages in the admin console alone
     complete_new: Callable[[Any, User], None] = _fill_nothing  # fills fields of a new record from the user creating it
     # Returns API name → text for the form of a new record that is created because a reference did not find the text.
@@ -345,6 +359,8 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the header field", vault_object.header_fields),
         ("the quick field", vault_object.quick_fields),
         ("the caption field", tuple(filter(None, (vault_object.caption_field,)))),
+        ("the field of duplicates", vault_object.duplicate_fields),
+        ("the field that tells records apart", vault_object.told_apart_by),
         ("the repeated field", tuple(filter(None, (vault_object.create_one_per,)))),
         ("the generated field", tuple(vault_object.generated_fields)),
         ("the unassigned field", tuple(vault_object.unassigned_fields)),

@@ -43,6 +43,7 @@ urlpatterns = [
     path(f"{_OBJECT}import/<uuid:uid>/reading/", imports.change_reading, name="record_import_reading"),
     path(f"{_OBJECT}undo/<uuid:uid>/", undo.preview_undo, name="record_undo_preview"),
     path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
+    path(f"{_OBJECT}duplicates/", autocomplete.show_duplicates, name="record_duplicates"),
     path(f"{_OBJECT}create/", views.create_record, name="record_create"),
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
     path(_RECORD, record_page.show_record, name="record"),

@@ -101,25 +101,3 @@ class AddFoldedIndex(_PostgreSQLOperation):
 
     def _get_name(self, app_label: str) -> str:
         return f"{app_label}_{self.model_name}_{self.field_name}_folded".lower()
-
-
-class DropTrigramIndex(_PostgreSQLOperation):
-    """Drops an index of `ctms.core.trigrams.AddTrigramIndex`, in whose place there is one of folded texts."""
-
-    def __init__(self, model_name: str, field_name: str) -> None:
-        self.model_name, self.field_name = model_name, field_name
-
-    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return type(self).__name__, [self.model_name, self.field_name], {}
-
-    def list_statements(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
-        del state
-        name = f"{app_label}_{self.model_name}_{self.field_name}_trigrams".lower()
-        return [f"DROP INDEX IF EXISTS {schema_editor.quote_name(name)}"]
-
-    def list_reversing(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
-        del app_label, schema_editor, state
-        return []  # a search without it is slow, not wrong
-
-    def describe(self) -> str:
-        return f"Drop the former search index of {self.model_name}.{self.field_name}"
