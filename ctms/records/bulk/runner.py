@@ -28,7 +28,7 @@ from ctms.jobs.leases import LeaseHandle, acquire_lease
 from ctms.records.access import ObjectAccess, open_object
 from ctms.records.bulk.basis import Basis
 from ctms.records.bulk.edits import EditWork, drop_values
-from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_text
+from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_content
 from ctms.records.bulk.operations import (
     ADDRESS,
     UNFINISHED,
@@ -189,7 +189,7 @@ def open_work(operation: BulkOperation) -> Work:
         units = [Unit.read(line) for line in operation.content.splitlines()]
         return UndoWork(access=access, change_set=read_undone(operation), units=units)
     options = ImportOptions.read(operation.plan)
-    return ImportWork(access=access, file=open_text(shape=access.shape, text=operation.content, options=options))
+    return ImportWork(access=access, file=open_content(shape=access.shape, content=operation.content, options=options))
 
 
 def _require_access(*, operation: BulkOperation, work: Work) -> None:

@@ -4,9 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("records", "0003_operation_basis"),
-    ]
+    dependencies = [("records", "0005_merged_records")]
 
     operations = [
         migrations.AlterField(
