@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
-from ctms.audit.change_sets import ChangeSet, find_change_set
+from ctms.audit.change_sets import ChangeSet, build_reference, find_change_set
 from ctms.audit.models import AuditEntry, AuditRedaction
 from ctms.audit.redaction import approve_redaction, ask_redaction
 from ctms.audit.sealing import seal_entries
@@ -22,6 +22,8 @@ from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, Pe
 from ctms.configuration.models import ReasonRule
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
+from ctms.records.access import open_object
+from ctms.records.merging.moving import Move
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
@@ -330,6 +332,20 @@ def test_an_erasure_is_not_undone_nor_what_was_before_it(client: Client) -> None
     response = client.post(f"/undo/{emptied.kind}/{emptied.key}/", follow=True)
     assert "The person was erased on request" in response.content.decode()
     assert Person.objects.get(pk=person.pk).phone == ""
+
+
+def test_a_merge_is_not_undone(client: Client, user: User) -> None:
+    first, second = PersonFactory.create_batch(2)
+    activity = ActivityFactory.create(person=second)
+    access = open_object(user=user, object_name="person__sys")
+    actor = Actor(user=user, source="page", reference=build_reference(kind="change"))
+    with transaction.atomic():
+        move = Move(configuration=access.configuration, actor=actor, reason="Entered twice")
+        move.replace(loser=second, winner=first)
+    undo_last(client, activity)
+    assert any("Records were merged" in each for each in read_messages(client))
+    assert not Person.objects.filter(uid=second.uid).exists()
+    assert Activity.objects.get().person == first
 
 
 def test_a_reason_is_asked_for_where_the_change_needs_one(client: Client) -> None:
