@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -38,7 +39,10 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 from tests.records.bulk.steps import do_edit, do_import, list_problems, run_job
+from tests.records.trainings import OBJECT as TRAINING
+from tests.records.trainings import add_custom_fields, create_trainings, open_trainings
 from tests.records.undo.steps import change, delete, edit_field, find_last, name_url, read_messages, undo, undo_last
+from tests.sample.models import Training
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -242,6 +246,36 @@ def test_a_bulk_edit_is_undone_at_once(client: Client) -> None:
     undo(client, ChangeSet(kind="edit", key=str(operation.uid)))
     values = {(each.subject, each.complete) for each in Activity.objects.all()}
     assert values == {(each.subject, each.complete) for each in activities}
+
+
+def test_custom_fields_of_every_kind_come_back(client: Client) -> None:
+    add_custom_fields()
+    trainings = create_trainings()
+    before = {each.uid: each.custom_fields for each in trainings}
+    person = PersonFactory.create()
+    values = {
+        "text__c": "New",
+        "number__c": "7",
+        "date__c": "2026-05-05",
+        "yes_no__c": "yes",
+        "picklist__c": None,
+        "person__c": str(person.uid),
+    }
+    known = {name: value for name, value in values.items() if name in open_trainings().shape.fields}
+    operation = do_edit(client, TRAINING, trainings, **known)
+    assert not operation.failed
+    undo(client, ChangeSet(kind="edit", key=str(operation.uid)))
+    assert {each.uid: _drop_empty(each.custom_fields) for each in Training.objects.all()} == {
+        uid: _drop_empty(fields) for uid, fields in before.items()
+    }
+    record = Training.objects.get(uid=trainings[0].uid)
+    delete(client, record)
+    undo_last(client, record)
+    assert _drop_empty(Training.objects.get(uid=record.uid).custom_fields) == _drop_empty(record.custom_fields)
+
+
+def _drop_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
 def test_what_somebody_changed_after_a_bulk_edit_stays_and_the_rest_is_undone(client: Client) -> None:
