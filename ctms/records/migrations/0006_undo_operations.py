@@ -4,7 +4,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("records", "0005_merged_records")]
+    dependencies = [
+        ("records", "0005_merged_records"),
+    ]
 
     operations = [
         migrations.AlterField(
