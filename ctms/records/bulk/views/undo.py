@@ -40,7 +40,7 @@ from ctms.records.fields.values import get_record_url
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
 from ctms.records.undo.history import Unit, find_main, list_units
-from ctms.records.undo.offers import list_undoable, name_change_set, tell_saved
+from ctms.records.undo.offers import explain_final, list_undoable, name_change_set, tell_saved
 from ctms.records.undo.previews import build_undo_rows
 from ctms.records.undo.recent import list_recent_changes
 
@@ -63,6 +63,9 @@ def undo_change(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         raise Http404("There is nothing here that you could undo.")
     access = open_object_or_404(request, main.object_name)
     units = list_units(change_set)
+    if refusal := explain_final(change_set):
+        messages.error(request, refusal)
+        return redirect(_find_page(access, units=units))
     at = formats.date_format(timezone.localtime(main.at), "DATETIME_FORMAT")
     what = f"{name_change_set(change_set)} of {at}"
     operation = create_operation(
