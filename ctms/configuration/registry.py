@@ -135,6 +135,10 @@ class VaultObject:
     badges: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
     icons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # field → value → icon shown beside it
     caption_field: str = ""  # shown after the name if people do not know a record by its name, e.g. a study number
+    # Leads in lists and on the record's page, where the name is a code that tells people nothing; it may be empty.
+    title_field: str = ""
+    # Fields, the first of which with a value follows the name where a record is referred to, e.g. the city of a site.
+    mention_fields: tuple[str, ...] = ()
     tab_label: str = ""  # if the plural is too long for a tab
     tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
@@ -319,6 +323,8 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the header field", vault_object.header_fields),
         ("the quick field", vault_object.quick_fields),
         ("the caption field", tuple(filter(None, (vault_object.caption_field,)))),
+        ("the title field", tuple(filter(None, (vault_object.title_field,)))),
+        ("the mentioned field", vault_object.mention_fields),
         ("the repeated field", tuple(filter(None, (vault_object.create_one_per,)))),
         ("the generated field", tuple(vault_object.generated_fields)),
         ("the unassigned field", tuple(vault_object.unassigned_fields)),

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.middleware import get_user as get_logged_in
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
@@ -24,9 +26,13 @@ MOST_DIGITS = 18
 
 def get_user(request: HttpRequest) -> User:
     """Return the user of a request to a page that requires a login."""
-    if not isinstance(request.user, User):
+    user = request.user
+    if isinstance(user, SimpleLazyObject):
+        # The user itself: a page asks hundreds of times for its attributes, and a lazy object takes long to answer.
+        user = get_logged_in(request)
+    if not isinstance(user, User):
         raise TypeError("Nobody is logged in.")
-    return request.user
+    return user
 
 
 def build_actor(request: HttpRequest, *, source: str = "page") -> Actor:

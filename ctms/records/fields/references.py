@@ -21,6 +21,7 @@ from ctms.configuration.snapshot import Configuration, ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.fields.expressions import name_value
+from ctms.records.fields.titles import get_code, get_title, join_caption
 
 # Shown in place of the name of a record that the user may not read.
 HIDDEN = "(not visible to you)"
@@ -194,19 +195,14 @@ def count_custom_references(*, configuration: Configuration, record: Any) -> lis
 
 
 def describe_choice(record: Any) -> str:
-    """Return the text of a choice: name and e-mail of a person, name and caption field of any other record."""
+    """Return the text of a choice: name and e-mail of a person, else name and caption field, or title and name."""
     contact = getattr(record, "display_contact", "")
     if contact:
         return str(contact)
     vault_object = get_object_of_model(type(record))
     if vault_object is None or not vault_object.caption_field:
-        return str(record)
+        return join_caption(name=get_title(record), caption=get_code(record))
     return join_caption(name=str(record), caption=getattr(record, vault_object.fields[vault_object.caption_field]))
-
-
-def join_caption(*, name: str, caption: str) -> str:
-    """Join name and caption of a record, such as `0001 · Hospital`."""
-    return f"{name} · {caption}" if caption else name
 
 
 def describe_reference(*, access: ObjectAccess, record: Any) -> str:

@@ -18,7 +18,8 @@ from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import PicklistField, SegmentedInput, build_form_field
 from ctms.records.fields.kept_lengths import show_kept_lengths
 from ctms.records.fields.reference_field import ReferenceField
-from ctms.records.fields.values import ShownValue, ValueReader, read_value
+from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.values import ValueReader, read_value
 from ctms.records.forms.child_records import ChildChange, create_with_children, save_with_children
 from ctms.records.forms.form_layout import FormLayout
 from ctms.records.forms.multi_reference_field import ChildRecordsField, MultiReferenceField, limit_fields

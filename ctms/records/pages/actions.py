@@ -9,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
-
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.addresses import build_record_url
 
 
 def _explain_nothing(_record: Any, _user: User) -> str:
@@ -64,18 +63,21 @@ def register_action(action: RecordAction) -> None:
 
 def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
     """Return the actions that the user can do with the record now."""
-    address = (access.shape.api_name, record.uid)
+
+    def build_url(page: str, name: str = "") -> str:
+        return build_record_url(page=page, object_name=access.shape.api_name, uid=record.uid, name=name)
+
     object_type = getattr(record, "object_type", "")
     can_edit = not access.explain_edit(record)
     has_status = "status__v" in access.shape.get_type(object_type).fields
     return ActionMenu(
-        edit_url=reverse("record_edit", args=address) if can_edit else "",
-        clone_url="" if access.explain_create(object_type) else reverse("record_clone", args=address),
-        delete_url="" if access.explain_delete(record) else reverse("record_delete", args=address),
-        status_url=reverse("record_status", args=address) if can_edit and has_status else "",
+        edit_url=build_url("record_edit") if can_edit else "",
+        clone_url="" if access.explain_create(object_type) else build_url("record_clone"),
+        delete_url="" if access.explain_delete(record) else build_url("record_delete"),
+        status_url=build_url("record_status") if can_edit and has_status else "",
         next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
         own=[
-            OfferedAction(label=label, url=reverse("record_action", args=(*address, name)))
+            OfferedAction(label=label, url=build_url("record_action", name))
             for name, label in access.vault_object.actions.items()
             if not explain_action(access=access, record=record, name=name)
         ],

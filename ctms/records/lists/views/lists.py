@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
 from ctms.records.access import ObjectAccess
-from ctms.records.lists.columns import NAME, PAGE_SIZES, get_preference, move_column, save_preference
+from ctms.records.lists.columns import PAGE_SIZES, get_lead, get_preference, move_column, save_preference
 from ctms.records.lists.filter_forms import FilterForm, list_own_parameters, look_up_references
 from ctms.records.lists.filters import list_filterable_fields
 from ctms.records.lists.page import ListPage
@@ -41,11 +41,12 @@ def choose_columns(request: HttpRequest, object_name: str) -> HttpResponse:
         save_preference(user=access.user, object_name=object_name, page_size=int(request.POST["size"]))
         parameters.pop(SIZE, None)
         return _redirect_to_list(object_name, parameters.urlencode())
-    names = [name for name in request.POST.getlist("column") if name in access.shape.fields and name != NAME]
+    lead = get_lead(access.shape)
+    names = [name for name in request.POST.getlist("column") if name in access.shape.fields and name != lead]
     for action, step in (("up", -1), ("down", 1)):
         names = move_column(names=names, name=request.POST.get(action, ""), step=step)
     is_reset = "reset" in request.POST
-    save_preference(user=access.user, object_name=object_name, columns=[] if is_reset else [NAME, *names])
+    save_preference(user=access.user, object_name=object_name, columns=[] if is_reset else [lead, *names])
     parameters.pop(COLUMNS, None)
     return _redirect_to_list(object_name, parameters.urlencode())
 

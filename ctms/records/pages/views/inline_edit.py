@@ -18,8 +18,8 @@ from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.record_links import find_page
-from ctms.records.fields.values import get_record_url
 from ctms.records.forms.inline_edit import FieldConflict, FieldForm, build_conflict
 from ctms.records.pages.record_page import build_record_page, explain_field_edit
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
