@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils import timezone
+from django.utils import formats, timezone
 
 from activities.choices import ActivityType, Channel
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.configuration.layouts import FieldSection, Layout
-from ctms.configuration.registry import InStudy, ObjectType, VaultObject, register_object
+from ctms.configuration.registry import InStudy, ObjectType, Question, VaultObject, register_object
 
 CHANNEL_ICONS: dict[str, str] = {
     Channel.IN_PERSON: "in-person",
@@ -40,6 +40,13 @@ def describe_completion(activity: Any) -> tuple[str, str]:
 def suggest_today(_user: User) -> dict[str, Any]:
     """Suggest today, by the user's time zone, as the date of a new activity."""
     return {"date__v": timezone.localdate()}
+
+
+def ask_completed_before(activity: Any) -> str:
+    """Ask about an activity that is complete although its date lies in the future, by the user's time zone."""
+    if not activity.complete or activity.date is None or activity.date <= timezone.localdate():
+        return ""
+    return f"{formats.date_format(activity.date)} is still to come. Is the activity complete already?"
 
 
 def register_activity_objects() -> None:
@@ -135,5 +142,6 @@ def register_activity_objects() -> None:
             icon="activity",
             complete_new=fill_from,
             initial_values=suggest_today,
+            questions=(Question(fields=("date__v", "complete__v"), ask=ask_completed_before),),
         )
     )

@@ -25,18 +25,16 @@ from connections.filtervalues import takes_values
 from connections.models import IntegrationRule
 from connections.tables import name_records
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.registry import UnknownObjectError, get_object_of_model
 from ctms.configuration.snapshot import Configuration
 from ctms.records.access import AccessRefusedError, open_object
+from ctms.records.fields.kinds.base import Comparison, kind_of
 
 _MOST_SUGGESTIONS = 100
 _INPUT = {"class": "vault-input"}
 _HINTS = {
-    FieldKind.TEXT: "Separate several values by commas; “equals” takes the whole text. Upper and lower case count.",
-    FieldKind.NUMBER: "Digits, with a point before the fraction.",
-    FieldKind.DATE: "That day included.",
-    FieldKind.DATETIME: "That day included, by UTC.",
+    Comparison.WORDS: "Separate several values by commas; “equals” takes the whole text. Upper and lower case count.",
+    Comparison.NUMBER: "Digits, with a point before the fraction.",
 }
 
 
@@ -93,7 +91,7 @@ class ConditionForm(forms.Form):
         values = list(given.get("values") or [])
         if (text := str(given.get("text") or "").strip()) and self.subject is not None:
             is_listed = given["operator"] in (FilterOperator.IN, FilterOperator.NOT_IN)
-            if self.subject.field.kind == FieldKind.REFERENCE:
+            if self.subject.field.reference is not None:
                 values += given["found"]
             else:
                 values += [part.strip() for part in text.split(",")] if is_listed else [text]
@@ -102,19 +100,21 @@ class ConditionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if self.subject is not None and self.subject.field.kind == FieldKind.REFERENCE:
+        if self.subject is not None and self.subject.field.reference is not None:
             cleaned["found"] = self._find_uids(str(cleaned.get("text") or ""))
         return cleaned
 
     def _add_values(self, *, subject: Subject, values: list[str]) -> None:
         field = subject.field
-        self.hint = _HINTS.get(field.kind, "")
-        if field.kind == FieldKind.PICKLIST:
+        kind = kind_of(field)
+        comparison = kind.comparison
+        self.hint = _HINTS.get(comparison, "")
+        if comparison == Comparison.CHOICE:
             choices = subject.shape.list_choices(field)
             # A value that is not in the picklist any more is shown, so that it can be removed.
             gone = [(value, f"{value} (not in the picklist)") for value in values if value not in dict(choices)]
             self._add_ticks(label="values", choices=[*choices, *gone], ticked=values)
-        elif field.kind == FieldKind.REFERENCE:
+        elif comparison == Comparison.RECORD:
             if self._posted is not None:
                 values = self._posted.getlist(self.add_prefix("values"))
             if values:
@@ -124,8 +124,10 @@ class ConditionForm(forms.Form):
                 self._add_ticks(label="values", choices=choices, ticked=values)
             self._add_text(label="records to add", hint="", listed=self.suggest(subject))
             self.hint = "By name or uid, several separated by commas."
-        elif field.kind in (FieldKind.TEXT, FieldKind.NUMBER, FieldKind.DATE, FieldKind.DATETIME):
-            is_day = field.kind in (FieldKind.DATE, FieldKind.DATETIME)
+        elif comparison in (Comparison.WORDS, Comparison.NUMBER, Comparison.DAY):
+            is_day = comparison == Comparison.DAY
+            if is_day:
+                self.hint = f"That day included{', by UTC' if kind.is_moment else ''}."
             self._add_text(label="day" if is_day else "value", hint="date" if is_day else "", listed=[])
             self.initial["text"] = ", ".join(values)
 

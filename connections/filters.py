@@ -18,33 +18,31 @@ from django.utils import timezone
 
 from connections.choices import FilterOperator
 from connections.filtervalues import LISTED, SPAN, clean_values
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import VaultObject, get_object_of_model
 from ctms.configuration.snapshot import Configuration, ObjectShape
 from ctms.core.errors import VaultError
 from ctms.records.fields.conditions import (
-    TEXTS,
     compare,
     exclude_values,
     limit_days,
     limit_number,
     limit_to_empty,
 )
+from ctms.records.fields.kinds.base import Comparison, kind_of
 
 MOST_CONDITIONS = 20
 # The transfer treats inactive records itself; a record is chosen by a reference, not by its UID.
 _NOT_OFFERED = frozenset({"uid__sys", "status__v"})
 _EMPTINESS = (FilterOperator.EMPTY, FilterOperator.NOT_EMPTY)
-_OPERATORS: dict[FieldKind, tuple[FilterOperator, ...]] = {
-    FieldKind.PICKLIST: LISTED,
-    FieldKind.REFERENCE: LISTED,
-    FieldKind.TEXT: (*LISTED, FilterOperator.EQUALS),
-    FieldKind.LONG_TEXT: (),
-    FieldKind.NUMBER: (FilterOperator.EQUALS, *SPAN),
-    FieldKind.DATE: SPAN,
-    FieldKind.DATETIME: SPAN,
-    FieldKind.YES_NO: (FilterOperator.YES, FilterOperator.NO),
+_OPERATORS: dict[Comparison, tuple[FilterOperator, ...]] = {
+    Comparison.CHOICE: LISTED,
+    Comparison.RECORD: LISTED,
+    Comparison.WORDS: (*LISTED, FilterOperator.EQUALS),
+    Comparison.PROSE: (),
+    Comparison.NUMBER: (FilterOperator.EQUALS, *SPAN),
+    Comparison.DAY: SPAN,
+    Comparison.YES_NO: (FilterOperator.YES, FilterOperator.NO),
 }
 
 
@@ -120,10 +118,11 @@ def find_subject(*, configuration: Configuration, object_name: str, path: str) -
 
 def list_operators(field: ObjectField) -> list[FilterOperator]:
     """Return the operators for a field; none for a reference to users, who are no records of an object."""
-    if field.is_computed or (field.kind == FieldKind.REFERENCE and _find_target(field) is None):
+    if field.is_computed or (field.reference is not None and _find_target(field) is None):
         return []
-    can_be_empty = field.may_be_empty or field.is_custom or field.kind in TEXTS
-    return [*_OPERATORS[field.kind], *(_EMPTINESS if can_be_empty else ())]
+    kind = kind_of(field)
+    can_be_empty = field.may_be_empty or field.is_custom or kind.holds_text
+    return [*_OPERATORS[kind.comparison], *(_EMPTINESS if can_be_empty else ())]
 
 
 def compile_conditions(
@@ -201,15 +200,16 @@ def _limit_own(*, records: QuerySet[Any], condition: Condition) -> QuerySet[Any]
     field, operator = condition.subject.field, condition.operator
     if operator in _EMPTINESS:
         return limit_to_empty(records=records, field=field, is_empty=operator == FilterOperator.EMPTY)
-    if field.kind == FieldKind.YES_NO:
+    kind = kind_of(field)
+    if kind.comparison == Comparison.YES_NO:
         is_yes = operator == FilterOperator.YES
-        value = str(is_yes).lower() if field.is_custom else is_yes
+        value = kind.to_query(value=is_yes, field=field) if field.is_custom else is_yes
         return compare(records=records, field=field, lookup="exact", value=value)
-    if field.kind in (FieldKind.DATE, FieldKind.DATETIME):
+    if kind.comparison == Comparison.DAY:
         day = dt.date.fromisoformat(condition.values[0])
         first, last = _span(operator, day)
         return limit_days(records=records, field=field, first=first, last=last)
-    if field.kind == FieldKind.NUMBER:
+    if kind.comparison == Comparison.NUMBER:
         low, high = _span(operator, Decimal(condition.values[0]))
         return limit_number(records=records, field=field, first=low, last=high)
     values: Any = list(condition.values)

@@ -7,10 +7,10 @@ import uuid
 from decimal import Decimal, InvalidOperation
 
 from connections.choices import FilterOperator
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.fields.conditions import FIRST_DAY, LARGEST, LAST_DAY
+from ctms.records.fields.kinds.base import Comparison, kind_of
 
 LISTED = (FilterOperator.IN, FilterOperator.NOT_IN)
 SPAN = (FilterOperator.FROM, FilterOperator.TO)
@@ -36,12 +36,13 @@ def clean_values(
         raise ValueError(f"Enter one value; “{operator.label}” takes no more.")
     if len(found) > MOST_VALUES:
         raise ValueError(f"Enter at most {MOST_VALUES} values.")
-    if field.kind == FieldKind.PICKLIST:
+    comparison = kind_of(field).comparison
+    if comparison == Comparison.CHOICE:
         known = dict(shape.list_choices(field))
         if unknown := [value for value in found if value not in known]:
             raise ValueError(f"The picklist has no value {unknown[0]!r} (any more). Choose among those it has.")
         return tuple(found)
-    return tuple(_CLEANERS.get(field.kind, _clean_text)(value) for value in found)
+    return tuple(_CLEANERS.get(comparison, _clean_text)(value) for value in found)
 
 
 def _clean_text(value: str) -> str:
@@ -78,8 +79,7 @@ def _clean_number(value: str) -> str:
 
 
 _CLEANERS = {
-    FieldKind.REFERENCE: _clean_uid,
-    FieldKind.DATE: _clean_day,
-    FieldKind.DATETIME: _clean_day,
-    FieldKind.NUMBER: _clean_number,
+    Comparison.RECORD: _clean_uid,
+    Comparison.DAY: _clean_day,
+    Comparison.NUMBER: _clean_number,
 }

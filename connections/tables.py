@@ -11,7 +11,6 @@ from connections.filters import Condition, FilterError, compile_conditions
 from connections.filtervalues import takes_values
 from connections.models import FieldRule, IntegrationRule
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import UnknownObjectError, get_object_of_model
 from ctms.configuration.snapshot import Configuration
@@ -149,9 +148,9 @@ def _name_values(*, condition: Condition, user: User) -> list[str]:
     if not takes_values(condition.operator):
         return []
     labels: Mapping[str, str] = {}
-    if field.kind == FieldKind.PICKLIST:
+    if field.choices:
         labels = dict(condition.subject.shape.list_choices(field))
-    elif field.kind == FieldKind.REFERENCE:
+    elif field.reference is not None:
         labels = name_records(field=field, uids=values, user=user)
     return [labels.get(value, value) for value in values]
 

@@ -18,8 +18,17 @@ class AuditConfig(AppConfig):
 
         register_recorder(tracking.record_writes)
         register_chain_head(lambda: str(read_head()))
+        pre_migrate.connect(_lift_time_limits, sender=self)
         pre_migrate.connect(_remove_guards, sender=self)
         post_migrate.connect(_install_guards, sender=self)
+
+
+def _lift_time_limits(*, using: str, plan: list[object], **_kwargs: object) -> None:
+    """Let migrations take as long as they need: the limits of `signals` and of the settings are for pages and jobs."""
+    from ctms.audit.signals import lift_time_limits
+
+    if plan:
+        lift_time_limits(connections[using])
 
 
 def _remove_guards(*, using: str, plan: list[object], **_kwargs: object) -> None:

@@ -33,6 +33,12 @@ _READ_SNAPSHOT = """
     FROM pg_control_system()
 """
 _IS_VISIBLE = "pg_visible_in_snapshot(transaction_number::text::xid8, %s::pg_snapshot)"
+# A database that was restored into another cluster holds numbers that this one has not given out yet: such entries are
+# from before the restore, and so from before any place of this cluster.
+IS_OF_THIS_CLUSTER = (
+    "transaction_number <= GREATEST(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, "
+    "COALESCE(pg_current_xact_id_if_assigned()::text::bigint, 0))"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,4 +122,6 @@ def _list_since(since: Bookmark) -> QuerySet[AuditEntry]:
     if connection.vendor != "postgresql":
         return AuditEntry.objects.filter(id__gt=since.horizon)
     was_visible = RawSQL(_IS_VISIBLE, [since.snapshot], output_field=BooleanField())  # noqa: S611  a constant text
-    return AuditEntry.objects.filter(transaction_number__gte=since.horizon).exclude(was_visible)
+    is_of_this_cluster = RawSQL(IS_OF_THIS_CLUSTER, [], output_field=BooleanField())  # noqa: S611  a constant text
+    later = AuditEntry.objects.filter(is_of_this_cluster, transaction_number__gte=since.horizon)
+    return later.exclude(was_visible)

@@ -1,14 +1,26 @@
-"""The check of `manage.py check --deploy --database default` that the application can only add to the audit trail."""
+"""Checks: that `AUDIT_VERIFIED_UP_TO` can be read; of a database, that the application can only add to the trail."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004  Django's name
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  Django's name
 from django.db import connections
 
+from ctms.audit.chain import UnreadableHeadError
 from ctms.audit.roles import list_role_problems
+from ctms.audit.verification import get_verified_head
+
+
+@register
+def check_verified_head(**_kwargs: Any) -> list[CheckMessage]:
+    """Return an error if `AUDIT_VERIFIED_UP_TO` is set to what is no head of the audit trail."""
+    try:
+        get_verified_head()
+    except UnreadableHeadError as error:
+        return [Error(f"AUDIT_VERIFIED_UP_TO: {error}", hint="Correct it, or leave it empty.", id="audit.E001")]
+    return []
 
 
 @register(Tags.database, deploy=True)

@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ctms.audit.reasons import LONGEST_REASON, PARAMETER, list_reasoned
+from ctms.core.text.forms import FitTextsMixin
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Any]
@@ -20,7 +21,7 @@ else:
     _ModelForm = forms.ModelForm
 
 
-class AuditedModelForm(_ModelForm):
+class AuditedModelForm(FitTextsMixin, _ModelForm):
     """A form that holds the version it was filled from, so that saving over somebody else's change is refused.
 
     The record itself is validated once, by the writer, after it has filled the fields that follow from others. The
@@ -45,7 +46,7 @@ class AuditedModelForm(_ModelForm):
                 )
 
     def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
+        cleaned: dict[str, Any] | None = super().clean()
         if self.instance.pk is not None and self.cleaned_data.get("read_version") is None:
             raise ValidationError("The form came without the record's version. Reload the page and enter it again.")
         return cleaned

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
-from ctms.audit.bookmarks import Bookmark, read_bookmark
+from ctms.audit.bookmarks import IS_OF_THIS_CLUSTER, Bookmark, read_bookmark
 from ctms.audit.chain import CURRENT_FORMAT, ORIGIN, Head, build_columns, compute_commitment, compute_hash
 from ctms.audit.models import AuditSeal, AuditSealing
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _BATCH = 5000
 _SALT_BYTES = 16
 _SINCE_POSTGRESQL = (
-    "entry.transaction_number >= %s "
+    f"entry.transaction_number >= %s AND entry.{IS_OF_THIS_CLUSTER} "
     "AND NOT pg_visible_in_snapshot(entry.transaction_number::text::xid8, %s::pg_snapshot)"
 )
 

@@ -58,6 +58,7 @@ def save_record(
             # they wait for this one would be a deadlock.
             found = type(record)._base_manager.select_for_update(no_key=True).filter(pk=record.pk).first()
             before = read_values(_require_current(record=record, found=found, expected_version=expected_version))
+        record.tidy_texts(None if adding else found)
         record.prepare_for_save()
         if validate:
             record.full_clean()
@@ -90,6 +91,7 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
     model = _get_model(records)
     now = get_now()
     for record in records:
+        record.tidy_texts(None)
         record.prepare_for_save()
     model.check_together([(record, None) for record in records])
     with (
@@ -124,6 +126,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
         stored_by_pk = model._base_manager.order_by("pk").select_for_update().in_bulk(sorted(keys))
         for record in records:
             stored = _require_current(record=record, found=stored_by_pk.get(record.pk), expected_version=None)
+            record.tidy_texts(stored)
             record.prepare_for_save()
             changes = list_changes(before=read_values(stored), after=read_values(record))
             if changes:

@@ -83,3 +83,15 @@ def bound_transactions(connection: Any, **_kwargs: Any) -> None:
     if connection.vendor == "postgresql" and connection.pg_version >= _FIRST_VERSION_WITH_TRANSACTION_TIMEOUT:
         with connection.cursor() as cursor:
             cursor.execute("SET transaction_timeout = %s", [f"{settings.DATABASE_TRANSACTION_SECONDS}s"])
+
+
+def lift_time_limits(connection: Any) -> None:
+    """Let statements and transactions of this connection to PostgreSQL take any time, until it is closed."""
+    if connection.vendor != "postgresql":
+        return
+    limits = ["statement_timeout", "idle_in_transaction_session_timeout"]
+    if connection.pg_version >= _FIRST_VERSION_WITH_TRANSACTION_TIMEOUT:
+        limits.append("transaction_timeout")
+    with connection.cursor() as cursor:
+        for name in limits:
+            cursor.execute(f"SET {name} = 0")

@@ -95,6 +95,11 @@ class _Row:
     columns: tuple[Any, ...]
 
 
+def get_verified_head() -> Head | None:
+    """Return the head that `AUDIT_VERIFIED_UP_TO` names; None if it names none. Raises UnreadableHeadError."""
+    return Head.parse(settings.AUDIT_VERIFIED_UP_TO) if settings.AUDIT_VERIFIED_UP_TO else None
+
+
 def verify_trail(
     *, expected: Head | None = None, since: Head | None = None, report_progress: Callable[[int], None] | None = None
 ) -> Verification:

@@ -20,6 +20,7 @@ from ctms.accounts.granting import is_exempt
 from ctms.accounts.policies import sees_all_studies
 from ctms.clinical.models import StudyAssignment, StudyCountry, StudySite
 from ctms.core.clock import get_now
+from ctms.core.lookups import build_among
 from ctms.core.request_memory import remember
 
 if TYPE_CHECKING:
@@ -121,9 +122,9 @@ def explain_assigning(*, giver: User, assignment: StudyAssignment) -> str:
 def build_assigned_condition(*, model: type[Model], path: str, user: User) -> Q:
     """Return the condition for records that the user sees by assignments; `path` leads from them to their study."""
     assigned = read_assigned(user)
-    condition = Q(**{f"{path}__in": assigned.whole})
+    condition = build_among(path, assigned.whole)
     if assigned.limited:
-        condition |= Q(**{f"{path}__in": assigned.limited}) & _build_limit(model=model, assigned=assigned)
+        condition |= build_among(path, assigned.limited) & _build_limit(model=model, assigned=assigned)
     return condition
 
 
@@ -133,12 +134,12 @@ def _build_limit(*, model: type[Model], assigned: AssignedStudies) -> Q:
     seen_countries = [*assigned.countries, *assigned.countries_of_sites]
     at_country = Q()
     for country in countries:
-        at_country &= Q(**{f"{country}__in": seen_countries}) | Q(**{f"{country}__isnull": True})
+        at_country &= build_among(country, seen_countries) | Q(**{f"{country}__isnull": True})
     if not sites:
         return at_country
     for site in sites:
         in_country = "study_country" if site == "pk" else f"{site}{LOOKUP_SEP}study_country"
-        at_site = Q(**{f"{site}__in": assigned.sites}) | Q(**{f"{in_country}__in": assigned.countries})
+        at_site = build_among(site, assigned.sites) | build_among(in_country, assigned.countries)
         condition &= at_site | (Q(**{f"{site}__isnull": True}) & at_country)
     return condition
 

@@ -1,10 +1,11 @@
-"""Checks of clinical records that do not concern references."""
+"""Checks of clinical records, and questions about them, that do not concern references."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils import formats, timezone
 
 
 def check_order(*, record: Any, start: str, end: str) -> None:
@@ -12,3 +13,11 @@ def check_order(*, record: Any, start: str, end: str) -> None:
     first, last = getattr(record, start), getattr(record, end)
     if first is not None and last is not None and last < first:
         raise ValidationError({end: f"The end ({last}) lies before the start ({first})."})
+
+
+def ask_future(record: Any, *, attribute: str) -> str:
+    """Ask about the day of something that was done but lies in the future, by the user's time zone."""
+    day = getattr(record, attribute)
+    if day is None or day <= timezone.localdate():
+        return ""
+    return f"{formats.date_format(day)} is still to come. Is it the day on which it was done?"

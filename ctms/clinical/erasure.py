@@ -6,13 +6,15 @@ named, to be redacted by two people.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Cast
 
 from ctms.accounts.policies import has_permission
@@ -23,13 +25,15 @@ from ctms.clinical.models import Person
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import VaultError
 from ctms.core.models import VaultRecord
-from ctms.records.models import OperationProblem
+from ctms.records.choices import OperationState
+from ctms.records.models import BulkOperation, OperationProblem
 
 RowT = TypeVar("RowT", bound=models.Model)
 
 PERMISSION = f"{Person.object_name}:delete"
 ERASED = "Erased"
 _EMPTIED = ("first_name", "email", "phone", "language", "npi", "person_identifier")
+_IDENTIFYING = ("email", "phone", "npi", "person_identifier")
 _KEYS_PER_STATEMENT = 1000
 
 
@@ -41,41 +45,66 @@ class ErasureRefusedError(VaultError):
 class ErasedPerson:
     """Whom to forget: `record_uids` are those of the person and of all records that refer to them.
 
-    `texts` are the person's values as they were, longest first.
+    `texts` are the person's values as they were, longest first; `identifiers` are those among them that nobody else
+    has, by which rows are found that name no record.
     """
 
     pk: int
     record_uids: tuple[UUID, ...]
     texts: tuple[str, ...]
+    identifiers: tuple[str, ...] = ()
 
     def clean(self, value: Any) -> Any:
         """Return a JSON value in which the word *Erased* stands in the place of the person's values."""
-        if isinstance(value, dict):
-            return {key: self.clean(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self.clean(each) for each in value]
-        if not isinstance(value, str):
-            return value
-        for text in self.texts:
-            # Whole words: the surname May is not in the month of May 2026 only, and Li in no English word.
-            value = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", ERASED, value, flags=re.IGNORECASE)
-        return value
+        return _replace(value, texts=self.texts)
 
     def clean_rows(self, rows: models.QuerySet[RowT], *, fields: tuple[str, ...]) -> int:
-        """Clean fields of those rows that are about the person's records; return how many rows were changed."""
-        return sum(self._clean_row(row, fields=fields) for row in self._list_rows(rows))
+        """Clean fields of the rows about the person's records, or about none, such as a call, with an identifier.
 
-    def _list_rows(self, rows: models.QuerySet[RowT]) -> Iterator[RowT]:
+        Returns how many rows were changed.
+        """
+        return sum(self.clean_row(row, fields=fields) for row in self._list_rows(rows, fields=fields))
+
+    def _list_rows(self, rows: models.QuerySet[RowT], *, fields: tuple[str, ...]) -> Iterator[RowT]:
         for start in range(0, len(self.record_uids), _KEYS_PER_STATEMENT):
             yield from rows.filter(record_uid__in=self.record_uids[start : start + _KEYS_PER_STATEMENT])
+        told = {f"told_{name}": Cast(name, models.TextField()) for name in fields}
+        # JSON has letters beyond ASCII and quotation marks in an escaped form, depending on the database.
+        texts = {form for each in self.identifiers for form in (each, json.dumps(each)[1:-1])}
+        named = Q(*((f"{name}__icontains", text) for name in told for text in texts), _connector=Q.OR)
+        if texts:
+            found = rows.filter(record_uid__isnull=True).alias(**told).filter(named)
+            yield from (row for row in found if self._names_person(row, fields=fields))
 
-    def _clean_row(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
+    def _names_person(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
+        values = [getattr(row, name) for name in fields]
+        return _replace(values, texts=self.identifiers) != values
+
+    def is_named(self, value: Any) -> bool:
+        """Whether one of the person's values stands in a JSON value."""
+        return bool(self.clean(value) != value)
+
+    def clean_row(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
+        """Clean fields of a row; return whether it was changed."""
         cleaned = {name: self.clean(getattr(row, name)) for name in fields}
         changed = {name: value for name, value in cleaned.items() if value != getattr(row, name)}
         if changed:
             # A query set of Django's own: that of a model may refuse changes, which this one is meant to be.
             models.QuerySet(type(row)).filter(pk=row.pk).update(**changed)
         return bool(changed)
+
+
+def _replace(value: Any, *, texts: Iterable[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _replace(each, texts=texts) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_replace(each, texts=texts) for each in value]
+    if not isinstance(value, str):
+        return value
+    for text in texts:
+        # Whole words: the surname May is not in the month of May 2026 only, and Li in no English word.
+        value = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", ERASED, value, flags=re.IGNORECASE)
+    return value
 
 
 Eraser = Callable[[ErasedPerson], int]
@@ -107,16 +136,33 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
         raise ErasureRefusedError("Give a reason: who asked for the erasure, and when.")
     with transaction.atomic():
         record_uids = tuple(sorted({*_list_record_uids(person), *_list_former_uids(person)}))
-        erased = ErasedPerson(pk=person.pk, record_uids=record_uids, texts=_list_texts(person))
+        erased = ErasedPerson(
+            pk=person.pk, record_uids=record_uids, texts=_list_texts(person), identifiers=_list_identifiers(person)
+        )
         for name in _EMPTIED:
             setattr(person, name, "")
         person.last_name = f"{ERASED} {str(person.uid)[:8]}"
         person.external_id, person.custom_fields = None, {}
         person.status = RecordStatus.INACTIVE
         save_record(record=person, actor=actor, reason=reason)
-        rows = sum(eraser(erased) for eraser in (_erase_operation_problems, *_erasers))
+        rows = sum(eraser(erased) for eraser in (_erase_operations, _erase_operation_problems, *_erasers))
         entries = AuditEntry.objects.filter(record_uid__in=erased.record_uids).order_by("id")
         return Erasure(rows=rows, entry_ids=list(entries.values_list("id", flat=True)))
+
+
+def _erase_operations(erased: ErasedPerson) -> int:
+    """Drop what was not confirmed and names the person, and clean the other operations.
+
+    The rows of one that is confirmed stay until it ends, which empties them: it would write *Erased* instead.
+    """
+    waiting = BulkOperation.objects.filter(state__in=(OperationState.DRAFT, OperationState.CHECKING))
+    naming = [each.pk for each in waiting.iterator() if erased.is_named([each.plan, each.content])]
+    BulkOperation.objects.filter(pk__in=naming).delete()
+    cleaned = 0
+    for operation in BulkOperation.objects.defer("content", "basis").iterator():
+        is_over = operation.finished_at is not None
+        cleaned += erased.clean_row(operation, fields=("plan", "message") if is_over else ("message",))
+    return len(naming) + cleaned
 
 
 def _erase_operation_problems(erased: ErasedPerson) -> int:
@@ -136,6 +182,11 @@ def _list_former_uids(person: Person) -> set[UUID]:
     """Return the uids of records whose audit entries name the person, also if they do not refer to them any more."""
     entries = AuditEntry.objects.annotate(told=Cast("words", models.TextField())).filter(told__contains=str(person.uid))
     return {uid for uid in entries.order_by().values_list("record_uid", flat=True).distinct() if uid is not None}
+
+
+def _list_identifiers(person: Person) -> tuple[str, ...]:
+    values = [person.external_id or "", *(getattr(person, name) for name in _IDENTIFYING)]
+    return tuple(sorted({value for value in values if value.strip()}))
 
 
 def _list_texts(person: Person) -> tuple[str, ...]:

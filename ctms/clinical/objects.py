@@ -19,6 +19,7 @@ from ctms.clinical.access import (
     limit_to_visible_studies,
 )
 from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
+from ctms.clinical.consistency import ask_future
 from ctms.clinical.models import (
     MonitoringEvent,
     MonitoringEventParticipant,
@@ -33,7 +34,15 @@ from ctms.clinical.models import (
 )
 from ctms.clinical.reference_choices import choose_from_study_people
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
-from ctms.configuration.registry import ChildPicker, InStudy, NoStudy, ObjectType, VaultObject, register_object
+from ctms.configuration.registry import (
+    ChildPicker,
+    InStudy,
+    NoStudy,
+    ObjectType,
+    Question,
+    VaultObject,
+    register_object,
+)
 from ctms.configuration.scope import build_limit, register_study_rule
 
 _PLANNED_AND_ACTUAL = {
@@ -42,6 +51,10 @@ _PLANNED_AND_ACTUAL = {
     "actual_start_date__v": "actual_start",
     "actual_end_date__v": "actual_end",
 }
+_DONE_BEFORE = tuple(
+    Question(fields=(name,), ask=partial(ask_future, attribute=_PLANNED_AND_ACTUAL[name]))
+    for name in ("actual_start_date__v", "actual_end_date__v")
+)
 _NAME = frozenset({"name__v"})
 _UPDATE_REQUIRED = "activity_update_required__v"
 _DATES = FieldSection(title="Dates", fields=tuple(_PLANNED_AND_ACTUAL))
@@ -122,6 +135,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyAssignment, "study"),),
+        questions=_DONE_BEFORE,
         tab=1,
         icon="study",
     )
@@ -361,6 +375,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
+        questions=_DONE_BEFORE,
         child_pickers=(
             ChildPicker(
                 name="participants",

@@ -14,8 +14,8 @@ from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit, register_setup
 from ctms.audit.places import STUDY, register_place
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
+from ctms.configuration.kinds import find_model_kind
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_study_path, is_study
 from ctms.configuration.study_record import StudyRecord
@@ -34,6 +34,7 @@ __all__ = [
     "NoStudy",
     "ObjectField",
     "ObjectType",
+    "Question",
     "ReferenceChoices",
     "RelatedSection",
     "VaultObject",
@@ -90,6 +91,18 @@ class ChildPicker:
     reference: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question to whoever gives values that are possible but seldom meant; the answer yes lets them be saved.
+
+    `fields` are the API names of the values that it is about: it is asked when one of them is given or changes, and
+    stands beside the first. `ask` takes a record with the values and returns the question; empty if there is none.
+    """
+
+    fields: tuple[str, ...]
+    ask: Callable[[Any], str]
+
+
 def _suggest_nothing(_user: User) -> Mapping[str, Any]:
     return {}
 
@@ -128,6 +141,7 @@ class VaultObject:
     # that others refer to cannot be deleted.
     parts: tuple[tuple[type[models.Model], str], ...] = ()
     child_pickers: tuple[ChildPicker, ...] = ()  # child records that are chosen on the record's own form
+    questions: tuple[Question, ...] = ()  # beside those that are asked of every date
     # A reference for which the form of a new record takes several values; it saves a record for each.
     create_one_per: str = ""
     # Field → function that returns the (tone, text) of its badge in lists and headers for a record.
@@ -307,7 +321,7 @@ def _build_field(*, vault_object: VaultObject, api_name: str, attribute: str) ->
         changes["label"] = vault_object.labels[api_name]
     if api_name == OBJECT_TYPE:
         changes["choices"] = tuple((each.api_name, each.label) for each in vault_object.object_types)
-        changes["kind"] = FieldKind.PICKLIST
+        changes["kind"] = find_model_kind(field_class=models.CharField, has_choices=True).name
     if api_name in vault_object.generated_fields:
         changes |= {"is_read_only": True, "is_required": False}
     return replace(built, **changes) if changes else built
@@ -330,5 +344,6 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the unassigned field", tuple(vault_object.unassigned_fields)),
         ("the field with an offer", tuple(vault_object.reference_choices)),
         ("the field that decides an offer", tuple(each.by for each in vault_object.reference_choices.values())),
+        ("the question's field", tuple(name for each in vault_object.questions for name in each.fields)),
         *[("the layout's field", section.fields) for section in sections if isinstance(section, FieldSection)],
     ]

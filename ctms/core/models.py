@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.conf import settings
@@ -13,6 +14,9 @@ from django.db import models
 
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import UnauditedWriteError
+from ctms.core.fields import EncryptedTextField
+from ctms.core.text.characters import tidy_text
+from ctms.core.text.numbers import LONGEST_KEY, build_number_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -106,6 +110,17 @@ class AuditedModel(models.Model):
         _require_writer(type(self))
         return super().delete(*args, **kwargs)
 
+    def tidy_texts(self, stored: Any) -> None:
+        """Bring the texts that differ from those of `stored`, None for a new record, into the form that is kept.
+
+        The writer calls it first. What people typed was refused before, if something in it cannot be kept; here it is
+        left out, because nobody can be asked.
+        """
+        for attribute, has_lines in _list_text_fields(type(self)):
+            text = getattr(self, attribute)
+            if isinstance(text, str) and text and (stored is None or text != getattr(stored, attribute)):
+                setattr(self, attribute, tidy_text(text, has_lines=has_lines))
+
     def prepare_for_save(self) -> None:
         """Fill fields that follow from others. The writer calls it before it validates. Override and call super()."""
 
@@ -133,6 +148,18 @@ class AuditedModel(models.Model):
         super().full_clean({*(exclude or ()), *kept}, validate_unique, validate_constraints)
 
 
+@cache
+def _list_text_fields(model: type[models.Model]) -> tuple[tuple[str, bool], ...]:
+    """Return the attributes that hold texts of people, each with whether it may have several lines."""
+    return tuple(
+        (field.attname, isinstance(field, models.TextField))
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.CharField | models.TextField)
+        and not isinstance(field, EncryptedTextField)
+        and not field.choices
+    )
+
+
 class VaultRecord(AuditedModel):
     """A record of an object of the Vault, with the fields that every object has."""
 
@@ -153,6 +180,17 @@ class VaultRecord(AuditedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def tidy_texts(self, stored: Any) -> None:
+        super().tidy_texts(stored)
+        before = (stored.custom_fields if stored is not None else None) or {}
+        values = self.custom_fields or {}
+        tidied = {
+            name: tidy_text(value, has_lines=True) if isinstance(value, str) and value != before.get(name) else value
+            for name, value in values.items()
+        }
+        if tidied != values:
+            self.custom_fields = tidied
 
     def prepare_for_save(self) -> None:
         super().prepare_for_save()
@@ -182,3 +220,27 @@ class VaultRecord(AuditedModel):
     def build_name(self) -> str:
         """Return the name made from other fields; empty if users name the record. See `name_follows`."""
         return ""
+
+
+NUMBER_TAKEN = "number_taken"
+# What people typed, for an attribute that is made of it.
+TYPED_AS: Mapping[str, str] = {"number_key": "name"}
+SAME_NUMBERS = "Numbers are the same if they differ only in case, dashes, blanks or invisible characters."
+
+
+class NumberedRecord(VaultRecord):
+    """A record whose name is a number, such as that of a study.
+
+    Its model has a constraint on `number_key`, with the code `NUMBER_TAKEN`; the message ends with `SAME_NUMBERS`.
+    """
+
+    number_key = models.CharField(max_length=LONGEST_KEY, editable=False, default="")
+
+    bookkeeping_fields = VaultRecord.bookkeeping_fields | {"number_key"}
+
+    class Meta:
+        abstract = True
+
+    def prepare_for_save(self) -> None:
+        super().prepare_for_save()
+        self.number_key = build_number_key(self.name)

@@ -8,11 +8,12 @@ from django.conf import settings
 from django.db import transaction
 
 from ctms.accounts.mail import MailError, send_mail
-from ctms.audit.verification import verify_trail
+from ctms.audit.verification import get_verified_head, verify_trail
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome, register_job
 
 if TYPE_CHECKING:
+    from ctms.audit.chain import Head
     from ctms.audit.verification import Verification
 
 VERIFICATION_JOB_KEY = "audit_trail_verification"
@@ -33,7 +34,8 @@ def register_verification_job() -> None:
             hour=_HOUR,
             about="Verifies that no entry of the audit trail was changed, removed, inserted or dated back, and that "
             "the database still refuses it. Fails if anything does not hold. The end of the chain is sent to "
-            "AUDIT_ANCHOR_RECIPIENTS, so that it is kept where the database's administrators cannot change it.",
+            "AUDIT_ANCHOR_RECIPIENTS, so that it is kept where the database's administrators cannot change it. With "
+            "AUDIT_VERIFIED_UP_TO, only what follows that place is verified.",
             part_labels={_ENTRIES: "Audit trail entries"},
         )
     )
@@ -47,9 +49,10 @@ def verify_audit_trail(context: RunContext) -> RunOutcome:
         with transaction.atomic():
             context.lease.renew(progress={_ENTRIES: {"verified": done}})
 
-    result = verify_trail(report_progress=report_progress)
+    since = get_verified_head()
+    result = verify_trail(since=since, report_progress=report_progress)
     context.lease.stop_if_run_out()
-    message = _describe(result)
+    message = _describe(result, since=since)
     state = RunState.SUCCEEDED if result.holds else RunState.FAILED
     if settings.AUDIT_ANCHOR_RECIPIENTS:
         try:
@@ -68,9 +71,10 @@ def verify_audit_trail(context: RunContext) -> RunOutcome:
     )
 
 
-def _describe(result: Verification) -> str:
+def _describe(result: Verification, *, since: Head | None) -> str:
     if result.holds:
-        return f"{result.verified:,} entries were verified up to position {result.head.position}; all holds."
+        after = f" after position {since.position} (AUDIT_VERIFIED_UP_TO)" if since else ""
+        return f"{result.verified:,} entries{after} were verified up to position {result.head.position}; all holds."
     told = " ".join(result.findings[:_TOLD])
     more = f" {result.found - _TOLD:,} more: see the log." if result.found > _TOLD else ""
     return f"The audit trail does not hold: {told}{more}"

@@ -114,10 +114,12 @@ class BulkOperation(models.Model):
     of_object = models.CharField("object", max_length=80)
     kind = models.CharField(max_length=20, choices=OperationKind.choices)
     state = models.CharField(max_length=20, choices=OperationState.choices, default=OperationState.DRAFT)
-    # The values of an edit; the columns, matching and mode of an import.
+    # The values of an edit, until the work is done; the columns, matching and mode of an import.
     plan = models.JSONField(default=dict, blank=True)
     # The uids of an edit, one per line, or the file of an import. Emptied when the work is done.
     content = models.TextField(blank=True, default="")
+    # What its user was shown of each row, one per line (see bulk/basis.py). Emptied when the work is done.
+    basis = models.TextField(blank=True, default="")
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)

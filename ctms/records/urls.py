@@ -22,6 +22,7 @@ urlpatterns = [
     path("operations/<uuid:uid>/", operations.show_operation, name="operation"),
     path("operations/<uuid:uid>/problems.csv", operations.download_problems, name="operation_problems"),
     path("operations/<uuid:uid>/resume/", operations.resume_operation, name="operation_resume"),
+    path("operations/<uuid:uid>/check/", operations.check_again, name="operation_check"),
     path("operations/<uuid:uid>/discard/", operations.discard_draft, name="operation_discard"),
     path(_OBJECT, lists.show_list, name="record_list"),
     path(f"{_OBJECT}columns/", lists.choose_columns, name="record_columns"),

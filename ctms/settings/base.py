@@ -289,6 +289,8 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="CTMS 
 
 # Who gets the head of the audit trail's chain from the job Verify Audit Trail, to keep it outside the database.
 AUDIT_ANCHOR_RECIPIENTS: list[str] = env.list("AUDIT_ANCHOR_RECIPIENTS", default=[])
+# A head of that chain: what is before it was looked into, and the job verifies only what follows. Empty: all.
+AUDIT_VERIFIED_UP_TO = env.str("AUDIT_VERIFIED_UP_TO", default="").strip()
 
 # -- Jobs: beat sends two ticks; which jobs are due is stored in the database ------------------------
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing in a file, which a full disk would leave unreadable

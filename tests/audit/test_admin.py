@@ -15,6 +15,7 @@ from ctms.audit.selectors import Dependants
 from ctms.audit.services import save_record
 from ctms.clinical.models import Study
 from ctms.core.errors import UnauditedWriteError
+from ctms.core.models import SAME_NUMBERS
 from tests.admin_forms import fill, list_errors, list_messages, log_in_admin, read_form, submit
 from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
@@ -113,7 +114,7 @@ def test_a_value_that_exists_already_is_refused_in_words(client: Client) -> None
     log_in_admin(client)
     StudyFactory.create(name="VX-9")
     response = submit(client, reverse("admin:clinical_study_add"), form_id=STUDY_FORM, name="VX-9")
-    assert list_errors(response) == {"__all__": ["A study of this number exists."]}
+    assert list_errors(response) == {"__all__": [f"A study of this number exists. {SAME_NUMBERS}"]}
 
 
 # -- Rows of inline tables --------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from ctms.audit.bookmarks import Bookmark, list_changed_uids, list_deleted_uids,
 from ctms.audit.services import delete_record, save_record
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyFactory
+from tests.rows import without_triggers
 
 PERSON, STUDY = "person__sys", "study__v"
 
@@ -120,3 +121,18 @@ def test_what_the_transaction_that_took_the_bookmark_writes_later_counts_as_writ
         changed = list_changed_uids(object_names={PERSON}, since=bookmark)
     assert changed is not None
     assert late.uid in changed[PERSON]
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_entries_restored_from_a_server_that_had_come_further_are_from_before() -> None:
+    restored = PersonFactory.create()
+    with transaction.atomic(), connection.cursor() as cursor, without_triggers(cursor):
+        cursor.execute("UPDATE audit_auditentry SET transaction_number = transaction_number + 1000000")
+    bookmark = read_bookmark()
+    added = PersonFactory.create()
+    assert list_changed_uids(object_names={PERSON}, since=bookmark) == {PERSON: {added.uid}}
+    with transaction.atomic():
+        own = PersonFactory.create()
+        assert list_changed_uids(object_names={PERSON}, since=bookmark) == {PERSON: {added.uid, own.uid}}
+    assert restored.uid not in {added.uid, own.uid}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -67,3 +68,17 @@ def test_old_entries_get_words_names_and_studies() -> None:
     assert (entry.object_label, entry.study_uid) == ("Study site", site.study.uid)
     assert AuditEntry.objects.get(record_uid=deleted.uid, action="deleted").study_uid == site.study.uid
     assert dict(AuditEntry.objects.values_list("id", "at")) == times
+
+
+@pytest.mark.usefixtures("_restored")
+def test_migrations_may_take_as_long_as_they_need() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '300s'")
+    call_command("migrate", "audit", "0009", verbosity=0)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM pg_settings WHERE name LIKE '%\\_timeout' AND setting <> '0'")
+            limits = {name for (name,) in cursor.fetchall()}
+        assert limits.isdisjoint({"statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout"})
+        connection.close()  # the next connection has the limits again

@@ -160,7 +160,7 @@ def test_a_file_is_imported_after_its_errors_were_seen(
     problems = page.get_by_role("region", name="Errors", exact=True)
     expect(problems.get_by_role("row")).to_have_count(3)
     expect(problems).to_contain_text("“Nurse” is none of the object types: Person, Investigator.")
-    expect(page.get_by_role("region", name="Table: first rows")).to_contain_text("Smith Jones")
+    expect(page.get_by_role("region", name="Table: what would be written")).to_contain_text("Smith Jones")
     check_page(page)
     page.get_by_label("Valid rows only").check()
     page.get_by_role("button", name="Import 2 rows").click()

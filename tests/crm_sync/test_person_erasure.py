@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
 
 from activities.models import Activity
 from crm_sync.models import AccountMatch, TransferAttempt
@@ -19,6 +21,9 @@ from ctms.audit.services import delete_record, save_record
 from ctms.clinical.erasure import ErasedPerson, ErasureRefusedError, erase_person
 from ctms.clinical.models import Person, StudyPerson
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import get_now
+from ctms.records.choices import OperationKind, OperationState
+from ctms.records.models import BulkOperation, OperationProblem
 from exceptions_log.models import ExceptionItem
 from tests.crm_sync.world import World
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -167,3 +172,47 @@ def test_entries_that_name_the_person_are_listed_also_if_their_record_does_not_a
     erasure = erase_person(person=person, actor=build_eraser(), reason="Asked for")
     listed = AuditEntry.objects.filter(pk__in=erasure.entry_ids).values_list("record_uid", "action")
     assert {(moved.uid, "created"), (moved.uid, "changed"), (gone.uid, "created"), (gone.uid, "deleted")} <= set(listed)
+
+
+def test_operations_of_many_records_forget_the_person() -> None:
+    person = PersonFactory.create(**VALUES)
+    made = {
+        state: BulkOperation.objects.create(
+            user=build_admin_actor().user,
+            of_object="person__sys",
+            kind=kind,
+            state=state,
+            plan={"list": "q=Zebedea Quillfeather"},
+            content="Name\nQuillfeather\n" if state == OperationState.DRAFT else "",
+            message="1 changed.",
+            finished_at=get_now() if state == OperationState.DONE else None,
+        )
+        for state, kind in [(OperationState.DRAFT, OperationKind.IMPORT), (OperationState.DONE, OperationKind.EDIT)]
+    }
+    OperationProblem.objects.create(
+        operation=made[OperationState.DONE], position=2, value=VALUES["email"], message="E-mail: taken."
+    )
+    erase_person(person=Person.objects.get(pk=person.pk), actor=build_eraser(), reason=REASON)
+    assert find_copies() == set()
+    assert [each.state for each in BulkOperation.objects.all()] == [OperationState.DONE]
+
+
+def test_what_is_kept_of_calls_that_no_record_came_from_forgets_the_person_too(world: World) -> None:
+    person = PersonFactory.create(**VALUES | {"person_identifier": "Ü-777123", "last_name": "Quillfeather"})
+    ActivityFactory.create(person=person)
+    world.transfer()
+    [item] = world.list_exceptions()
+    data = {"Account": "Ü-777123", "Subject": "Call with Zebedea Quillfeather"}
+    ExceptionItem.objects.filter(pk=item.pk).update(record_uid=None, item_data=data, error_message="Ü-777123 is new")
+    about_others = {"Account": "Ü-7771234", "Subject": "Call with another Quillfeather"}
+    other = ExceptionItem.objects.get(pk=item.pk)
+    other.pk, other.uid, other.key, other.item_data = None, uuid4(), "other", about_others
+    other.error_message = other.name = other.item = other.cause = "unmatched"
+    models.Model.save_base(other, raw=True, force_insert=True)
+    erase_person(person=Person.objects.get(pk=person.pk), actor=build_eraser(), reason=REASON)
+    cleaned = ExceptionItem.objects.get(pk=item.pk)
+    assert (cleaned.error_message, cleaned.item_data) == (
+        "Erased is new",
+        {"Account": "Erased", "Subject": "Call with Erased"},
+    )
+    assert ExceptionItem.objects.get(key="other").item_data == about_others

@@ -9,6 +9,7 @@ from django.core import mail
 from django.db import connection, transaction
 
 from ctms.audit import verification
+from ctms.audit.checks import check_verified_head
 from ctms.audit.models import AuditEntry
 from ctms.audit.sealing import read_head, seal_entries
 from ctms.jobs.choices import Frequency, RunState
@@ -80,3 +81,37 @@ def test_without_recipients_nothing_is_sent(settings: Any) -> None:
     settings.AUDIT_ANCHOR_RECIPIENTS = []
     assert verify().state == RunState.SUCCEEDED
     assert mail.outbox == []
+
+
+def test_what_was_looked_into_is_not_verified_again(settings: Any) -> None:
+    StudyFactory.create()
+    seal_entries()
+    entry = AuditEntry.objects.latest("id")
+    with transaction.atomic(), connection.cursor() as cursor, without_triggers(cursor):
+        cursor.execute("UPDATE audit_auditentry SET reason = 'forged' WHERE id = %s", [entry.pk])
+    assert verify().state == RunState.FAILED
+    head = read_head()
+    settings.AUDIT_VERIFIED_UP_TO = str(head)
+    StudyFactory.create()
+    seal_entries()
+    run = verify()
+    assert run.state == RunState.SUCCEEDED
+    assert f"entries after position {head.position} (AUDIT_VERIFIED_UP_TO) were verified" in run.message
+    assert run.result["entries"]["verified"] == read_head().position - head.position
+
+
+def test_a_place_that_is_not_in_the_chain_fails(settings: Any) -> None:
+    StudyFactory.create()
+    seal_entries()
+    settings.AUDIT_VERIFIED_UP_TO = f"{read_head().position}:{'0' * 64}"
+    run = verify()
+    assert run.state == RunState.FAILED
+    assert "is not the one that was kept" in run.message
+
+
+def test_a_place_that_cannot_be_read_is_refused_at_the_start(settings: Any) -> None:
+    settings.AUDIT_VERIFIED_UP_TO = "yesterday"
+    (error,) = check_verified_head()
+    assert error.msg.startswith("AUDIT_VERIFIED_UP_TO: 'yesterday' is no head of the audit trail")
+    settings.AUDIT_VERIFIED_UP_TO = ""
+    assert check_verified_head() == []

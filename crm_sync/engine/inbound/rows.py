@@ -9,6 +9,7 @@ from django.db import models
 
 from crm_sync.engine.identity.account_matching import spell_identifier
 from crm_sync.engine.mapping import MappingProblem
+from ctms.core.text.characters import tidy_text
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
@@ -97,7 +98,13 @@ def read_values(*, plan: CompiledIntegration, mapped: Mapped) -> dict[str, Any]:
                 values[attribute] = None
             continue
         try:
-            values[attribute] = model_field.clean(value, None)
+            # A character that nobody sees must not cost the call.
+            fit = (
+                tidy_text(value, has_lines=isinstance(model_field, models.TextField))
+                if isinstance(value, str)
+                else value
+            )
+            values[attribute] = model_field.clean(fit, None)
         except ROW_ERRORS as error:
             detail = " ".join(error.messages) if isinstance(error, ValidationError) else "It is of another kind."
             rule = rules[attribute]

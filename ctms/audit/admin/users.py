@@ -31,12 +31,13 @@ from ctms.audit.admin.writing import AUDIT_PERMISSION, build_actor, build_audit_
 from ctms.audit.invitations import InvitationError, send_invitation
 from ctms.audit.sessions import end_sessions
 from ctms.audit.users import save_user
+from ctms.core.text.forms import FitTextsMixin
 
 # Only the security profile says what users may do; users have no groups.
 admin.site.unregister(Group)
 
 
-class UserForm(GrantingFormMixin, UserChangeForm):
+class UserForm(FitTextsMixin, GrantingFormMixin, UserChangeForm):
     """The form of a user. It holds the version it was filled from: saving over another admin's change is refused."""
 
     read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -51,7 +52,7 @@ class UserForm(GrantingFormMixin, UserChangeForm):
         self.initial["read_version"] = self.instance.version
 
     def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
+        cleaned: dict[str, Any] | None = super().clean()
         # Django saves in the same transaction, so the user stays as compared here.
         stored = User.objects.select_for_update().get(pk=self.instance.pk)
         read = self.cleaned_data.get("read_version")
@@ -65,7 +66,7 @@ class UserForm(GrantingFormMixin, UserChangeForm):
         return cleaned
 
 
-class InvitedUserForm(GrantingFormMixin, forms.ModelForm):  # type: ignore[type-arg]  # only the stub is generic
+class InvitedUserForm(FitTextsMixin, GrantingFormMixin, forms.ModelForm):  # type: ignore[type-arg]  # only the stub is generic
     """The form of a new user, who sets the password by the invitation that is sent to the e-mail address."""
 
     class Meta:

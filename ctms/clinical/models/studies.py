@@ -15,7 +15,7 @@ from ctms.clinical.choices import AssignmentRole, SiteState, StudyPhase, StudySt
 from ctms.clinical.consistency import check_order
 from ctms.clinical.models.people import Person
 from ctms.configuration.study_record import StudyRecord
-from ctms.core.models import AuditedModel, VaultRecord
+from ctms.core.models import NUMBER_TAKEN, SAME_NUMBERS, AuditedModel, NumberedRecord
 
 _COUNTRY_CODE = re.compile(r"[A-Z]{2}")
 _ASSIGNED_ALREADY = (
@@ -24,7 +24,7 @@ _ASSIGNED_ALREADY = (
 validate_country_code = RegexValidator(r"^[A-Z]{2}\Z", "Use the two capital letters of ISO 3166-1, e.g. DE.")
 
 
-class Study(VaultRecord):
+class Study(NumberedRecord):
     """A clinical study; its name is the study number."""
 
     object_name = "study__v"
@@ -47,7 +47,10 @@ class Study(VaultRecord):
         ordering = ("name",)
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=("name",), name="study_number_once", violation_error_message="A study of this number exists."
+                fields=("number_key",),
+                name="study_number_once",
+                violation_error_code=NUMBER_TAKEN,
+                violation_error_message=f"A study of this number exists. {SAME_NUMBERS}",
             ),
             models.CheckConstraint(condition=~Q(name=""), name="study_has_a_number"),
         ]
@@ -89,7 +92,7 @@ class StudyCountry(StudyRecord):
         return self.country
 
 
-class StudySite(StudyRecord):
+class StudySite(NumberedRecord, StudyRecord):
     """A site of a study; its name is the site number."""
 
     object_name = "site__v"
@@ -112,9 +115,10 @@ class StudySite(StudyRecord):
         ordering = ("study", "name")
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=("study", "name"),
+                fields=("study", "number_key"),
                 name="site_number_once_per_study",
-                violation_error_message="The study has a site of this number already.",
+                violation_error_code=NUMBER_TAKEN,
+                violation_error_message=f"The study has a site of this number already. {SAME_NUMBERS}",
             ),
             models.CheckConstraint(condition=~Q(name=""), name="site_has_a_number"),
         ]

@@ -21,10 +21,15 @@ from ctms.core.rate_limits import TooManyRequestsError
 from ctms.records.access import AccessRefusedError
 from ctms.records.lists.keyset_pagination import InvalidCursorError
 from ctms.records.lists.query import InvalidListError
+from ctms.records.writing.questions import UnconfirmedError
 
 MEDIA_TYPE = "application/problem+json"
 _OF_THE_WHOLE = frozenset({NON_FIELD_ERRORS, api_settings.NON_FIELD_ERRORS_KEY})
 _INVALID_BODY = "Nothing was saved. Correct what the errors name, and send it again."
+_UNCONFIRMED = (
+    "Nothing was saved. Values are unusual: correct them, or send it again with confirmed__sys, the list of the fields "
+    "whose values are right."
+)
 _INVALID_PARAMETERS = "Correct or leave out the parameters that the errors name."
 
 
@@ -73,6 +78,9 @@ _ERROR: dict[str, Any] = {
     ),
     "parameter": serializers.CharField(required=False, allow_blank=True, help_text="Of the address."),
     "detail": serializers.CharField(help_text="What is wrong, and what to do."),
+    "code": serializers.CharField(
+        required=False, help_text="`unconfirmed`: the value is unusual, and saved if confirmed__sys names the field."
+    ),
 }
 PROBLEM = inline_serializer(
     "ApiProblem",
@@ -98,6 +106,9 @@ def _read_refused(error: Exception) -> ApiProblem | None:
     found: Any
     if isinstance(error, exceptions.ValidationError):
         detail, errors = _INVALID_BODY, _list_errors(error.detail)
+    elif isinstance(error, UnconfirmedError):
+        detail = _UNCONFIRMED
+        errors = [{**each, "code": "unconfirmed"} for each in _list_errors(error.message_dict)]
     elif isinstance(error, DjangoValidationError):
         found = error.message_dict if hasattr(error, "error_dict") else error.messages
         detail, errors = _INVALID_BODY, _list_errors(found)

@@ -12,7 +12,6 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from ctms.accounts.models import User
 from ctms.audit.reasons import HEADER
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import list_record_objects
 from ctms.configuration.snapshot import ObjectShape, load_configuration
@@ -21,6 +20,7 @@ from ctms.records.api.errors import MEDIA_TYPE, PROBLEM
 from ctms.records.api.paging import DEFAULT_SIZE, LARGEST_SIZE
 from ctms.records.api.serializers import PageSerializer, RecordInputSerializer, RecordSerializer
 from ctms.records.fields.date_ranges import PERIOD_CHOICES
+from ctms.records.fields.kinds.base import Comparison, kind_of
 from ctms.records.lists.filters import (
     CONTAINS,
     EMPTY,
@@ -246,7 +246,7 @@ def _build_filter(*, shape: ObjectShape, name: str) -> OpenApiParameter:
 
 
 def _takes_many(field: ObjectField) -> bool:
-    return field.kind == FieldKind.PICKLIST or (field.kind == FieldKind.REFERENCE and field.reference is not User)
+    return kind_of(field).comparison in _LISTED and field.reference is not User
 
 
 def _describe_filter(*, shape: ObjectShape, field: ObjectField, suffix: str) -> dict[str, Any]:
@@ -256,17 +256,18 @@ def _describe_filter(*, shape: ObjectShape, field: ObjectField, suffix: str) -> 
         return {"type": "string", "enum": [name for name, _ in PERIOD_CHOICES]}
     if suffix == CONTAINS:
         return _WORD
-    if field.kind == FieldKind.PICKLIST:
+    comparison = kind_of(field).comparison
+    if comparison == Comparison.CHOICE:
         return {"type": "string", "enum": [name for name, _ in shape.list_choices(field)]}
-    if field.kind == FieldKind.REFERENCE and field.reference is not User:
+    if comparison == Comparison.RECORD and field.reference is not User:
         return {"type": "string", "format": "uuid"}
-    return dict(_OF_KINDS.get(field.kind, _WORD))
+    return dict(_COMPARED.get(comparison, _WORD))
 
 
 _WORD: dict[str, Any] = {"type": "string", "minLength": 1}
-_OF_KINDS: Mapping[FieldKind, Mapping[str, Any]] = {
-    FieldKind.YES_NO: {"type": "boolean"},
-    FieldKind.NUMBER: {"type": "number"},
-    FieldKind.DATE: {"type": "string", "format": "date"},
-    FieldKind.DATETIME: {"type": "string", "format": "date"},
+_LISTED = (Comparison.CHOICE, Comparison.RECORD)
+_COMPARED: Mapping[Comparison, Mapping[str, Any]] = {
+    Comparison.YES_NO: {"type": "boolean"},
+    Comparison.NUMBER: {"type": "number"},
+    Comparison.DAY: {"type": "string", "format": "date"},
 }

@@ -5,7 +5,6 @@ Keys are API names. A client may send back a whole record: values that did not c
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,14 +12,16 @@ from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 from rest_framework.settings import api_settings
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
-from ctms.records.api.fields import OutputField, UidInput, build_input_field, read_reference
+from ctms.records.api.fields import OutputField, UidInput, build_input_field
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import ValueReader
 
 UID, VERSION = "uid__sys", "version"
+# Names of fields whose unusual values the caller says are right.
+CONFIRMED = "confirmed__sys"
 
 
 class RecordSerializer(serializers.Serializer[Any]):
@@ -56,7 +57,7 @@ class PageSerializer(serializers.Serializer[Any]):
 class RecordInputSerializer(serializers.Serializer[Any]):
     """Reads values of a record, by API name.
 
-    `validated_data` holds only values that differ from the record's, references as model instances.
+    `validated_data` holds only values that differ from the record's, references as model instances; and `CONFIRMED`.
     """
 
     def __init__(
@@ -76,6 +77,13 @@ class RecordInputSerializer(serializers.Serializer[Any]):
             fields[UID] = UidInput(
                 required=False, help_text="Chosen by you, so that a request that is sent twice creates one record."
             )
+        fields[CONFIRMED] = serializers.ListField(
+            child=serializers.CharField(),
+            required=False,
+            max_length=len(self.shape.fields),
+            help_text="Names of fields whose unusual values, such as a year 2099, are right.",
+            error_messages={"not_a_list": "Send a list of names of fields."},
+        )
         return fields
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -88,7 +96,9 @@ class RecordInputSerializer(serializers.Serializer[Any]):
         errors: dict[str, Any] = {}
         for name, value in data.items():
             field = self.shape.fields.get(name)
-            if field is None and name != VERSION:
+            if name == CONFIRMED:
+                changed[name] = value
+            elif field is None and name != VERSION:
                 errors[name] = f"{self.shape.vault_object.title} has no field of this name. Leave it out."
             elif self._is_same(field=field, value=value, shown=shown.get(name)):
                 continue
@@ -105,12 +115,9 @@ class RecordInputSerializer(serializers.Serializer[Any]):
         return values
 
     def _is_same(self, *, field: ObjectField | None, value: Any, shown: Any) -> bool:
-        if isinstance(shown, dict):
-            uid = read_reference(value)
-            return uid is not None and str(uid) == shown["uid__sys"]
-        if field is not None and field.kind == FieldKind.DATETIME and shown is not None:
-            return _is_same_moment(value=value, shown=shown)
-        return type(value) is type(shown) and bool(value == shown)
+        if field is None:
+            return type(value) is type(shown) and bool(value == shown)
+        return kind_of(field).is_same_json(value=value, shown=shown)
 
 
 def show_record(*, record: Any, access: ObjectAccess) -> dict[str, Any]:
@@ -127,10 +134,3 @@ def show_records(*, records: list[Any], access: ObjectAccess) -> list[dict[str, 
 
 def _is_writable(field: ObjectField) -> bool:
     return not field.is_read_only or field.api_name == OBJECT_TYPE
-
-
-def _is_same_moment(*, value: Any, shown: str) -> bool:
-    try:
-        return isinstance(value, str) and dt.datetime.fromisoformat(value) == dt.datetime.fromisoformat(shown)
-    except (ValueError, TypeError):
-        return False

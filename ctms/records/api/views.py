@@ -23,10 +23,10 @@ from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.api.catalogue import CATALOGUE, describe_objects
 from ctms.records.api.errors import ExistsError
 from ctms.records.api.etags import format_etag, require_match
-from ctms.records.api.fields import read_reference
 from ctms.records.api.paging import build_page
 from ctms.records.api.schema import RecordSchema, build_refusals
-from ctms.records.api.serializers import UID, RecordInputSerializer, show_record
+from ctms.records.api.serializers import CONFIRMED, UID, RecordInputSerializer, show_record
+from ctms.records.fields.kinds.reference import read_reference
 from ctms.records.requests import build_actor, get_record_or_404, get_user, open_object_or_404
 from ctms.records.writing.services import build_record, delete_with_parts, write_values
 
@@ -75,7 +75,7 @@ class RecordViewSet(UncachedView, ViewSet):
         serializer = RecordInputSerializer(shape=access.shape, access=access, data=request.data)
         serializer.is_valid(raise_exception=True)
         values = dict(serializer.validated_data)
-        uid = values.pop(UID, None)
+        uid, confirmed = values.pop(UID, None), values.pop(CONFIRMED, ())
         record = build_record(access=access, object_type=_choose_type(access=access, values=values))
         record.uid = uid or record.uid
         try:
@@ -85,6 +85,7 @@ class RecordViewSet(UncachedView, ViewSet):
                 values=values,
                 actor=build_actor(request, source=_SOURCE),
                 references_are_checked=True,
+                confirmed=confirmed,
             )
         except ValidationError:
             # Another request may have created the same record in between; then the answer is that it exists.
@@ -106,13 +107,16 @@ class RecordViewSet(UncachedView, ViewSet):
         expected_version = require_match(request=request, record=record)
         serializer = RecordInputSerializer(record, shape=access.shape, access=access, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
+        values = dict(serializer.validated_data)
+        confirmed = values.pop(CONFIRMED, ())
         write_values(
             access=access,
             record=record,
-            values=serializer.validated_data,
+            values=values,
             actor=build_actor(request, source=_SOURCE),
             expected_version=expected_version,
             references_are_checked=True,
+            confirmed=confirmed,
         )
         return _answer(access=access, record=record)
 

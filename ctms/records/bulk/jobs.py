@@ -30,7 +30,7 @@ def register_bulk_job() -> None:
 
 def list_waiting_units() -> list[JobUnit]:
     """Return a unit for each unfinished operation, so that the schedule continues those whose run was lost."""
-    operations = BulkOperation.objects.defer("content").select_related("user").filter(state__in=UNFINISHED)
+    operations = BulkOperation.objects.defer("content", "basis").select_related("user").filter(state__in=UNFINISHED)
     return [build_unit(operation) for operation in operations.order_by("id")]
 
 

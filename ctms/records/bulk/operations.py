@@ -65,9 +65,9 @@ def create_operation(
 def list_operations(user: User) -> QuerySet[BulkOperation]:
     """Return the operations that the user may look at: their own, or all of them for a user who manages jobs.
 
-    `content` is deferred, because an operation may hold many rows.
+    `content` and `basis` are deferred, because an operation may hold many rows.
     """
-    operations = BulkOperation.objects.defer("content").select_related("user")
+    operations = BulkOperation.objects.defer("content", "basis").select_related("user")
     return operations if has_permission(user=user, permission="admin:jobs") else operations.filter(user=user)
 
 
@@ -90,13 +90,13 @@ def list_problems(*, operation: BulkOperation, user: User) -> QuerySet[Operation
 
 def list_recent_operations(*, user: User, object_name: str, limit: int = 5) -> list[BulkOperation]:
     """Return the user's latest confirmed operations on an object."""
-    own = BulkOperation.objects.defer("content", "plan").filter(user=user, of_object=object_name)
+    own = BulkOperation.objects.defer("content", "basis", "plan").filter(user=user, of_object=object_name)
     return list(own.exclude(state__in=(OperationState.DRAFT, OperationState.CHECKING))[:limit])
 
 
 def list_unseen_operations(*, user: User, limit: int) -> list[BulkOperation]:
     """Return the user's operations of the last week that wait for the user or ended, and that the user has not seen."""
-    own = BulkOperation.objects.defer("content").filter(user=user, seen_at=None, state__in=_WORTH_A_LOOK)
+    own = BulkOperation.objects.defer("content", "basis").filter(user=user, seen_at=None, state__in=_WORTH_A_LOOK)
     return list(own.filter(created_at__gt=get_now() - _TOLD_FOR)[:limit])
 
 
@@ -157,6 +157,15 @@ def continue_operation(*, operation: BulkOperation, user: User) -> None:
     """Queue an abandoned operation again, to continue where it stopped. Do nothing if it is not abandoned."""
     if is_abandoned(operation):
         _queue(operation=operation, user=user)
+
+
+def reopen_draft(operation: BulkOperation) -> bool:
+    """Let an operation that was not confirmed wait for a check again; False if it was confirmed or dropped."""
+    operations = BulkOperation.objects.filter(pk=operation.pk, state=OperationState.DRAFT)
+    if not operations.update(state=OperationState.CHECKING, seen_at=None):
+        return False
+    operation.state = OperationState.CHECKING
+    return True
 
 
 def discard_operation(operation: BulkOperation) -> None:

@@ -14,7 +14,7 @@ from ctms.records.models import BulkOperation, OperationProblem
 from ctms.records.writing.bulk_write import RowDraft, count_outcomes
 
 _PROBLEMS_AT_ONCE = 500
-_KEPT = ("state", "done", "failed", "counts", "message", "finished_at")
+_KEPT = ("state", "done", "failed", "counts", "message", "finished_at", "content", "basis", "plan")
 
 
 class OperationMovedError(LeaseLostError):
@@ -59,7 +59,7 @@ def note_drafts(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: 
             OperationProblem(
                 operation=operation,
                 position=draft.number,
-                record_uid=draft.record.uid if draft.record is not None and not draft.is_new else None,
+                record_uid=draft.stored_uid,
                 record_name=draft.name[:255],
                 field_label=problem.label[:128],
                 value=problem.value[:255],

@@ -26,7 +26,8 @@ from ctms.core.outages import find_outage_remedy
 from ctms.jobs.errors import LeaseLostError, RunCancelledError
 from ctms.jobs.leases import LeaseHandle, acquire_lease
 from ctms.records.access import ObjectAccess, open_object
-from ctms.records.bulk.edits import EditWork
+from ctms.records.bulk.basis import Basis
+from ctms.records.bulk.edits import EditWork, drop_values
 from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_text
 from ctms.records.bulk.operations import ADDRESS, UNFINISHED, build_lease_key, queue_check
 from ctms.records.bulk.progress import note_drafts, renew, writing
@@ -37,6 +38,7 @@ from ctms.records.writing.bulk_write import RowDraft, write_each, write_together
 BATCH_ROWS = 500
 CHECKED_AT_ONCE = 1000  # rows, up to which the request itself checks an operation
 _ATTEMPTS = 3
+_ENDED = ("state", "message", "finished_at", "content", "basis", "plan")
 # Errors that end the run but not the operation: another run continues it.
 _INTERRUPTIONS = (LeaseLostError, SoftTimeLimitExceeded)
 
@@ -81,14 +83,16 @@ def check_operation(operation: BulkOperation, *, lease: LeaseHandle | None = Non
             operation.done, operation.failed, operation.counts = 0, 0, {}
             operation.save(update_fields=["done", "failed", "counts"])
             renew(operation=operation, lease=lease)
+        basis = Basis(user=operation.user, own_reference=build_operation_actor(operation).reference)
         for start in range(0, operation.total, BATCH_ROWS):
             _stop_if_cancelled(lease)
             drafts = work.plan(start, start + BATCH_ROWS)
+            basis.note(drafts)
             with writing(operation):
                 note_drafts(operation=operation, drafts=drafts, lease=lease)
         with writing(operation):
-            operation.state, operation.done = OperationState.DRAFT, 0
-            operation.save(update_fields=["state", "done"])
+            operation.state, operation.done, operation.basis = OperationState.DRAFT, 0, "\n".join(basis.lines)
+            operation.save(update_fields=["state", "done", "basis"])
             renew(operation=operation, lease=lease)
 
 
@@ -104,7 +108,7 @@ def perform_operation(operation: BulkOperation, *, lease: LeaseHandle | None = N
             operation.state = OperationState.RUNNING
             operation.save(update_fields=["state"])
             renew(operation=operation, lease=lease)
-        work = open_work(operation)
+        work = _PreviewedWork(work=open_work(operation), basis=read_basis(operation))
         if operation.plan.get("all_or_nothing"):
             _write_all(operation=operation, work=work, lease=lease)
             return
@@ -115,6 +119,30 @@ def perform_operation(operation: BulkOperation, *, lease: LeaseHandle | None = N
         with writing(operation):
             renew(operation=operation, lease=lease)
             _finish(operation=operation, state=OperationState.DONE, message=_describe_outcome(operation))
+
+
+class _PreviewedWork:
+    """Work whose drafts are refused where they differ from what the user was shown."""
+
+    def __init__(self, *, work: Work, basis: Basis) -> None:
+        self.access = work.access
+        self._work, self._basis = work, basis
+
+    def plan(self, start: int, stop: int) -> list[RowDraft]:
+        drafts = self._work.plan(start, stop)
+        self._basis.compare(drafts=drafts, start=start)
+        return drafts
+
+
+def compare_with_check(*, operation: BulkOperation, drafts: Sequence[RowDraft], start: int) -> None:
+    """Refuse drafts of a checked operation that are not what the check found. `start` is the position of the first."""
+    read_basis(operation).compare(drafts=drafts, start=start)
+
+
+def read_basis(operation: BulkOperation) -> Basis:
+    """Return what the user of a checked operation was shown."""
+    reference = build_operation_actor(operation).reference
+    return Basis(user=operation.user, own_reference=reference, lines=operation.basis.splitlines())
 
 
 def open_work(operation: BulkOperation) -> Work:
@@ -235,8 +263,10 @@ def _stop_if_cancelled(lease: LeaseHandle | None) -> None:
 
 def _finish(*, operation: BulkOperation, state: OperationState, message: str) -> None:
     operation.state, operation.message, operation.finished_at = state, message, get_now()
-    operation.content = ""  # the audit trail has the changes; the file is not needed any more
-    operation.save(update_fields=["state", "message", "finished_at", "content", "done", "failed", "counts"])
+    # The audit trail has the changes, and undoing reads them there: nothing of the records is kept here.
+    operation.content = operation.basis = ""
+    operation.plan = drop_values(operation.plan)
+    operation.save(update_fields=[*_ENDED, "done", "failed", "counts"])
     record_event(
         actor=build_operation_actor(operation),
         action=AuditAction.EVENT,

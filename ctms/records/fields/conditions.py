@@ -11,14 +11,13 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.fields.expressions import name_value
+from ctms.records.fields.kinds.base import kind_of
 
 # Values beyond these do not fit every database's column types.
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 LARGEST = 10**15
-TEXTS = (FieldKind.TEXT, FieldKind.LONG_TEXT)
 
 
 def compare(*, records: QuerySet[Any], field: ObjectField, lookup: str, value: Any) -> QuerySet[Any]:
@@ -44,7 +43,7 @@ def limit_number(
             continue
         number: float | Decimal = value
         if field.is_custom:
-            number = float(value)
+            number = kind_of(field).to_query(value=value, field=field)
         elif isinstance(records.model._meta.get_field(field.attribute), models.IntegerField):
             # Django would cut the fraction off, so that 1.5 would compare as 1.
             number = math.ceil(value) if lookup == "gte" else math.floor(value)
@@ -69,13 +68,12 @@ def limit_to_empty(*, records: QuerySet[Any], field: ObjectField, is_empty: bool
         empty = ~Q(custom_fields__has_key=field.api_name)
     else:
         empty = Q(**{f"{field.attribute}__isnull": True})
-        if field.kind in (*TEXTS, FieldKind.PICKLIST):
+        if kind_of(field).empty == "":
             empty |= Q(**{field.attribute: ""})
     return records.filter(empty if is_empty else ~empty)
 
 
 def _build_bound(*, field: ObjectField, day: dt.date) -> Any:
-    if field.kind == FieldKind.DATE:
-        return day.isoformat() if field.is_custom else day
-    midnight = timezone.make_aware(dt.datetime.combine(day, dt.time.min))
-    return midnight.astimezone(dt.UTC).isoformat() if field.is_custom else midnight
+    kind = kind_of(field)
+    bound = timezone.make_aware(dt.datetime.combine(day, dt.time.min)) if kind.is_moment else day
+    return kind.to_query(value=bound, field=field) if field.is_custom else bound

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, FloatField, QuerySet, TextField
+from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
+from ctms.records.fields.kinds.base import kind_of
 
 
 def build_value(field: ObjectField) -> Combinable:
@@ -20,7 +20,7 @@ def build_value(field: ObjectField) -> Combinable:
     # Not a look-up path: Django would read the two underscores of the API name as a step into the JSON.
     text = KeyTextTransform(field.api_name, "custom_fields")
     # A cast to text, so that Django does not apply its JSON look-ups.
-    return Cast(text, FloatField() if field.kind == FieldKind.NUMBER else TextField())
+    return Cast(text, kind_of(field).custom_column())
 
 
 def name_value(*, records: QuerySet[Any], field: ObjectField) -> tuple[QuerySet[Any], str]:

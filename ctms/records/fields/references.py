@@ -16,11 +16,10 @@ from django.db import models
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from ctms.configuration.fields import ObjectField
-from ctms.configuration.registry import ReferenceChoices, VaultObject, get_object_of_model, list_record_objects
-from ctms.configuration.snapshot import Configuration, ObjectShape
+from ctms.configuration.registry import ReferenceChoices, VaultObject, get_object_of_model
+from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
-from ctms.records.fields.expressions import name_value
 from ctms.records.fields.titles import get_code, get_title, join_caption
 
 # Shown in place of the name of a record that the user may not read.
@@ -167,33 +166,6 @@ def select_scopes(*, records: QuerySet[Any], shape: ObjectShape, field: ObjectFi
     return records.select_related(*attributes) if attributes else records
 
 
-def list_custom_references(
-    *, configuration: Configuration, model: type[models.Model]
-) -> list[tuple[VaultObject, ObjectField]]:
-    """Return each custom field that refers to records of the model, with its object."""
-    return [
-        (other, field)
-        for other in list_record_objects()
-        for field in configuration.get(other.api_name).fields.values()
-        if field.is_custom and field.reference is model
-    ]
-
-
-def count_custom_references(*, configuration: Configuration, record: Any) -> list[tuple[VaultObject, int]]:
-    """Count by object the records that refer to this one in custom fields, which have no foreign key.
-
-    Runs one statement for each field.
-    """
-    counts: dict[str, tuple[VaultObject, int]] = {}
-    for other, field in list_custom_references(configuration=configuration, model=type(record)):
-        records, name = name_value(records=other.model._base_manager.all(), field=field)
-        naming = records.filter(**{name: str(record.uid)})
-        number = (naming.exclude(pk=record.pk) if other.model is type(record) else naming).count()
-        if number:
-            counts[other.api_name] = (other, counts.get(other.api_name, (other, 0))[1] + number)
-    return list(counts.values())
-
-
 def describe_choice(record: Any) -> str:
     """Return the text of a choice: name and e-mail of a person, else name and caption field, or title and name."""
     contact = getattr(record, "display_contact", "")
@@ -203,6 +175,11 @@ def describe_choice(record: Any) -> str:
     if vault_object is None or not vault_object.caption_field:
         return join_caption(name=get_title(record), caption=get_code(record))
     return join_caption(name=str(record), caption=getattr(record, vault_object.fields[vault_object.caption_field]))
+
+
+def name_record(record: Any) -> str:
+    """Return what people call a record: its title where its name is only a code, as the subject of an activity."""
+    return get_title(record) if get_code(record) else describe_choice(record)
 
 
 def describe_reference(*, access: ObjectAccess, record: Any) -> str:

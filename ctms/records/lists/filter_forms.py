@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.date_ranges import PERIOD_CHOICES
+from ctms.records.fields.kinds.base import Comparison, kind_of
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import describe_choice, get_target, list_visible
 from ctms.records.lists.filters import (
@@ -82,18 +82,19 @@ def look_up_references(*, access: ObjectAccess, parameters: QueryDict) -> QueryD
 def _build_fields(*, access: ObjectAccess, field: ObjectField, parameters: QueryDict) -> dict[str, forms.Field]:
     name = field.api_name
     fields: dict[str, forms.Field] = {}
-    if field.kind == FieldKind.REFERENCE:
+    kind = kind_of(field)
+    if kind.comparison == Comparison.RECORD:
         fields |= _build_reference_fields(access=access, field=field, parameters=parameters)
-    elif field.kind == FieldKind.PICKLIST:
+    elif kind.comparison == Comparison.CHOICE:
         choices = access.shape.list_choices(field)
         fields[name] = forms.MultipleChoiceField(
             choices=choices, widget=forms.CheckboxSelectMultiple(), required=False, label="Is any of"
         )
-    elif field.kind == FieldKind.YES_NO:
+    elif kind.comparison == Comparison.YES_NO:
         fields[name] = _build_choice(label="Is", choices=YES_NO_CHOICES, blank="Either")
     else:
-        fields |= {f"{name}{suffix}": made for suffix, made in _PLAIN[field.kind](field.label).items()}
-    if field.may_be_empty or field.kind in (FieldKind.TEXT, FieldKind.LONG_TEXT):
+        fields |= {f"{name}{suffix}": made for suffix, made in _PLAIN[kind.comparison](field.label).items()}
+    if field.may_be_empty or kind.holds_text:
         fields[f"{name}__{EMPTY}"] = _build_choice(label="Is empty", choices=YES_NO_CHOICES, blank="Either")
     return fields
 
@@ -125,12 +126,11 @@ def _build_numbers(_label: str) -> dict[str, forms.Field]:
     return {f"__{FROM}": build_number("From"), f"__{TO}": build_number("To")}
 
 
-_PLAIN: Mapping[FieldKind, Callable[[str], dict[str, forms.Field]]] = {
-    FieldKind.TEXT: _build_texts,
-    FieldKind.LONG_TEXT: _build_texts,
-    FieldKind.DATE: _build_dates,
-    FieldKind.DATETIME: _build_dates,
-    FieldKind.NUMBER: _build_numbers,
+_PLAIN: Mapping[Comparison, Callable[[str], dict[str, forms.Field]]] = {
+    Comparison.WORDS: _build_texts,
+    Comparison.PROSE: _build_texts,
+    Comparison.DAY: _build_dates,
+    Comparison.NUMBER: _build_numbers,
 }
 
 

@@ -21,7 +21,6 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
@@ -35,6 +34,7 @@ from ctms.records.fields.conditions import (
     limit_to_empty,
 )
 from ctms.records.fields.date_ranges import PERIOD_CHOICES, describe_period, list_days
+from ctms.records.fields.kinds.base import Comparison, kind_of
 from ctms.records.fields.references import get_target, list_visible
 from ctms.records.fields.values import format_value
 
@@ -120,16 +120,17 @@ def list_active_filters(*, filter_set: django_filters.FilterSet, access: ObjectA
 
 def _build_filters(*, access: ObjectAccess, field: ObjectField) -> _Filters:
     name, label = field.api_name, field.label
-    if field.kind == FieldKind.REFERENCE:
+    comparison = kind_of(field).comparison
+    if comparison == Comparison.RECORD:
         yield from _build_reference_filters(access=access, field=field)
-    elif field.kind == FieldKind.PICKLIST:
+    elif comparison == Comparison.CHOICE:
         choices = access.shape.list_choices(field)
         yield name, django_filters.MultipleChoiceFilter(method=_compare(field, "in"), choices=choices, label=label)
-    elif field.kind == FieldKind.YES_NO:
+    elif comparison == Comparison.YES_NO:
         yield name, _build_yes_no(label=label, method=_compare(field, "exact", _read_yes_no(field)))
-    elif field.kind in (FieldKind.DATE, FieldKind.DATETIME):
+    elif comparison == Comparison.DAY:
         yield from _build_date_filters(field)
-    elif field.kind == FieldKind.NUMBER:
+    elif comparison == Comparison.NUMBER:
         yield from _build_number_filters(field)
     else:
         yield name, django_filters.CharFilter(method=_compare(field, "exact"), label=label)
@@ -220,7 +221,7 @@ def _compare(field: ObjectField, lookup: str, convert: Callable[[Any], Any] = la
 
 
 def _read_yes_no(field: ObjectField) -> Callable[[bool], Any]:
-    return (lambda value: str(value).lower()) if field.is_custom else bool
+    return (lambda value: kind_of(field).to_query(value=value, field=field)) if field.is_custom else bool
 
 
 def _list_uids(records: QuerySet[Any]) -> list[str]:

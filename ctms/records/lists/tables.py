@@ -17,11 +17,11 @@ from uuid import UUID
 from django.db.models import Model
 from django.utils.safestring import SafeString
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.core.icons import render_icon
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.titles import get_title
 from ctms.records.fields.values import ValueReader, read_value
 
@@ -42,7 +42,7 @@ class Column:
 
     def __init__(self, *, field: ObjectField, reader: ValueReader, heading: Heading) -> None:
         self.field, self.reader, self.heading = field, reader, heading
-        if field.kind == FieldKind.NUMBER:
+        if kind_of(field).is_number:
             self.css_class = "number"
         self._begin = f'<td data-label="{escape(heading.label)}" class="{self.css_class}">'
         self._rendered: dict[Hashable, str] = {}

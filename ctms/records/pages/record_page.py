@@ -43,7 +43,10 @@ class FieldsPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPage:
-    """Content of the page. `code` is the name of a record that is called by its title. `origin` says where a record that users cannot change comes from."""
+    """Content of the page. `code` is the name of a record that is called by its title.
+
+    `origin` says where a record that users cannot change comes from.
+    """
 
     access: ObjectAccess
     record: Any

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.snapshot import ObjectShape, SectionShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.addresses import get_object_url, get_record_url
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import list_scopes
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader, select_references
@@ -92,7 +92,7 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
                     label=column.label,
                     value=reader.show(record=row, field=column),
                     is_name=column.api_name == NAME,
-                    is_long=column.kind == FieldKind.LONG_TEXT,
+                    is_long=kind_of(column).has_lines,
                 )
                 for column in columns
             ],

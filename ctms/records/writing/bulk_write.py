@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -21,6 +22,7 @@ from ctms.audit.values import list_changes, read_values
 from ctms.configuration.snapshot import ObjectShape
 from ctms.configuration.study_record import attach_references
 from ctms.core.errors import StaleRecordError
+from ctms.core.models import TYPED_AS
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.writing.services import put_values, translate_errors
 
@@ -50,12 +52,22 @@ class RowDraft:
     values: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)
+    questions: list[RowProblem] = field(default_factory=list)  # about unusual values, which are written nevertheless
     is_changed: bool = False
     is_left_out: bool = False
+    is_outdated: bool = False  # what it would write is not what the user was shown: somebody wrote since
 
     @property
     def is_new(self) -> bool:
         return not self.before
+
+    @property
+    def stored_uid(self) -> UUID | None:
+        """The uid of the record; None if the row is a new one, or is about none."""
+        if self.record is None or self.record._state.adding:  # noqa: SLF001  Django's documented API
+            return None
+        uid: UUID = self.record.uid
+        return uid
 
     @property
     def outcome(self) -> str:
@@ -123,15 +135,19 @@ class UniqueChecker:
         earlier = self.seen.get((attributes, key), draft.number)
         if owner is not None and owner != draft.record.pk:
             text = message or f"Another {self.shape.vault_object.label} has this {' and '.join(labels)}; only one may."
-            draft.refuse(text, label=labels[-1], value=str(getattr(draft.record, attributes[-1])))
+            draft.refuse(text, label=labels[-1], value=self._read_last(draft=draft, attributes=attributes))
         elif earlier != draft.number:
             text = f"{self.noun.capitalize()} {earlier} gets the same {' and '.join(labels)}; only one may have it."
-            draft.refuse(text, label=labels[-1], value=str(getattr(draft.record, attributes[-1])))
+            draft.refuse(text, label=labels[-1], value=self._read_last(draft=draft, attributes=attributes))
         else:
             self.seen[attributes, key] = draft.number
 
+    def _read_last(self, *, draft: RowDraft, attributes: tuple[str, ...]) -> str:
+        return str(getattr(draft.record, TYPED_AS.get(attributes[-1], attributes[-1])))
+
     def _name_fields(self, attributes: Iterable[str]) -> list[str]:
         fields = {each.attribute: each.label for each in self.shape.fields.values()}
+        attributes = [TYPED_AS.get(name, name) for name in attributes]
         return [fields.get(name) or fields.get(name.removesuffix("_id")) or name for name in attributes]
 
 
@@ -203,7 +219,11 @@ def _show(value: Any) -> str:
 
 def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
     try:
-        put_values(access=access, record=draft.record, values=draft.values, references_are_checked=True)
+        asked = put_values(access=access, record=draft.record, values=draft.values, references_are_checked=True)
+        draft.questions = [
+            RowProblem(message=each.text, label=each.field.label, value=_show(draft.values.get(each.field.api_name)))
+            for each in asked
+        ]
         draft.record.prepare_for_save()
     except AccessRefusedError as error:
         draft.refuse(str(error))

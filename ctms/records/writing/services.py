@@ -20,8 +20,11 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import StaleRecordError
 from ctms.core.models import AuditedModel
 from ctms.records.access import AccessRefusedError, ObjectAccess
-from ctms.records.fields.references import count_custom_references, list_choices
+from ctms.records.fields.custom_references import count_custom_references
+from ctms.records.fields.references import list_choices
 from ctms.records.fields.values import assign_value, read_value
+from ctms.records.writing.questions import AskedValue, UnconfirmedError, list_asked
+from ctms.records.writing.taken_numbers import name_taken
 from ctms.records.writing.validation import (
     REQUIRED,
     check_references,
@@ -58,6 +61,7 @@ def write_values(
     expected_version: int | None = None,
     reason: str = "",
     references_are_checked: bool = False,
+    confirmed: Collection[str] = (),
 ) -> bool:
     """Create or change a record. Return whether anything was written.
 
@@ -66,15 +70,20 @@ def write_values(
     type requires are checked in new records, in records whose type changes, and where `values` sets them; a record that
     lacked one before can still be changed elsewhere.
 
+    `confirmed` holds API names of fields, or keys of questions, whose unusual values are right.
+
     Raises AccessRefusedError, StaleRecordError, and ValidationError by API name of the field; then nothing is written,
-    but `record` holds the new values.
+    but `record` holds the new values. It is an UnconfirmedError if nothing is wrong but values have to be confirmed.
     """
-    put_values(access=access, record=record, values=values, references_are_checked=references_are_checked)
+    asked = put_values(access=access, record=record, values=values, references_are_checked=references_are_checked)
+    if unconfirmed := [each for each in asked if not each.is_confirmed(confirmed)]:
+        raise UnconfirmedError(unconfirmed)
     try:
         # Deferred constraints are checked when the transaction ends, so the whole block is inside the `try`.
         with transaction.atomic():
             return save_record(record=record, actor=actor, expected_version=expected_version, reason=reason)
     except ValidationError as error:
+        error = name_taken(access=access, record=record, error=error)
         raise translate_errors(error=error, shape=access.shape) from error
     except IntegrityError as error:
         # All values were validated, so another write in between must have caused this.
@@ -83,10 +92,11 @@ def write_values(
 
 def put_values(
     *, access: ObjectAccess, record: Any, values: Mapping[str, Any], references_are_checked: bool = False
-) -> None:
+) -> list[AskedValue]:
     """Check and assign values as `write_values` does, without saving, for callers that save many records at once.
 
-    Raises AccessRefusedError, and ValidationError by API name of the field.
+    Return the questions about unusual values, which the caller shows to whoever gave them. Raises AccessRefusedError,
+    and ValidationError by API name of the field.
     """
     adding = record._state.adding  # noqa: SLF001  Django's documented API
     present_type = str(getattr(record, "object_type", "") or "")
@@ -108,6 +118,7 @@ def put_values(
         access.vault_object.complete_new(record, access.user)
     asked = None if adding or object_type != present_type else {each.api_name for each, _ in changed}
     check_required(shape=access.shape, record=record, object_type=object_type, asked=asked)
+    return list_asked(shape=access.shape, record=record, changed=changed)
 
 
 def translate_errors(*, error: ValidationError, shape: ObjectShape) -> ValidationError:

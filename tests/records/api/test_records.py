@@ -400,3 +400,29 @@ def test_reading_a_record_takes_as_many_statements_with_and_without_references(c
             caller.get(f"crm_activity__v/{activity.uid}/")
         counts.append(len(queries))
     assert counts[1] == counts[2] == 3
+
+
+def test_unusual_values_are_saved_once_the_caller_confirms_their_fields(caller: Caller) -> None:
+    activity = ActivityFactory.create(complete=False)
+    path = f"crm_activity__v/{activity.uid}/"
+    body = {"date__v": "2099-01-01"}
+
+    response = caller.patch(path, body, etag='"1"')
+
+    assert (response.status_code, response.json()["errors"]) == (
+        400,
+        [
+            {
+                "field": "date__v",
+                "detail": "1 Jan 2099 is a long time from now. Is it right?",
+                "code": "unconfirmed",
+            }
+        ],
+    )
+    assert caller.patch(path, {**body, "confirmed__sys": ["subject__v"]}, etag='"1"').status_code == 400
+    assert caller.patch(path, {**body, "confirmed__sys": "date__v"}, etag='"1"').status_code == 400
+    assert caller.patch(path, {**body, "confirmed__sys": ["date__v"]}, etag='"1"').json()["date__v"] == "2099-01-01"
+    new = {"person__v": str(activity.person.uid), "channel__v": "phone__v", **body, "confirmed__sys": ["date__v"]}
+    assert caller.post("crm_activity__v/", new).status_code == 201
+    refused = caller.post("crm_activity__v/", new | {"date__v": "0026-01-01"})
+    assert list_errors(refused) == {"date__v": "The year is 0026. Type it with four digits, such as 2026."}

@@ -17,6 +17,7 @@ from ctms.clinical.models import Person, Study, StudyCountry, StudySite
 from ctms.configuration.models import CustomField
 from ctms.configuration.services import set_object_type_status
 from ctms.core.choices import RecordStatus
+from ctms.core.models import SAME_NUMBERS
 from ctms.records.bulk import runner
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import MedicalActivityFactory
@@ -204,7 +205,7 @@ def test_values_that_only_one_may_have_are_checked_within_the_file_and_against_t
     content = "Study number,External ID\nS-0,\nS-1,X-1\nS-2,X-1\nS-3,X-0\n"
     operation = upload(client, STUDY, content, key="none")
     assert list_problems(operation) == [
-        (2, "Study number", "A study of this number exists."),
+        (2, "Study number", f"A study of this number exists. {SAME_NUMBERS}"),
         (4, "External ID", "Line 3 gets the same External ID; only one may have it."),
         (5, "External ID", "Another study has this External ID; only one may."),
     ]

@@ -16,10 +16,10 @@ from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
-from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.models import CustomField
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.core.choices import RecordStatus
+from ctms.core.models import SAME_NUMBERS
 from ctms.records.pages.views import inline_edit
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
@@ -181,7 +181,7 @@ def test_without_javascript_saving_leads_back_to_the_field(client: Client) -> No
 
 
 def test_every_kind_of_field_is_saved(client: Client) -> None:
-    for label, kind in (("Score", CustomFieldKind.NUMBER), ("Seen", CustomFieldKind.DATETIME), ("Buddy", "person")):
+    for label, kind in (("Score", "number"), ("Seen", "datetime"), ("Buddy", "person")):
         create_custom_field(
             field=CustomField(of_object="crm_activity__v", label=label, kind=kind),
             actor=build_admin_actor(),
@@ -247,7 +247,7 @@ def test_errors_stand_beside_the_field_with_what_was_typed(client: Client) -> No
 def test_what_the_object_itself_refuses_stands_there_too(client: Client) -> None:
     study, taken = StudyFactory.create(), StudyFactory.create()
     response = save(client, study, "name__v", taken.name)
-    assert read_errors(response) == ["A study of this number exists."]
+    assert read_errors(response) == [f"A study of this number exists. {SAME_NUMBERS}"]
     study.refresh_from_db()
     assert (study.version, taken.name in response.content.decode()) == (1, True)
 
@@ -303,7 +303,7 @@ def test_a_conflict_shows_both_values_and_overwrites_only_when_asked_again(clien
 
 def test_in_a_conflict_references_are_named(client: Client) -> None:
     create_custom_field(
-        field=CustomField(of_object="study__v", label="Buddy", kind=CustomFieldKind.PERSON),
+        field=CustomField(of_object="study__v", label="Buddy", kind="person"),
         actor=build_admin_actor(),
         add_to_layouts=True,
     )

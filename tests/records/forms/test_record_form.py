@@ -20,6 +20,7 @@ from ctms.clinical.models import MonitoringEvent, Person, Study, StudySite
 from ctms.configuration.models import CustomField
 from ctms.configuration.services import create_custom_field, set_object_type_status
 from ctms.core.choices import RecordStatus
+from ctms.core.models import SAME_NUMBERS
 from tests.admin_forms import fill, list_messages, read_form
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
@@ -312,7 +313,7 @@ def test_what_the_record_itself_refuses_stands_beside_the_field(client: Client, 
     StudyFactory.create(name="ONC-1")
 
     answer = submit(client, "/records/study__v/create/", name__v="ONC-1", planned_start_date__v="2026-02-01")
-    assert list_errors(answer) == {"__all__": ["A study of this number exists."]}
+    assert list_errors(answer) == {"__all__": [f"A study of this number exists. {SAME_NUMBERS}"]}
 
     answer = submit(
         client,
@@ -624,7 +625,9 @@ def test_a_clone_begins_with_the_values_of_the_original(client: Client, user: Us
 def test_what_must_be_unique_is_asked_for_in_a_clone(client: Client, user: User) -> None:
     original = StudyFactory.create(name="ONC-1", sponsor="ACME")
 
-    assert list_errors(submit(client, address(original, "clone/"))) == {"__all__": ["A study of this number exists."]}
+    assert list_errors(submit(client, address(original, "clone/"))) == {
+        "__all__": [f"A study of this number exists. {SAME_NUMBERS}"]
+    }
     assert submit(client, address(original, "clone/"), name__v="ONC-2").status_code == 302
     assert Study.objects.get(name="ONC-2").sponsor == "ACME"
 

@@ -24,6 +24,7 @@ from ctms.configuration.models import CustomField, ObjectType
 from ctms.configuration.services import FieldDecision, create_custom_field, decide_fields, set_object_type_status
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
+from ctms.core.models import SAME_NUMBERS
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 from ctms.records.writing.services import build_clone, build_record, delete_with_parts, plan_deletion, write_values
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -136,7 +137,7 @@ def test_a_fraction_is_no_whole_number() -> None:
         ("name__v", "Name is filled by the Vault and cannot be set."),
         ("created_date__v", "Created date is filled by the Vault and cannot be set."),
         ("monitoring_event__v", "Monitoring event is not a field of Clinical Activity."),
-        ("subject__v", "Null characters are not allowed."),
+        ("subject__v", "There is a null character after “a”. Delete it, or type that part again."),
         ("channel__v", "Value 'smoke' is not a valid choice."),
     ],
 )
@@ -190,7 +191,7 @@ def test_what_must_be_unique_is_refused() -> None:
     with pytest.raises(ValidationError) as refusal:
         create(open_(STUDY), name__v="ONC-1")
 
-    assert list_refusals(refusal) == {"__all__": ["A study of this number exists."]}
+    assert list_refusals(refusal) == {"__all__": [f"A study of this number exists. {SAME_NUMBERS}"]}
 
 
 def test_a_race_for_what_must_be_unique_has_a_loser_who_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -508,7 +509,7 @@ def test_custom_fields_of_every_kind_are_stored(custom_fields: ObjectAccess) -> 
     [
         ("text__c", "x" * 256, "Enter at most 255 characters; these are 256."),
         ("text__c", 7, "Enter a text."),
-        ("text__c", "a\x00b", "Null characters are not allowed."),
+        ("text__c", "a\x00b", "There is a null character after “a”. Delete it, or type that part again."),
         ("long_text__c", "x" * 32_001, "Enter at most 32,000 characters; these are 32,001."),
         ("number__c", "7", "Enter a number of at most 15 digits."),
         ("number__c", True, "Enter a number of at most 15 digits."),

@@ -9,6 +9,7 @@ from django.db.models import UniqueConstraint
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.core.models import TYPED_AS
 from ctms.records.bulk.imports.files import FileRow, UnreadableFileError
 
 UID, EXTERNAL_ID, NAME = "uid__sys", "external_id__v", "name__v"
@@ -52,7 +53,8 @@ def list_match_keys(shape: ObjectShape) -> list[MatchKey]:
     ]
     for constraint in model._meta.constraints:
         if isinstance(constraint, UniqueConstraint) and constraint.fields and constraint.condition is None:
-            fields = tuple(names[attribute] for attribute in constraint.fields if attribute in names)
+            attributes = [TYPED_AS.get(attribute, attribute) for attribute in constraint.fields]
+            fields = tuple(names[attribute] for attribute in attributes if attribute in names)
             if len(fields) == len(constraint.fields):
                 label = " and ".join(shape.fields[name].label for name in fields)
                 keys.append(MatchKey(name="+".join(fields), label=label, fields=fields))

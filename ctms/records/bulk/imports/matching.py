@@ -9,6 +9,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from ctms.configuration.fields import ObjectField
+from ctms.core.models import NumberedRecord
+from ctms.core.text.numbers import build_number_key
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
 from ctms.records.bulk.imports.columns import UID, MatchKey
@@ -93,7 +95,8 @@ class RecordMatcher:
     def _read(self, *, field: ObjectField, text: str) -> Any:
         if field.reference is None:
             try:
-                return self.reader.read(field=field, text=text)
+                value = self.reader.read(field=field, text=text)
+                return build_number_key(value) if self._is_number(field) else value
             except ValidationError as error:
                 raise UnmatchedRowError(" ".join(error.messages), field=field) from error
         found = self.finders[field.api_name].list_found(text)
@@ -106,4 +109,9 @@ class RecordMatcher:
             raise UnmatchedRowError(" ".join(error.messages), field=field) from error
 
     def _get_attribute(self, field: ObjectField) -> str:
+        if self._is_number(field):
+            return "number_key"
         return f"{field.attribute}_id" if field.reference is not None else field.attribute
+
+    def _is_number(self, field: ObjectField) -> bool:
+        return field.attribute == "name" and issubclass(self.access.vault_object.model, NumberedRecord)

@@ -27,8 +27,8 @@ from ctms.records.bulk.edits import (
     read_selection,
 )
 from ctms.records.bulk.operations import OperationTakenError, confirm_operation, create_operation, note_seen
-from ctms.records.bulk.previews import PreviewRow, build_figures, build_preview
-from ctms.records.bulk.runner import check_soon, open_work
+from ctms.records.bulk.previews import PreviewRow, build_figures, build_pager, build_preview
+from ctms.records.bulk.runner import check_soon, compare_with_check, open_work
 from ctms.records.bulk.views.operations import (
     build_problem_context,
     count_records,
@@ -40,8 +40,6 @@ from ctms.records.lists.query import InvalidListError, read_list
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
 
-_PREVIEWED = 20
-
 
 @require_http_methods(["GET", "POST"])
 @login_required
@@ -51,7 +49,10 @@ def edit_many(request: HttpRequest, object_name: str) -> HttpResponse:
     selection = read_selection(address=request.GET, form=request.POST)
     try:
         uids = list_selected(access=access, selection=selection)
-    except (InvalidSelectionError, InvalidListError) as error:
+    except InvalidSelectionError as error:
+        messages.error(request, str(error))
+        return redirect(get_list_url(object_name=object_name, query=selection.query))
+    except InvalidListError as error:
         messages.error(request, str(error))
         return redirect("record_list", object_name=object_name)
     is_sent = request.POST.get("step") == "preview"
@@ -102,7 +103,8 @@ def preview_edit(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespo
             messages.warning(request, str(error))
         return redirect("operation", uid=uid)
     note_seen(operation=operation, user=get_user(request))
-    return render(request, "records/bulk_preview.html", _build_preview_context(access=access, operation=operation))
+    context = _build_preview_context(access=access, operation=operation, page=request.GET.get("page", ""))
+    return render(request, "records/bulk_preview.html", context)
 
 
 def _open_for_editing(request: HttpRequest, object_name: str) -> ObjectAccess:
@@ -112,15 +114,17 @@ def _open_for_editing(request: HttpRequest, object_name: str) -> ObjectAccess:
     return access
 
 
-def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation) -> dict[str, Any]:
+def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation, page: str) -> dict[str, Any]:
     problem = ""
+    pager = build_pager(page=page, total=operation.total)
     changes: list[tuple[str, str]] = []
     rows: list[PreviewRow] = []
     fields: list[ObjectField] = []
     try:
         changes = describe_plan(access=access, plan=operation.plan["values"])
         fields = [access.shape.fields[name] for name in operation.plan["values"]]
-        drafts = open_work(operation).plan(0, _PREVIEWED)
+        drafts = open_work(operation).plan(pager.first - 1, pager.last)
+        compare_with_check(operation=operation, drafts=drafts, start=pager.first - 1)
         rows = build_preview(access=access, drafts=drafts, fields=fields)
     except InvalidEditError as error:
         problem = str(error)
@@ -132,6 +136,8 @@ def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation) ->
         "changes": changes,
         "fields": fields,
         "rows": rows,
+        "pager": pager,
+        "has_conflicts": any(row.is_outdated for row in rows),
         "figures": build_figures(operation),
         "what": count_records(number=operation.total, vault_object=access.vault_object),
         "changing": changing,

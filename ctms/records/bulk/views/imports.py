@@ -28,14 +28,12 @@ from ctms.records.bulk.operations import (
     list_recent_operations,
     note_seen,
 )
-from ctms.records.bulk.previews import build_figures, build_preview
-from ctms.records.bulk.runner import check_soon
+from ctms.records.bulk.previews import build_figures, build_pager, build_preview
+from ctms.records.bulk.runner import check_soon, compare_with_check
 from ctms.records.bulk.views.operations import build_problem_context, get_own_operation_or_404
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
-
-_PREVIEWED = 50
 
 
 @require_http_methods(["GET", "POST"])
@@ -113,7 +111,8 @@ def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
             messages.warning(request, str(error))
         return redirect("operation", uid=uid)
     note_seen(operation=operation, user=get_user(request))
-    return render(request, "records/import_preview.html", _build_preview_context(access=access, operation=operation))
+    context = _build_preview_context(access=access, operation=operation, page=request.GET.get("page", ""))
+    return render(request, "records/import_preview.html", context)
 
 
 def _open_for_import(request: HttpRequest, object_name: str) -> ObjectAccess:
@@ -125,19 +124,21 @@ def _open_for_import(request: HttpRequest, object_name: str) -> ObjectAccess:
     return access
 
 
-def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation) -> dict[str, Any]:
+def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation, page: str) -> dict[str, Any]:
     options = ImportOptions.read(operation.plan)
+    pager = build_pager(page=page, total=operation.total)
     problem, rows, columns = "", [], []
     try:
         opened = open_text(shape=access.shape, text=operation.content, options=options)
-        first = opened.list_first_rows(_PREVIEWED)
         columns = [column.field for column in opened.columns]
-        rows = build_preview(
-            access=access,
-            drafts=build_planner(access=access, file=opened).plan(first),
-            fields=columns,
-            texts=[read_texts(columns=opened.columns, row=row) for row in first],
-        )
+        read = opened.list_first_rows(pager.last)
+        earlier, shown = read[: pager.first - 1], read[pager.first - 1 :]
+        planner = build_planner(access=access, file=opened)
+        planner.skip(earlier)
+        drafts = planner.plan(shown)
+        compare_with_check(operation=operation, drafts=drafts, start=len(earlier))
+        texts = [read_texts(columns=opened.columns, row=row) for row in shown]
+        rows = build_preview(access=access, drafts=drafts, fields=columns, texts=texts)
     except VaultError as error:
         problem = str(error)
     counts = operation.counts
@@ -150,6 +151,8 @@ def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation) ->
         "problem": problem,
         "columns": columns,
         "rows": rows,
+        "pager": pager,
+        "has_conflicts": any(row.is_outdated for row in rows),
         "figures": build_figures(operation),
         "importing": importing,
         "importing_text": "1 row" if importing == 1 else f"{importing:,} rows",

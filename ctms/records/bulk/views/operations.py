@@ -27,8 +27,10 @@ from ctms.records.bulk.operations import (
     list_operations,
     list_problems,
     note_seen,
+    reopen_draft,
 )
 from ctms.records.bulk.previews import build_figures
+from ctms.records.bulk.runner import check_soon
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.models import BulkOperation
 from ctms.records.requests import get_user
@@ -91,6 +93,16 @@ def resume_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Continue an operation whose run was lost."""
     operation = get_operation_or_404(request, uid)
     continue_operation(operation=operation, user=get_user(request))
+    return redirect("operation", uid=operation.uid)
+
+
+@require_POST
+@login_required
+def check_again(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """Check an operation that was not confirmed anew, so that it is compared with the records of now."""
+    operation = get_own_operation_or_404(request, uid)
+    if reopen_draft(operation):
+        check_soon(operation)
     return redirect("operation", uid=operation.uid)
 
 

@@ -1,0 +1,47 @@
+"""Conditions of many keys."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db.models import Field, ForeignObject, Lookup, Q
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class AmongKeys(Lookup):
+    """`study__among=[1, 2]` is true of what `study__in=[1, 2]` is true of, for any number of integer keys.
+
+    The keys are one parameter of the statement. Each key of `in` is one of its own, which costs more to write into the
+    statement than to look up.
+    """
+
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        left, parameters = self._write_left(compiler, connection)
+        listed = "(SELECT value FROM json_each(%s))"
+        return f"{left} IN {listed}", [*parameters, json.dumps(list(self.rhs))]
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        left, parameters = self._write_left(compiler, connection)
+        return f"{left} = ANY(%s::bigint[])", [*parameters, list(self.rhs)]
+
+    def _write_left(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        if not self.rhs:
+            raise EmptyResultSet
+        left, parameters = self.process_lhs(compiler, connection)
+        return left, list(parameters)
+
+
+Field.register_lookup(AmongKeys)
+ForeignObject.register_lookup(AmongKeys)  # references do not inherit the look-ups of fields
+
+
+def build_among(path: str, keys: Collection[int]) -> Q:
+    """Return the condition that the reference or key at `path` is one of the keys."""
+    return Q(**{f"{path}__{AmongKeys.lookup_name}": keys})
