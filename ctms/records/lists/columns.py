@@ -13,6 +13,9 @@ from ctms.records.models import ListPreference
 
 PAGE_SIZES = (25, 50, 100, 200)
 NAME = "name__v"
+# How much room the rows of all lists take; the user chooses it.
+COMFORTABLE, COMPACT = "comfortable", "compact"
+DENSITIES = (COMFORTABLE, COMPACT)
 
 
 def get_preference(*, user: User, object_name: str) -> ListPreference:

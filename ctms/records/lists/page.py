@@ -16,7 +16,16 @@ from ctms.configuration.registry import VaultObject
 from ctms.records.addresses import get_object_url
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import select_references
-from ctms.records.lists.columns import PAGE_SIZES, choose_columns, choose_size, get_lead, list_choosable
+from ctms.records.lists.columns import (
+    COMFORTABLE,
+    COMPACT,
+    DENSITIES,
+    PAGE_SIZES,
+    choose_columns,
+    choose_size,
+    get_lead,
+    list_choosable,
+)
 from ctms.records.lists.filters import list_filterable_fields
 from ctms.records.lists.keyset_pagination import COUNT_CAP, LAST, InvalidCursorError, Page, Sort, cut_page, look_around
 from ctms.records.lists.menus import render_column_choices, render_filter_link
@@ -128,6 +137,21 @@ class ListPage:
     @property
     def shared_views(self) -> list[Link]:
         return [self._build_view_link(each) for each in self.views if each.user_id != self.access.user.pk]
+
+    @property
+    def delivered_views(self) -> list[Link]:
+        """Return the views of the object that everybody has."""
+        present = self.query
+        return [
+            Link(label=each.name, url=f"{self.url}?{each.parameters}", is_current=present == each.parameters)
+            for each in self.vault_object.views
+        ]
+
+    @property
+    def open_view(self) -> str:
+        """Return the name of the view that is open, delivered or saved; empty if there is none."""
+        current = next((each.label for each in self.delivered_views if each.is_current), "")
+        return self.view.name if self.view else current
 
     @property
     def all_url(self) -> str:
@@ -292,6 +316,15 @@ class ListPage:
     @property
     def last_url(self) -> str:
         return "" if self.page.is_last else self._list_url(**{CURSOR: LAST})
+
+    @property
+    def density(self) -> str:
+        return COMPACT if self.access.user.has_compact_lists else COMFORTABLE
+
+    @property
+    def densities(self) -> list[tuple[str, str]]:
+        """Return the densities to choose from, and the label of each."""
+        return [(each, each.capitalize()) for each in DENSITIES]
 
     @property
     def sizes(self) -> list[tuple[int, bool]]:

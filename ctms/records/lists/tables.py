@@ -18,6 +18,7 @@ from django.db.models import Model
 from django.utils.safestring import SafeString
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.quick_changes import QuickChange
 from ctms.core.icons import render_icon
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
@@ -44,7 +45,8 @@ class Column:
         self.field, self.reader, self.heading = field, reader, heading
         if kind_of(field).is_number:
             self.css_class = "number"
-        self._begin = f'<td data-label="{escape(heading.label)}" class="{self.css_class}">'
+        editable = f' data-field="{escape(field.api_name)}"' if is_editable(field) else ""
+        self._begin = f'<td data-label="{escape(heading.label)}" class="{self.css_class}"{editable}>'
         self._rendered: dict[Hashable, str] = {}
 
     def render(self, record: Any) -> str:
@@ -79,7 +81,8 @@ class NameColumn(Column):
         label = escape(self.heading.label)
         link = f'<a class="cell-link" href="{escape(get_record_url(record))}">{escape(text)}</a>'
         badge = _render_origin(self.reader.shape.get_type(getattr(record, "object_type", "")).origin)
-        return f'<th scope="row" class="title-cell" data-label="{label}">{link}{badge}</th>'
+        editable = f' data-field="{escape(self.field.api_name)}"' if is_editable(self.field) else ""
+        return f'<th scope="row" class="title-cell" data-label="{label}"{editable}>{link}{badge}</th>'
 
 
 class TypeColumn(Column):
@@ -115,7 +118,9 @@ class RecordTable:
             for at, (field, heading) in enumerate(columns)
         ]
         # What the profile allows depends on the object type alone.
-        self._get_menu: Callable[[str], str] = cache(self._build_menu)
+        self._get_menu: Callable[[str, tuple[QuickChange, ...]], str] = cache(self._build_menu)
+
+        self._explain_edit: Callable[[str], str] = cache(access.explain_edit_of)
 
     @property
     def body(self) -> SafeString:
@@ -125,15 +130,20 @@ class RecordTable:
     def _render_row(self, record: Any) -> str:
         name, uid = escape(get_title(record)), str(record.uid)
         cells = "".join([column.render(record) for column in self.columns])
-        menu = self._get_menu(getattr(record, "object_type", ""))
+        quick = tuple(each for each in self.access.vault_object.quick_changes if each.applies(record))
+        menu = self._get_menu(getattr(record, "object_type", ""), quick)
+        url, version = escape(get_record_url(record)), getattr(record, "version", 0)
         start = _TICK.format(uid=uid, name=name) if self.has_ticks else ""
-        return f"<tr>{start}{cells}{menu.format(url=escape(get_record_url(record)), name=name)}</tr>\n"
+        can_edit = not self._explain_edit(getattr(record, "object_type", ""))
+        edit = f' data-edit="{url}"' if can_edit else ""
+        return f'<tr data-uid="{uid}"{edit}>{start}{cells}{menu.format(url=url, name=name, version=version)}</tr>\n'
 
-    def _build_menu(self, object_type: str) -> str:
-        """Return the cell with the menu of a row of this object type, with places for its `url` and `name`."""
+    def _build_menu(self, object_type: str, quick: tuple[QuickChange, ...]) -> str:
+        """Return the cell with the menu of a row of this object type, with places for `url`, `name` and `version`."""
         items = [_build_item(page="", icon="eye", label="Open")]
         if not self.access.explain_edit_of(object_type):
-            items.append(_build_item(page="edit/", icon="edit", label="Edit"))
+            items += [_build_quick(each) for each in quick]
+            items.append(_build_item(page="edit/", icon="edit", label="Edit", key="e"))
         if not self.access.explain_create(object_type):
             items.append(_build_item(page="clone/", icon="clone", label="Clone"))
         if not self.access.explain_delete_of(object_type):
@@ -153,9 +163,27 @@ _MENU = (
 )
 
 
+def is_editable(field: ObjectField) -> bool:
+    """Whether a value can be changed in its cell: as on the record's page, but the type of a record is no value."""
+    return not field.is_read_only and field.api_name != OBJECT_TYPE
+
+
 def _choose_column(field: ObjectField) -> type[Column]:
     return {OBJECT_TYPE: TypeColumn}.get(field.api_name, Column)
 
 
-def _build_item(*, page: str, icon: str, label: str, css_class: str = "") -> str:
-    return f'<a class="menu-item{css_class}" href="{{url}}{page}">{render_icon(icon)} {label}</a>'
+def _build_quick(change: QuickChange) -> str:
+    if change.asks:
+        page = f"fields/{change.asks}/"
+        item = _build_item(page=page, icon=change.icon, label=f"{escape(change.label)}…", key=change.key)
+        return item.replace("<a ", f'<a data-edit-field="{escape(change.asks)}" ', 1)
+    return (
+        f'<button class="menu-item" type="submit" formaction="{{url}}change/{change.api_name}/" '
+        f'name="expected_version" value="{{version}}" aria-keyshortcuts="{change.key}" data-row-action>'
+        f"{render_icon(change.icon)} {escape(change.label)}</button>"
+    )
+
+
+def _build_item(*, page: str, icon: str, label: str, css_class: str = "", key: str = "") -> str:
+    shortcut = f' aria-keyshortcuts="{key}"' if key else ""
+    return f'<a class="menu-item{css_class}" href="{{url}}{page}"{shortcut}>{render_icon(icon)} {label}</a>'

@@ -39,6 +39,8 @@ class OfferedAction:
 
     label: str
     url: str
+    icon: str = "arrow-right"
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class ActionMenu:
     status_url: str
     next_status: str
     own: list[OfferedAction]
+    quick: list[OfferedAction]
 
 
 _actions: dict[tuple[str, str], RecordAction] = {}
@@ -76,6 +79,11 @@ def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
         delete_url="" if access.explain_delete(record) else build_url("record_delete"),
         status_url=build_url("record_status") if can_edit and has_status else "",
         next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
+        quick=[
+            OfferedAction(label=each.label, url=build_url("record_change", each.api_name), icon=each.icon, key=each.key)
+            for each in access.vault_object.quick_changes
+            if can_edit and not each.asks and each.applies(record)
+        ],
         own=[
             OfferedAction(label=label, url=build_url("record_action", name))
             for name, label in access.vault_object.actions.items()

@@ -17,8 +17,9 @@ from ctms.records.addresses import get_object_url, get_record_url
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import list_scopes
 from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.titles import get_title
 from ctms.records.fields.values import ValueReader, select_references
-from ctms.records.lists.columns import NAME
+from ctms.records.lists.columns import get_lead
 from ctms.records.lists.keyset_pagination import COUNT_CAP, Sort, count_capped, order_records
 
 ROWS_SHOWN = 8
@@ -76,6 +77,7 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
     if related is None:
         return None
     shape = related.shape
+    lead = get_lead(shape)
     columns = [shape.fields[name] for name in _list_columns(section=section, shape=shape) if name in shape.fields]
     records = related.list_records().filter(**{section.related_field.attribute: record})
     count = count_capped(records)
@@ -85,13 +87,13 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
     parent = urlencode({section.related_field.api_name: record.uid})
     rows = [
         RelatedRow(
-            name=str(row),
+            name=get_title(row),
             url=get_record_url(row),
             cells=[
                 RelatedCell(
                     label=column.label,
                     value=reader.show(record=row, field=column),
-                    is_name=column.api_name == NAME,
+                    is_name=column.api_name == lead,
                     is_long=kind_of(column).has_lines,
                 )
                 for column in columns
@@ -108,7 +110,7 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
         rows=rows,
         count=f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}",
         has_more=count > len(rows),
-        has_names=any(column.api_name == NAME for column in columns),
+        has_names=any(column.api_name == lead for column in columns),
         all_url=f"{get_object_url('record_list', shape.api_name)}?{parent}",
         create_url=f"{get_object_url('record_create', shape.api_name)}?{parent}"
         if _can_create(section=section, related=related, record=record)

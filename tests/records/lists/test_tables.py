@@ -17,9 +17,9 @@ SAFE = "&quot;&gt;&lt;img src=x onerror=alert(1)&gt;{url}{0}&amp;"
 
 def test_hostile_values_stay_texts_in_every_cell(client: Client) -> None:
     client.force_login(UserFactory.create(is_superuser=True))
-    person = PersonFactory.create(last_name=HOSTILE)
+    person = PersonFactory.create(last_name=HOSTILE, email="")
     ActivityFactory.create(subject=HOSTILE, person=person)
-    for url in ("/records/crm_activity__v/", "/records/person__sys/", "/", get_record_url(person)):
+    for url in ("/records/crm_activity__v/", "/records/person__sys/", get_record_url(person)):
         shown = client.get(url).content.decode()
         assert "<img src=x" not in shown, url
         assert SAFE in shown, url

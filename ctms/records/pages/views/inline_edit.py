@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,9 @@ from ctms.records.fields.record_links import find_page
 from ctms.records.forms.inline_edit import FieldConflict, FieldForm, build_conflict
 from ctms.records.pages.record_page import build_record_page, explain_field_edit
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
+
+# Header of a form that stands in the cell of a list and not on the record's page.
+IN_LIST = "X-In-List"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,6 +76,10 @@ def _save(request: HttpRequest, *, form: FieldForm) -> HttpResponse:
         # The new value may hide the record from the user, such as another study; or another user deleted it.
         messages.success(request, f"{form.field.label} of {record} was saved.")
         return HttpResponse(headers={"HX-Redirect": find_page(access=form.access, record=record)})
+    if IN_LIST in request.headers:
+        # The list reads itself anew.
+        saved = json.dumps({"record:saved": versions})
+        return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"HX-Trigger": saved})
     page = build_record_page(access=form.access, record=record, with_related=False)
     response = render(request, "records/record/saved.html", {"page": page, "saved": form.field})
     response.headers["HX-Trigger"] = json.dumps({"record:saved": versions})
