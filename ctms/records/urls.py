@@ -6,7 +6,8 @@ from django.urls import path
 
 from ctms.records.bulk.views import edits, imports, operations
 from ctms.records.forms import views
-from ctms.records.lists.views import exports, lists, saved_views
+from ctms.records.lists.views import exports, filters, lists, saved_views
+from ctms.records.merging.views import merge
 from ctms.records.pages.views import (
     autocomplete,
     deletions,
@@ -37,13 +38,16 @@ urlpatterns = [
     path(f"{_OBJECT}columns/", lists.choose_columns, name="record_columns"),
     path(f"{_OBJECT}views/", saved_views.save_view, name="view_save"),
     path(f"{_OBJECT}views/<uuid:uid>/", saved_views.change_view, name="view_change"),
-    path(f"{_OBJECT}filters/<str:field_name>/", lists.show_filter, name="record_filter"),
+    path(f"{_OBJECT}filters/", filters.show_filters, name="record_filters"),
+    path(f"{_OBJECT}filters/change/", filters.change_filters, name="record_filters_change"),
+    path(f"{_OBJECT}filters/<str:field_name>/", filters.show_filter, name="record_filter"),
     path(f"{_OBJECT}export.<str:file_format>", exports.export_list, name="record_export"),
     path(f"{_OBJECT}bulk/", edits.edit_many, name="record_bulk"),
     path(f"{_OBJECT}bulk/<uuid:uid>/", edits.preview_edit, name="record_bulk_preview"),
     path(f"{_OBJECT}import/", imports.upload_file, name="record_import"),
     path(f"{_OBJECT}import/template.csv", imports.download_template, name="record_import_template"),
     path(f"{_OBJECT}import/<uuid:uid>/", imports.preview_import, name="record_import_preview"),
+    path(f"{_OBJECT}import/<uuid:uid>/reading/", imports.change_reading, name="record_import_reading"),
     path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
     path(f"{_OBJECT}create/", views.create_record, name="record_create"),
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
@@ -52,6 +56,7 @@ urlpatterns = [
     path(f"{_RECORD}edit/", views.edit_record, name="record_edit"),
     path(f"{_RECORD}clone/", views.clone_record, name="record_clone"),
     path(f"{_RECORD}delete/", deletions.confirm_deletion, name="record_delete"),
+    path(f"{_RECORD}merge/", merge, name="record_merge"),
     path(f"{_RECORD}status/", record_page.set_status, name="record_status"),
     path(f"{_RECORD}actions/<str:action_name>/", record_page.do_action, name="record_action"),
     path(f"{_RECORD}change/<str:change_name>/", quick_changes.change_quickly, name="record_change"),

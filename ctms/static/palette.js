@@ -21,7 +21,7 @@
       element,
       icon: element.querySelector("use")?.getAttribute("href").replace("#icon-", "") ?? "arrow-right",
       href: "",
-      label: element.textContent.trim().replace(/\s+/g, " ").replace(/…$/, ""),
+      label: (element.dataset.action ?? element.textContent).trim().replace(/\s+/g, " ").replace(/…$/, ""),
       note: row ?? (isBar ? "Selected rows" : "This page"),
       key: element.getAttribute(KEY) ?? "",
     };
@@ -29,10 +29,12 @@
 
   function listActions() {
     const isOffered = (element) =>
-      !element.closest("[data-column-list], .menu-foot") && (!element.closest(".bulk-bar") || element.closest(".bulk-bar").checkVisibility());
+      !element.closest("[data-column-list], .menu-foot, .phone-only") && (!element.closest(".bulk-bar") || element.closest(".bulk-bar").checkVisibility());
     const actions = [...document.querySelectorAll(ACTIONS)].filter(isOffered).map(readAction);
-    const isNew = ({ label, note }, at) => actions.findIndex((other) => other.label === label && other.note === note) === at;
-    return actions.filter((action, at) => action.label && isNew(action, at));
+    const isNew = ({ label, note }, at, all) => all.findIndex((other) => other.label === label && other.note === note) === at;
+    // What concerns the row where the user is comes first.
+    const ofRow = actions.filter(({ element }) => element.closest("tr"));
+    return [...ofRow, ...actions.filter((action) => !ofRow.includes(action))].filter((action, at, all) => action.label && isNew(action, at, all));
   }
 
   const readPlace = (link, icon) => ({
@@ -67,13 +69,13 @@
     label.textContent = place.label;
     note.className = "end";
     note.textContent = place.note;
-    option.append(window.vault.drawIcon(place.icon), label, note);
     if (place.key) {
       const key = document.createElement("kbd");
       key.className = "key";
       key.textContent = place.key;
-      option.append(key);
+      note.append(" ", key);
     }
+    option.append(window.vault.drawIcon(place.icon), label, note);
     return option;
   }
 

@@ -222,9 +222,9 @@ class ReferenceField(forms.Field):
         )
 
     def _find_named(self, text: str) -> Any:
-        matches = Q(external_id=text) | Q(name__iexact=text)
+        matches = Q(external_id=text) | Q(name__folded_exact=text)
         if any(field.name == "email" for field in self.choices.model._meta.concrete_fields):
-            matches |= Q(email__iexact=text)
+            matches |= Q(email__folded_exact=text)
         found = list(self.choices.filter(matches)[: _MOST_NAMED + 1])
         if not found:
             # The text of a suggestion, perhaps with an e-mail or a caption after the name.
@@ -232,15 +232,17 @@ class ReferenceField(forms.Field):
         if len(found) == 1:
             return found[0]
         if not found:
+            none = f"{self.noun} “{text}” that you can see"
+            if not self.takes_any:
+                none = f"active {self.noun} “{text}” that fits here"
             raise ValidationError(
-                f"There is no active {self.noun} “{text}” that fits here. Choose one from the list, or type its exact "
-                f"name or external ID.{self._remedy}"
+                f"There is no {none}. Choose one from the list, or type its exact name or external ID.{self._remedy}"
             )
         raise ValidationError(f"Several match “{text}”. Choose one from the list, or type its external ID.")
 
     def _search(self, text: str) -> list[Any]:
         words = text.replace("·", " ").replace("(", " ").split()
-        return list(self.choices.filter(name__icontains=words[0])[:50]) if words else []
+        return list(self.choices.filter(name__folded_contains=words[0])[:50]) if words else []
 
     @property
     def _remedy(self) -> str:

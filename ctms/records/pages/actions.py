@@ -14,6 +14,7 @@ from ctms.audit.actors import Actor
 from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.addresses import build_record_url
+from ctms.records.merging.services import explain_merge
 
 
 def _explain_nothing(_record: Any, _user: User) -> str:
@@ -50,6 +51,7 @@ class ActionMenu:
     edit_url: str
     clone_url: str
     delete_url: str
+    merge_url: str
     status_url: str
     next_status: str
     own: list[OfferedAction]
@@ -77,6 +79,7 @@ def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
         edit_url=build_url("record_edit") if can_edit else "",
         clone_url="" if access.explain_create(object_type) else build_url("record_clone"),
         delete_url="" if access.explain_delete(record) else build_url("record_delete"),
+        merge_url="" if explain_merge(access=access, record=record) else build_url("record_merge"),
         status_url=build_url("record_status") if can_edit and has_status else "",
         next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
         quick=[

@@ -13,13 +13,13 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.records.fields.comparisons import NumberComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     Aggregate,
     ApiField,
     Asked,
     Cell,
-    Comparison,
     CrmType,
     Kind,
     register_kind,
@@ -74,7 +74,7 @@ class NumberKind(Kind):
     custom_names = {"number": "Number"}
     custom_column = models.FloatField
     is_number = True
-    comparison = Comparison.NUMBER
+    comparison = NumberComparison()
     aggregates = tuple(Aggregate)
     export_width = 12
     json_schema = {"type": "number"}
@@ -89,10 +89,6 @@ class NumberKind(Kind):
     def explain(self, *, value: Any, field: ObjectField) -> str:
         del field
         return "" if fits_number(value) else f"Enter a number of at most {MOST_DIGITS} digits."
-
-    def to_query(self, *, value: Any, field: ObjectField) -> float:
-        del field
-        return float(value)
 
     def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
         if asked.field.is_whole:

@@ -13,7 +13,8 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Comparison, Kind, register_kind
+from ctms.records.fields.comparisons import ChoiceComparison
+from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Kind, register_kind
 
 
 class SegmentedInput(forms.RadioSelect):
@@ -75,7 +76,7 @@ class PicklistKind(Kind):
     custom_names = {"picklist": "Picklist"}
     has_choices = True
     empty = ""
-    comparison = Comparison.CHOICE
+    comparison = ChoiceComparison()
 
     def explain(self, *, value: Any, field: ObjectField) -> str:
         if not isinstance(value, str):

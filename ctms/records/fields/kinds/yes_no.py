@@ -13,18 +13,18 @@ from rest_framework import serializers
 from ctms.audit.words import YES_NO
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.records.fields.comparisons import YesNoComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     EMPTY,
     ApiField,
     Asked,
-    Comparison,
     CrmType,
     Kind,
     register_kind,
 )
+from ctms.records.fields.yes_no_words import read_yes_no
 
-_YES, _NO = ("yes", "y", "true", "1", "on"), ("no", "n", "false", "0", "off")
 _CHOICES = [("yes", "Yes"), ("no", "No")]
 
 
@@ -32,11 +32,12 @@ class YesNoField(forms.BooleanField):
     """Yes or no, in any of the words that people and files use, such as “true” or “n”."""
 
     def to_python(self, value: Any) -> bool:
-        text = str(value or "").strip().casefold()
-        if text in _YES:
-            return True
-        if not text or text in (*_NO, "none"):
+        text = str(value or "").strip()
+        if not text or text.casefold() == "none":
             return False
+        meant = read_yes_no(text)
+        if meant is not None:
+            return meant
         raise ValidationError(f"“{value}” is neither Yes nor No.")
 
 
@@ -64,7 +65,7 @@ class YesNoKind(Kind):
     is_yes_no = True
     can_be_cleared = False
     cleared = False
-    comparison = Comparison.YES_NO
+    comparison = YesNoComparison()
     export_width = 10
     json_schema = {"type": "boolean"}
     crm_type = CrmType.YES_NO
@@ -79,10 +80,6 @@ class YesNoKind(Kind):
     def explain(self, *, value: Any, field: ObjectField) -> str:
         del field
         return "" if isinstance(value, bool) else "Enter Yes or No."
-
-    def to_query(self, *, value: Any, field: ObjectField) -> str:
-        del field
-        return str(bool(value)).lower()
 
     def is_same(self, *, present: Any, value: Any, field: ObjectField) -> bool:
         if field.is_custom:
