@@ -156,7 +156,7 @@ def test_a_change_in_a_cell_shows_what_somebody_else_saved_meanwhile(carla: Page
     editor.get_by_role("textbox", name="Date").fill("2026-07-05")
     activity = Activity.objects.order_by("-date")[0]
     activity.date = dt.date(2026, 7, 1)
-    save_record(activity, actor=build_admin_actor())
+    save_record(record=activity, actor=build_admin_actor())
     editor.get_by_role("button", name="Save Date").click()
     expect(editor.get_by_role("alert")).to_contain_text("1 Jul 2026")
     editor.get_by_role("button", name="Save mine over it").click()
