@@ -16,6 +16,7 @@ from ctms.records.access import AccessRefusedError
 from ctms.records.addresses import get_object_url, get_record_url
 from ctms.records.fields.titles import get_title
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
+from ctms.records.undo.offers import tell_saved
 from ctms.records.writing.services import write_values
 
 # Where a list says which list it is, so that the user comes back to it; and how a row says its version.
@@ -31,13 +32,13 @@ def change_quickly(request: HttpRequest, object_name: str, uid: UUID, change_nam
     change = next((each for each in access.vault_object.quick_changes if each.api_name == change_name), None)
     if change is None or change.asks:
         raise Http404(f"{access.vault_object.title} has no change {change_name}.")
-    title = get_title(record)
+    title, actor = get_title(record), build_actor(request)
     try:
         write_values(
             access=access,
             record=record,
             values=dict(change.values),
-            actor=build_actor(request),
+            actor=actor,
             expected_version=read_version(request),
         )
     except AccessRefusedError as error:
@@ -47,7 +48,7 @@ def change_quickly(request: HttpRequest, object_name: str, uid: UUID, change_nam
     except ValidationError as error:
         messages.error(request, f"{title}: {' '.join(error.messages)}")
     else:
-        messages.success(request, f"{change.label}: {title} was saved.")
+        tell_saved(request, text=f"{change.label}: {title} was saved.", actor=actor)
     if LIST not in request.POST:
         return redirect(get_record_url(record))
     query = request.POST[LIST]
