@@ -14,6 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.actors import Actor
 from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import StaleRecordError
