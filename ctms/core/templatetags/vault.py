@@ -51,7 +51,7 @@ class FixedNode(template.Node):
 
     def render(self, context: template.Context) -> SafeString:
         if not self._rendered or settings.DEBUG:
-            engine = context.template.engine  # type: ignore[union-attr]  a context that is rendered has a template
+            engine = context.template.engine  # type: ignore[union-attr]  # a context that is rendered has one
             self._rendered = engine.get_template(self.template_name).render(template.Context())
         return self._rendered
 
