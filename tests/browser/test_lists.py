@@ -290,7 +290,7 @@ def test_a_list_is_exported_as_it_is_shown(carla: Page, tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     download.value.save_as(path)
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    assert [line.split(",")[1] for line in lines] == ["Subject", "Elsewhere"]
+    assert [line.split(",")[0] for line in lines] == ["Subject", "Elsewhere"]
 
 
 # -- Everybody ----------------------------------------------------------------------------------------------------
