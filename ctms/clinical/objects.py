@@ -200,6 +200,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         default_sort="name__v",
         search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
         caption_field="site_name__v",
+        mention_fields=("city__v", "site_name__v"),
         filters=("study__v", "study_country__v", "state__v", "status__v"),
         header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v"),
         layouts=(

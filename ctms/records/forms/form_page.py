@@ -12,7 +12,8 @@ from django.shortcuts import render
 
 from ctms.configuration.fields import ObjectField
 from ctms.records.fields.kinds.picklist import PicklistField, SegmentedInput
-from ctms.records.fields.values import ShownValue, ValueReader
+from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.values import ValueReader
 from ctms.records.forms.form_state import FormState
 
 _MOST_SEGMENTS = 6

@@ -14,8 +14,8 @@ from django.db.models.functions import Lower
 
 from ctms.core.text.folding import fold_text
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.references import describe_choice
-from ctms.records.fields.values import get_record_url
 from ctms.records.lists.namesakes import describe_namesakes
 
 MOST_SHOWN = 5

@@ -16,8 +16,8 @@ from ctms.accounts.login_resume import login_required
 from ctms.audit.reasons import LONGEST_REASON
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.references import describe_choice
-from ctms.records.fields.values import get_record_url
 from ctms.records.lists.autocomplete import find_matching
 from ctms.records.lists.namesakes import describe_namesakes
 from ctms.records.merging.services import (

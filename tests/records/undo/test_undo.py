@@ -261,7 +261,7 @@ def test_custom_fields_of_every_kind_come_back(client: Client) -> None:
         "picklist__c": None,
         "person__c": str(person.uid),
     }
-    known = {name: value for name, value in values.items() if name in open_trainings().shape.fields}
+    known: dict[str, Any] = {name: value for name, value in values.items() if name in open_trainings().shape.fields}
     operation = do_edit(client, TRAINING, trainings, **known)
     assert not operation.failed
     undo(client, ChangeSet(kind="edit", key=str(operation.uid)))

@@ -18,6 +18,7 @@ from ctms.audit.reasons import LONGEST_REASON, PARAMETER, read_reason
 from ctms.configuration.registry import list_record_objects
 from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.bulk.operations import (
     OperationTakenError,
     confirm_operation,
@@ -36,7 +37,6 @@ from ctms.records.bulk.runner import (
 )
 from ctms.records.bulk.views.operations import build_problem_context, get_list_url, get_own_operation_or_404
 from ctms.records.choices import OperationKind, OperationState
-from ctms.records.fields.values import get_record_url
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
 from ctms.records.undo.history import Unit, find_main, list_units
