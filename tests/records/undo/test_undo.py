@@ -253,7 +253,7 @@ def test_custom_fields_of_every_kind_come_back(client: Client) -> None:
     trainings = create_trainings()
     before = {each.uid: each.custom_fields for each in trainings}
     person = PersonFactory.create()
-    values = {
+    values: dict[str, Any] = {
         "text__c": "New",
         "number__c": "7",
         "date__c": "2026-05-05",
