@@ -253,7 +253,7 @@ def test_custom_fields_of_every_kind_come_back(client: Client) -> None:
     trainings = create_trainings()
     before = {each.uid: each.custom_fields for each in trainings}
     person = PersonFactory.create()
-    values = {
+    values: dict[str, Any] = {
         "text__c": "New",
         "number__c": "7",
         "date__c": "2026-05-05",
@@ -296,7 +296,9 @@ def test_all_or_nothing_undoes_nothing_then(client: Client) -> None:
     first, second = create_activities(2)
     operation = do_edit(client, ACTIVITY, [first, second], subject__v="New")
     change(first, subject="Theirs")
-    undo(client, ChangeSet(kind="edit", key=str(operation.uid)))
+    BulkOperation.objects.update(plan={"list": "complete__v=no"})
+    response = client.post(f"/undo/edit/{operation.uid}/", follow=True)
+    assert response.context["list_url"] == f"/records/{ACTIVITY}/?complete__v=no"
     undoing = BulkOperation.objects.get(kind="undo")
     client.post(f"/records/{ACTIVITY}/undo/{undoing.uid}/", {"mode": "all"})
     run_job(undoing)
