@@ -14,14 +14,17 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import formats
 from rest_framework import serializers
 
+from ctms.accounts.models import User
 from ctms.configuration import kinds as registry
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.kinds import FieldKind
-from ctms.configuration.snapshot import ObjectShape
+from ctms.configuration.registry import list_record_objects
+from ctms.configuration.snapshot import ObjectShape, load_configuration
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.moments import to_zone
 
@@ -158,6 +161,25 @@ class Kind(FieldKind):
     def build_edit_field(self, asked: Asked, **common: Any) -> forms.Field:
         """Return the form field of a bulk edit, which has to tell a new value from none."""
         return self.build_form_field(asked, **common)
+
+    # -- Defaults of custom fields -------------------------------------------------------------------------------
+    def read_default(self, *, text: str, field: ObjectField, user: User) -> Any:
+        if not text.strip():
+            return None
+        configuration = load_configuration()
+        # Only references ask what the user sees; of which object the field is makes no difference to them.
+        shape = configuration.get(list_record_objects()[0].api_name)
+        asked = Asked(access=ObjectAccess(user=user, shape=shape, configuration=configuration), field=field)
+        value = self.build_form_field(asked, label=field.label, required=False).clean(text)
+        if value in EMPTY:
+            return None
+        if problem := self.explain(value=value, field=field):
+            raise ValidationError(problem)
+        return self.store(value)
+
+    def show_default(self, *, stored: Any, field: ObjectField) -> str:
+        del field
+        return str(stored)
 
     # -- Imported and exported files -----------------------------------------------------------------------------
     export_width: ClassVar[int] = 24  # characters of a column of a workbook
