@@ -33,6 +33,7 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.reference_choices import choose_from_study_people
+from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.registry import (
     ChildPicker,
@@ -136,6 +137,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         ),
         parts=((StudyAssignment, "study"),),
         questions=_DONE_BEFORE,
+        take_over=read_study,
         tab=1,
         icon="study",
     )
@@ -163,6 +165,8 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyAssignment, "study_country"),),
+        kept_fields=("study__v",),
+        take_over=lambda typed: {"country__v": typed},
         icon="country",
     )
     site = VaultObject(
@@ -228,6 +232,8 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         tab=2,
         tab_label="Study Sites",
         parts=((StudyAssignment, "site"),),
+        kept_fields=("study__v", "study_country__v"),
+        take_over=read_site,
         icon="site",
     )
     return study, country, site
@@ -266,9 +272,10 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         generated_fields=_NAME,
         list_columns=("name__v", "object_type__v", "email__sys", "phone__v", "status__v"),
         default_sort="name__v",
-        search_fields=("name__v", "email__sys", "npi__v"),
+        search_fields=("name__v", "email__sys", "phone__v", "npi__v", "person_identifier__v"),
         filters=("object_type__v", "status__v"),
         header_fields=("email__sys", "phone__v"),
+        is_mergeable=True,
         layouts=(
             Layout(name="Person page layout", sections=(details, identifiers, roles)),
             Layout(
@@ -284,6 +291,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
                 ),
             ),
         ),
+        take_over=read_person,
         tab=3,
         icon="people",
     )
@@ -307,6 +315,9 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         search_fields=("name__v", "study__clin.name__v"),
         filters=("study__clin", "site__clin", "team_role__v", "status__v"),
         header_fields=("study__clin", "site__clin", "team_role__v"),
+        same_when=("person", "study", "study_country", "site", "team_role"),
+        kept_fields=("study__clin", "study_country__clin", "site__clin", "start_date__clin"),
+        take_over=lambda typed: {"person__clin": typed},
         layouts=(
             Layout(
                 name="Study person page layout",
@@ -375,6 +386,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
         questions=_DONE_BEFORE,
+        kept_fields=("study__v", "study_country__v", "planned_start_date__v", "planned_end_date__v"),
         child_pickers=(
             ChildPicker(
                 name="participants",
@@ -397,6 +409,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
         list_columns=("name__v", "monitoring_event__v", "role__v"),
         default_sort="name__v",
         header_fields=("monitoring_event__v", "role__v"),
+        kept_fields=("monitoring_event__v",),
         icon="people",
     )
     return event, participant
@@ -426,6 +439,8 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         search_fields=("name__v", "subject__v"),
         filters=("study__v", "site__v", "object_type__v", "date__v", "status__v"),
         header_fields=("study__v", "site__v", "date__v"),
+        kept_fields=("study__v", "study_country__v", "date__v", "direction__v"),
+        take_over=lambda typed: {"subject__v": typed},
         layouts=(
             Layout(
                 name="Study communication log page layout",

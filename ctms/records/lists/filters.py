@@ -136,7 +136,7 @@ def _build_filters(*, access: ObjectAccess, field: ObjectField) -> _Filters:
         yield name, django_filters.CharFilter(method=_compare(field, "exact"), label=label)
         yield (
             f"{name}__{CONTAINS}",
-            django_filters.CharFilter(method=_compare(field, "icontains"), label=f"{label} contains"),
+            django_filters.CharFilter(method=_compare(field, "folded_contains"), label=f"{label} contains"),
         )
     yield f"{name}__{EMPTY}", _build_yes_no(label=f"{label} is empty", method=_filter_empty(field))
 
