@@ -31,17 +31,3 @@ class DeletionMode(TextChoices):
     APPEND = "append", "Append text to a field"
     SET = "set", "Set a field"
     INACTIVATE = "inactivate", "Make the Vault record Inactive"
-
-
-class FilterOperator(TextChoices):
-    """Operators of the conditions in an integration rule's filter."""
-
-    IN = "in", "is one of"
-    NOT_IN = "not_in", "is not one of"
-    EQUALS = "equals", "equals"
-    FROM = "from", "is from"
-    TO = "to", "is until"
-    YES = "yes", "is Yes"
-    NO = "no", "is No"
-    EMPTY = "empty", "is empty"
-    NOT_EMPTY = "not_empty", "is not empty"

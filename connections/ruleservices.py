@@ -11,13 +11,14 @@ from django.db.models import Max
 
 from connections.choices import FieldRuleKind
 from connections.defaults import list_delivered
-from connections.filters import MOST_CONDITIONS, FilterError, compile_conditions, limit_records
+from connections.filters import compile_filter
 from connections.models import FieldRule, Integration, IntegrationRule
 from ctms.audit.actors import Actor
 from ctms.audit.services import create_records, save_record, update_records
 from ctms.configuration.registry import get_object
 from ctms.configuration.snapshot import load_configuration
 from ctms.core.choices import RecordStatus
+from ctms.records.conditions.errors import ConditionError
 
 RESTORED = "Restore standard rules"
 
@@ -69,16 +70,14 @@ def set_filter(
 ) -> bool:
     """Replace the filter of a rule; return whether it changed.
 
-    Raises FilterError for an invalid condition, and StaleRecordError if somebody else changed the rule.
+    Raises ConditionError for an invalid condition, and StaleRecordError if somebody else changed the rule.
     """
     if rule.integration.is_inbound:
-        raise FilterError(f"{rule.integration.name} has no filter: the CRM marks what it sends.")
-    if len(conditions) > MOST_CONDITIONS:
-        raise FilterError(f"A filter has at most {MOST_CONDITIONS} conditions. Remove some.")
-    compiled = compile_conditions(
+        raise ConditionError(f"{rule.integration.name} has no filter: the CRM marks what it sends.")
+    compiled = compile_filter(
         configuration=load_configuration(), object_name=rule.vault_object, stored=list(conditions)
     )
-    rule.conditions = [condition.as_stored() for condition in compiled]
+    rule.conditions = compiled.as_stored()
     return save_record(record=rule, actor=actor, expected_version=expected_version)
 
 
@@ -87,7 +86,5 @@ def count_matching(rule: IntegrationRule) -> tuple[int, int]:
     records = get_object(rule.vault_object).model._base_manager.all()
     if rule.vault_object_type:
         records = records.filter(object_type=rule.vault_object_type)
-    conditions = compile_conditions(
-        configuration=load_configuration(), object_name=rule.vault_object, stored=rule.conditions
-    )
-    return limit_records(records=records, conditions=conditions).count(), records.count()
+    compiled = compile_filter(configuration=load_configuration(), object_name=rule.vault_object, stored=rule.conditions)
+    return compiled.limit(records).count(), records.count()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connections.choices import DeletionMode, FieldRuleKind, FilterOperator
+from connections.choices import DeletionMode, FieldRuleKind
 from connections.defaults import is_delivered
-from connections.filters import Condition, FilterError, compile_conditions
-from connections.filtervalues import takes_values
+from connections.filters import compile_filter
 from connections.models import FieldRule, IntegrationRule
 from ctms.accounts.models import User
 from ctms.configuration.fields import ObjectField
@@ -16,6 +15,10 @@ from ctms.configuration.registry import UnknownObjectError, get_object_of_model
 from ctms.configuration.snapshot import Configuration
 from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, open_object
+from ctms.records.conditions.errors import ConditionError
+from ctms.records.conditions.tree import Condition, Group, Joint
+from ctms.records.conditions.words import list_value_texts, name_operator
+from ctms.records.fields.operators import takes_values
 from ctms.records.fields.references import describe_choice
 
 _SHOWN_VALUES = 10
@@ -89,23 +92,36 @@ def list_condition_rows(*, rule: IntegrationRule, configuration: Configuration, 
     rows = []
     for stored in rule.conditions:
         try:
-            (condition,) = compile_conditions(
-                configuration=configuration, object_name=rule.vault_object, stored=[stored]
-            )
-        except (FilterError, UnknownObjectError) as error:
+            compiled = compile_filter(configuration=configuration, object_name=rule.vault_object, stored=[stored])
+        except (ConditionError, UnknownObjectError) as error:
             label = str(stored.get("field", "")) if isinstance(stored, dict) else ""
             rows.append(ConditionRow(label=label, operator="", problem=str(error)))
             continue
-        values = _name_values(condition=condition, user=user)
-        rows.append(
-            ConditionRow(
-                label=condition.subject.label,
-                operator=FilterOperator(condition.operator).label,
-                values=tuple(values[:_SHOWN_VALUES]),
-                more=max(len(values) - _SHOWN_VALUES, 0),
-            )
-        )
+        rows += [_describe_member(member=member, user=user) for member in compiled.group.members]
     return rows
+
+
+def _describe_member(*, member: Condition | Group, user: User) -> ConditionRow:
+    if isinstance(member, Group):
+        return ConditionRow(label=member.joint.label, operator="", values=(_describe_group(group=member, user=user),))
+    values = _name_values(condition=member, user=user)
+    return ConditionRow(
+        label=member.subject.label,
+        operator=name_operator(member),
+        values=tuple(values[:_SHOWN_VALUES]),
+        more=max(len(values) - _SHOWN_VALUES, 0),
+    )
+
+
+def _describe_group(*, group: Group, user: User) -> str:
+    texts = []
+    for member in group.members:
+        row = _describe_member(member=member, user=user)
+        text = (
+            f"({row.values[0]})" if isinstance(member, Group) else f"{row.label} {row.operator} {', '.join(row.values)}"
+        )
+        texts.append(text.strip() + (f" and {row.more} more" if row.more else ""))
+    return ("; or " if group.joint == Joint.ANY else "; and ").join(texts)
 
 
 def list_facts(*, rule: IntegrationRule, configuration: Configuration) -> list[tuple[str, str]]:
@@ -145,13 +161,9 @@ def name_records(*, field: ObjectField, uids: list[str], user: User) -> Mapping[
 
 def _name_values(*, condition: Condition, user: User) -> list[str]:
     field, values = condition.subject.field, list(condition.values)
-    if not takes_values(condition.operator):
-        return []
-    labels: Mapping[str, str] = {}
-    if field.choices:
-        labels = dict(condition.subject.shape.list_choices(field))
-    elif field.reference is not None:
-        labels = name_records(field=field, uids=values, user=user)
+    if field.reference is None or not takes_values(condition.operator):
+        return list_value_texts(condition)
+    labels = name_records(field=field, uids=values, user=user)
     return [labels.get(value, value) for value in values]
 
 

@@ -17,7 +17,6 @@ from connections.admin.filters import IntegrationFilter
 from connections.admin.marks import show_trouble
 from connections.choices import FieldRuleKind, IntegrationKind
 from connections.defaults import list_delivered
-from connections.filterforms import FilterForm
 from connections.models import FieldRule, Integration, IntegrationRule
 from connections.ruleforms import AddFieldRuleForm
 from connections.ruleservices import (
@@ -36,6 +35,9 @@ from ctms.configuration.admin.pages import render_page
 from ctms.configuration.snapshot import load_configuration
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time
+from ctms.records.conditions.askers import VaultAsker
+from ctms.records.conditions.compiling import count_stored
+from ctms.records.conditions.forms import ConditionsForm
 
 _WITH_CHILDREN = (IntegrationKind.STUDY_OUTBOUND, IntegrationKind.SITE_OUTBOUND)
 _ADDED_KINDS = {"copy": FieldRuleKind.COPY, "constant": FieldRuleKind.CONSTANT}
@@ -108,7 +110,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
 
     @admin.display(description="filter")
     def show_filter(self, rule: IntegrationRule) -> str:
-        number = len(rule.conditions)
+        number = count_stored(rule.conditions)
         return f"{number} condition{'' if number == 1 else 's'}" if number else "–"
 
     @admin.display(description="attention")
@@ -282,11 +284,17 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
         if not self.has_change_permission(request, rule):
             raise PermissionDenied
         data = request.POST if request.method == "POST" else None
-        form = FilterForm(data, rule=rule, configuration=load_configuration(), user=get_user(request))
+        form = ConditionsForm(
+            asker=VaultAsker(configuration=load_configuration()),
+            user=get_user(request),
+            object_name=rule.vault_object,
+            object_type=rule.vault_object_type,
+            stored=rule.conditions,
+            data=data,
+            has_typeahead=False,
+        )
         version = request.POST.get("read_version", str(rule.version))
-        if data is not None and "add" in data:
-            form.add_row(data.get("about", ""))
-        elif data is not None and version.isdecimal() and form.is_valid():
+        if data is not None and not form.act() and version.isdecimal() and form.check():
             refusal = try_write(
                 lambda: set_filter(
                     rule=rule, conditions=form.read(), actor=build_actor(request), expected_version=int(version)
@@ -308,7 +316,6 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
             title="Filter",
             context={
                 "form": form,
-                "groups": form.list_pickable(),
                 "read_version": version,
                 "vault_side": describe_object(rule=rule, configuration=load_configuration()),
             },

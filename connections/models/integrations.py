@@ -86,7 +86,7 @@ class IntegrationRule(VaultRecord):
     vault_filter_field = models.CharField(
         max_length=80, blank=True, default="", help_text="Yes/No field of the Vault object that must be Yes; empty: all"
     )
-    # Each {"field": API name, "operator": FilterOperator, "values": [texts]}; read by connections.filters.
+    # Each {"field": path, "operator": …, "values": [texts]}, or a group; compiled by connections.filters.
     conditions = models.JSONField("filter", default=list, blank=True, editable=False)
     crm_object = models.CharField("CRM object", max_length=80, validators=[validate_crm_name])
     crm_external_id_field = models.CharField(

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from connections.choices import DeletionMode, FieldRuleKind
 from crm_sync.crm.description import NUMBER_TYPES
-from ctms.configuration.registry import get_object_of_model
-from ctms.configuration.snapshot import load_configuration
 from ctms.records.fields.kinds.base import CrmType, kind_of
 
 if TYPE_CHECKING:
@@ -183,7 +181,7 @@ def _check_outbound(*, plan: CompiledIntegration, described: DescribedObject, de
         if rule.kind == FieldRuleKind.REFERENCE and rule.target not in parents:
             continue  # this connection does not send the record referred to, so the field is not filled
         filled.add(rule.target.lower())
-        yield from _check_target(plan=plan, described=described, rule=rule, describe=describe)
+        yield from _check_target(described=described, rule=rule, describe=describe)
     yield from _check_deletion(plan=plan, described=described)
     for field in described.fields.values():
         if field.is_needed and field.name.lower() not in filled:
@@ -193,9 +191,7 @@ def _check_outbound(*, plan: CompiledIntegration, described: DescribedObject, de
             )
 
 
-def _check_target(
-    *, plan: CompiledIntegration, described: DescribedObject, rule: CompiledField, describe: Describe
-) -> Iterator[Finding]:
+def _check_target(*, described: DescribedObject, rule: CompiledField, describe: Describe) -> Iterator[Finding]:
     field = described.find_field(rule.target)
     if field is None:
         yield _miss_field(described=described, name=rule.target, named_by=_name(rule))
@@ -207,18 +203,16 @@ def _check_target(
             remedy="Let the CRM user edit the field, choose another one, or inactivate the field rule.",
         )
     else:
-        yield from _check_type(plan=plan, described=described, field=field, rule=rule)
+        yield from _check_type(described=described, field=field, rule=rule)
     if rule.kind in (FieldRuleKind.REFERENCE, FieldRuleKind.PERSON_ACCOUNT):
         yield from _check_reference(described=described, field=field, rule=rule, describe=describe)
     values = {rule.constant} if rule.kind == FieldRuleKind.CONSTANT else set(rule.picklist_map.values())
     yield from _check_values(described=described, field=field, values=values, named_by=_name(rule))
 
 
-def _check_type(
-    *, plan: CompiledIntegration, described: DescribedObject, field: DescribedField, rule: CompiledField
-) -> Iterator[Finding]:
+def _check_type(*, described: DescribedObject, field: DescribedField, rule: CompiledField) -> Iterator[Finding]:
     """Find a field of the CRM that cannot take what a rule sends."""
-    sent = _find_sent(plan=plan, rule=rule)
+    sent = _find_sent(rule)
     if sent is not None and sent not in _TAKES.get(field.type, _TAKES_TEXT):
         yield Finding(
             message=f"{field.name} of {described.name} is of the type {field.type}, which cannot take what the field "
@@ -228,7 +222,7 @@ def _check_type(
         )
 
 
-def _find_sent(*, plan: CompiledIntegration, rule: CompiledField) -> CrmType | None:
+def _find_sent(rule: CompiledField) -> CrmType | None:
     """Return what kind of value a rule sends; None if that is checked otherwise or depends on the value."""
     if rule.kind in (FieldRuleKind.REFERENCE, FieldRuleKind.PERSON_ACCOUNT):
         return None
@@ -236,12 +230,7 @@ def _find_sent(*, plan: CompiledIntegration, rule: CompiledField) -> CrmType | N
         return CrmType.YES_NO if set(rule.picklist_map.values()) <= {"true", "false"} else CrmType.TEXT
     if rule.kind != FieldRuleKind.COPY or rule.end is None:
         return CrmType.TEXT
-    if not rule.end.is_custom:
-        return kind_of(rule.end).crm_type
-    model = rule.references[-1].reference if rule.references else plan.vault_object.model
-    holder = get_object_of_model(model) if model else None
-    custom = load_configuration().get(holder.api_name).fields.get(rule.end.api_name) if holder else None
-    return kind_of(custom).crm_type if custom else None
+    return kind_of(rule.end).crm_type
 
 
 def _check_reference(

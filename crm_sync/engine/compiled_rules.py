@@ -14,7 +14,7 @@ from django.conf import settings
 
 from connections.choices import DeletionMode, FieldRuleKind
 from connections.fieldchecks import find_filling_problem, find_source_problem, find_target_problem
-from connections.filters import Condition, FilterError, compile_conditions
+from connections.filters import RuleFilter, compile_filter
 from crm_sync.crm.errors import ConfigurationError
 from ctms.configuration.identifiers import find_identifier_problem
 from ctms.configuration.registry import (
@@ -23,12 +23,14 @@ from ctms.configuration.registry import (
     UnknownObjectError,
     VaultObject,
     get_object,
+    get_object_of_model,
     resolve_path,
 )
 from ctms.configuration.selectors import get_application_settings
 from ctms.configuration.snapshot import load_configuration
 from ctms.core.choices import RecordStatus
 from ctms.core.models import AuditedModel
+from ctms.records.conditions.errors import ConditionError
 
 if TYPE_CHECKING:
     from django.db import models
@@ -77,7 +79,7 @@ class CompiledParent:
     path: str  # from the record to its parent, as a look-up of the ORM
     integration_id: int
     filter_attribute: str  # Yes/No attribute that is true for parents that are sent; empty if all are sent
-    conditions: tuple[Condition, ...]  # filter of the rule that sends the parent
+    conditions: RuleFilter  # filter of the rule that sends the parent
     model: type[models.Model]
 
 
@@ -89,7 +91,7 @@ class CompiledIntegration:
     vault_object: VaultObject
     object_type: str
     filter_attribute: str
-    conditions: tuple[Condition, ...]  # a record is transferred if it fulfils all of them
+    conditions: RuleFilter  # a record is transferred if it fulfils all of them
     crm_object: str
     external_id_field: str
     crm_filter_field: str
@@ -136,7 +138,7 @@ def compile_integration(*, integration: Integration) -> CompiledIntegration:
             f"The integration rule of {integration.name} names no CRM external id field.",
             remedy="Enter it under Connections > Integration Rules.",
         )
-    conditions = () if integration.is_inbound else _compile_filter(integration=integration, rule=rule)
+    conditions = RuleFilter() if integration.is_inbound else _compile_filter(integration=integration, rule=rule)
     if integration.is_inbound:
         _check_targets(integration=integration, vault_object=vault_object, fields=fields)
     _check_fields(integration=integration, vault_object=vault_object, fields=fields)
@@ -162,7 +164,9 @@ def compile_integration(*, integration: Integration) -> CompiledIntegration:
         fields=fields,
         parents=parents,
         identifiers=identifiers,
-        digest=_digest_rules(integration=integration, active=active, parents=parents, identifiers=identifiers),
+        digest=_digest_rules(
+            integration=integration, active=active, conditions=conditions, parents=parents, identifiers=identifiers
+        ),
         dependencies=()
         if integration.is_inbound
         else _find_dependencies(fields=fields, conditions=conditions, parents=parents),
@@ -209,15 +213,13 @@ def get_identifier_mapping(connection: Connection) -> IdentifierMapping:
     return IdentifierMapping(person_field=labelled, account_field=account_name)
 
 
-def _compile_filter(*, integration: Integration, rule: IntegrationRule) -> tuple[Condition, ...]:
+def _compile_filter(*, integration: Integration, rule: IntegrationRule) -> RuleFilter:
     """Compile the filter of a rule. Raises ConfigurationError if it cannot be applied, so that nothing is sent."""
     if not rule.conditions:
-        return ()
+        return RuleFilter()
     try:
-        return compile_conditions(
-            configuration=load_configuration(), object_name=rule.vault_object, stored=rule.conditions
-        )
-    except FilterError as error:
+        return compile_filter(configuration=load_configuration(), object_name=rule.vault_object, stored=rule.conditions)
+    except ConditionError as error:
         raise ConfigurationError(
             f"The filter of {integration.name} cannot be applied, so nothing was transferred. {error}",
             remedy="The filter is under Connections > Integration Rules.",
@@ -230,6 +232,7 @@ def _compile_field(*, field_rule: FieldRule, vault_object: VaultObject, inbound:
     path = field_rule.target if inbound else field_rule.source
     if path:
         references, end = resolve_path(vault_object=vault_object, path=path)
+        end = _find_configured(end=end, references=references, vault_object=vault_object)
     return CompiledField(
         kind=FieldRuleKind(field_rule.kind),
         label=field_rule.name,
@@ -243,6 +246,15 @@ def _compile_field(*, field_rule: FieldRule, vault_object: VaultObject, inbound:
         references=tuple(references),
         end=end,
     )
+
+
+def _find_configured(*, end: ObjectField, references: list[ObjectField], vault_object: VaultObject) -> ObjectField:
+    """Return a custom field with its kind, as admins have configured it."""
+    holder = get_object_of_model(references[-1].reference) if references and references[-1].reference else vault_object
+    if not end.is_custom or holder is None:
+        return end
+    known = load_configuration().list_custom_fields(holder.api_name)
+    return next((each for each in known if each.api_name == end.api_name), end)
 
 
 def _check_targets(*, integration: Integration, vault_object: VaultObject, fields: tuple[CompiledField, ...]) -> None:
@@ -304,7 +316,8 @@ def _find_parents(*, integration: Integration, fields: tuple[CompiledField, ...]
         try:
             conditions = _compile_filter(integration=sender, rule=rule)
         except ConfigurationError:
-            conditions = ()  # The parents' integration fails with this error, so children wait for unsent parents.
+            # The parents' integration fails with this error, so children wait for unsent parents.
+            conditions = RuleFilter()
         parents.append(
             CompiledParent(
                 field=plan,
@@ -321,7 +334,7 @@ def _find_parents(*, integration: Integration, fields: tuple[CompiledField, ...]
 
 
 def _find_dependencies(
-    *, fields: tuple[CompiledField, ...], conditions: tuple[Condition, ...], parents: tuple[CompiledParent, ...]
+    *, fields: tuple[CompiledField, ...], conditions: RuleFilter, parents: tuple[CompiledParent, ...]
 ) -> tuple[str, ...]:
     """Return attribute paths to the related records on which a payload depends.
 
@@ -334,9 +347,7 @@ def _find_dependencies(
             if step.reference is not None and issubclass(step.reference, AuditedModel):
                 paths["__".join(s.attribute for s in steps[:length])] = None
     for prefix, asked in (("", conditions), *((f"{parent.path}__", parent.conditions) for parent in parents)):
-        for condition in asked:
-            if condition.subject.reference is not None:
-                paths[f"{prefix}{condition.subject.reference.attribute}"] = None
+        paths |= dict.fromkeys(f"{prefix}{path}" for path in asked.list_paths())
     return tuple(paths)
 
 
@@ -344,6 +355,7 @@ def _digest_rules(
     *,
     integration: Integration,
     active: list[FieldRule],
+    conditions: RuleFilter,
     parents: tuple[CompiledParent, ...],
     identifiers: IdentifierMapping | None,
 ) -> str:
@@ -365,7 +377,11 @@ def _digest_rules(
     }
     # Filters decide which records and which references are sent. They are added only where there are any, so that rules
     # without a filter keep the digest that they had before there were filters.
-    filters = {parent.field.target: [each.as_stored() for each in parent.conditions] for parent in parents}
+    filters = {parent.field.target: parent.conditions.as_stored() for parent in parents}
     if not integration.is_inbound and (rule.conditions or any(filters.values())):
         described["filters"] = {"": rule.conditions} | filters
+    # Records begin and cease to fulfil a period that is relative to today without being changed.
+    days = [*conditions.list_days(), *(day for parent in parents for day in parent.conditions.list_days())]
+    if days:
+        described["days"] = days
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

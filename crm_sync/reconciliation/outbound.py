@@ -18,7 +18,6 @@ from uuid import UUID
 
 from django.conf import settings
 
-from connections.filters import limit_records
 from connections.models import IntegrationProgress
 from crm_sync.choices import LinkState, RecordWord
 from crm_sync.engine.identity.account_matching import spell_identifier
@@ -368,7 +367,7 @@ class OutboundComparison:
         records = self._model._base_manager.filter(pk__in=keys.tolist())
         if plan.filter_attribute:
             records = records.filter(**{plan.filter_attribute: True})
-        return set(limit_records(records=records, conditions=plan.conditions).values_list("pk", flat=True))
+        return set(plan.conditions.limit(records).values_list("pk", flat=True))
 
     def _find_rows(self, *, external_ids: Iterable[str], crm_ids: Iterable[str]) -> list[Row]:
         """Return rows by external id and by Id, each once."""

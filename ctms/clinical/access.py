@@ -23,7 +23,7 @@ from ctms.configuration.registry import (
     list_record_objects,
     list_referring_fields,
 )
-from ctms.configuration.scope import InStudy, NoStudy
+from ctms.configuration.scope import InStudy, NoStudy, find_study_path
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -145,3 +145,9 @@ def _can_be_empty(model: Any, path: str) -> bool:
 def _list_received_types(model: type[models.Model]) -> list[str]:
     vault_object = get_object_of_model(model)
     return [each.api_name for each in vault_object.object_types if each.origin] if vault_object else []
+
+
+def limit_to_assigned(queryset: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
+    """Filter studies or sites for those that the user is assigned to, also for users who see all studies."""
+    path = "pk" if queryset.model is Study else find_study_path(queryset.model)
+    return queryset.filter(build_assigned_condition(model=queryset.model, path=path, user=user))

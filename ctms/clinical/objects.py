@@ -13,6 +13,7 @@ from ctms.accounts.policies import register_limit
 from ctms.audit.models import AuditEntry
 from ctms.audit.places import STUDY, register_place
 from ctms.clinical.access import (
+    limit_to_assigned,
     limit_to_entries,
     limit_to_known_persons,
     limit_to_records_named,
@@ -45,6 +46,7 @@ from ctms.configuration.registry import (
     register_object,
 )
 from ctms.configuration.scope import build_limit, register_study_rule
+from ctms.records.conditions.mine import register_mine
 
 _PLANNED_AND_ACTUAL = {
     "planned_start_date__v": "planned_start",
@@ -71,6 +73,8 @@ def register_clinical_objects() -> None:
         *_build_communication_objects(),
     ):
         register_object(vault_object)
+    for model, label in ((Study, "my studies"), (StudySite, "my sites")):
+        register_mine(model=model, label=label, limit=limit_to_assigned)
     register_limit(model=AuditEntry, limit=limit_to_entries)
     register_place(model=StudyAssignment, column=STUDY, path="study")
     register_limit(model=PageView, limit=partial(limit_to_records_named, object_field="object_name"))

@@ -6,7 +6,7 @@ from django.urls import path
 
 from ctms.records.bulk.views import edits, imports, operations
 from ctms.records.forms import views
-from ctms.records.lists.views import exports, lists, saved_views
+from ctms.records.lists.views import exports, filters, lists, saved_views
 from ctms.records.pages.views import autocomplete, deletions, favourites, home, inline_edit, profile, record_page
 
 _OBJECT = "records/<str:object_name>/"
@@ -28,7 +28,9 @@ urlpatterns = [
     path(f"{_OBJECT}columns/", lists.choose_columns, name="record_columns"),
     path(f"{_OBJECT}views/", saved_views.save_view, name="view_save"),
     path(f"{_OBJECT}views/<uuid:uid>/", saved_views.change_view, name="view_change"),
-    path(f"{_OBJECT}filters/<str:field_name>/", lists.show_filter, name="record_filter"),
+    path(f"{_OBJECT}filters/", filters.show_filters, name="record_filters"),
+    path(f"{_OBJECT}filters/change/", filters.change_filters, name="record_filters_change"),
+    path(f"{_OBJECT}filters/<str:field_name>/", filters.show_filter, name="record_filter"),
     path(f"{_OBJECT}export.<str:file_format>", exports.export_list, name="record_export"),
     path(f"{_OBJECT}bulk/", edits.edit_many, name="record_bulk"),
     path(f"{_OBJECT}bulk/<uuid:uid>/", edits.preview_edit, name="record_bulk_preview"),

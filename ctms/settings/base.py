@@ -73,7 +73,6 @@ INSTALLED_APPS = [
     "django.forms",
     "django_htmx",
     "django_structlog",
-    "django_filters",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -414,6 +413,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
 # In the order of the cascade; the theme's own styles follow.
 CONSOLE_STYLES = [
     "tokens.css",
+    "conditions.css",
     "console/tables.css",
     "console/permissions.css",
     "console/pages.css",

@@ -51,12 +51,12 @@ def fill_rule(rule: IntegrationRule) -> None:
     """A filter of every kind of condition, one of which cannot be applied, and an inactive required field rule."""
     study = StudyFactory.create()
     rule.conditions = [
-        {"field": "channel__v", "operator": "in", "values": ["phone__v", "email__v"]},
-        {"field": "study__v", "operator": "not_in", "values": [str(study.uid)]},
-        {"field": "study_country__v.country__v", "operator": "in", "values": ["US", "CA"]},
+        {"field": "channel__v", "operator": "is", "values": ["phone__v", "email__v"]},
+        {"field": "study__v", "operator": "is_not", "values": [str(study.uid)]},
+        {"field": "study_country__v.country__v", "operator": "is", "values": ["US", "CA"]},
         {"field": "date__v", "operator": "from", "values": ["2026-01-01"]},
-        {"field": "complete__v", "operator": "yes", "values": []},
-        {"field": "gone__c", "operator": "in", "values": ["x"]},
+        {"field": "complete__v", "operator": "is", "values": ["true"]},
+        {"field": "gone__c", "operator": "is", "values": ["x"]},
     ]
     field_rule = rule.field_rules.get(source="date__v")
     field_rule.status = RecordStatus.INACTIVE
@@ -84,20 +84,20 @@ def test_a_filter_is_set_up_without_scripts(plain_page: Page, rule: IntegrationR
     StudyFactory.create(name="VX-9")
     open_page(page, get_path(rule))
     page.get_by_role("link", name="Edit filter").click()
-    page.get_by_label("Add a condition about").select_option("channel__v")
+    page.get_by_label("Field of another condition", exact=True).select_option("channel__v")
     page.get_by_role("button", name="Add condition").click()
     page.get_by_label("Video").check()
-    page.get_by_label("Add a condition about").select_option("study__v")
+    page.get_by_label("Field of another condition", exact=True).select_option("study__v")
     page.get_by_role("button", name="Add condition").click()
-    page.get_by_label("Study: operator").select_option("not_in")
-    page.get_by_label("Study: records to add").fill("VX-9")
-    page.get_by_label("Study: records to add").press("Enter")
+    page.get_by_label("Study: operator").select_option("is_not")
+    page.get_by_label("Study: record to add").fill("VX-9")
+    page.get_by_label("Study: record to add").press("Enter")
 
     expect(page.get_by_text("The filter was saved: 0 of 0 records match now.")).to_be_visible()
     rows = page.locator(".vault-conditions li").all_inner_texts()
     assert [" ".join(row.split()) for row in rows] == [
-        "Channel is one of Video",
-        "Study is not one of VX-9 · Study VX-9",
+        "Channel is Video",
+        "Study is not VX-9 · Study VX-9",
     ]
 
 

@@ -133,7 +133,7 @@ def test_a_filter_is_added_changed_and_removed_in_its_menu(carla: Page) -> None:
 def test_a_reference_is_chosen_from_suggestions(carla: Page, site: StudySite) -> None:
     open_list(carla)
     choose_filter(carla, "Study")
-    carla.get_by_role("combobox", name="Is", exact=True).press_sequentially("cardio")
+    carla.get_by_role("combobox", name="Study: record to add").press_sequentially("cardio")
     option = carla.get_by_role("option", name=re.compile("CARDIO-301"))
     option.click()
     carla.get_by_role("button", name="Apply").click()
@@ -148,18 +148,58 @@ def test_a_filter_is_added_by_keyboard_alone(carla: Page) -> None:
     carla.keyboard.press("Enter")
     carla.locator(".menu-holder[open]").get_by_role("link", name="Complete", exact=True).focus()
     carla.keyboard.press("Enter")
-    entry = carla.locator("select[name=complete__v]")
-    expect(entry).to_be_focused()
-    carla.keyboard.press("Y")
+    expect(carla.get_by_label("Complete: operator")).to_be_focused()
     carla.keyboard.press("Tab")
+    carla.keyboard.press("Space")
     carla.keyboard.press("Enter")
     expect(get_count(carla)).to_have_text("30")
     expect(carla.locator("#list-results")).to_be_focused()
 
 
+def test_only_the_inputs_of_the_chosen_operator_are_shown(carla: Page) -> None:
+    open_list(carla)
+    choose_filter(carla, "Date")
+    carla.get_by_label("Date: operator").select_option("between")
+    expect(carla.get_by_label("Date: from")).to_be_visible()
+    expect(carla.get_by_label("Date: value")).to_be_hidden()
+    carla.get_by_label("Date: operator").select_option("not_within")
+    expect(carla.get_by_label("Date: from")).to_be_hidden()
+    expect(carla.get_by_label("Date: how many")).to_be_hidden()
+    carla.get_by_label("Date: period").select_option("last_months")
+    carla.get_by_label("Date: how many").fill("2")
+    carla.get_by_role("button", name="Apply").click()
+    expect(carla.get_by_text("Date: not in the last 2 months")).to_be_visible()
+    assert (read_query(carla), is_still_here(carla)) == ({"date__v__not_within": ["last_2_months"]}, True)
+
+
+def test_conditions_are_combined_in_the_menu_and_what_is_wrong_is_said_in_it(carla: Page) -> None:
+    open_list(carla, "complete__v=false")
+    choose_filter(carla, "Combine conditions…")
+    carla.get_by_label("Field of another condition", exact=True).select_option("channel__v")
+    carla.get_by_role("button", name="Add “any of” group").click()
+    carla.get_by_label("Phone", exact=True).check()
+    carla.get_by_label("Field of another condition in this group").select_option("date__v")
+    carla.get_by_role("button", name="Add to this group").click()
+    carla.get_by_label("Date: operator").select_option("between")
+    carla.get_by_label("Date: from").fill("2026-03-02")
+    carla.get_by_label("Date: until").fill("2026-03-01")
+    carla.get_by_role("button", name="Apply").click()
+    expect(carla.get_by_text("“From” (2026-03-02) is after “until” (2026-03-01)")).to_be_visible()
+    carla.get_by_label("Date: until").fill("2026-03-09")
+    carla.get_by_role("button", name="Apply").click()
+    expect(carla.get_by_text("Any of: Channel: Phone, or Date: from 2 Mar 2026 until 9 Mar 2026")).to_be_visible()
+    assert read_query(carla) == {
+        "complete__v": ["false"],
+        "any1.channel__v": ["phone__v"],
+        "any1.date__v__from": ["2026-03-02"],
+        "any1.date__v__to": ["2026-03-09"],
+    }
+    assert is_still_here(carla)
+
+
 def test_what_is_not_understood_is_said_and_left_out(carla: Page) -> None:
     open_list(carla, "date__v__from=31")
-    expect(carla.get_by_role("alert")).to_contain_text("Date from (date__v__from): Enter a valid date.")
+    expect(carla.get_by_role("alert")).to_contain_text("Date (date__v__from): '31' is no day. Enter it as")
     carla.get_by_role("link", name="Leave it out").click()
     expect(get_count(carla)).to_have_text("61")
     expect(carla.get_by_role("alert")).to_have_count(0)
@@ -259,7 +299,7 @@ def test_a_list_is_exported_as_it_is_shown(carla: Page, tmp_path: Path) -> None:
 def test_without_javascript_a_list_is_filtered_sorted_arranged_and_paged(plain: Page) -> None:
     plain.goto(LIST)
     choose_filter(plain, "Study")
-    plain.get_by_role("combobox", name="Is", exact=True).fill("CARDIO-301")
+    plain.get_by_role("combobox", name="Study: record to add").fill("CARDIO-301")
     plain.get_by_role("button", name="Apply").click()
     expect(get_count(plain)).to_have_text("60")
     plain.get_by_label("Search activities").fill("000003")
@@ -284,6 +324,7 @@ def test_without_javascript_a_list_is_filtered_sorted_arranged_and_paged(plain: 
         f"{LIST}?q=nothing",
         f"{LIST}?date__v__from=x",
         f"{LIST}filters/date__v/",
+        f"{LIST}filters/?study__v=mine&any1.channel__v=phone__v&any1.date__v__within=last_30_days",
         f"{LIST}views/",
         "/records/training__v/",
     ],

@@ -67,8 +67,10 @@ def test_a_label_is_there_once_in_any_case(label: str) -> None:
     create().status = RecordStatus.INACTIVE
     assert refuse(label=label, api_name="hue__c") == {
         "__all__": [
-            "Label: another custom field of this object has it, active or not. Choose another, because people could "
-            "not tell the two apart."
+            (
+                "Label: another custom field of this object has it, active or not. Choose another, because people could "
+                "not tell the two apart."
+            )
         ]
     }
     create(label=label, of_object="study__v")
@@ -94,7 +96,9 @@ def test_every_object_of_the_study_teams_takes_fields() -> None:
 def test_a_picklist_has_values_and_nothing_else_has() -> None:
     assert refuse(kind="picklist") == {"picklist_values": ["A picklist needs at least one value to choose."]}
     assert refuse(kind="date", picklist_values=["Red"]) == {
-        "picklist_values": ["Only a picklist has values. Remove them, or choose the kind Picklist."]
+        "picklist_values": [
+            "The kind Date has no values to choose. Remove them, or choose the kind Multi-select picklist or Picklist."
+        ]
     }
     assert create(kind="picklist", picklist_values=["Red"]).picklist_values == [
         {"api_name": "Red", "label": "Red", "is_active": True}

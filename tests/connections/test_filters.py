@@ -8,8 +8,8 @@ import pytest
 
 from activities.choices import Channel
 from activities.models import Activity
-from connections.choices import FilterOperator, IntegrationKind
-from connections.filters import FilterError, compile_conditions, limit_records, list_operators, list_subjects
+from connections.choices import IntegrationKind
+from connections.filters import RuleFilter, compile_filter
 from connections.models import Connection, IntegrationRule
 from connections.ruleservices import count_matching, set_filter
 from connections.services import create_connection
@@ -19,6 +19,11 @@ from ctms.clinical.models import Study, StudySite
 from ctms.configuration.models import CustomField
 from ctms.configuration.snapshot import load_configuration
 from ctms.core.errors import StaleRecordError
+from ctms.records.conditions.askers import VaultAsker
+from ctms.records.conditions.errors import ConditionError
+from ctms.records.conditions.kinds import list_operators
+from ctms.records.conditions.subjects import list_subjects
+from ctms.records.fields.operators import PERIODS, Operator, takes_values
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
@@ -42,19 +47,18 @@ def fill_custom(record: Any, **values: Any) -> Any:
     return record
 
 
-def compile_stored(object_name: str, *stored: Any) -> Any:
-    return compile_conditions(configuration=load_configuration(), object_name=object_name, stored=list(stored))
+def compile_stored(object_name: str, *stored: Any) -> RuleFilter:
+    return compile_filter(configuration=load_configuration(), object_name=object_name, stored=list(stored))
 
 
 def select(object_name: str, *conditions: tuple[str, str, list[str]]) -> set[Any]:
     """Return the records that fulfil the conditions."""
     stored = [{"field": path, "operator": operator, "values": values} for path, operator, values in conditions]
-    compiled = compile_stored(object_name, *stored)
-    return set(limit_records(records=_MODELS[object_name]._base_manager.all(), conditions=compiled))
+    return set(compile_stored(object_name, *stored).limit(_MODELS[object_name]._base_manager.all()))
 
 
 def refuse(object_name: str, path: str, operator: str, values: list[str]) -> str:
-    with pytest.raises(FilterError) as refused:
+    with pytest.raises(ConditionError) as refused:
         compile_stored(object_name, {"field": path, "operator": operator, "values": values})
     return str(refused.value)
 
@@ -69,44 +73,44 @@ def get_rule(kind: IntegrationKind = IntegrationKind.SITE_OUTBOUND, connection: 
 # -- What is let through ----------------------------------------------------------------------------
 def test_picklists() -> None:
     phone, video = (ActivityFactory.create(channel=channel) for channel in (Channel.PHONE, Channel.VIDEO))
-    assert select("crm_activity__v", ("channel__v", "in", ["phone__v", "email__v"])) == {phone}
-    assert select("crm_activity__v", ("channel__v", "not_in", ["phone__v"])) == {video}
+    assert select("crm_activity__v", ("channel__v", "is", ["phone__v", "email__v"])) == {phone}
+    assert select("crm_activity__v", ("channel__v", "is_not", ["phone__v"])) == {video}
 
 
 def test_references_by_uid_of_which_some_may_be_gone() -> None:
     first, second = StudySiteFactory.create_batch(2)
     gone = "00000000-0000-0000-0000-000000000001"
-    assert select("site__v", ("study__v", "in", [str(first.study.uid), gone])) == {first}
-    assert select("site__v", ("study__v", "not_in", [str(first.study.uid), gone])) == {second}
-    assert select("site__v", ("study__v", "in", [gone])) == set()
+    assert select("site__v", ("study__v", "is", [str(first.study.uid), gone])) == {first}
+    assert select("site__v", ("study__v", "is_not", [str(first.study.uid), gone])) == {second}
+    assert select("site__v", ("study__v", "is", [gone])) == set()
 
 
 def test_what_holds_nothing_is_none_of_the_values() -> None:
     site = StudySiteFactory.create()
     with_site, without = ActivityFactory.create(site=site), ActivityFactory.create()
     values = [str(site.uid)]
-    assert select("crm_activity__v", ("site__v", "not_in", values)) == {without}
+    assert select("crm_activity__v", ("site__v", "is_not", values)) == {without}
     assert select("crm_activity__v", ("site__v", "empty", [])) == {without}
     assert select("crm_activity__v", ("site__v", "not_empty", [])) == {with_site}
 
 
 def test_texts_exactly() -> None:
     acme, other, none = (StudyFactory.create(sponsor=sponsor) for sponsor in ("Acme, Inc.", "acme", ""))
-    assert select("study__v", ("sponsor__v", "equals", ["Acme, Inc."])) == {acme}
-    assert select("study__v", ("sponsor__v", "in", ["acme", "Best"])) == {other}
-    assert select("study__v", ("sponsor__v", "not_in", ["acme"])) == {acme, none}
+    assert select("study__v", ("sponsor__v", "is", ["Acme, Inc."])) == {acme}
+    assert select("study__v", ("sponsor__v", "is", ["acme", "Best"])) == {other}
+    assert select("study__v", ("sponsor__v", "is_not", ["acme"])) == {acme, none}
     assert select("study__v", ("sponsor__v", "empty", [])) == {none}
 
 
 def test_yes_and_no() -> None:
     complete, planned = (ActivityFactory.create(complete=complete) for complete in (True, False))
-    assert select("crm_activity__v", ("complete__v", "yes", [])) == {complete}
-    assert select("crm_activity__v", ("complete__v", "no", [])) == {planned}
+    assert select("crm_activity__v", ("complete__v", "is", ["true"])) == {complete}
+    assert select("crm_activity__v", ("complete__v", "is", ["false"])) == {planned}
 
 
 def test_days_from_and_until_with_both_ends() -> None:
     days = {day: ActivityFactory.create(date=f"2026-03-{day:02}") for day in (1, 2, 3, 4)}
-    span = (("date__v", "from", ["2026-03-02"]), ("date__v", "to", ["2026-03-03"]))
+    span = (("date__v", "from", ["2026-03-02"]), ("date__v", "until", ["2026-03-03"]))
     assert select("crm_activity__v", *span) == {days[2], days[3]}
 
 
@@ -114,7 +118,7 @@ def test_moments_by_the_days_of_utc(settings: Any) -> None:
     study = StudyFactory.create()
     day = study.created_at.date().isoformat()
     settings.TIME_ZONE = "Pacific/Kiritimati"
-    assert select("study__v", ("created_date__v", "from", [day]), ("created_date__v", "to", [day])) == {study}
+    assert select("study__v", ("created_date__v", "from", [day]), ("created_date__v", "until", [day])) == {study}
 
 
 def test_fields_of_records_referred_to() -> None:
@@ -123,10 +127,10 @@ def test_fields_of_records_referred_to() -> None:
     )
     at_site = ActivityFactory.create(site=german)
     at_home = ActivityFactory.create()
-    assert select("site__v", ("study_country__v.country__v", "in", ["DE", "AT"])) == {german}
-    assert select("site__v", ("study_country__v.country__v", "not_in", ["DE"])) == {french}
+    assert select("site__v", ("study_country__v.country__v", "is", ["DE", "AT"])) == {german}
+    assert select("site__v", ("study_country__v.country__v", "is_not", ["DE"])) == {french}
     assert select("crm_activity__v", ("site__v.city__v", "empty", [])) == {at_site, at_home}
-    assert select("crm_activity__v", ("study__v.study_phase__v", "in", ["phase_3__v"])) == {at_site}
+    assert select("crm_activity__v", ("study__v.study_phase__v", "is", ["phase_3__v"])) == {at_site}
 
 
 def test_custom_fields_of_every_kind() -> None:
@@ -146,33 +150,32 @@ def test_custom_fields_of_every_kind() -> None:
     )
     empty = StudySiteFactory.create()
     for path, operator, values in (
-        ("region__c", "in", ["EMEA"]),
+        ("region__c", "is", ["EMEA"]),
         ("score__c", "from", ["7.5"]),
-        ("score__c", "equals", ["7.5"]),
-        ("start__c", "to", ["2026-03-02"]),
-        ("key__c", "yes", []),
-        ("tier__c", "in", ["A"]),
-        ("monitor__c", "in", [str(person.uid)]),
+        ("score__c", "is", ["7.5"]),
+        ("start__c", "until", ["2026-03-02"]),
+        ("key__c", "is", ["true"]),
+        ("tier__c", "is", ["A"]),
+        ("monitor__c", "is", [str(person.uid)]),
         ("region__c", "not_empty", []),
     ):
         assert select("site__v", (path, operator, values)) == {full}, path
     for path, operator, values in (
-        ("region__c", "not_in", ["EMEA"]),
-        ("tier__c", "not_in", ["A"]),
+        ("region__c", "is_not", ["EMEA"]),
+        ("tier__c", "is_not", ["A"]),
         ("monitor__c", "empty", []),
     ):
         assert select("site__v", (path, operator, values)) == {empty}, path
     activity = ActivityFactory.create(site=full)
     ActivityFactory.create(site=empty)
-    assert select("crm_activity__v", ("site__v.region__c", "in", ["EMEA"])) == {activity}
+    assert select("crm_activity__v", ("site__v.region__c", "is", ["EMEA"])) == {activity}
 
 
 # -- What may be asked ------------------------------------------------------------------------------
 def test_stored_fields_are_offered_and_those_of_records_referred_to() -> None:
     add_custom_field("site__v", "region__c", "text")
-    subjects = list_subjects(
-        configuration=load_configuration(), object_name="crm_activity__v", object_type="clinical_activity__v"
-    )
+    asker = VaultAsker(configuration=load_configuration())
+    subjects = list_subjects(asker=asker, object_name="crm_activity__v", object_type="clinical_activity__v")
     offered = {each.path: each.label for each in subjects}
     assert offered["site__v.region__c"] == "Site: Region"
     assert offered["channel__v"] == "Channel"
@@ -182,14 +185,20 @@ def test_stored_fields_are_offered_and_those_of_records_referred_to() -> None:
 
 
 def test_every_field_that_is_offered_can_be_asked_everything_that_is_offered() -> None:
-    example = {"in": ["00000000-0000-0000-0000-000000000001"], "equals": ["1"], "from": ["2026-01-01"]}
-    for subject in list_subjects(configuration=load_configuration(), object_name="crm_activity__v"):
-        for operator in list_operators(subject.field):
-            values = {"not_in": example["in"], "to": example["from"], **example}.get(operator, [])
-            if subject.field.choices or subject.path.endswith("object_type__v"):
-                values = [subject.field.choices[0][0]]
-            if subject.field.kind == "number":
-                values = ["1"]
+    asker = VaultAsker(configuration=load_configuration())
+    day, uid = ["2026-01-01"], ["00000000-0000-0000-0000-000000000001"]
+    examples = {"date": day, "datetime": day, "number": ["1"], "yes_no": ["true"], "reference": uid, "text": ["a"]}
+    for subject in list_subjects(asker=asker, object_name="crm_activity__v"):
+        field = subject.field
+        for operator in list_operators(asker=asker, field=field):
+            choices = [value for value, _ in subject.shape.list_choices(field)]
+            values = choices[:1] or examples.get(field.kind, ["a"])
+            if operator in PERIODS:
+                values = ["last_30_days"]
+            elif operator == Operator.BETWEEN:
+                values = values * 2
+            elif not takes_values(operator):
+                values = []
             select("crm_activity__v", (subject.path, str(operator), values))
 
 
@@ -198,24 +207,27 @@ def test_every_field_that_is_offered_can_be_asked_everything_that_is_offered() -
     [
         (
             "gone__c",
-            "in",
+            "is",
             ["x"],
             "The filter asks about gone__c, which Activity does not have (any more). Remove the condition, or make",
         ),
         (
             "site__v.gone__c",
-            "in",
+            "is",
             ["x"],
             "The filter asks about site__v.gone__c, which Activity does not have (any more). Remove the condition, or",
         ),
-        ("channel__v", "in", ["fax__v"], "Channel: The picklist has no value 'fax__v' (any more). Choose among those"),
+        ("channel__v", "is", ["fax__v"], "Channel: The picklist has no value 'fax__v' (any more). Choose among those"),
         ("channel__v", "from", ["a"], "Channel: “is from” cannot be asked of it. Choose another operator, or remove"),
-        ("channel__v", "in", [], "Channel: Enter a value, or choose “is empty” or “is not empty”."),
+        ("channel__v", "is", [], "Channel: Enter a value, or choose “is empty” or “is not empty”."),
         ("date__v", "from", ["soon"], "Date: 'soon' is no day. Enter it as year-month-day, e.g. 2026-03-31."),
         ("date__v", "from", ["1066-10-14"], "Date: Enter a day between 1900-01-01 and 2199-12-31."),
-        ("study__v", "in", ["VX-9"], "Study: 'VX-9' is no uid. Choose the record again."),
-        ("subject__v", "equals", ["a", "b"], "Subject: Enter one value; “equals” takes no more."),
-        ("subject__v", "equals", ["x" * 256], "Subject: A value has at most 255 characters;"),
+        ("study__v", "is", ["VX-9"], "Study: 'VX-9' is no uid. Choose the record again."),
+        ("date__v", "from", ["2026-01-01", "2026-01-02"], "Date: Enter one value; “is from” takes no more."),
+        ("date__v", "between", ["2026-01-02"], "Date: Enter both values, from and until."),
+        ("date__v", "between", ["2026-01-02", "2026-01-01"], "Date: “From” (2026-01-02) is after “until” (2026-01-01)"),
+        ("date__v", "within", ["soon"], "Date: 'soon' is no period. Enter one such as today, this_week, last_30_days"),
+        ("subject__v", "is", ["x" * 256], "Subject: A value has at most 255 characters;"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_field_and_remedy(
@@ -224,23 +236,23 @@ def test_what_cannot_be_asked_is_refused_with_field_and_remedy(
     assert refuse("crm_activity__v", path, operator, values).startswith(message)
 
 
-@pytest.mark.parametrize("stored", ["text", {"field": "channel__v", "operator": "in", "values": "phone__v"}, None])
+@pytest.mark.parametrize("stored", ["text", {"field": "channel__v", "operator": "is", "values": "phone__v"}, None])
 def test_what_is_no_condition_is_refused(stored: Any) -> None:
-    with pytest.raises(FilterError, match=r"Condition 1 of the filter cannot be read\. Remove it\."):
+    with pytest.raises(ConditionError, match=r"Condition 1 of the filter cannot be read\. Remove it\."):
         compile_stored("crm_activity__v", stored)
 
 
 def test_a_custom_field_that_was_made_inactive_is_gone() -> None:
     add_custom_field("site__v", "region__c", "text")
-    assert compile_stored("site__v", {"field": "region__c", "operator": "in", "values": ["EMEA"]})
+    assert compile_stored("site__v", {"field": "region__c", "operator": "is", "values": ["EMEA"]})
     field = CustomField.objects.get()
     field.status = "inactive__v"
     save(field)
-    assert "region__c" in refuse("site__v", "region__c", "in", ["EMEA"])
+    assert "region__c" in refuse("site__v", "region__c", "is", ["EMEA"])
 
 
 # -- Writing ----------------------------------------------------------------------------------------
-def set_one(rule: IntegrationRule, path: str, operator: FilterOperator, values: list[str], **options: Any) -> None:
+def set_one(rule: IntegrationRule, path: str, operator: Operator, values: list[str], **options: Any) -> None:
     set_filter(
         rule=rule,
         conditions=[{"field": path, "operator": operator, "values": values}],
@@ -251,9 +263,9 @@ def set_one(rule: IntegrationRule, path: str, operator: FilterOperator, values: 
 
 def test_a_filter_is_kept_in_its_normal_form_and_audited() -> None:
     rule = get_rule()
-    set_one(rule, "city__v", FilterOperator.IN, [" Berlin ", "Paris", "Berlin"])
+    set_one(rule, "city__v", Operator.IS, [" Berlin ", "Paris", "Berlin"])
     rule.refresh_from_db()
-    stored = [{"field": "city__v", "operator": "in", "values": ["Berlin", "Paris"]}]
+    stored = [{"field": "city__v", "operator": "is", "values": ["Berlin", "Paris"]}]
     assert rule.conditions == stored
     entry = AuditEntry.objects.order_by("-pk")[0]
     assert (entry.record_uid, entry.changes) == (rule.uid, {"conditions": [[], stored]})
@@ -265,19 +277,19 @@ def test_somebody_elses_change_meanwhile_is_not_overwritten() -> None:
     rule.deletion_value = "Gone"
     save(rule)
     with pytest.raises(StaleRecordError):
-        set_one(rule, "city__v", FilterOperator.IN, ["Berlin"], version=opened)
+        set_one(rule, "city__v", Operator.IS, ["Berlin"], version=opened)
 
 
 def test_calls_have_no_filter_here() -> None:
-    with pytest.raises(FilterError, match="CRM Call Inbound Integration has no filter: the CRM marks what it sends"):
-        set_one(get_rule(IntegrationKind.CALL_INBOUND), "channel__v", FilterOperator.IN, ["phone__v"])
+    with pytest.raises(ConditionError, match="CRM Call Inbound Integration has no filter: the CRM marks what it sends"):
+        set_one(get_rule(IntegrationKind.CALL_INBOUND), "channel__v", Operator.IS, ["phone__v"])
 
 
 def test_a_filter_has_an_end() -> None:
     rule = get_rule()
-    condition = {"field": "city__v", "operator": "in", "values": ["Berlin"]}
-    with pytest.raises(FilterError, match="A filter has at most 20 conditions"):
-        set_filter(rule=rule, conditions=[condition] * 21, actor=build_admin_actor(), expected_version=rule.version)
+    condition = {"field": "city__v", "operator": "is", "values": ["Berlin"]}
+    with pytest.raises(ConditionError, match="A filter has at most 40 conditions"):
+        set_filter(rule=rule, conditions=[condition] * 41, actor=build_admin_actor(), expected_version=rule.version)
 
 
 def test_what_matches_now_is_counted_among_the_records_of_the_rule() -> None:
@@ -285,13 +297,13 @@ def test_what_matches_now_is_counted_among_the_records_of_the_rule() -> None:
     ActivityFactory.create(channel=Channel.VIDEO)
     MedicalActivityFactory.create(channel=Channel.PHONE)
     rule = get_rule(IntegrationKind.CALL_OUTBOUND)
-    set_one(rule, "channel__v", FilterOperator.IN, ["phone__v"])
+    set_one(rule, "channel__v", Operator.IS, ["phone__v"])
     assert count_matching(rule) == (1, 2)
 
 
 def test_a_copied_connection_has_the_filters_of_the_other() -> None:
     source = ConnectionFactory.create()
-    set_one(get_rule(connection=source), "city__v", FilterOperator.IN, ["Berlin"])
+    set_one(get_rule(connection=source), "city__v", Operator.IS, ["Berlin"])
     copy = Connection(name="Copy", url="https://copy.my.salesforce.com")
     create_connection(connection=copy, actor=build_admin_actor(), copy_rules_of=source)
-    assert get_rule(connection=copy).conditions == [{"field": "city__v", "operator": "in", "values": ["Berlin"]}]
+    assert get_rule(connection=copy).conditions == [{"field": "city__v", "operator": "is", "values": ["Berlin"]}]

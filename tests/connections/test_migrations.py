@@ -1,4 +1,4 @@
-"""Secrets that several connections shared stay with the oldest of them."""
+"""What migrations make of rows as they were: shared secrets, and filters of rules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from connections.models import IntegrationRule
 from tests.factories.connections import ConnectionFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases, pytest.mark.system]
@@ -42,4 +43,39 @@ def test_shared_secrets_stay_with_the_oldest_connection() -> None:
     assert list(origins.values_list("pk", "password_origin", "connected_app_origin")) == [
         (first.authorization_id, first.url, first.url),
         (unused, "", ""),
+    ]
+
+
+@pytest.mark.usefixtures("_restored")
+def test_filters_of_rules_say_the_same_in_the_language_of_lists() -> None:
+    rule = IntegrationRule.objects.filter(integration__connection=ConnectionFactory.create()).order_by("pk")[0]
+    old = [
+        {"field": "channel__v", "operator": "in", "values": ["phone__v", "email__v"]},
+        {"field": "study__v", "operator": "not_in", "values": ["9b1d"]},
+        {"field": "subject__v", "operator": "equals", "values": ["Acme, Inc."]},
+        {"field": "date__v", "operator": "from", "values": ["2026-01-01"]},
+        {"field": "date__v", "operator": "to", "values": ["2026-12-31"]},
+        {"field": "complete__v", "operator": "yes", "values": []},
+        {"field": "site__v.city__v", "operator": "empty", "values": []},
+        {"field": "key__c", "operator": "no", "values": []},
+        "unreadable",
+    ]
+    before = migrate_to("0007_authorization_of_one_connection")
+    before.get_model("connections", "IntegrationRule").objects.filter(pk=rule.pk).update(conditions=old)
+    after = migrate_to("0008_filters_in_one_language")
+    new = after.get_model("connections", "IntegrationRule").objects.get(pk=rule.pk).conditions
+    assert new == [
+        {"field": "channel__v", "operator": "is", "values": ["phone__v", "email__v"]},
+        {"field": "study__v", "operator": "is_not", "values": ["9b1d"]},
+        {"field": "subject__v", "operator": "is", "values": ["Acme, Inc."]},
+        {"field": "date__v", "operator": "from", "values": ["2026-01-01"]},
+        {"field": "date__v", "operator": "until", "values": ["2026-12-31"]},
+        {"field": "complete__v", "operator": "is", "values": ["true"]},
+        {"field": "site__v.city__v", "operator": "empty", "values": []},
+        {"field": "key__c", "operator": "is", "values": ["false"]},
+        "unreadable",
+    ]
+    restored = migrate_to("0007_authorization_of_one_connection").get_model("connections", "IntegrationRule")
+    assert restored.objects.get(pk=rule.pk).conditions == [
+        {**each, "operator": "in"} if isinstance(each, dict) and each["operator"] == "equals" else each for each in old
     ]

@@ -517,7 +517,7 @@ def post_filter(client: Client, rule: IntegrationRule, **typed: Any) -> Any:
 
 def add_condition(client: Client, rule: IntegrationRule, path: str) -> dict[str, Any]:
     """Choose a field and press Add condition; return the form data that the browser would send next."""
-    page = post_filter(client, rule, about=path, add="yes")
+    page = post_filter(client, rule, **{"about-top": path, "add": "top"})
     assert page.status_code == 200
     return read_form(page, form_id="filter_form")
 
@@ -531,27 +531,27 @@ def test_a_condition_is_added_in_two_steps_without_scripts_and_saved(client: Cli
     rule.refresh_from_db()
     assert rule.conditions == []
 
-    response: Any = client.post(get_url(rule, "filter"), {**row, "condition-0-text": "DE, AT", "save": "yes"})
+    response: Any = client.post(get_url(rule, "filter"), {**row, "c0-value": ["DE", "AT"], "save": "yes"})
 
     rule.refresh_from_db()
-    assert rule.conditions == [{"field": "study_country__v.country__v", "operator": "in", "values": ["DE", "AT"]}]
+    assert rule.conditions == [{"field": "study_country__v.country__v", "operator": "is", "values": ["DE", "AT"]}]
     page = client.get(response.url)
     assert list_messages(page) == ["The filter was saved: 1 of 2 records match now."]
     [shown] = page.context["conditions"]
-    assert (shown.label, shown.operator, shown.values) == ("Study country: Country", "is one of", ("DE", "AT"))
+    assert (shown.label, shown.operator, shown.values) == ("Study country: Country", "is", ("DE", "AT"))
 
 
 def test_a_picklist_is_ticked_and_a_saved_filter_is_shown_as_it_is(client: Client) -> None:
     log_in_admin(client)
     rule = create_rule()
     row = add_condition(client, rule, "channel__v")
-    typed = {**row, "condition-0-operator": "not_in", "condition-0-values": ["phone__v", "email__v"], "save": "yes"}
+    typed = {**row, "c0-operator": "is_not", "c0-value": ["phone__v", "email__v"], "save": "yes"}
     client.post(get_url(rule, "filter"), typed)
 
     shown = read_form(client.get(get_url(rule, "filter")), form_id="filter_form")
 
-    assert shown["path"] == ["channel__v"]
-    assert (shown["condition-0-operator"], shown["condition-0-values"]) == (["not_in"], ["phone__v", "email__v"])
+    assert shown["condition"] == ["channel__v"]
+    assert (shown["c0-operator"], shown["c0-value"]) == (["is_not"], ["phone__v", "email__v"])
 
 
 def test_records_are_found_by_name_or_uid_and_ticked_from_then_on(client: Client) -> None:
@@ -559,16 +559,16 @@ def test_records_are_found_by_name_or_uid_and_ticked_from_then_on(client: Client
     first, second = StudyFactory.create(name="VX-1"), StudyFactory.create(name="VX-2")
     rule = create_rule(SITES)
     row = add_condition(client, rule, "study__v")
-    client.post(get_url(rule, "filter"), {**row, "condition-0-text": f"vx-1, {second.uid}", "save": "yes"})
+    client.post(get_url(rule, "filter"), {**row, "c0-entry__text": f"vx-1, {second.uid}", "save": "yes"})
     rule.refresh_from_db()
     assert rule.conditions[0]["values"] == [str(first.uid), str(second.uid)]
 
     page = client.get(get_url(rule, "filter"))
     shown = read_form(page, form_id="filter_form")
-    assert shown["condition-0-values"] == [str(first.uid), str(second.uid)]
+    assert shown["c0-value"] == [str(first.uid), str(second.uid)]
     assert "VX-1 · Study VX-1" in page.content.decode()
 
-    client.post(get_url(rule, "filter"), {**shown, "condition-0-values": [str(second.uid)], "save": "yes"})
+    client.post(get_url(rule, "filter"), {**shown, "c0-value": [str(second.uid)], "save": "yes"})
     rule.refresh_from_db()
     assert rule.conditions[0]["values"] == [str(second.uid)]
 
@@ -579,14 +579,13 @@ def test_a_name_of_no_record_or_of_several_is_refused_beside_its_condition(clien
         StudySiteFactory.create(name=name)
     rule = create_rule()
     row = add_condition(client, rule, "site__v")
-    page = client.post(get_url(rule, "filter"), {**row, "condition-0-text": "0001, 0003", "save": "yes"})
+    page = client.post(get_url(rule, "filter"), {**row, "c0-entry__text": "0001, 0003", "save": "yes"})
     [form] = page.context["form"].rows
-    assert form.errors == {
-        "text": [
-            "Several records are called “0001”. Enter the uid of the one that is meant.",
-            "No record that you can see is called “0003”. Correct the name, or enter the uid.",
-        ]
-    }
+    remedy = "Choose one from the list, or type its exact name or external ID."
+    assert form.errors == [
+        "Several match “0001”. Choose one from the list, or type its external ID.",
+        f"There is no study site “0003” that you can see. {remedy}",
+    ]
     assert "0001, 0003" in page.content.decode()
 
 
@@ -594,9 +593,9 @@ def test_what_cannot_be_asked_is_said_beside_the_condition_and_nothing_is_saved(
     log_in_admin(client)
     rule = create_rule()
     row = add_condition(client, rule, "date__v")
-    page = client.post(get_url(rule, "filter"), {**row, "condition-0-text": "soon", "save": "yes"})
+    page = client.post(get_url(rule, "filter"), {**row, "c0-value": "soon", "save": "yes"})
     [form] = page.context["form"].rows
-    assert form.non_field_errors() == ["Date: 'soon' is no day. Enter it as year-month-day, e.g. 2026-03-31."]
+    assert form.errors == ["'soon' is no day. Enter it as year-month-day, e.g. 2026-03-31."]
     rule.refresh_from_db()
     assert rule.conditions == []
 
@@ -605,27 +604,28 @@ def test_several_conditions_keep_what_was_typed_while_another_is_added_and_one_i
     log_in_admin(client)
     rule = create_rule()
     row = add_condition(client, rule, "subject__v")
-    typed = {**row, "condition-0-text": "Visit", "condition-0-operator": "equals", "about": "complete__v", "add": "yes"}
+    typed = {**row, "c0-value": "Visit", "c0-operator": "contains", "about-top": "complete__v", "add": "top"}
     both = read_form(client.post(get_url(rule, "filter"), typed), form_id="filter_form")
-    assert (both["path"], both["condition-0-text"]) == (["subject__v", "complete__v"], ["Visit"])
+    assert (both["condition"], both["c0-value"]) == (["subject__v", "complete__v"], ["Visit"])
 
-    client.post(get_url(rule, "filter"), {**both, "condition-1-operator": "yes", "save": "yes"})
+    client.post(get_url(rule, "filter"), {**both, "c1-value": "true", "save": "yes"})
     rule.refresh_from_db()
     assert rule.conditions == [
-        {"field": "subject__v", "operator": "equals", "values": ["Visit"]},
-        {"field": "complete__v", "operator": "yes", "values": []},
+        {"field": "subject__v", "operator": "contains", "values": ["Visit"]},
+        {"field": "complete__v", "operator": "is", "values": ["true"]},
     ]
 
-    post_filter(client, rule, save="yes", **{"condition-0-remove": "on"})
+    remaining = read_form(post_filter(client, rule, remove="0"), form_id="filter_form")
+    client.post(get_url(rule, "filter"), {**remaining, "save": "yes"})
     rule.refresh_from_db()
-    assert rule.conditions == [{"field": "complete__v", "operator": "yes", "values": []}]
+    assert rule.conditions == [{"field": "complete__v", "operator": "is", "values": ["true"]}]
 
 
 def test_a_filter_that_cannot_be_applied_is_marked_and_mended_by_removing_the_condition(client: Client) -> None:
     log_in_admin(client)
     field = add_custom_field()
     rule = create_rule(SITES)
-    rule.conditions = [{"field": "region__c", "operator": "in", "values": ["EMEA"]}]
+    rule.conditions = [{"field": "region__c", "operator": "is", "values": ["EMEA"]}]
     save(rule)
     field.status = INACTIVE
     save(field)
@@ -640,7 +640,8 @@ def test_a_filter_that_cannot_be_applied_is_marked_and_mended_by_removing_the_co
     refused = post_filter(client, rule, save="yes")
     assert (refused.status_code, IntegrationRule.objects.get(pk=rule.pk).version) == (200, rule.version)
 
-    post_filter(client, rule, save="yes", **{"condition-0-remove": "on"})
+    remaining = read_form(post_filter(client, rule, remove="0"), form_id="filter_form")
+    client.post(get_url(rule, "filter"), {**remaining, "save": "yes"})
     rule.refresh_from_db()
     assert rule.conditions == []
 
@@ -651,9 +652,9 @@ def test_a_filter_over_somebody_elses_change_is_refused_with_what_was_typed(clie
     row = add_condition(client, rule, "subject__v")
     rule.deletion_value = "Gone"
     save(rule)
-    page = client.post(get_url(rule, "filter"), {**row, "condition-0-text": "Visit", "save": "yes"})
+    page = client.post(get_url(rule, "filter"), {**row, "c0-value": "Visit", "save": "yes"})
     assert "was changed by Ada Admin" in page.context["form"].error
-    assert read_form(page, form_id="filter_form")["condition-0-text"] == ["Visit"]
+    assert read_form(page, form_id="filter_form")["c0-value"] == ["Visit"]
 
 
 # -- Who may ------------------------------------------------------------------------------------------
@@ -690,7 +691,7 @@ def test_manage_connections_is_enough_for_all_of_it(client: Client) -> None:
     switch(client, rule, rule.field_rules.get(source="from__v"), INACTIVE)
     client.post(f"{get_url(rule, 'add_field_rule')}?kind=constant", {"constant": "Vault", "target": "Origin__c"})
     row = add_condition(client, rule, "subject__v")
-    client.post(get_url(rule, "filter"), {**row, "condition-0-text": "Visit", "save": "yes"})
+    client.post(get_url(rule, "filter"), {**row, "c0-value": "Visit", "save": "yes"})
     rule.refresh_from_db()
     assert rule.field_rules.get(source="from__v").status == INACTIVE
     assert (rule.field_rules.filter(target="Origin__c").count(), len(rule.conditions)) == (1, 1)
@@ -699,16 +700,19 @@ def test_manage_connections_is_enough_for_all_of_it(client: Client) -> None:
 def test_records_of_foreign_studies_are_neither_found_nor_named(client: Client) -> None:
     foreign = StudyFactory.create(name="CANARY")
     rule = create_rule(SITES)
-    rule.conditions = [{"field": "study__v", "operator": "in", "values": [str(foreign.uid)]}]
+    rule.conditions = [{"field": "study__v", "operator": "is", "values": [str(foreign.uid)]}]
     save(rule)
     user = log_in_with(client, "admin:connections", "study__v:read")
     StudyAssignmentFactory.create(user=user)
 
     for page in ("change", "filter"):
         assert "CANARY" not in client.get(get_url(rule, page)).content.decode()
-    for typed in ("CANARY", str(foreign.uid)):
-        page = post_filter(client, rule, save="yes", **{"condition-0-text": typed})
-        assert "No record that you can see is called" in page.content.decode()
+    for typed, refusal in (
+        ("CANARY", "There is no study “CANARY” that you can see."),
+        (str(foreign.uid), "This study does not exist, or you cannot see it."),
+    ):
+        page = post_filter(client, rule, save="yes", **{"c0-entry__text": typed})
+        assert refusal in page.content.decode()
     # A record chosen by a user who may see it is kept.
     assert post_filter(client, rule, save="yes").status_code == 302
     rule.refresh_from_db()

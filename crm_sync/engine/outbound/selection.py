@@ -16,7 +16,6 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from connections.choices import FieldRuleKind
-from connections.filters import limit_records
 from crm_sync.choices import LinkState
 from crm_sync.engine.identity.account_matching import build_identifier_expression
 from crm_sync.engine.mapping import ParentState
@@ -75,7 +74,7 @@ def select_records(
         records = records.filter(object_type=plan.object_type)
     if plan.filter_attribute:
         records = records.filter(**{plan.filter_attribute: True})
-    records = limit_records(records=records, conditions=plan.conditions)
+    records = plan.conditions.limit(records)
     # An inactive record that the CRM never had is not sent.
     records = records.exclude(status=RecordStatus.INACTIVE, in_crm=False)
     person = plan.person_field
@@ -215,7 +214,7 @@ def _annotate_parents(plan: CompiledIntegration) -> dict[str, Any]:
 def _match_parent(parent: CompiledParent) -> Any:
     if not parent.conditions:
         return Value(value=True)
-    matching = limit_records(records=parent.model._base_manager.all(), conditions=parent.conditions)
+    matching = parent.conditions.limit(parent.model._base_manager.all())
     return Exists(matching.filter(pk=OuterRef(parent.path)))
 
 

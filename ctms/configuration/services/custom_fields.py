@@ -146,9 +146,10 @@ def _list_problems(*, field: CustomField, before: CustomField | None) -> dict[st
         )
     if field.reference_object and field.reference_object not in [each.api_name for each in list_record_objects()]:
         problems["reference_object"] = f"There is no object {field.reference_object} to refer to. Choose another."
-    active = [each.api_name for each in read_picklist(field.picklist_values) if each.is_active]
-    if field.default_value is not None and active and field.default_value not in active:
-        problems["default_value"] = "The default is none of the values that can be chosen. Choose another."
+    kind = find_custom_kind(field.kind) if field.default_value is not None else None
+    retired = [each.api_name for each in read_picklist(field.picklist_values) if not each.is_active]
+    if kind is not None and any(kind.holds_choice(stored=field.default_value, choice=each) for each in retired):
+        problems["default_value"] = "The default is retired. Choose another."
     if before is not None and (gone := _list_lost(field=field, before=before)):
         problems["picklist_values"] = (
             f"{'; '.join(gone)}. Retire a value that records have, or let its records get another one first."

@@ -15,8 +15,9 @@ from ctms.configuration.registry import list_record_objects
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 from ctms.records.api.fields import is_required
+from ctms.records.conditions.askers import UserAsker
+from ctms.records.conditions.parameters import list_parameters
 from ctms.records.fields.references import get_target
-from ctms.records.lists.filters import list_filter_names
 from ctms.records.lists.query import can_sort
 
 
@@ -54,7 +55,7 @@ _OBJECT: dict[str, Any] = {
     "can_create": serializers.BooleanField(),
     "types": inline_serializer("CatalogueType", _TYPE, many=True),
     "fields": inline_serializer("CatalogueField", _FIELD, many=True),
-    "filters": _list_texts("Parameters that its list understands."),
+    "filters": _list_texts("Parameters about its own fields that its list understands."),
 }
 CATALOGUE = inline_serializer("Catalogue", {"results": inline_serializer("CatalogueObject", _OBJECT, many=True)})
 
@@ -93,7 +94,9 @@ def _describe_object(access: ObjectAccess) -> dict[str, Any]:
             if each.api_name
         ],
         "fields": [_describe_field(access=access, field=each) for each in access.shape.fields.values()],
-        "filters": [name for name, _ in list_filter_names(access=access)],
+        "filters": [
+            each.name for each in list_parameters(asker=UserAsker(access=access), object_name=access.shape.api_name)
+        ],
     }
 
 

@@ -12,22 +12,15 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from ctms.accounts.models import User
 from ctms.audit.reasons import HEADER
-from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import list_record_objects
-from ctms.configuration.snapshot import ObjectShape, load_configuration
+from ctms.configuration.snapshot import load_configuration
 from ctms.records.access import ObjectAccess
 from ctms.records.api.errors import MEDIA_TYPE, PROBLEM
 from ctms.records.api.paging import DEFAULT_SIZE, LARGEST_SIZE
 from ctms.records.api.serializers import PageSerializer, RecordInputSerializer, RecordSerializer
-from ctms.records.fields.date_ranges import PERIOD_CHOICES
-from ctms.records.fields.kinds.base import Comparison, kind_of
-from ctms.records.lists.filters import (
-    CONTAINS,
-    EMPTY,
-    WITHIN,
-    list_filter_names,
-    split_parameter,
-)
+from ctms.records.conditions.askers import UserAsker
+from ctms.records.conditions.parameters import Parameter, build_name_pattern
+from ctms.records.conditions.parameters import list_parameters as list_filters
 from ctms.records.lists.query import CURSOR, QUERY, SIZE, SORT, can_sort
 from ctms.records.requests import get_user
 
@@ -226,48 +219,36 @@ def list_parameters(access: ObjectAccess) -> list[OpenApiParameter]:
             {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE, "default": DEFAULT_SIZE},
             description="How many records a page has.",
         ),
-        *[_build_filter(shape=access.shape, name=name) for name, _ in list_filter_names(access=access)],
+        *[
+            _build_filter(each)
+            for each in list_filters(asker=UserAsker(access=access), object_name=access.shape.api_name)
+        ],
+        _build_other_filters(),
     ]
 
 
-def _build_filter(*, shape: ObjectShape, name: str) -> OpenApiParameter:
-    found = split_parameter(shape=shape, name=name)
-    if found is None:
-        raise ValueError(f"{name} is no filter of {shape.api_name}.")
-    field, suffix = found
-    schema = _describe_filter(shape=shape, field=field, suffix=suffix)
-    if suffix:
-        return OpenApiParameter(name, schema, description=f"{field.label} {suffix}")
-    if _takes_many(field):
-        many = {"type": "array", "items": schema}
-        return OpenApiParameter(name, many, description=f"{field.label}: any of them", explode=True)
-    remark = ": a user name, or `me`" if field.reference is User else ""
-    return OpenApiParameter(name, schema, description=field.label + remark)
+def _build_filter(parameter: Parameter) -> OpenApiParameter:
+    schema = dict(parameter.schema)
+    if parameter.takes_several:
+        schema = {"type": "array", "items": schema}
+        return OpenApiParameter(parameter.name, schema, description=parameter.text, explode=True)
+    return OpenApiParameter(parameter.name, schema, description=parameter.text)
 
 
-def _takes_many(field: ObjectField) -> bool:
-    return kind_of(field).comparison in _LISTED and field.reference is not User
-
-
-def _describe_filter(*, shape: ObjectShape, field: ObjectField, suffix: str) -> dict[str, Any]:
-    if suffix == EMPTY:
-        return {"type": "boolean"}
-    if suffix == WITHIN:
-        return {"type": "string", "enum": [name for name, _ in PERIOD_CHOICES]}
-    if suffix == CONTAINS:
-        return _WORD
-    comparison = kind_of(field).comparison
-    if comparison == Comparison.CHOICE:
-        return {"type": "string", "enum": [name for name, _ in shape.list_choices(field)]}
-    if comparison == Comparison.RECORD and field.reference is not User:
-        return {"type": "string", "format": "uuid"}
-    return dict(_COMPARED.get(comparison, _WORD))
-
-
-_WORD: dict[str, Any] = {"type": "string", "minLength": 1}
-_LISTED = (Comparison.CHOICE, Comparison.RECORD)
-_COMPARED: Mapping[Comparison, Mapping[str, Any]] = {
-    Comparison.YES_NO: {"type": "boolean"},
-    Comparison.NUMBER: {"type": "number"},
-    Comparison.DAY: {"type": "string", "format": "date"},
-}
+def _build_other_filters() -> OpenApiParameter:
+    """Describe the filters through references and in groups, which are too many to be listed."""
+    return OpenApiParameter(
+        "conditions",
+        {
+            "type": "object",
+            "propertyNames": {"pattern": build_name_pattern()},
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+        style="form",
+        explode=True,
+        description=(
+            "Filters by fields of records referred to, such as `study__v.status__v=active__v`, and groups of which one "
+            "condition must hold, such as `any1.channel__v=phone__v&any1.complete__v=true`. Each property is a "
+            "parameter; suffixes and values are those of the filters of the field."
+        ),
+    )

@@ -232,9 +232,11 @@ class ReferenceField(forms.Field):
         if len(found) == 1:
             return found[0]
         if not found:
+            none = f"{self.noun} “{text}” that you can see"
+            if not self.takes_any:
+                none = f"active {self.noun} “{text}” that fits here"
             raise ValidationError(
-                f"There is no active {self.noun} “{text}” that fits here. Choose one from the list, or type its exact "
-                f"name or external ID.{self._remedy}"
+                f"There is no {none}. Choose one from the list, or type its exact name or external ID.{self._remedy}"
             )
         raise ValidationError(f"Several match “{text}”. Choose one from the list, or type its external ID.")
 

@@ -163,14 +163,19 @@ class ListPage:
     def active_filters(self) -> list[ActiveFilter]:
         return [
             ActiveFilter(
-                field_name=each.field.api_name,
+                field_name=each.path,
                 label=each.label,
                 text=each.text,
-                edit_url=self._build_url("record_filter", each.field.api_name),
-                remove_url=self._list_url(**{each.parameter: None}),
+                edit_url=self._build_url("record_filter", each.path) if each.path else self.filters_url,
+                remove_url=self._list_url(**dict.fromkeys(each.parameters)),
             )
-            for each in self.listed.list_active_filters()
+            for each in self.listed.filters.list_active()
         ]
+
+    @property
+    def filters_url(self) -> str:
+        """Return the URL of the form of all conditions, with their groups."""
+        return self._build_url("record_filters")
 
     @property
     def clear_url(self) -> str:
@@ -196,7 +201,7 @@ class ListPage:
 
     @cached_property
     def _filterable(self) -> dict[str, ObjectField]:
-        return {each.api_name: each for each in list_filterable_fields(self.access.shape)}
+        return {each.api_name: each for each in list_filterable_fields(self.access)}
 
     @cached_property
     def problems(self) -> list[ListProblem]:
@@ -210,8 +215,7 @@ class ListPage:
         ]
 
     def _name_parameter(self, name: str) -> str:
-        each = self.listed.filter_set.filters.get(name)
-        return f"{each.label} ({name})" if each is not None else name
+        return self.listed.filters.name_parameter(name)
 
     # -- Columns --------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import django_filters
 from django.db.models import QuerySet
 from django.http import QueryDict
 
@@ -17,7 +16,7 @@ from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import can_name_all
-from ctms.records.lists.filters import ActiveFilter, build_filter_set, list_active_filters
+from ctms.records.lists.filters import ListFilters, read_filters
 from ctms.records.lists.keyset_pagination import Sort
 from ctms.records.lists.search import MOST_WORDS, search_records
 
@@ -49,23 +48,19 @@ class ListQuery:
     sort: Sort
     size: int | None
     columns: tuple[ObjectField, ...] | None
-    filter_set: django_filters.FilterSet
+    filters: ListFilters
     problems: dict[str, list[str]]
 
     def list_records(self) -> QuerySet[Any]:
         """Return the records, not ordered yet; none if a filter is not valid."""
-        records = self.filter_set.qs if self.filter_set.is_valid() else self.access.list_records().none()
+        records = self.filters.limit(self.access.list_records())
         return search_records(
             access=self.access, records=records, vault_object=self.access.vault_object, query=self.text
         )
 
-    def list_active_filters(self) -> list[ActiveFilter]:
-        """Return the active filters."""
-        return list_active_filters(filter_set=self.filter_set, access=self.access)
-
     def is_narrowed(self) -> bool:
         """Whether the list is filtered or searched."""
-        return bool(self.text or self.filter_set.filters)
+        return bool(self.text or self.filters.address.stored)
 
     def require_valid(self) -> None:
         """Raise InvalidListError if a parameter of the address is not valid."""
@@ -76,14 +71,10 @@ class ListQuery:
 def read_list(*, access: ObjectAccess, parameters: QueryDict) -> ListQuery:
     """Read the list that the parameters of an address describe. Parameters without a value are ignored."""
     parameters = drop_blanks(parameters)
-    problems: dict[str, list[str]] = {}
-    filter_set = build_filter_set(access=access, records=access.list_records(), parameters=parameters)
-    if not filter_set.is_valid():
-        problems |= {name: [str(text) for text in found] for name, found in filter_set.errors.items()}
-    for name, values in parameters.lists():
-        if name not in filter_set.filters and name not in RESERVED:
-            problems[name] = [f"{access.vault_object.plural_title} cannot be filtered by this."]
-        elif len(values) > 1 and not isinstance(filter_set.filters.get(name), django_filters.MultipleChoiceFilter):
+    filters = read_filters(access=access, parameters=parameters, others=RESERVED)
+    problems = dict(filters.problems)
+    for name in RESERVED.intersection(parameters):
+        if len(parameters.getlist(name)) > 1:
             problems[name] = ["This is given more than once. Give it once."]
     text = _read_text(parameters=parameters, problems=problems)
     sort = _read_sort(access=access, name=parameters.get(SORT, ""), problems=problems)
@@ -94,7 +85,7 @@ def read_list(*, access: ObjectAccess, parameters: QueryDict) -> ListQuery:
         sort=sort,
         size=_read_size(parameters=parameters, problems=problems),
         columns=_read_columns(access=access, parameters=parameters, problems=problems),
-        filter_set=filter_set,
+        filters=filters,
         problems=problems,
     )
 

@@ -56,6 +56,8 @@ def list_changed(
             errors[name] = f"{each.label} is not a field of {access.shape.get_type(object_type).label}."
         elif problem := _explain_value(field=each, value=value):
             errors[name] = problem
+        elif problem := kind.explain_retired(value=value, present=read_value(record=record, field=each), field=each):
+            errors[name] = problem
         else:
             changed.append((each, value))
     if errors:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from activities.models import Activity
-from connections.choices import FilterOperator, IntegrationKind
+from connections.choices import IntegrationKind
 from connections.models import IntegrationProgress, IntegrationRule
 from crm_sync.models import TransferAttempt, TransferLink
 from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import Person
+from ctms.records.fields.operators import Operator
 from tests.crm_sync.preview.conftest import check_prediction, list_outcomes, preview_world
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
@@ -123,7 +124,7 @@ def test_nothing_is_foreseen_where_nothing_changed(world: World, person: Person)
 def test_what_a_filter_leaves_out_is_not_foreseen(world: World, person: Person) -> None:
     ActivityFactory.create(person=person, channel="phone__v")
     video = ActivityFactory.create(person=person, channel="video__v")
-    set_filter(world, OUT, ("channel__v", FilterOperator.NOT_IN, ["phone__v"]))
+    set_filter(world, OUT, ("channel__v", Operator.IS_NOT, ["phone__v"]))
     preview, _ = check_prediction(world)
     assert list_outcomes(preview) == [(str(video), "create")]
 

@@ -168,5 +168,5 @@ def _list_criteria(*, access: ObjectAccess, selection: Selection) -> list[str]:
     if not selection.is_all:
         return []
     listed = read_list(access=access, parameters=QueryDict(selection.query))
-    found = [f"{each.label}: {each.text}" for each in listed.list_active_filters()]
+    found = [f"{each.label}: {each.text}" for each in listed.filters.list_active()]
     return [*found, f"“{listed.text}”"] if listed.text else found

@@ -6,7 +6,7 @@ A kind overrides what differs from a short text. The functions at the end find t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +16,9 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.utils import formats
 from rest_framework import serializers
 
@@ -26,6 +29,7 @@ from ctms.configuration.kinds import FieldKind
 from ctms.configuration.registry import list_record_objects
 from ctms.configuration.snapshot import ObjectShape, load_configuration
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.comparisons import Comparison, TextComparison
 from ctms.records.fields.moments import to_zone
 
 EMPTY = (None, "", ())
@@ -34,18 +38,6 @@ Cell = str | dt.date | dt.datetime | Decimal | int | float
 ApiField = serializers.Field[Any, Any, Any, Any]
 _REQUIRED = "This field is required."
 API_MESSAGES = {"required": _REQUIRED, "null": _REQUIRED, "blank": _REQUIRED}
-
-
-class Comparison(StrEnum):
-    """How lists and rules compare the values of a kind, and so which filters there are."""
-
-    WORDS = "words"  # a text is equal, or contains
-    PROSE = "prose"  # a text contains; it is too long to be equal to anything
-    CHOICE = "choice"  # one of several values
-    RECORD = "record"  # one of several records
-    NUMBER = "number"  # from, to
-    DAY = "day"  # from, to, within; of a moment, the day in some time zone
-    YES_NO = "yes_no"
 
 
 class Aggregate(StrEnum):
@@ -87,9 +79,8 @@ class Kind(FieldKind):
 
     # -- What it can do ------------------------------------------------------------------------------------------
     empty: ClassVar[Any] = None  # what the column of a standard field holds where there is no value
-    holds_text: ClassVar[bool] = False  # whether the Vault may put any text of its own into it
     has_lines: ClassVar[bool] = False  # whether a text may have several lines, and tabs
-    is_moment: ClassVar[bool] = False
+    holds_text: ClassVar[bool] = False  # whether the Vault may put any text of its own into it
     is_sortable: ClassVar[bool] = True
     is_newest_first: ClassVar[bool] = False  # whether the first click on a heading sorts downwards
     is_number: ClassVar[bool] = False  # stands to the right in tables
@@ -97,7 +88,7 @@ class Kind(FieldKind):
     is_wide_inline: ClassVar[bool] = False  # needs more room to be edited in place than to be shown
     can_be_cleared: ClassVar[bool] = True
     cleared: ClassVar[Any] = None  # what an empty cell of a file makes of a value, if it may
-    comparison: ClassVar[Comparison] = Comparison.WORDS
+    comparison: ClassVar[Comparison] = TextComparison()  # how conditions of lists and rules compare values
     aggregates: ClassVar[tuple[Aggregate, ...]] = (Aggregate.COUNT, Aggregate.DISTINCT)
 
     # -- Custom fields in JSON -----------------------------------------------------------------------------------
@@ -120,10 +111,11 @@ class Kind(FieldKind):
             return f"Enter at most {field.max_length:,} characters; these are {len(value):,}."
         return ""
 
-    def to_query(self, *, value: Any, field: ObjectField) -> Any:
-        """Return what a custom field is compared with, in the type of `custom_column`."""
-        del field
-        return value
+    def build_value(self, field: ObjectField) -> Combinable:
+        """Return the expression by which the database sorts and compares a custom field."""
+        # Not a look-up path: Django would read the two underscores of the API name as a step into the JSON. A cast, so
+        # that it does not apply its JSON look-ups.
+        return Cast(KeyTextTransform(field.api_name, "custom_fields"), self.custom_column())
 
     # -- Comparing -----------------------------------------------------------------------------------------------
     def is_same(self, *, present: Any, value: Any, field: ObjectField) -> bool:
@@ -162,6 +154,21 @@ class Kind(FieldKind):
         """Return the form field of a bulk edit, which has to tell a new value from none."""
         return self.build_form_field(asked, **common)
 
+    # -- Values of a list ----------------------------------------------------------------------------------------
+    def list_chosen(self, value: Any) -> tuple[str, ...]:
+        """Return which values of the field's list a value is or contains."""
+        del value
+        return ()
+
+    def explain_retired(self, *, value: Any, present: Any, field: ObjectField) -> str:
+        """Return why a value cannot be chosen because it is retired and not present before; empty if it can."""
+        new = [each for each in self.list_chosen(value) if each not in self.list_chosen(present)]
+        retired = next((each for each in new if each in field.retired), None)
+        if retired is None:
+            return ""
+        offered = ", ".join(label for _, label in field.offered)
+        return f"“{field.choice_labels[retired]}” is retired. Choose one of: {offered}."
+
     # -- Defaults of custom fields -------------------------------------------------------------------------------
     def read_default(self, *, text: str, field: ObjectField, user: User) -> Any:
         if not text.strip():
@@ -173,7 +180,8 @@ class Kind(FieldKind):
         value = self.build_form_field(asked, label=field.label, required=False).clean(text)
         if value in EMPTY:
             return None
-        if problem := self.explain(value=value, field=field):
+        problem = self.explain(value=value, field=field)
+        if problem := problem or self.explain_retired(value=value, present=None, field=field):
             raise ValidationError(problem)
         return self.store(value)
 
@@ -235,6 +243,14 @@ class Kind(FieldKind):
     def to_crm(self, stored: Any) -> Any:
         """Return what a field rule copies of what a record holds: of a custom field, its JSON."""
         return stored
+
+    def split_for_crm(self, stored: Any) -> Sequence[Any]:
+        """Return the values of which a field rule maps each by itself."""
+        return (stored,)
+
+    def join_for_crm(self, mapped: Sequence[Any]) -> Any:
+        """Return what is sent of the values that were mapped."""
+        return mapped[0] if mapped else None
 
 
 AnyKind = TypeVar("AnyKind", bound=type[Kind])

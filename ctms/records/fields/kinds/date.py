@@ -12,13 +12,13 @@ from rest_framework import serializers
 from ctms.audit.words import DATE
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.records.fields.comparisons import DayComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     Aggregate,
     ApiField,
     Asked,
     Cell,
-    Comparison,
     CrmType,
     Kind,
     register_kind,
@@ -63,7 +63,7 @@ class DateKind(Kind):
     can_be_unique = True
     audit_kind = DATE
     is_newest_first = True
-    comparison = Comparison.DAY
+    comparison = DayComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)
     export_width = 12
     json_schema = {"type": "string", "format": "date"}
@@ -78,10 +78,6 @@ class DateKind(Kind):
     def explain(self, *, value: Any, field: ObjectField) -> str:
         del field
         return "" if type(value) is dt.date else "Enter a date, such as 2026-03-31."
-
-    def to_query(self, *, value: Any, field: ObjectField) -> str:
-        del field
-        return str(value.isoformat())
 
     def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
         del asked

@@ -14,13 +14,13 @@ from rest_framework import serializers
 from ctms.audit.words import DATETIME
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.records.fields.comparisons import MomentComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     Aggregate,
     ApiField,
     Asked,
     Cell,
-    Comparison,
     CrmType,
     Kind,
     register_kind,
@@ -117,9 +117,8 @@ class DatetimeKind(Kind):
     model_fields = (models.DateTimeField,)
     custom_names = {"datetime": "Date and time"}
     audit_kind = DATETIME
-    is_moment = True
     is_newest_first = True
-    comparison = Comparison.DAY
+    comparison = MomentComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)
     export_width = 19
     json_schema = {"type": "string", "format": "date-time"}
@@ -136,10 +135,6 @@ class DatetimeKind(Kind):
         if not isinstance(value, dt.datetime) or value.tzinfo is None:
             return "Enter a date and time with its time zone."
         return "" if EARLIEST <= value <= LATEST else BEYOND
-
-    def to_query(self, *, value: Any, field: ObjectField) -> str:
-        del field
-        return str(value.astimezone(dt.UTC).isoformat())
 
     def trim(self, value: Any) -> Any:
         # The input has no seconds; with them, the value would seem to have changed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.db import models
 
-from ctms.records.fields.kinds.base import Aggregate, Comparison, register_kind
+from ctms.records.fields.kinds.base import Aggregate, register_kind
 from ctms.records.fields.kinds.text import TextKind
 
 
@@ -23,7 +23,6 @@ class LongTextKind(TextKind):
     has_lines = True
     is_sortable = False
     is_wide = True
-    comparison = Comparison.PROSE
     aggregates = (Aggregate.COUNT,)
     export_width = 60
 

@@ -13,13 +13,13 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.records.fields.comparisons import NumberComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     Aggregate,
     ApiField,
     Asked,
     Cell,
-    Comparison,
     CrmType,
     Kind,
     register_kind,
@@ -77,7 +77,7 @@ class NumberKind(Kind):
     can_be_unique = True
     options = frozenset({"decimals", "least", "greatest"})
     is_number = True
-    comparison = Comparison.NUMBER
+    comparison = NumberComparison()
     aggregates = tuple(Aggregate)
     export_width = 12
     json_schema = {"type": "number"}
@@ -98,10 +98,6 @@ class NumberKind(Kind):
         if field.decimals is None or not fits_decimals(number=value, decimals=field.decimals):
             return super().format(value=value, field=field, shape=shape)
         return f"{value:.{field.decimals}f}"
-
-    def to_query(self, *, value: Any, field: ObjectField) -> float:
-        del field
-        return float(value)
 
     def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
         if asked.field.is_whole:

@@ -13,7 +13,8 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Comparison, Kind, register_kind
+from ctms.records.fields.comparisons import ChoiceComparison
+from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Kind, register_kind
 
 
 class SegmentedInput(forms.RadioSelect):
@@ -84,12 +85,15 @@ class PicklistKind(Kind):
     custom_names = {"picklist": "Picklist"}
     has_choices = True
     empty = ""
-    comparison = Comparison.CHOICE
+    comparison = ChoiceComparison()
 
     def explain(self, *, value: Any, field: ObjectField) -> str:
         if not isinstance(value, str):
             return "Choose one of the choices."
-        return "" if value in dict(field.offered) else explain_choice(value=value, field=field)
+        return "" if value in field.choice_labels else explain_choice(value=value, field=field)
+
+    def list_chosen(self, value: Any) -> tuple[str, ...]:
+        return (str(value),) if value else ()
 
     def format(self, *, value: Any, field: ObjectField, shape: ObjectShape) -> str:
         if field.api_name == OBJECT_TYPE:
@@ -131,8 +135,6 @@ def list_retired(field: ObjectField) -> dict[str, str]:
 
 
 def explain_choice(*, value: str, field: ObjectField) -> str:
-    """Return what to say of a value that is not in the list, or not any more."""
+    """Return what to say of a value that is not in the list."""
     offered = ", ".join(label for _, label in field.offered)
-    if value in field.retired:
-        return f"“{field.choice_labels[value]}” is retired. Choose one of: {offered}."
     return f"“{value}” is none of the choices: {offered}."

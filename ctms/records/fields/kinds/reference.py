@@ -14,7 +14,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Comparison, Kind, register_kind
+from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Kind, register_kind
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import get_target, list_choices
 
@@ -84,7 +84,6 @@ class ReferenceKind(Kind):
     options = frozenset({"reference_object"})
     refers_to_records = True
     is_wide_inline = True
-    comparison = Comparison.RECORD
     json_schema = {
         "type": "object",
         "properties": {

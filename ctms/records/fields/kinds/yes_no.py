@@ -13,12 +13,12 @@ from rest_framework import serializers
 from ctms.audit.words import YES_NO
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.records.fields.comparisons import YesNoComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     EMPTY,
     ApiField,
     Asked,
-    Comparison,
     CrmType,
     Kind,
     register_kind,
@@ -65,7 +65,7 @@ class YesNoKind(Kind):
     is_yes_no = True
     can_be_cleared = False
     cleared = False
-    comparison = Comparison.YES_NO
+    comparison = YesNoComparison()
     export_width = 10
     json_schema = {"type": "boolean"}
     crm_type = CrmType.YES_NO
@@ -80,10 +80,6 @@ class YesNoKind(Kind):
     def explain(self, *, value: Any, field: ObjectField) -> str:
         del field
         return "" if isinstance(value, bool) else "Enter Yes or No."
-
-    def to_query(self, *, value: Any, field: ObjectField) -> str:
-        del field
-        return str(bool(value)).lower()
 
     def is_same(self, *, present: Any, value: Any, field: ObjectField) -> bool:
         if field.is_custom:

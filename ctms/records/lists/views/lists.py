@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -10,8 +10,6 @@ from django.views.decorators.http import require_POST, require_safe
 from ctms.accounts.login_resume import login_required
 from ctms.records.access import ObjectAccess
 from ctms.records.lists.columns import NAME, PAGE_SIZES, get_preference, move_column, save_preference
-from ctms.records.lists.filter_forms import FilterForm, list_own_parameters, look_up_references
-from ctms.records.lists.filters import list_filterable_fields
 from ctms.records.lists.page import ListPage
 from ctms.records.lists.query import COLUMNS, SIZE, VIEW, change_parameters, drop_blanks, read_list
 from ctms.records.lists.saved_views import ALL, build_parameters, find_view
@@ -50,37 +48,14 @@ def choose_columns(request: HttpRequest, object_name: str) -> HttpResponse:
     return _redirect_to_list(object_name, parameters.urlencode())
 
 
-@require_safe
-@login_required
-def show_filter(request: HttpRequest, object_name: str, field_name: str) -> HttpResponse:
-    """Show the form that filters the list of the address by a field; it submits to the list."""
-    access = open_object_or_404(request, object_name)
-    field = next((each for each in list_filterable_fields(access.shape) if each.api_name == field_name), None)
-    if field is None:
-        raise Http404(f"{access.vault_object.plural_title} cannot be filtered by {field_name}.")
-    parameters = drop_blanks(request.GET)
-    own = list_own_parameters(access=access, field=field, parameters=parameters)
-    others = change_parameters(parameters, **dict.fromkeys(own))
-    context = {
-        "access": access,
-        "field": field,
-        "form": FilterForm(access=access, field=field, parameters=parameters),
-        "kept": [(name, value) for name, values in others.lists() for value in values],
-        "list_url": reverse("record_list", args=(object_name,)),
-        "without_url": _build_list_url(object_name, others.urlencode() or f"{VIEW}={ALL}"),
-        "is_in_force": bool(own),
-    }
-    return render(request, "records/list_filter.html", context)
-
-
 def _find_address(*, request: HttpRequest, access: ObjectAccess, preference: ListPreference) -> str:
-    """Return the canonical query string: without blanks, references as uids, a view as the parameters it stores."""
+    """Return the canonical query string: without blanks, and a view as the parameters it stores."""
     if not request.GET:
         view = preference.default_view
         if view is None or not (view.is_shared or view.user_id == access.user.pk):
             return ""
         return build_parameters(view).urlencode()
-    parameters = drop_blanks(look_up_references(access=access, parameters=request.GET))
+    parameters = drop_blanks(request.GET)
     if list(parameters) == [VIEW] and parameters[VIEW] != ALL:
         found = find_view(user=access.user, object_name=access.shape.api_name, uid=str(parameters[VIEW]))
         parameters = build_parameters(found) if found is not None else parameters
@@ -88,9 +63,5 @@ def _find_address(*, request: HttpRequest, access: ObjectAccess, preference: Lis
 
 
 def _redirect_to_list(object_name: str, query: str) -> HttpResponse:
-    return HttpResponseRedirect(_build_list_url(object_name, query))
-
-
-def _build_list_url(object_name: str, query: str) -> str:
     address = reverse("record_list", args=(object_name,))
-    return f"{address}?{query}" if query else address
+    return HttpResponseRedirect(f"{address}?{query}" if query else address)

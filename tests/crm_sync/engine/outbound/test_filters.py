@@ -9,7 +9,7 @@ import time_machine
 
 from activities.choices import Channel
 from activities.models import Activity
-from connections.choices import FilterOperator, IntegrationKind
+from connections.choices import IntegrationKind
 from connections.models import IntegrationRule
 from crm_sync.preview.run import preview_transfer
 from ctms.audit.services import delete_record, save_record
@@ -18,6 +18,7 @@ from ctms.configuration.models import CustomField
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.jobs.choices import RunState
+from ctms.records.fields.operators import Operator
 from tests.crm_sync.engine.test_scale import transfer_counted
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
@@ -27,7 +28,7 @@ from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudyFa
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 STUDIES, SITES, OUT = IntegrationKind.STUDY_OUTBOUND, IntegrationKind.SITE_OUTBOUND, IntegrationKind.CALL_OUTBOUND
-IN, NOT_IN = FilterOperator.IN, FilterOperator.NOT_IN
+IN, NOT_IN = Operator.IS, Operator.IS_NOT
 
 
 def save(record: Any) -> None:
@@ -78,8 +79,8 @@ def test_all_conditions_must_hold(world: World) -> None:
         world,
         OUT,
         ("channel__v", IN, ["phone__v"]),
-        ("date__v", FilterOperator.FROM, ["2026-01-01"]),
-        ("study__v", FilterOperator.EMPTY, []),
+        ("date__v", Operator.FROM, ["2026-01-01"]),
+        ("study__v", Operator.EMPTY, []),
     )
     world.transfer()
     assert list_subjects(world) == ["Call"]
@@ -146,7 +147,7 @@ def test_parents_let_through_by_a_wider_filter_are_named_by_children_that_were_s
     world.add_accounts([person])
     for study in (first, second):
         ActivityFactory.create(person=person, study=study, subject=study.sponsor)
-    set_filter(world, STUDIES, ("sponsor__v", FilterOperator.EQUALS, ["Acme"]))
+    set_filter(world, STUDIES, ("sponsor__v", Operator.IS, ["Acme"]))
     transfer_later(world, hours=1)
     assert {row["Subject_vod__c"]: bool(row["Clinical_Study_vod__c"]) for row in world.list_interactions()} == {
         "Acme": True,
@@ -279,7 +280,7 @@ def test_a_run_without_changes_takes_as_many_statements_for_many_records_as_for_
     world.add_accounts(people)
     site = StudySiteFactory.create()
     set_filter(world, SITES, ("study_country__v.country__v", NOT_IN, ["FR"]))
-    set_filter(world, OUT, ("site__v", NOT_IN, [str(site.uid)]), ("subject__v", FilterOperator.NOT_EMPTY, []))
+    set_filter(world, OUT, ("site__v", NOT_IN, [str(site.uid)]), ("subject__v", Operator.NOT_EMPTY, []))
     measured = []
     for count in (50, 400):
         create_activities(count, people=people)
