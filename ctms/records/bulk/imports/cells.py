@@ -15,14 +15,15 @@ from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.dates import DateOrder, read_moment, read_numeric
 from ctms.records.bulk.imports.keys import UID
+from ctms.records.fields.comparisons import DayComparison, MomentComparison
 from ctms.records.fields.form_fields import build_form_field
-from ctms.records.fields.kinds.base import Comparison, kind_of
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import is_filled_by_another
 
 
 def is_day(field: ObjectField) -> bool:
     """Whether the values of a field are days, or moments of a day."""
-    return kind_of(field).comparison is Comparison.DAY
+    return isinstance(kind_of(field).comparison, DayComparison)
 
 
 class CellReader:
@@ -58,7 +59,7 @@ class CellReader:
             if read_numeric(text):
                 raise ValidationError(kind_of(field).find_remedy(text))  # the form field would choose an order itself
             return text
-        if not kind_of(field).is_moment and moment.time() == dt.time.min:
+        if not isinstance(kind_of(field).comparison, MomentComparison) and moment.time() == dt.time.min:
             return moment.date().isoformat()
         return moment.isoformat(" ")
 
