@@ -12,15 +12,23 @@ from django.db import IntegrityError, transaction
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import RecordInUseError, create_records, delete_record, save_record, update_records
 from ctms.clinical.models import Person
+from ctms.configuration.field_paths import names_field
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.models import CustomField, LayoutSection, ReasonRule, UniqueValue
 from ctms.configuration.selectors import find_layout, read_sections
-from ctms.configuration.services import create_custom_field, delete_custom_field, move_choice, update_custom_field
+from ctms.configuration.services import (
+    create_custom_field,
+    delete_custom_field,
+    move_choice,
+    set_application_settings,
+    update_custom_field,
+)
 from ctms.configuration.snapshot import load_configuration
 from ctms.configuration.unique_values import keep_values
 from ctms.configuration.uses import list_uses
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import VaultError
+from ctms.records.models import SavedView
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory
 
@@ -284,3 +292,37 @@ def test_an_inactive_field_stays_unique() -> None:
     change(field, status=RecordStatus.INACTIVE)
     with pytest.raises((ValidationError, VaultError)):
         make("B-1")
+
+
+@pytest.mark.parametrize(
+    ("texts", "start", "is_found"),
+    [
+        (["badge__c=B-1"], "person__sys", True),
+        (["badge__c__contains=B"], "person__sys", True),
+        (["sort=-badge__c"], "person__sys", True),
+        (["any.1.badge__c=B"], "person__sys", True),
+        (["person__v.badge__c=B"], "crm_activity__v", True),
+        (["badge__c=B-1"], "crm_activity__v", False),
+        (["big_badge__c=B-1", "badge__custom=1"], "person__sys", False),
+        (["study__v.badge__c=B"], "crm_activity__v", False),
+    ],
+)
+def test_a_field_is_found_in_what_is_stored_of_it(texts: list[str], start: str, *, is_found: bool) -> None:
+    assert names_field(texts=texts, start=start, object_name="person__sys", api_name=NAME) is is_found
+
+
+def test_views_rules_and_identifiers_that_name_a_field_are_told() -> None:
+    field = add()
+    set_application_settings(
+        enable_global_crm_mapping=False,
+        clinical_person_identifier=NAME,
+        crm_account_identifier="Badge__c",
+        actor=build_admin_actor(),
+    )
+    user = build_admin_actor().user
+    SavedView.objects.create(user=user, of_object="person__sys", name="Badges", columns=["name__v", NAME])
+    SavedView.objects.create(user=user, of_object="study__v", name="Studies", parameters=f"{NAME}=1")
+    uses = list_uses(object_name="person__sys", field=get_field())
+    assert [(each.place, each.keeps_field) for each in uses] == [("Application Settings", True), ("Saved view", False)]
+    with pytest.raises(RecordInUseError, match="used by Application Settings Clinical Person Identifier"):
+        delete_custom_field(field=field, actor=build_admin_actor())

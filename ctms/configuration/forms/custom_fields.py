@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from unfold.widgets import (
 
 from ctms.audit.forms import AuditedModelForm
 from ctms.configuration.custom_fields import read_field
-from ctms.configuration.kinds import UnknownKindError, find_custom_kind
+from ctms.configuration.kinds import UnknownKindError, find_custom_kind, list_custom_choices
 from ctms.configuration.models import DEFAULT_TARGET, CustomField
 from ctms.configuration.picklists import PicklistValue, build_value_name, read_picklist, store_picklist
 from ctms.configuration.registry import list_record_objects
@@ -167,6 +168,8 @@ class CustomFieldForm(AuditedModelForm):
         super().__init__(*args, **kwargs)
         self._fill_choices("of_object", [(each.api_name, each.title) for each in list_custom_field_objects()])
         self._fill_choices("reference_object", [(each.api_name, each.title) for each in list_record_objects()])
+        if "kind" in self.fields:
+            self.fields["kind"].widget.attrs["data-properties"] = json.dumps(_list_properties())
         self.initial["picklist_values"] = read_picklist(self.instance.picklist_values)
         for name in ("least", "greatest"):
             if (bound := getattr(self.instance, name)) is not None:
@@ -188,6 +191,17 @@ class CustomFieldForm(AuditedModelForm):
         except UnknownKindError:
             return ""
         return str(self.cleaned_data["reference_object"]) if kind.refers_to_records else ""
+
+
+def _list_properties() -> dict[str, list[str]]:
+    """Return the properties of each kind that not every kind has, for the script of the form."""
+    properties: dict[str, list[str]] = {}
+    for name, _ in list_custom_choices():
+        kind = find_custom_kind(name)
+        own = [*sorted(kind.options), *(["picklist_values"] if kind.has_choices else [])]
+        own += [] if kind.always_has_value else ["is_required"]
+        properties[name] = [*own, *(["is_unique"] if kind.can_be_unique else [])]
+    return properties
 
 
 class ReplaceValueForm(forms.Form):
