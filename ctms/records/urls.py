@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ctms.records.bulk.views import edits, imports, operations
+from ctms.records.bulk.views import edits, imports, operations, undo
 from ctms.records.forms import views
 from ctms.records.lists.views import exports, filters, lists, saved_views
+from ctms.records.merging.views import merge
 from ctms.records.pages.views import autocomplete, deletions, favourites, home, inline_edit, profile, record_page
 
 _OBJECT = "records/<str:object_name>/"
@@ -24,6 +25,8 @@ urlpatterns = [
     path("operations/<uuid:uid>/resume/", operations.resume_operation, name="operation_resume"),
     path("operations/<uuid:uid>/check/", operations.check_again, name="operation_check"),
     path("operations/<uuid:uid>/discard/", operations.discard_draft, name="operation_discard"),
+    path("changes/", undo.show_changes, name="changes"),
+    path("undo/<str:kind>/<str:key>/", undo.undo_change, name="undo"),
     path(_OBJECT, lists.show_list, name="record_list"),
     path(f"{_OBJECT}columns/", lists.choose_columns, name="record_columns"),
     path(f"{_OBJECT}views/", saved_views.save_view, name="view_save"),
@@ -38,6 +41,7 @@ urlpatterns = [
     path(f"{_OBJECT}import/template.csv", imports.download_template, name="record_import_template"),
     path(f"{_OBJECT}import/<uuid:uid>/", imports.preview_import, name="record_import_preview"),
     path(f"{_OBJECT}import/<uuid:uid>/reading/", imports.change_reading, name="record_import_reading"),
+    path(f"{_OBJECT}undo/<uuid:uid>/", undo.preview_undo, name="record_undo_preview"),
     path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
     path(f"{_OBJECT}create/", views.create_record, name="record_create"),
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
@@ -46,6 +50,7 @@ urlpatterns = [
     path(f"{_RECORD}edit/", views.edit_record, name="record_edit"),
     path(f"{_RECORD}clone/", views.clone_record, name="record_clone"),
     path(f"{_RECORD}delete/", deletions.confirm_deletion, name="record_delete"),
+    path(f"{_RECORD}merge/", merge, name="record_merge"),
     path(f"{_RECORD}status/", record_page.set_status, name="record_status"),
     path(f"{_RECORD}actions/<str:action_name>/", record_page.do_action, name="record_action"),
     path(f"{_RECORD}fields/<str:field_name>/", inline_edit.edit_field, name="record_field"),

@@ -117,7 +117,7 @@ def holds(record: Training, stored: dict[str, Any]) -> bool:
         return value in (None, "")
     if value in (None, ""):
         return False
-    return {
+    fits: dict[str, Callable[[], bool]] = {
         "is": lambda: value in asked,
         "contains": lambda: any(each.lower() in value.lower() for each in asked),
         "begins": lambda: any(value.lower().startswith(each.lower()) for each in asked),
@@ -125,7 +125,8 @@ def holds(record: Training, stored: dict[str, Any]) -> bool:
         "until": lambda: value <= asked[0],
         "between": lambda: asked[0] <= value <= asked[-1],
         "within": lambda: _PERIODS[asked[0]](value),
-    }[operator]()
+    }
+    return fits[operator]()
 
 
 @st.composite

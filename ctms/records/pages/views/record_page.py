@@ -16,6 +16,7 @@ from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError
 from ctms.records.fields.values import get_record_url
+from ctms.records.merging.redirects import find_winner
 from ctms.records.pages.actions import run_action
 from ctms.records.pages.favourites import note_view
 from ctms.records.pages.record_page import build_record_page
@@ -28,6 +29,7 @@ from ctms.records.requests import (
     open_object_or_404,
     read_version,
 )
+from ctms.records.undo.offers import tell_saved
 from ctms.records.writing.services import write_values
 
 
@@ -36,7 +38,13 @@ from ctms.records.writing.services import write_values
 def show_record(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
     """Show the page of a record, and note that the user opened it."""
     access = open_object_or_404(request, object_name)
-    record = get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    try:
+        record = get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    except Http404:
+        winner = find_winner(access=access, uid=uid)
+        if winner is None:
+            raise
+        return redirect(get_record_url(winner))
     if request.method == "GET":
         note_view(user=get_user(request), record=record)
     return render(request, "records/record.html", {"page": build_record_page(access=access, record=record)})
@@ -66,12 +74,13 @@ def set_status(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespons
     status = request.POST.get("status", "")
     if status not in RecordStatus.values:
         raise BadRequest(f"status is one of {', '.join(RecordStatus.values)}.")
+    actor = build_actor(request)
     try:
         write_values(
             access=access,
             record=record,
             values={"status__v": status},
-            actor=build_actor(request),
+            actor=actor,
             expected_version=read_version(request),
         )
     except AccessRefusedError as error:
@@ -81,7 +90,7 @@ def set_status(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespons
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, f"{record} is {RecordStatus(status).label} now.")
+        tell_saved(request, text=f"{record} is {RecordStatus(status).label} now.", actor=actor)
     return redirect(get_record_url(record))
 
 
@@ -93,11 +102,12 @@ def do_action(request: HttpRequest, object_name: str, uid: UUID, action_name: st
     record = get_record_or_404(access=access, uid=uid)
     if action_name not in access.vault_object.actions:
         raise Http404(f"{access.vault_object.title} has no action {action_name}.")
+    actor = build_actor(request)
     try:
-        done = run_action(access=access, record=record, name=action_name, actor=build_actor(request))
+        done = run_action(access=access, record=record, name=action_name, actor=actor)
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
-    messages.success(request, done)
+    tell_saved(request, text=done, actor=actor)
     return redirect(get_record_url(record))
 
 
