@@ -626,6 +626,6 @@ def test_the_plan_says_why_a_record_cannot_be_deleted() -> None:
 def test_countries_of_other_studies_do_not_fill() -> None:
     country = StudyCountryFactory.create()
 
-    person = create(open_("study_person__clin"), reference__clin=PersonFactory.create(), study_country__clin=country)
+    person = create(open_("study_person__clin"), person__clin=PersonFactory.create(), study_country__clin=country)
 
     assert (person.study, StudyPerson.objects.count()) == (country.study, 1)
