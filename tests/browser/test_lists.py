@@ -95,6 +95,11 @@ def list_subjects(page: Page) -> list[str]:
     return page.locator('tbody [data-label="Subject"]').all_inner_texts()
 
 
+def read_number(subject: str) -> int:
+    """Lists sort numbers in texts as numbers."""
+    return int(subject.rpartition(" ")[2])
+
+
 # -- Searching and filtering --------------------------------------------------------------------------------------
 
 
@@ -215,8 +220,8 @@ def test_headings_sort_and_the_pager_turns_pages_in_place(carla: Page) -> None:
     first = list_subjects(carla)
     carla.get_by_role("link", name="Next page").click()
     expect(carla.get_by_text("26–50 of 61")).to_be_visible()
-    assert first == sorted(first)
-    assert max(first) <= min(list_subjects(carla))
+    assert first == sorted(first, key=read_number)
+    assert read_number(first[-1]) <= read_number(list_subjects(carla)[0])
     carla.get_by_role("link", name="Last page").click()
     expect(carla.get_by_text("37–61 of 61")).to_be_visible()
     carla.get_by_role("link", name="First page").click()
@@ -306,7 +311,7 @@ def test_without_javascript_a_list_is_filtered_sorted_arranged_and_paged(plain: 
     plain.keyboard.press("Enter")
     expect(get_count(plain)).to_have_text("10")
     plain.locator("thead").get_by_role("link", name="Subject").click()
-    assert list_subjects(plain)[:3] == ["Activity 15", "Activity 21", "Activity 27"]
+    assert list_subjects(plain)[:3] == ["Activity 3", "Activity 9", "Activity 15"]
     plain.locator("summary", has_text="Columns").click()
     plain.get_by_role("button", name="Move Person to the left").click()
     assert list_headings(plain)[:3] == ["Subject", "Person", "Date"]
