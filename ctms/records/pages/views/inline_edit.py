@@ -133,6 +133,8 @@ def _show_form(
 ) -> HttpResponse:
     access, record, [field] = state.layout.access, state.layout.record, state.layout.writable
     alone = "HX-Request" not in request.headers
+    if alone and not state.questions:
+        state.fields[field.api_name].widget.attrs["autofocus"] = True
     context = {
         "access": access,
         "record": record,
