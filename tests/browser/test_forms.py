@@ -206,7 +206,7 @@ def test_quick_log_keeps_what_was_typed_and_goes_on_with_save_and_create(carla: 
     dialog.get_by_text("Email", exact=True).click()
     dialog.get_by_role("button", name="Save + Create").click()
     expect(dialog.get_by_role("alert")).to_contain_text(
-        "Person: Choose a person from the list, or type its exact name."
+        "Person: Choose a person from the list, or type the exact name."
     )
     expect(dialog.get_by_label("Subject")).to_have_value("First")
     expect(dialog.get_by_role("radio", name="Email")).to_be_checked()
@@ -418,7 +418,7 @@ def test_axe_finds_no_violation(carla: Page, berlin: StudySite, path: str, schem
 def test_axe_finds_no_violation_in_open_suggestions_and_errors(carla: Page, berlin: StudySite) -> None:
     carla.goto(CREATE)
     carla.get_by_role("button", name="Save", exact=True).click()
-    expect(carla.get_by_role("alert")).to_contain_text("Person: Choose a person from the list, or type its exact name.")
+    expect(carla.get_by_role("alert")).to_contain_text("Person: Choose a person from the list, or type the exact name.")
     find(carla, "Site").click()
     expect(get_options(carla).first).to_be_visible()
     assert find_violations(carla) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.forms.boundfield import BoundField
@@ -38,6 +39,18 @@ class FormSection:
     items: list[FormItem]
 
 
+@dataclass(frozen=True, kw_only=True)
+class FormPage:
+    """A form as its page shows it."""
+
+    state: FormState
+
+    @cached_property
+    def sections(self) -> list[FormSection]:
+        """The sections of the form, each with its items; those of child records stand below the others."""
+        return _build_sections(self.state)
+
+
 def render_form(
     request: HttpRequest, *, state: FormState, template: str, context: dict[str, Any], has_segments: bool = False
 ) -> HttpResponse:
@@ -45,7 +58,7 @@ def render_form(
     if has_segments:
         _use_segments(state)
     _place_focus(state)
-    given = {"access": state.layout.access, "form": state, "sections": _build_sections(state)}
+    given = {"access": state.layout.access, "form": state, "page": FormPage(state=state)}
     return render(request, template, given | context)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+import copy
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -12,34 +14,30 @@ from django.forms.boundfield import BoundField
 from django.http import QueryDict
 
 from ctms.audit.actors import Actor
-from ctms.configuration.fields import OBJECT_TYPE, ObjectField
-from ctms.records.fields.form_fields import build_form_field
-from ctms.records.fields.kept_lengths import show_kept_lengths
-from ctms.records.fields.kinds.base import kind_of
-from ctms.records.fields.kinds.picklist import PicklistField
 from ctms.records.fields.reference_field import ReferenceField
-from ctms.records.fields.values import read_value
 from ctms.records.forms.child_form import ChildRecordsForm
 from ctms.records.forms.form_layout import FormLayout
-from ctms.records.forms.multi_reference_field import MultiReferenceField
-from ctms.records.forms.reference_limits import LimitedReferenceInput, limit_references
+from ctms.records.forms.reference_limits import limit_references
 from ctms.records.writing.questions import AskedValue, UnconfirmedError
 from ctms.records.writing.record_change import RecordChange
 from ctms.records.writing.validation import REQUIRED
 
 # Parameter with the fields of the submitted form: browsers do not send a checkbox that is not ticked.
 SHOWN_FIELDS = "shown_fields"
+# Parameter of the address with what was typed into the reference that the new record is for.
+TYPED = "typed"
 # Parameter with the keys of questions that were answered with yes.
 CONFIRMED = "confirmed"
-_MOST_NAMED = 8  # choices that a message lists
 
 
 class FormState(forms.Form):
     """The state of a form between two requests; its inputs are named by the API names of the fields.
 
-    `initial` overrides the values of the record; with `data` the form is bound. A field that was added to the layout
-    after the form was opened is not in the data, and keeps its value. Child records are forms of their own beside it,
-    `children`, whose errors it tells among its own. `questions` has to be answered before what was typed is saved.
+    With `data` the form is bound. Otherwise `address`, the parameters of its address, fills it, and `kept`, what was
+    typed into another form, valid or not; `problems` says what of the address was not valid. A field that was added to
+    the layout after the form was opened is not in the data, and keeps its value. Child records are forms of their own
+    beside it, `children`, whose errors it tells among its own. `questions` has to be answered before what was typed is
+    saved.
     """
 
     def __init__(
@@ -47,29 +45,34 @@ class FormState(forms.Form):
         *,
         layout: FormLayout,
         data: QueryDict | None = None,
-        initial: Mapping[str, Any] | None = None,
+        address: Mapping[str, str] | None = None,
+        kept: QueryDict | None = None,
         auto_id: str = "id_%s",
     ) -> None:
         self.layout = layout
-        stored = {
-            each.api_name: kind_of(each).trim(read_value(record=layout.record, field=each)) for each in layout.writable
-        }
-        super().__init__(data=data, initial=stored | dict(initial or {}), auto_id=auto_id, label_suffix="")
+        super().__init__(data=data, initial=dict(layout.initial), auto_id=auto_id, label_suffix="")
+        self.fields = copy.deepcopy(layout.inputs)
         self.questions: list[AskedValue] = []
-        self.confirmed: list[str] = []
-        for each in layout.writable:
-            self.fields[each.api_name] = _build_input(layout=layout, field=each, initial=self.initial)
-        show_kept_lengths(fields=self.fields, access=layout.access, object_type=layout.object_type)
-        chosen: dict[str, list[UUID]] = {}
-        if data is not None:
-            self.data = data if layout.is_new else self._complete(data)
-            self.confirmed = data.getlist(CONFIRMED)
-            chosen = limit_references(fields=self.fields, data=self.data, fixed=layout.fixed)
-        self.children = [
-            ChildRecordsForm(
-                picker=each, layout=layout, auto_id=auto_id, data=None if data is None else self.data, chosen=chosen
-            )
-            for each in layout.child_pickers
+        self.confirmed: list[str] = data.getlist(CONFIRMED) if data is not None else []
+        if data is not None and not layout.is_new:
+            self.data = self._complete(data)
+        self.problems = self._fill(address or {})
+        if kept is not None:
+            self._keep(kept)
+
+    @cached_property
+    def chosen(self) -> dict[str, list[UUID]]:
+        """What was chosen or typed in the references, as uids; each reference is limited to what fits the others."""
+        if not self.is_bound:
+            return {}
+        return limit_references(fields=self.fields, data=self.data, fixed=self.layout.fixed)
+
+    @cached_property
+    def children(self) -> list[ChildRecordsForm]:
+        data = self.data if self.is_bound else None
+        return [
+            ChildRecordsForm(picker=each, layout=self.layout, auto_id=str(self.auto_id), data=data, chosen=self.chosen)
+            for each in self.layout.child_pickers
         ]
 
     def __iter__(self) -> Iterator[BoundField]:
@@ -78,6 +81,8 @@ class FormState(forms.Form):
         yield from (each.bound_field for each in self.children)
 
     def full_clean(self) -> None:
+        if self.is_bound:
+            _ = self.chosen  # limits the references before they are cleaned
         super().full_clean()
         if self.is_bound:
             self._note_children()
@@ -130,40 +135,6 @@ class FormState(forms.Form):
                 self._refuse_other(name, found)
         self._note_children()
 
-    def fill(self, parameters: Mapping[str, str]) -> list[str]:
-        """Fill the form from the address, including references that its records fill. Return what was not valid."""
-        problems = []
-        given = {name: text for name, text in parameters.items() if name in self.fields and text}
-        for name, text in given.items():
-            try:
-                self.initial[name] = self.fields[name].clean(text)
-            except ValidationError as error:
-                problems.append(f"{self.fields[name].label}: {' '.join(error.messages)}")
-                continue
-            if isinstance(made := self.fields[name], ReferenceField):
-                filled = made.list_filled(self.initial[name])
-                self.initial.update({parent: value for parent, value in filled.items() if parent not in given})
-        return problems
-
-    def take_over(self, typed: str) -> None:
-        """Fill the form with what was typed to find a record that is created now, as far as the object reads it."""
-        taken = self.layout.access.vault_object.take_over(typed.strip()) if typed.strip() else {}
-        for name, text in taken.items():
-            if name not in self.fields:
-                continue
-            try:
-                self.initial[name] = self.fields[name].clean(text)
-            except ValidationError:
-                self.initial[name] = text  # to be corrected
-
-    def keep(self, data: QueryDict) -> None:
-        """Fill the form with what was typed into another form, valid or not."""
-        for name, form_field in self.fields.items():
-            if not self._is_omitted(data, name):
-                self.initial[name] = form_field.widget.value_from_datadict(data, {}, name)
-        for each in self.children:
-            each.keep(data)
-
     @property
     def shown_fields(self) -> str:
         """Return the names of the fields, for the form to submit as `SHOWN_FIELDS`."""
@@ -179,6 +150,41 @@ class FormState(forms.Form):
         if isinstance(written, list):  # a choice field returns a list
             return str(written[0]) if written else ""
         return str(written or "")
+
+    def _fill(self, address: Mapping[str, str]) -> list[str]:
+        """Fill the form from the address, including references that its records fill. Return what was not valid."""
+        problems = []
+        given = {name: text for name, text in address.items() if name in self.fields and text}
+        for name, text in given.items():
+            try:
+                self.initial[name] = self.fields[name].clean(text)
+            except ValidationError as error:
+                problems.append(f"{self.fields[name].label}: {' '.join(error.messages)}")
+                continue
+            if isinstance(made := self.fields[name], ReferenceField):
+                filled = made.list_filled(self.initial[name])
+                for parent in filled.keys() - given.keys():
+                    self.initial[parent] = filled[parent]
+        self._take_over(address.get(TYPED, "").strip())
+        return problems
+
+    def _take_over(self, typed: str) -> None:
+        """Fill the form with what was typed to find the record, as far as the object reads it."""
+        taken = self.layout.access.vault_object.take_over(typed) if typed else {}
+        for name, text in taken.items():
+            if name not in self.fields:
+                continue
+            try:
+                self.initial[name] = self.fields[name].clean(text)
+            except ValidationError:
+                self.initial[name] = text  # to be corrected
+
+    def _keep(self, data: QueryDict) -> None:
+        for name, form_field in self.fields.items():
+            if not self._is_omitted(data, name):
+                self.initial[name] = form_field.widget.value_from_datadict(data, {}, name)
+        for each in self.children:
+            each.keep(data)
 
     def _complete(self, data: QueryDict) -> QueryDict:
         """Add to the data the record's values of those fields that the submitted form did not have."""
@@ -218,39 +224,3 @@ class FormState(forms.Form):
         label = f"{fields[name].label}: " if name in fields else ""
         place = next(iter(self.fields)) if len(self.fields) == 1 else None
         self.add_error(place, [f"{label}{text}" for each in found for text in each.messages])
-
-
-def _build_input(*, layout: FormLayout, field: ObjectField, initial: MutableMapping[str, Any]) -> forms.Field:
-    access, name = layout.access, field.api_name
-    made: forms.Field
-    if name == layout.repeated:
-        made = MultiReferenceField(access=access, field=field, label=field.label, required=layout.is_required(field))
-        made.help_text = f"Several can be chosen: one {access.vault_object.label} is saved for each."
-        initial[name] = [] if initial.get(name) is None else [initial[name]]
-    else:
-        present = None if layout.is_new else read_value(record=layout.record, field=field)
-        made = build_form_field(
-            access=access, field=field, object_type=layout.object_type, chosen=layout.fixed, present=present
-        )
-        if layout.fixed and isinstance(made, ReferenceField):
-            made.widget = LimitedReferenceInput(field=made, fixed=layout.fixed)
-    if name == OBJECT_TYPE:
-        made.required = True
-        made.widget.attrs["data-reload"] = ""
-    made.error_messages["required"] = _word_missing(made)
-    if isinstance(made, PicklistField) and made.required and initial.get(name):
-        made.choices = made.list_choices()  # without the empty choice
-    return made
-
-
-def _word_missing(made: forms.Field) -> str:
-    """Return what to say of a required field that is empty."""
-    if isinstance(made, ReferenceField):
-        article = "an" if made.noun[:1] in "aeiou" else "a"
-        return f"Choose {article} {made.noun} from the list, or type its exact name."
-    if isinstance(made, PicklistField):
-        labels = [label for _, label in made.list_choices()]
-        return f"Choose one of {', '.join(labels)}." if len(labels) <= _MOST_NAMED else "Choose one from the list."
-    if isinstance(made, forms.DateField):
-        return "Enter a date, such as 2026-03-31."
-    return f"Fill in {made.label}."

@@ -1,4 +1,9 @@
-"""Saves the form of a new record, or shows it: on a page, in a dialog, as a quick log, and as a clone."""
+"""Saves the form of a new record, or shows it: on a page, in a dialog, as a quick log, and as a clone.
+
+Each form has a token: the uid of the record to be, signed for one user and one form. A form that is sent again, by Back
+and Save, a second click, or because an answer was lost, has the same token, so that its record would get the same uid
+(`ctms/records/writing/repeats.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
+from ctms.accounts.models import User
+from ctms.audit.actors import Actor
 from ctms.configuration.fields import OBJECT_TYPE
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.record_links import find_page
@@ -22,14 +31,12 @@ from ctms.records.fields.values import get_record_url, read_value
 from ctms.records.forms.form_layout import FormLayout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
-from ctms.records.forms.form_tokens import FORM_TOKEN, issue_token, read_token
-from ctms.records.requests import build_actor, get_user
 from ctms.records.writing.repeats import RepeatedError, list_made
 
+# Parameter of a form with its token.
+FORM_TOKEN = "form_token"  # noqa: S105  the name of an input
 # The form that pages for creating a record have.
 CREATE = "create"
-# Parameter of the address with what was typed into the reference that the new record is for.
-TYPED = "typed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +49,6 @@ class NewPage:
     auto_id: str = "id_%s"
     back_url: str = ""
     has_segments: bool = False
-    suggests_values: bool = True  # those that the object suggests for new records
     next_view: str = "record_create"  # with whose form Save + Create goes on
 
 
@@ -52,26 +58,42 @@ def is_saving(request: HttpRequest, *, layout: FormLayout) -> bool:
     return request.method == "POST" and shown_type == layout.object_type
 
 
-def save_or_show_new(request: HttpRequest, *, layout: FormLayout, page: NewPage) -> HttpResponse:
+def issue_token(*, user: User, form: str, uid: UUID | None = None) -> str:
+    """Return a token with the uid, or with a new one. `form` names the form: of which object, and for what."""
+    return _get_signer(user=user, form=form).sign(str(uid or uuid4()))
+
+
+def _read_token(text: str, *, user: User, form: str) -> UUID | None:
+    """Return the uid of a token; None for what is no token, or that of another user or another form."""
+    try:
+        return UUID(_get_signer(user=user, form=form).unsign(text))
+    except BadSignature:
+        return None
+
+
+def _get_signer(*, user: User, form: str) -> Signer:
+    return Signer(salt=f"ctms.records.form:{user.pk}:{form}")
+
+
+def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, page: NewPage) -> HttpResponse:
     """Save what was typed and lead on; or show the form, filled from the address or with what was typed.
 
     A form that is sent again leads to what it created before; if something else was typed into it since, it asks.
     Raises AccessRefusedError.
     """
-    access, user, form = layout.access, get_user(request), f"{layout.access.shape.api_name}:{page.form}"
-    uid = read_token(request.POST.get(FORM_TOKEN, ""), user=user, form=form)
+    access, form = layout.access, f"{layout.access.shape.api_name}:{page.form}"
+    uid = _read_token(request.POST.get(FORM_TOKEN, ""), user=access.user, form=form)
     layout.record.uid = uid or layout.record.uid
+    is_sent, saves = request.method == "POST", is_saving(request, layout=layout)
     state = FormState(
         layout=layout,
-        data=request.POST if is_saving(request, layout=layout) else None,
-        initial=access.vault_object.initial_values(user) if page.suggests_values else None,
+        data=request.POST if saves else None,
+        address=request.GET.dict(),
+        kept=request.POST if is_sent and not saves else None,
         auto_id=page.auto_id,
     )
-    context: dict[str, Any] = {"problems": state.fill(request.GET.dict()), "is_dirty": request.method == "POST"}
-    state.take_over(request.GET.get(TYPED, ""))
-    if not state.is_bound and request.method == "POST":
-        state.keep(request.POST)
-    change = state.read_change(actor=build_actor(request), is_once=uid is not None) if state.is_bound else None
+    context: dict[str, Any] = {"problems": state.problems, "is_dirty": is_sent}
+    change = state.read_change(actor=actor, is_once=uid is not None) if saves else None
     if change is not None:
         try:
             return _answer_saved(request, layout=layout, page=page, saved=change.save())
@@ -87,7 +109,7 @@ def save_or_show_new(request: HttpRequest, *, layout: FormLayout, page: NewPage)
         "title": page.title,
         "back_url": page.back_url or _find_back_url(request, state=state),
         "can_create_another": True,
-        "form_token": issue_token(user=user, form=form, uid=uid),
+        "form_token": issue_token(user=access.user, form=form, uid=uid),
     }
     return render_form(request, state=state, template=page.template, context=context, has_segments=page.has_segments)
 

@@ -23,25 +23,19 @@ from ctms.records.fields.record_links import find_page
 from ctms.records.fields.references import describe_choice
 from ctms.records.fields.values import get_record_url
 from ctms.records.forms.edit_conflicts import Conflict, build_conflict, merge_choices
-from ctms.records.forms.form_layout import (
-    build_clone_layout,
-    build_new_layout,
-    build_page_layout,
-    build_quick_layout,
-)
+from ctms.records.forms.form_layout import PageLayout, QuickLayout, build_clone_layout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
-from ctms.records.forms.form_tokens import issue_token
-from ctms.records.forms.new_records import CREATE, NewPage, is_saving, save_or_show_new
+from ctms.records.forms.new_records import CREATE, NewPage, is_saving, issue_token, save_or_show_new
 from ctms.records.requests import (
     build_actor,
     get_record_or_404,
-    get_user,
     open_object_or_404,
     read_version,
     shows_refusals,
 )
 from ctms.records.undo.offers import tell_saved
+from ctms.records.writing.services import build_record
 
 _METHODS = ["GET", "HEAD", "POST"]
 
@@ -55,17 +49,24 @@ def create_record(request: HttpRequest, object_name: str) -> HttpResponse:
     The parameters of the address fill the form. With `in_place=1` only the form is returned, for a dialog.
     """
     access = open_object_or_404(request, object_name)
+    actor = build_actor(request)
     types = access.list_creatable_types()
     object_type = request.POST.get(OBJECT_TYPE) or request.GET.get(OBJECT_TYPE, "")
     is_in_place = "in_place" in request.GET
     if not object_type and len(types) > 1 and not is_in_place:
         return _choose_type(request, access=access, types=types)
     object_type = object_type or _get_first_type(access=access, types=types)
-    layout = build_new_layout(access=access, object_type=object_type, takes_several=not is_in_place)
+    layout = PageLayout(
+        access=access,
+        record=build_record(access=access, object_type=object_type),
+        object_type=object_type,
+        suggested=access.vault_object.initial_values(access.user),
+        repeated="" if is_in_place else access.vault_object.create_one_per,
+    )
     page = NewPage(title=f"Create {access.vault_object.label}")
     if is_in_place:
         page = replace(page, template="records/form_in_place.html", auto_id="place_%s", form="place")
-    return save_or_show_new(request, layout=layout, page=page)
+    return save_or_show_new(request, actor=actor, layout=layout, page=page)
 
 
 @require_http_methods(_METHODS)
@@ -74,10 +75,16 @@ def create_record(request: HttpRequest, object_name: str) -> HttpResponse:
 def log_quickly(request: HttpRequest, object_name: str) -> HttpResponse:
     """Create a record with only the object's quick fields."""
     access = open_object_or_404(request, object_name)
+    actor = build_actor(request)
     if not access.vault_object.quick_fields:
         raise Http404(f"{access.vault_object.title} is not logged quickly.")
     object_type = _get_first_type(access=access, types=access.list_creatable_types())
-    layout = build_quick_layout(access=access, object_type=object_type)
+    layout = QuickLayout(
+        access=access,
+        record=build_record(access=access, object_type=object_type),
+        object_type=object_type,
+        suggested=access.vault_object.initial_values(access.user),
+    )
     page = NewPage(
         title=f"Log {access.vault_object.label}",
         template="records/quick.html",
@@ -86,7 +93,7 @@ def log_quickly(request: HttpRequest, object_name: str) -> HttpResponse:
         has_segments=True,
         next_view="record_quick",
     )
-    return save_or_show_new(request, layout=layout, page=page)
+    return save_or_show_new(request, actor=actor, layout=layout, page=page)
 
 
 @require_http_methods(_METHODS)
@@ -95,12 +102,11 @@ def log_quickly(request: HttpRequest, object_name: str) -> HttpResponse:
 def clone_record(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
     """Create a record whose form is filled with the values of another."""
     access = open_object_or_404(request, object_name)
+    actor = build_actor(request)
     original = get_record_or_404(access=access, uid=uid)
     layout = build_clone_layout(access=access, original=original, object_type=_read_type(request, record=original))
-    page = NewPage(
-        title=f"Clone {original}", form=f"clone:{uid}", back_url=get_record_url(original), suggests_values=False
-    )
-    return save_or_show_new(request, layout=layout, page=page)
+    page = NewPage(title=f"Clone {original}", form=f"clone:{uid}", back_url=get_record_url(original))
+    return save_or_show_new(request, actor=actor, layout=layout, page=page)
 
 
 @require_http_methods(_METHODS)
@@ -117,11 +123,9 @@ def edit_record(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespon
         return _show_lost(request, access=access)
     if refusal := access.explain_edit(record):
         raise PermissionDenied(refusal)
-    layout = build_page_layout(access=access, record=record, object_type=_read_type(request, record=record))
+    layout = PageLayout(access=access, record=record, object_type=_read_type(request, record=record))
     if not is_saving(request, layout=layout):
-        state = FormState(layout=layout)
-        if request.method == "POST":
-            state.keep(request.POST)
+        state = FormState(layout=layout, kept=request.POST if request.method == "POST" else None)
         version = read_version(request) if request.method == "POST" else record.version
         return _show_edit(request, state=state, version=version)
     return _save_edit(request, state=FormState(layout=layout, data=request.POST), version=read_version(request))
@@ -180,14 +184,14 @@ def _show_lost(request: HttpRequest, *, access: ObjectAccess) -> HttpResponse:
     """Show what was typed for a record that was deleted meanwhile, to be saved as a new one."""
     object_type = request.POST.get(OBJECT_TYPE) or request.POST.get("shown_type", "")
     record = access.vault_object.model(object_type=object_type)
-    state = FormState(layout=build_page_layout(access=access, record=record, object_type=object_type))
-    state.keep(request.POST)
+    layout = PageLayout(access=access, record=record, object_type=object_type)
+    state = FormState(layout=layout, kept=request.POST)
     address = reverse("record_create", args=(access.shape.api_name,))
     context = {
         "title": f"{access.vault_object.title} no longer there",
         "back_url": reverse("record_list", args=(access.shape.api_name,)),
         "action": f"{address}?{urlencode({OBJECT_TYPE: object_type})}",
-        "form_token": issue_token(user=get_user(request), form=f"{access.shape.api_name}:{CREATE}"),
+        "form_token": issue_token(user=access.user, form=f"{access.shape.api_name}:{CREATE}"),
         "is_lost": True,
         "refusal": access.explain_create(object_type),
         "is_dirty": True,

@@ -104,7 +104,7 @@ def test_a_field_that_the_type_requires_is_asked_for_too(client: Client, user: U
 
     answer = submit(client, person__v__text=PersonFactory.create().email, channel__v="email__v")
     assert dict(answer.context["form"].errors) == {
-        "site__v": ["Choose a study site from the list, or type its exact name."]
+        "site__v": ["Choose a study site from the list, or type the exact name."]
     }
 
     answer = submit(

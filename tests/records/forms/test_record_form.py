@@ -90,7 +90,7 @@ def list_places(answer: Any) -> dict[str, dict[str, str]]:
     """Return the items of a form: section → label → the shown value, or the name of the input."""
     return {
         section.title: {item.label: item.bound.name if item.bound else item.shown.text for item in section.items}
-        for section in answer.context["sections"]
+        for section in answer.context["page"].sections
     }
 
 
@@ -248,7 +248,7 @@ def test_a_text_typed_over_what_was_chosen_counts(client: Client, user: User) ->
     assert Activity.objects.get().person == person
 
     answer = submit(client, address(activity, "edit/"), person__v__text="")
-    assert list_errors(answer) == {"person__v": ["Choose a person from the list, or type its exact name."]}
+    assert list_errors(answer) == {"person__v": ["Choose a person from the list, or type the exact name."]}
 
 
 def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(client: Client, user: User) -> None:

@@ -156,6 +156,10 @@ class Kind(FieldKind):
         """Return the form field of a bulk edit, which has to tell a new value from none."""
         return self.build_form_field(asked, **common)
 
+    def explain_missing(self, made: forms.Field) -> str:
+        """Return what to do in a form field of this kind that is empty and must not be."""
+        return f"Fill in {made.label}."
+
     # -- Values of a list ----------------------------------------------------------------------------------------
     def list_chosen(self, value: Any) -> tuple[str, ...]:
         """Return which values of the field's list a value is or contains."""

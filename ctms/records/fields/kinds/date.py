@@ -85,6 +85,10 @@ class DateKind(Kind):
         widget = TypedDateInput(attrs={"type": "date"}, format="%Y-%m-%d")
         return forms.DateField(widget=widget, error_messages=_NO_DATE, **common)
 
+    def explain_missing(self, made: forms.Field) -> str:
+        del made
+        return "Enter a date, such as 2026-03-31."
+
     def write_cell(self, *, value: Any, field: ObjectField, shape: ObjectShape, zone: dt.tzinfo) -> Cell:
         del field, shape, zone
         cell: Cell = value

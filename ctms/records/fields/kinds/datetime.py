@@ -146,6 +146,10 @@ class DatetimeKind(Kind):
         entry = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
         return MomentField(present=asked.present, widget=entry, error_messages=_NO_TIME, **common)
 
+    def explain_missing(self, made: forms.Field) -> str:
+        del made
+        return "Enter a date and time, such as 2026-03-31 14:05."
+
     def write_cell(self, *, value: Any, field: ObjectField, shape: ObjectShape, zone: dt.tzinfo) -> Cell:
         del field, shape
         return to_zone(value, zone).replace(tzinfo=None, microsecond=0)

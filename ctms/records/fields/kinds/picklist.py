@@ -16,6 +16,8 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.records.fields.comparisons import ChoiceComparison
 from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Kind, register_kind
 
+_MOST_NAMED = 8  # choices that a message lists
+
 
 class SegmentedInput(forms.RadioSelect):
     """Radio buttons side by side as one control, with icons."""
@@ -107,6 +109,12 @@ class PicklistKind(Kind):
             shown = self.format(value=present, field=asked.field, shape=asked.access.shape)
             choices.append((str(present), shown))
         return PicklistField(choices=[("", "–"), *choices], retired=list_retired(asked.field), **common)
+
+    def explain_missing(self, made: forms.Field) -> str:
+        labels = [label for _, label in made.list_choices()] if isinstance(made, PicklistField) else []
+        if not labels or len(labels) > _MOST_NAMED:
+            return "Choose one from the list."
+        return f"Choose one of {', '.join(labels)}."
 
     def advise(self, field: ObjectField) -> str:
         return f"One of: {', '.join(label for _, label in field.offered)}."

@@ -116,6 +116,11 @@ class ReferenceKind(Kind):
             access=asked.access, field=asked.field, chosen=asked.chosen, present=asked.present, **common
         )
 
+    def explain_missing(self, made: forms.Field) -> str:
+        noun = made.noun if isinstance(made, ReferenceField) else "record"
+        article = "an" if noun[:1] in "aeiou" else "a"
+        return f"Choose {article} {noun} from the list, or type the exact name."
+
     def advise(self, field: ObjectField) -> str:
         target = get_target(field)
         return f"Name, external ID or UID of a {target.label if target else field.label.lower()}."

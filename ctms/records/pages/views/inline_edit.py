@@ -21,7 +21,7 @@ from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.record_links import find_page
 from ctms.records.fields.values import get_record_url
 from ctms.records.forms.edit_conflicts import Conflict, build_conflict
-from ctms.records.forms.form_layout import build_field_layout
+from ctms.records.forms.form_layout import FieldLayout
 from ctms.records.forms.form_state import FormState
 from ctms.records.pages.record_page import build_record_page, explain_field_edit
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version, shows_refusals
@@ -45,8 +45,7 @@ def edit_field(request: HttpRequest, object_name: str, uid: UUID, field_name: st
         return _show_field(request, access=access, record=record, field=field)
     if refusal := explain_field_edit(access=access, record=record, field=field):
         raise PermissionDenied(refusal)
-    layout = build_field_layout(access=access, record=record, field=field)
-    state = FormState(layout=layout, data=request.POST if request.method == "POST" else None, auto_id="inline-%s")
+    state = _read_state(request, access=access, record=record, field=field)
     if request.method != "POST":
         return _show_form(request, state=state, version=record.version)
     return _save(request, state=state, field=field)
@@ -69,9 +68,7 @@ def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> Http
         return _show_form(request, state=state, version=version)
     except StaleRecordError:
         now = _read_record(access=access, uid=record.uid)
-        renewed = FormState(
-            layout=build_field_layout(access=access, record=now, field=field), data=request.POST, auto_id="inline-%s"
-        )
+        renewed = _read_state(request, access=access, record=now, field=field)
         conflict = build_conflict(state=renewed, data=request.POST, version=version)
         return _show_form(request, state=renewed, version=now.version, conflict=conflict)
     if "HX-Request" not in request.headers:
@@ -90,6 +87,12 @@ def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> Http
     response = render(request, "records/record/saved.html", {"page": page, "saved": field, "undo": build_button(actor)})
     response.headers["HX-Trigger"] = json.dumps({"record:saved": versions})
     return response
+
+
+def _read_state(request: HttpRequest, *, access: ObjectAccess, record: Any, field: ObjectField) -> FormState:
+    object_type = getattr(record, "object_type", "")
+    layout = FieldLayout(access=access, record=record, object_type=object_type, field=field)
+    return FormState(layout=layout, data=request.POST if request.method == "POST" else None, auto_id="inline-%s")
 
 
 def _show_field(request: HttpRequest, *, access: ObjectAccess, record: Any, field: ObjectField) -> HttpResponse:
