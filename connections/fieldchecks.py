@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from django.core.exceptions import ValidationError
 
 from connections.choices import FieldRuleKind
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS
+from ctms.records.fields.kinds.base import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,9 +101,9 @@ def find_filling_problem(rule: Rule, *, end: ObjectField, model: type[models.Mod
         return f"The Vault alone fills {end.label} ({rule.target}). Choose another target."
     if kind == FieldRuleKind.PERSON_ACCOUNT:
         return "" if _is_person(end) else f"{rule.target} does not refer to a Person. Choose a field that does."
-    if end.kind == FieldKind.REFERENCE:
+    if end.reference is not None:
         return f"{rule.target} refers to a record, and the CRM sends none. Choose another target."
-    if kind == FieldRuleKind.FORMATTED_PERSON and end.kind not in (FieldKind.TEXT, FieldKind.LONG_TEXT):
+    if kind == FieldRuleKind.FORMATTED_PERSON and not kind_of(end).holds_text:
         return f"{rule.target} takes no text, and a name is one. Choose a text field."
     return _find_unfit_value(rule, end=end, model=model)
 

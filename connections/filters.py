@@ -15,8 +15,8 @@ from ctms.configuration.snapshot import Configuration
 from ctms.records.conditions.askers import VaultAsker
 from ctms.records.conditions.compiling import compile_conditions
 from ctms.records.conditions.matching import limit_records
-from ctms.records.conditions.operators import PERIODS
 from ctms.records.conditions.tree import Group
+from ctms.records.fields.operators import PERIODS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

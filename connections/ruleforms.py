@@ -10,7 +10,6 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from connections.choices import FieldRuleKind
 from connections.models import IntegrationRule
 from connections.models.integrations import validate_crm_name
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import Configuration, ObjectShape
@@ -71,7 +70,7 @@ def list_source_choices(*, shape: ObjectShape, object_type: str, configuration: 
     custom: _Choices = []
     named: _Choices = []
     for each in _list_fields(shape=shape, object_type=object_type):
-        if each.kind == FieldKind.REFERENCE:
+        if each.reference is not None:
             target = get_object_of_model(each.reference) if each.reference and not each.is_custom else None
             if target is not None:
                 name = configuration.get(target.api_name).get_field("name__v")
@@ -88,7 +87,7 @@ def list_target_choices(*, shape: ObjectShape, object_type: str) -> _Choices:
     choices = [
         _build_choice(each)
         for each in _list_fields(shape=shape, object_type=object_type)
-        if not each.is_custom and not each.is_read_only and each.kind != FieldKind.REFERENCE
+        if not each.is_custom and not each.is_read_only and each.reference is None
     ]
     return [("", "Choose a field"), *(choice for choice in choices if choice[0] not in _UNFILLED)]
 

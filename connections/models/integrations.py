@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from connections.choices import DeletionMode, FieldRuleKind, IntegrationKind
 from connections.fieldchecks import find_filling_problem, find_source_problem, find_target_problem
 from connections.models.connections import Connection
-from ctms.configuration.choices import FieldKind
+from ctms.configuration.kinds import get_kind
 from ctms.configuration.registry import (
     UnknownFieldError,
     UnknownObjectError,
@@ -154,7 +154,7 @@ class IntegrationRule(VaultRecord):
             field = vault_object.get_field(self.vault_filter_field)
         except UnknownFieldError as error:
             raise ValidationError({"vault_filter_field": str(error)}) from None
-        if field.kind != FieldKind.YES_NO:
+        if not get_kind(field.kind).is_yes_no:
             raise ValidationError({"vault_filter_field": f"{field.label} is no Yes/No field. Choose one that is."})
 
 

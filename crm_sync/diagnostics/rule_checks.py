@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from connections.choices import DeletionMode, FieldRuleKind
 from crm_sync.crm.description import NUMBER_TYPES
-from ctms.configuration.choices import FieldKind
-from ctms.configuration.registry import get_object_of_model
-from ctms.configuration.snapshot import load_configuration
+from ctms.records.fields.kinds.base import CrmType, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,21 +17,19 @@ if TYPE_CHECKING:
     from crm_sync.engine.compiled_rules import CompiledField, CompiledIntegration
 
 _UID_LENGTH = 36
-_TEXT, _YES_NO, _NUMBER = FieldKind.TEXT, FieldKind.YES_NO, FieldKind.NUMBER
-_DATE, _DATETIME = FieldKind.DATE, FieldKind.DATETIME
 # What a field of the CRM takes, by its type; fields of other types take text.
 _TAKES = {
-    "boolean": frozenset({_YES_NO}),
-    "date": frozenset({_DATE}),
-    "datetime": frozenset({_DATETIME, _DATE}),
-    **dict.fromkeys(NUMBER_TYPES, frozenset({_NUMBER})),
-    **dict.fromkeys(("address", "location", "base64", "anyType", "complexvalue"), frozenset[FieldKind]()),
+    "boolean": frozenset({CrmType.YES_NO}),
+    "date": frozenset({CrmType.DATE}),
+    "datetime": frozenset({CrmType.MOMENT, CrmType.DATE}),
+    **dict.fromkeys(NUMBER_TYPES, frozenset({CrmType.NUMBER})),
+    **dict.fromkeys(("address", "location", "base64", "anyType", "complexvalue"), frozenset[CrmType]()),
 }
 # What such a field gives; None: nothing that the Vault could store.
-_GIVES = {name: next(iter(kinds), None) for name, kinds in _TAKES.items()} | {"datetime": _DATETIME}
+_GIVES = {name: next(iter(kinds), None) for name, kinds in _TAKES.items()} | {"datetime": CrmType.MOMENT}
 # Types that can identify an account: what they hold is one value that is compared and may be unique.
 _IDENTIFIER_TYPES = frozenset({"id", "string", "email", "phone", "url", *NUMBER_TYPES})
-_TAKES_TEXT = frozenset({_TEXT, _DATE, _DATETIME})
+_TAKES_TEXT = frozenset({CrmType.TEXT, CrmType.DATE, CrmType.MOMENT})
 _CORRECT_NAME = "Correct the name in the rule, or let the CRM user see it."
 
 
@@ -141,13 +137,13 @@ def _check_source(*, described: DescribedObject, field: DescribedField, rule: Co
         yield _refer_elsewhere(described=described, field=field, rule=rule)
     if rule.kind != FieldRuleKind.COPY or rule.end is None:
         return
-    gives = _GIVES.get(field.type, _TEXT)
-    needed = _simplify(rule.end.kind)
-    fits = gives is not None and (needed in (gives, _TEXT) or (gives, needed) == (_DATE, _DATETIME))
+    gives = _GIVES.get(field.type, CrmType.TEXT)
+    needed = kind_of(rule.end).crm_type
+    fits = gives is not None and (needed in (gives, CrmType.TEXT) or (gives, needed) == (CrmType.DATE, CrmType.MOMENT))
     if not fits:
         yield Finding(
             message=f"{field.name} of {described.name} is of the type {field.type}, which {rule.end.label} "
-            f"({rule.target}) cannot take: it is of the kind {rule.end.kind.label}.",
+            f"({rule.target}) cannot take: it is of the kind {kind_of(rule.end).label}.",
             remedy=f"Choose another source or target for the field rule “{rule.label}”, or inactivate it.",
         )
 
@@ -185,7 +181,7 @@ def _check_outbound(*, plan: CompiledIntegration, described: DescribedObject, de
         if rule.kind == FieldRuleKind.REFERENCE and rule.target not in parents:
             continue  # this connection does not send the record referred to, so the field is not filled
         filled.add(rule.target.lower())
-        yield from _check_target(plan=plan, described=described, rule=rule, describe=describe)
+        yield from _check_target(described=described, rule=rule, describe=describe)
     yield from _check_deletion(plan=plan, described=described)
     for field in described.fields.values():
         if field.is_needed and field.name.lower() not in filled:
@@ -195,9 +191,7 @@ def _check_outbound(*, plan: CompiledIntegration, described: DescribedObject, de
             )
 
 
-def _check_target(
-    *, plan: CompiledIntegration, described: DescribedObject, rule: CompiledField, describe: Describe
-) -> Iterator[Finding]:
+def _check_target(*, described: DescribedObject, rule: CompiledField, describe: Describe) -> Iterator[Finding]:
     field = described.find_field(rule.target)
     if field is None:
         yield _miss_field(described=described, name=rule.target, named_by=_name(rule))
@@ -209,46 +203,34 @@ def _check_target(
             remedy="Let the CRM user edit the field, choose another one, or inactivate the field rule.",
         )
     else:
-        yield from _check_type(plan=plan, described=described, field=field, rule=rule)
+        yield from _check_type(described=described, field=field, rule=rule)
     if rule.kind in (FieldRuleKind.REFERENCE, FieldRuleKind.PERSON_ACCOUNT):
         yield from _check_reference(described=described, field=field, rule=rule, describe=describe)
     values = {rule.constant} if rule.kind == FieldRuleKind.CONSTANT else set(rule.picklist_map.values())
     yield from _check_values(described=described, field=field, values=values, named_by=_name(rule))
 
 
-def _check_type(
-    *, plan: CompiledIntegration, described: DescribedObject, field: DescribedField, rule: CompiledField
-) -> Iterator[Finding]:
+def _check_type(*, described: DescribedObject, field: DescribedField, rule: CompiledField) -> Iterator[Finding]:
     """Find a field of the CRM that cannot take what a rule sends."""
-    sent = _find_sent(plan=plan, rule=rule)
+    sent = _find_sent(rule)
     if sent is not None and sent not in _TAKES.get(field.type, _TAKES_TEXT):
         yield Finding(
             message=f"{field.name} of {described.name} is of the type {field.type}, which cannot take what the field "
-            f"rule “{rule.label}” sends: {sent.label}.",
+            f"rule “{rule.label}” sends: {sent}.",
             remedy="Choose another source or target for the field rule, or inactivate it. A picklist map with the "
             "values true and false fills a checkbox.",
         )
 
 
-def _find_sent(*, plan: CompiledIntegration, rule: CompiledField) -> FieldKind | None:
+def _find_sent(rule: CompiledField) -> CrmType | None:
     """Return what kind of value a rule sends; None if that is checked otherwise or depends on the value."""
     if rule.kind in (FieldRuleKind.REFERENCE, FieldRuleKind.PERSON_ACCOUNT):
         return None
     if rule.kind == FieldRuleKind.PICKLIST:
-        return _YES_NO if set(rule.picklist_map.values()) <= {"true", "false"} else _TEXT
+        return CrmType.YES_NO if set(rule.picklist_map.values()) <= {"true", "false"} else CrmType.TEXT
     if rule.kind != FieldRuleKind.COPY or rule.end is None:
-        return _TEXT
-    if not rule.end.is_custom:
-        return _simplify(rule.end.kind)
-    model = rule.references[-1].reference if rule.references else plan.vault_object.model
-    holder = get_object_of_model(model) if model else None
-    custom = load_configuration().get(holder.api_name).fields.get(rule.end.api_name) if holder else None
-    return _simplify(custom.kind) if custom else None
-
-
-def _simplify(kind: FieldKind) -> FieldKind:
-    """Return the kind, or Text for all kinds that are sent as text."""
-    return kind if kind in (_DATE, _DATETIME, _YES_NO, _NUMBER) else _TEXT
+        return CrmType.TEXT
+    return kind_of(rule.end).crm_type
 
 
 def _check_reference(

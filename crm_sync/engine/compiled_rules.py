@@ -23,6 +23,7 @@ from ctms.configuration.registry import (
     UnknownObjectError,
     VaultObject,
     get_object,
+    get_object_of_model,
     resolve_path,
 )
 from ctms.configuration.selectors import get_application_settings
@@ -231,6 +232,7 @@ def _compile_field(*, field_rule: FieldRule, vault_object: VaultObject, inbound:
     path = field_rule.target if inbound else field_rule.source
     if path:
         references, end = resolve_path(vault_object=vault_object, path=path)
+        end = _find_configured(end=end, references=references, vault_object=vault_object)
     return CompiledField(
         kind=FieldRuleKind(field_rule.kind),
         label=field_rule.name,
@@ -244,6 +246,15 @@ def _compile_field(*, field_rule: FieldRule, vault_object: VaultObject, inbound:
         references=tuple(references),
         end=end,
     )
+
+
+def _find_configured(*, end: ObjectField, references: list[ObjectField], vault_object: VaultObject) -> ObjectField:
+    """Return a custom field with its kind, as admins have configured it."""
+    holder = get_object_of_model(references[-1].reference) if references and references[-1].reference else vault_object
+    if not end.is_custom or holder is None:
+        return end
+    known = load_configuration().list_custom_fields(holder.api_name)
+    return next((each for each in known if each.api_name == end.api_name), end)
 
 
 def _check_targets(*, integration: Integration, vault_object: VaultObject, fields: tuple[CompiledField, ...]) -> None:

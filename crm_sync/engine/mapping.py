@@ -12,7 +12,10 @@ from crm_sync.choices import LinkState
 from ctms.configuration.registry import read_path
 from ctms.core.choices import RecordStatus
 from ctms.core.utf16 import cut_text, measure_text
+from ctms.records.fields.kinds.base import kind_of
 from exceptions_log.choices import ErrorType
+
+_RECORD, _CALL = "The record", "The call"
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -86,9 +89,7 @@ def map_record(
         elif rule.kind == FieldRuleKind.RECORD_LINK:
             mapped.payload[rule.target] = link
         else:
-            value = _convert(
-                mapped=mapped, rule=rule, value=_read_source(rule=rule, record=record), origin="The record"
-            )
+            value = _convert(mapped=mapped, rule=rule, value=_read_source(rule=rule, record=record), origin=_RECORD)
             _put(mapped=mapped, rule=rule, value=crm.encode_value(value))
     if plan.deletion_mode == DeletionMode.APPEND:
         _put_deletion(mapped=mapped, plan=plan, is_inactive=record.status == RecordStatus.INACTIVE, base=deletion_base)
@@ -141,7 +142,7 @@ def map_call(*, plan: CompiledIntegration, call: CrmRow, person: Any, crm: CrmDi
         if rule.kind == FieldRuleKind.FORMATTED_PERSON:
             value: Any = format_crm_user(call, rule.source, crm=crm)
         else:
-            value = _convert(mapped=mapped, rule=rule, value=call.get(rule.source), origin="The call")
+            value = _convert(mapped=mapped, rule=rule, value=call.get(rule.source), origin=_CALL)
         if rule.end is not None:
             _put(mapped=mapped, rule=rule, value=value, target=rule.end.attribute, blank="")
     return mapped
@@ -165,20 +166,29 @@ def _convert(*, mapped: Mapped, rule: CompiledField, value: Any, origin: str) ->
         return rule.constant
     if rule.kind == FieldRuleKind.FORMATTED_PERSON:
         return getattr(value, "display_contact", None)
-    if rule.kind == FieldRuleKind.PICKLIST:
-        key = _to_key(value)
-        found = rule.picklist_map.get(key, rule.picklist_map.get("*"))
-        if found is None and key:
-            mapped.problems.append(
-                MappingProblem(
-                    error_type=ErrorType.MAPPING,
-                    message=f"{origin} has the value {key!r} in {rule.source}, for which the field rule “{rule.label}” "
-                    "has no counterpart. Add it to the rule's picklist map, or change the value.",
-                    cause=f"{rule.source} has a value for which the field rule “{rule.label}” has no counterpart.",
-                )
+    is_mapped = rule.kind == FieldRuleKind.PICKLIST
+    if rule.end is None or origin != _RECORD:
+        return _map_choice(mapped=mapped, rule=rule, value=value, origin=origin) if is_mapped else value
+    kind = kind_of(rule.end)
+    if not is_mapped:
+        return kind.to_crm(value)
+    each = [_map_choice(mapped=mapped, rule=rule, value=part, origin=origin) for part in kind.split_for_crm(value)]
+    return kind.join_for_crm(each)
+
+
+def _map_choice(*, mapped: Mapped, rule: CompiledField, value: Any, origin: str) -> Any:
+    key = _to_key(value)
+    found = rule.picklist_map.get(key, rule.picklist_map.get("*"))
+    if found is None and key:
+        mapped.problems.append(
+            MappingProblem(
+                error_type=ErrorType.MAPPING,
+                message=f"{origin} has the value {key!r} in {rule.source}, for which the field rule “{rule.label}” "
+                "has no counterpart. Add it to the rule's picklist map, or change the value.",
+                cause=f"{rule.source} has a value for which the field rule “{rule.label}” has no counterpart.",
             )
-        return {"true": True, "false": False}.get(found or "", found)
-    return value
+        )
+    return {"true": True, "false": False}.get(found or "", found)
 
 
 def _to_key(value: Any) -> str:

@@ -29,10 +29,14 @@ _SIDES = ("before", "after")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldWords:
-    """What people call a field and its values. `key` is what the trail stores of a reference: `pk` or `uid`."""
+    """What people call a field and its values. `key` is what the trail stores of a reference: `pk` or `uid`.
+
+    `tell` puts a stored value into words; an empty text if the value speaks for itself.
+    """
 
     label: str
     kind: str = ""
+    tell: Callable[[Any], str] = lambda _stored: ""
     choices: Mapping[str, str] = field(default_factory=dict)
     reference: type[models.Model] | None = None
     key: str = "pk"
@@ -182,6 +186,8 @@ def _put_into_words(*, pair: tuple[Any, Any], words: FieldWords, targets: _Targe
     for side, value in zip(_SIDES, pair, strict=True):
         if words.kind == YES_NO and isinstance(value, bool):
             told[side] = "Yes" if value else "No"
+        elif value not in (None, "") and (text := words.tell(value)):
+            told[side] = text
         elif value in (None, "") or isinstance(value, (list, dict)):
             continue
         elif words.reference is not None:

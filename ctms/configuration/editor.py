@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.drafts import SectionDraft, Sections, list_fields, read_draft
 from ctms.configuration.editing import build_edit, list_item_moves
 from ctms.configuration.fields import ObjectField
+from ctms.configuration.kinds import get_kind
 from ctms.configuration.layouts import Layout
 from ctms.configuration.registry import get_object
 from ctms.configuration.selectors import (
@@ -289,7 +289,10 @@ class _Builder:
     def _build_preview_section(self, section: SectionShape) -> PreviewSection:
         if section.related is None:
             fields = (field for field in section.fields if field.api_name in self.shown)
-            return PreviewSection(title=section.title, fields=tuple((field, _pick_sample(field)) for field in fields))
+            return PreviewSection(
+                title=section.title,
+                fields=tuple((field, get_kind(field.kind).build_sample(field.choices)) for field in fields),
+            )
         columns = self.configuration.build_fields(section.related)
         return PreviewSection(
             title=section.title,
@@ -297,10 +300,3 @@ class _Builder:
             is_related=True,
             prevent_creation=section.prevent_creation,
         )
-
-
-def _pick_sample(field: ObjectField) -> str:
-    """Return a sample value that shows what kind of field it is; empty for kinds without a typical value."""
-    if field.kind == FieldKind.YES_NO:
-        return "Yes"
-    return field.choices[0][1] if field.choices else ""

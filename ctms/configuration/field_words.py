@@ -6,16 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ctms.audit.words import DATE, DATETIME, YES_NO, FieldWords, register_describer
-from ctms.configuration.choices import FieldKind
+from ctms.audit.words import FieldWords, register_describer
 from ctms.configuration.fields import CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField
+from ctms.configuration.kinds import get_kind
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import load_configuration
 
 if TYPE_CHECKING:
     from django.db import models
 
-_KINDS = {FieldKind.YES_NO: YES_NO, FieldKind.DATE: DATE, FieldKind.DATETIME: DATETIME}
 _TYPE_ATTRIBUTE = "object_type"
 
 
@@ -45,9 +44,11 @@ def describe_fields(model: type[models.Model], names: Collection[str]) -> Mappin
 
 
 def _put_into_words(field: ObjectField) -> FieldWords:
+    kind = get_kind(field.kind)
     return FieldWords(
         label=field.label,
-        kind=_KINDS.get(field.kind, ""),
+        kind=kind.audit_kind,
+        tell=lambda stored: kind.tell(stored=stored, labels=field.choice_labels),
         choices=field.choice_labels,
         reference=field.reference,
         key="uid" if field.is_custom else "pk",

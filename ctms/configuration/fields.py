@@ -9,7 +9,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.text import capfirst
 
-from ctms.configuration.choices import FieldKind
+from ctms.configuration.kinds import DEFAULT_KIND, find_custom_kind, find_model_kind
 
 # API name → attribute, for the fields that the records of every object have.
 OBJECT_TYPE = "object_type__v"
@@ -25,32 +25,21 @@ COMMON_FIELDS: Mapping[str, str] = {
     "modified_by__v": "modified_by",
 }
 CUSTOM_SUFFIX = "__c"
-_LONGEST_CUSTOM = {"text": 255, "long_text": 32_000}
-
-_KINDS: tuple[tuple[type[models.Field[object, object]], FieldKind], ...] = (
-    (models.ForeignKey, FieldKind.REFERENCE),
-    (models.BooleanField, FieldKind.YES_NO),
-    (models.DateTimeField, FieldKind.DATETIME),
-    (models.DateField, FieldKind.DATE),
-    (models.TextField, FieldKind.LONG_TEXT),
-    (models.IntegerField, FieldKind.NUMBER),
-    (models.DecimalField, FieldKind.NUMBER),
-    (models.FloatField, FieldKind.NUMBER),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectField:
     """One field: its API name, the attribute of the model that holds it, and which values it takes.
 
-    `attribute` is also its look-up; a custom field's is `custom_fields__<API name>`. `choices` are (value, label).
-    A field `is_computed` if it is a property of the model, so that the database cannot sort or filter by it.
+    `kind` is the name of its kind. `attribute` is also its look-up; a custom field's is `custom_fields__<API name>`.
+    `choices` are (value, label). A field `is_computed` if it is a property of the model, so that the database cannot
+    sort or filter by it.
     """
 
     api_name: str
     attribute: str
     label: str
-    kind: FieldKind = FieldKind.TEXT
+    kind: str = DEFAULT_KIND
     reference: type[models.Model] | None = None
     choices: tuple[tuple[str, str], ...] = ()
     is_required: bool = False
@@ -61,10 +50,6 @@ class ObjectField:
     max_length: int | None = None
     is_whole: bool = False  # a number without a fraction
     help_text: str = ""
-
-    @property
-    def is_picklist(self) -> bool:
-        return self.kind == FieldKind.PICKLIST
 
     @property
     def choice_labels(self) -> dict[str, str]:
@@ -86,7 +71,7 @@ def build_model_field(*, model: type[models.Model], api_name: str, attribute: st
         api_name=api_name,
         attribute=attribute,
         label=str(capfirst(str(field.verbose_name))),
-        kind=FieldKind.PICKLIST if choices else _find_kind(field),
+        kind=find_model_kind(field_class=type(field), has_choices=bool(choices)).name,
         reference=field.related_model if isinstance(field, models.ForeignKey) else None,
         choices=choices,
         is_required=not field.blank and not isinstance(field, models.BooleanField),
@@ -102,17 +87,14 @@ def build_custom_field(
     *, api_name: str, label: str, kind: str, picklist_values: list[str], reference: type[models.Model] | None
 ) -> ObjectField:
     """Return the field for a custom field; `reference` is the model of persons, for a field that refers to one."""
+    found = find_custom_kind(kind)
     return ObjectField(
         api_name=api_name,
         attribute=f"custom_fields__{api_name}",
         label=label,
-        kind=FieldKind.REFERENCE if kind == "person" else FieldKind(kind),
-        reference=reference if kind == "person" else None,
+        kind=found.name,
+        reference=reference if found.refers_to_records else None,
         choices=tuple((value, value) for value in picklist_values),
         is_custom=True,
-        max_length=_LONGEST_CUSTOM.get(kind),
+        max_length=found.custom_max_length,
     )
-
-
-def _find_kind(field: models.Field[object, object]) -> FieldKind:
-    return next((kind for field_class, kind in _KINDS if isinstance(field, field_class)), FieldKind.TEXT)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import CUSTOM_SUFFIX, ObjectField
+from ctms.configuration.kinds import get_kind
 from ctms.configuration.registry import UnknownFieldError, UnknownObjectError, get_object
 from ctms.configuration.snapshot import load_configuration
 
@@ -16,7 +16,7 @@ def list_identifying_fields() -> list[ObjectField]:
         fields = load_configuration().get(PERSON).fields.values()
     except UnknownObjectError:
         return []
-    return [field for field in fields if field.kind == FieldKind.TEXT and not field.is_computed]
+    return [field for field in fields if get_kind(field.kind).can_identify and not field.is_computed]
 
 
 def find_identifier_problem(name: str) -> str:

@@ -9,7 +9,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from ctms.configuration.choices import CustomFieldKind, SectionKind
+from ctms.configuration.choices import SectionKind
+from ctms.configuration.kinds import DEFAULT_KIND, find_custom_kind, list_custom_choices
 from ctms.core.choices import RecordStatus
 from ctms.core.models import AuditedModel
 
@@ -97,7 +98,7 @@ class CustomField(AuditedModel):
     of_object = models.CharField("object", max_length=80, help_text="API name of the object")
     api_name = models.CharField("API name", max_length=64, validators=[validate_custom_api_name])
     label = models.CharField(max_length=128)
-    kind = models.CharField(max_length=20, choices=CustomFieldKind.choices, default=CustomFieldKind.TEXT)
+    kind = models.CharField(max_length=20, choices=list_custom_choices, default=DEFAULT_KIND)
     picklist_values = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE)
 
@@ -113,12 +114,10 @@ class CustomField(AuditedModel):
 
     def clean(self) -> None:
         super().clean()
-        if self.kind == CustomFieldKind.PICKLIST and not self.picklist_values:
-            raise ValidationError({"picklist_values": "A picklist needs at least one value to choose."})
-        if self.kind != CustomFieldKind.PICKLIST and self.picklist_values:
-            raise ValidationError(
-                {"picklist_values": "Only a picklist has values. Remove them, or choose the kind Picklist."}
-            )
+        if self.kind not in dict(list_custom_choices()):
+            return  # which the field itself refuses
+        if problem := find_custom_kind(self.kind).find_choices_problem(self.picklist_values):
+            raise ValidationError({"picklist_values": problem})
 
 
 class ReasonRule(AuditedModel):

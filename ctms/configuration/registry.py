@@ -14,8 +14,8 @@ from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit, register_setup
 from ctms.audit.places import STUDY, register_place
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
+from ctms.configuration.kinds import find_model_kind
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_study_path, is_study
 from ctms.configuration.study_record import StudyRecord
@@ -317,7 +317,7 @@ def _build_field(*, vault_object: VaultObject, api_name: str, attribute: str) ->
         changes["label"] = vault_object.labels[api_name]
     if api_name == OBJECT_TYPE:
         changes["choices"] = tuple((each.api_name, each.label) for each in vault_object.object_types)
-        changes["kind"] = FieldKind.PICKLIST
+        changes["kind"] = find_model_kind(field_class=models.CharField, has_choices=True).name
     if api_name in vault_object.generated_fields:
         changes |= {"is_read_only": True, "is_required": False}
     return replace(built, **changes) if changes else built

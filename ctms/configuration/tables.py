@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
+from ctms.configuration.kinds import get_kind
 from ctms.configuration.models import CustomField, LayoutSection, ObjectType, ObjectTypeAction, PageLayout
 from ctms.configuration.registry import VaultObject, get_object_of_model, list_objects, resolve_path
 from ctms.configuration.selectors import is_always_on_types, list_layouts
@@ -186,7 +186,7 @@ def list_type_field_rows(shape: ObjectShape) -> list[TypeFieldRow]:
             kind=describe_kind(field),
             is_always_on=is_always_on_types(field),
             is_always_required=field.is_required and not field.is_read_only,
-            may_be_required=not (field.is_required or field.is_read_only or field.kind == FieldKind.YES_NO),
+            may_be_required=not (field.is_required or field.is_read_only or get_kind(field.kind).always_has_value),
         )
         for field in shape.fields.values()
     ]
@@ -240,7 +240,7 @@ def list_layout_choices(object_name: str = "") -> list[tuple[str, str]]:
 
 def describe_kind(field: ObjectField) -> str:
     """Return what a field holds, in words, e.g. `Date` or `Reference to Study`."""
-    label = str(FieldKind(field.kind).label)
+    label = get_kind(field.kind).label
     if field.reference is None:
         return label
     target = get_object_of_model(field.reference)

@@ -8,5 +8,7 @@ class RecordsConfig(AppConfig):
 
     def ready(self) -> None:
         from ctms.records.bulk.jobs import register_bulk_job
+        from ctms.records.fields.kinds import register_kinds
 
+        register_kinds()
         register_bulk_job()

@@ -18,7 +18,6 @@ from ctms.audit.users import save_user
 from ctms.audit.words import tell_changes
 from ctms.clinical.choices import SiteState
 from ctms.clinical.models import StudySite
-from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.models import CustomField, ObjectType
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.core.choices import RecordStatus
@@ -86,9 +85,9 @@ def test_labels_of_the_object_win_over_those_of_the_model() -> None:
 
 def test_custom_fields_keep_their_labels_and_names_after_a_rename() -> None:
     for label, kind in (
-        ("Colour", CustomFieldKind.TEXT),
-        ("Seen", CustomFieldKind.DATE),
-        ("Mate", CustomFieldKind.PERSON),
+        ("Colour", "text"),
+        ("Seen", "date"),
+        ("Mate", "person"),
     ):
         create_custom_field(field=CustomField(of_object="site__v", label=label, kind=kind), actor=build_admin_actor())
     mate = PersonFactory.create()

@@ -9,13 +9,13 @@ from django.test import Client
 from django.urls import reverse
 
 from ctms.audit.services import save_record
-from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.models import ApplicationSettings, CustomField
 from ctms.core.choices import RecordStatus
 from tests.admin_forms import list_errors, list_messages, log_in_admin, read_form, submit
 from tests.factories.base import build_admin_actor
 from tests.factories.configuration import map_identifiers
 from tests.factories.connections import ConnectionFactory
+from tests.kinds import choose_values, list_custom_names
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +40,7 @@ def list_choices(page: Any) -> dict[str, list[str]]:
 def test_the_picker_offers_the_text_fields_of_person_standard_and_custom(client: Client) -> None:
     log_in_admin(client)
     add_custom_field("veeva_id__c")
-    add_custom_field("shoe_size__c", kind=CustomFieldKind.NUMBER)
+    add_custom_field("shoe_size__c", kind="number")
     add_custom_field("old_id__c", status=RecordStatus.INACTIVE)
     page = client.get(get_url(map_identifiers()))
     assert list_choices(page) == {
@@ -100,13 +100,13 @@ def test_a_field_that_cannot_be_searched_as_text_is_refused(client: Client, name
 
 
 def find_unfit_kinds() -> list[str]:
-    return [kind for kind in CustomFieldKind.values if kind != CustomFieldKind.TEXT]
+    return [kind for kind in list_custom_names() if kind != "text"]
 
 
 @pytest.mark.parametrize("kind", find_unfit_kinds())
 def test_a_custom_field_of_every_kind_but_text_is_refused(client: Client, kind: str) -> None:
     log_in_admin(client)
-    add_custom_field("odd__c", kind=kind, picklist_values=["a"] if kind == CustomFieldKind.PICKLIST else [])
+    add_custom_field("odd__c", kind=kind, picklist_values=choose_values(kind, "a"))
     response = submit(client, get_url(map_identifiers()), form_id=FORM, clinical_person_identifier="odd__c")
     [found] = list_errors(response)["clinical_person_identifier"]
     assert found == "odd (odd__c) is no text field of Person that can be searched. Choose another field."

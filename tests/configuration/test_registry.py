@@ -164,8 +164,8 @@ def test_an_object_may_be_registered_again_by_its_own_app() -> None:
 def test_references_and_picklists_are_told_from_other_fields() -> None:
     activity = get_object(Activity.object_name)
     assert activity.get_field("person__v").reference is Person
-    assert activity.get_field("channel__v").is_picklist
-    assert not activity.get_field("date__v").is_picklist
+    assert activity.get_field("channel__v").kind == "picklist"
+    assert activity.get_field("date__v").kind == "date"
     assert activity.get_field("date__v").reference is None
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import Person
-from ctms.configuration.choices import CustomFieldKind, FieldKind
 from ctms.configuration.models import CustomField, LayoutSection, ObjectType, ObjectTypeField, PageLayout
 from ctms.configuration.registry import UnknownFieldError, UnknownObjectError
 from ctms.configuration.services import (
@@ -20,6 +19,7 @@ from ctms.configuration.services import (
 from ctms.configuration.snapshot import LayoutShape, load_configuration
 from ctms.core.choices import RecordStatus
 from tests.factories.base import build_admin_actor
+from tests.kinds import choose_values, list_custom_names
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -145,13 +145,13 @@ def test_assigned_actions_are_on_their_type() -> None:
 
 
 # -- Custom fields --------------------------------------------------------------------------------
-@pytest.mark.parametrize("kind", CustomFieldKind.values)
+@pytest.mark.parametrize("kind", list_custom_names())
 def test_a_custom_field_of_every_kind_is_a_field_of_its_object(kind: str) -> None:
-    values = ["Red", "Blue"] if kind == "picklist" else []
+    values = choose_values(kind, "Red", "Blue")
     add_field(kind=kind, picklist_values=values)
     field = load_configuration().get("study__v").get_field("colour__c")
     assert (field.label, field.attribute, field.is_custom) == ("Colour", "custom_fields__colour__c", True)
-    assert field.kind == (FieldKind.REFERENCE if kind == "person" else FieldKind(kind))
+    assert field.kind == ("reference" if kind == "person" else kind)
     assert field.reference is (Person if kind == "person" else None)
     assert field.choices == ((("Red", "Red"), ("Blue", "Blue")) if values else ())
 

@@ -8,12 +8,13 @@ from typing import Any
 from ctms.accounts.models import User
 from ctms.audit.services import create_records
 from ctms.clinical.models import Person
-from ctms.configuration.choices import CustomFieldKind
+from ctms.configuration.kinds import list_custom_choices
 from ctms.configuration.models import CustomField
 from ctms.records.access import ObjectAccess, open_object
 from tests.factories.accounts import UserFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory
+from tests.kinds import choose_values
 from tests.sample.models import Training
 
 OBJECT = "training__v"
@@ -30,11 +31,11 @@ def add_custom_fields() -> None:
         CustomField(
             of_object=OBJECT,
             api_name=f"{kind}__c",
-            label=f"Custom {kind.label.lower()}",
+            label=f"Custom {label.lower()}",
             kind=kind,
-            picklist_values=["red", "blue"] if kind == CustomFieldKind.PICKLIST else [],
+            picklist_values=choose_values(kind, "red", "blue"),
         )
-        for kind in CustomFieldKind
+        for kind, label in list_custom_choices()
     ]
     create_records(records=fields, actor=build_admin_actor())
 

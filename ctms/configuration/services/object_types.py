@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from ctms.audit.services import delete_record, save_record
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
+from ctms.configuration.kinds import get_kind
 from ctms.configuration.models import ObjectType, ObjectTypeAction, ObjectTypeField
 from ctms.configuration.registry import get_object, list_objects
 from ctms.configuration.selectors import get_object_type, is_always_on_types
@@ -113,8 +113,9 @@ def _list_problems(*, field: ObjectField, decision: FieldDecision, object_label:
             return [f"{field.label} ({field.api_name}) stays on every object type: no {object_label} is without it."]
         if decision.is_required:
             return [f"{field.label} ({field.api_name}) is required but not assigned: assign it, or require it no more."]
-    if decision.is_required and (field.is_read_only or field.kind == FieldKind.YES_NO):
-        reason = "it always has a value" if field.kind == FieldKind.YES_NO else "the Vault fills it, not its users"
+    has_value = get_kind(field.kind).always_has_value
+    if decision.is_required and (field.is_read_only or has_value):
+        reason = "it always has a value" if has_value else "the Vault fills it, not its users"
         return [f"{field.label} ({field.api_name}) cannot be required: {reason}."]
     return []
 

@@ -9,8 +9,8 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.kinds import list_kinds
 from ctms.configuration.registry import list_record_objects
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
@@ -29,7 +29,7 @@ _CHOICE: dict[str, Any] = {"value": serializers.CharField(), "label": serializer
 _FIELD: dict[str, Any] = {
     "name": serializers.CharField(help_text="API name: the key in records."),
     "label": serializers.CharField(),
-    "kind": serializers.CharField(help_text=f"One of {', '.join(FieldKind.values)}."),
+    "kind": serializers.CharField(help_text=f"One of {', '.join(kind.name for kind in list_kinds())}."),
     "is_required": serializers.BooleanField(help_text="Of every new record; object types may require more."),
     "is_read_only": serializers.BooleanField(help_text="Filled by the Vault."),
     "is_custom": serializers.BooleanField(help_text="Added by an admin."),

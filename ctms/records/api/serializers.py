@@ -5,7 +5,6 @@ Keys are API names. A client may send back a whole record: values that did not c
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +12,11 @@ from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 from rest_framework.settings import api_settings
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
-from ctms.records.api.fields import OutputField, UidInput, build_input_field, read_reference
+from ctms.records.api.fields import OutputField, UidInput, build_input_field
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import ValueReader
 
 UID, VERSION = "uid__sys", "version"
@@ -116,12 +115,9 @@ class RecordInputSerializer(serializers.Serializer[Any]):
         return values
 
     def _is_same(self, *, field: ObjectField | None, value: Any, shown: Any) -> bool:
-        if isinstance(shown, dict):
-            uid = read_reference(value)
-            return uid is not None and str(uid) == shown["uid__sys"]
-        if field is not None and field.kind == FieldKind.DATETIME and shown is not None:
-            return _is_same_moment(value=value, shown=shown)
-        return type(value) is type(shown) and bool(value == shown)
+        if field is None:
+            return type(value) is type(shown) and bool(value == shown)
+        return kind_of(field).is_same_json(value=value, shown=shown)
 
 
 def show_record(*, record: Any, access: ObjectAccess) -> dict[str, Any]:
@@ -138,10 +134,3 @@ def show_records(*, records: list[Any], access: ObjectAccess) -> list[dict[str, 
 
 def _is_writable(field: ObjectField) -> bool:
     return not field.is_read_only or field.api_name == OBJECT_TYPE
-
-
-def _is_same_moment(*, value: Any, shown: str) -> bool:
-    try:
-        return isinstance(value, str) and dt.datetime.fromisoformat(value) == dt.datetime.fromisoformat(shown)
-    except (ValueError, TypeError):
-        return False

@@ -23,10 +23,10 @@ from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.api.catalogue import CATALOGUE, describe_objects
 from ctms.records.api.errors import ExistsError
 from ctms.records.api.etags import format_etag, require_match
-from ctms.records.api.fields import read_reference
 from ctms.records.api.paging import build_page
 from ctms.records.api.schema import RecordSchema, build_refusals
 from ctms.records.api.serializers import CONFIRMED, UID, RecordInputSerializer, show_record
+from ctms.records.fields.kinds.reference import read_reference
 from ctms.records.requests import build_actor, get_record_or_404, get_user, open_object_or_404
 from ctms.records.writing.services import build_record, delete_with_parts, write_values
 

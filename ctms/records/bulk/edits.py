@@ -12,14 +12,14 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from ctms.audit.reasons import LONGEST_REASON, PARAMETER
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
 from ctms.core.models import TYPED_AS
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.form_fields import build_form_field
+from ctms.records.fields.form_fields import build_edit_field
+from ctms.records.fields.kinds.base import EMPTY, kind_of
 from ctms.records.fields.references import name_record
 from ctms.records.fields.values import format_value
 from ctms.records.lists.keyset_pagination import order_records
@@ -30,7 +30,6 @@ MOST_RECORDS = 100_000
 # Parameters of a selection, in addition to those of the list.
 UIDS, ALL, QUERY_STRING = "uids", "all", "query"
 _OWN = frozenset({UIDS, ALL, QUERY_STRING, "csrfmiddlewaretoken"})
-_YES_NO = [("yes", "Yes"), ("no", "No")]
 
 
 class InvalidSelectionError(VaultError):
@@ -106,8 +105,8 @@ def list_edit_fields(shape: ObjectShape) -> list[ObjectField]:
 
 
 def may_be_cleared(field: ObjectField) -> bool:
-    """Whether the field can be emptied: it is not required, and not Yes/No."""
-    return not field.is_required and field.kind != FieldKind.YES_NO
+    """Whether the field can be emptied: it is not required, and its kind knows emptiness."""
+    return not field.is_required and kind_of(field).can_be_cleared
 
 
 class BulkEditForm(forms.Form):
@@ -141,7 +140,7 @@ class BulkEditForm(forms.Form):
         for name in self.edit_fields:
             if name not in ticked or name in cleared:
                 self.errors.pop(name, None)
-            elif name not in self.errors and cleaned.get(name) in (None, ""):
+            elif name not in self.errors and cleaned.get(name) in EMPTY:
                 hint = ", or tick “clear”" if may_be_cleared(self.edit_fields[name]) else ""
                 self.add_error(name, f"Say what to set{hint}.")
         asked = [label for name, label in self.reasoned.items() if name in ticked]
@@ -165,23 +164,6 @@ class BulkEditForm(forms.Form):
         choice = self.fields[name]
         if isinstance(choice, forms.MultipleChoiceField):
             choice.choices = [(each.api_name, each.label) for each in fields]
-
-
-def build_edit_field(
-    *, access: ObjectAccess, field: ObjectField, chosen: Mapping[str, Any] | None = None
-) -> forms.Field:
-    """Build the form field for the new value. A Yes/No field becomes a choice, so that it can also be left alone."""
-    made: forms.Field
-    if field.kind == FieldKind.YES_NO:
-        made = forms.TypedChoiceField(
-            label=field.label, choices=[("", "–"), *_YES_NO], coerce=lambda text: text == "yes", empty_value=None
-        )
-    else:
-        made = build_form_field(access=access, field=field, chosen=chosen)
-    made.required = False
-    made.help_text = ""
-    made.widget.attrs["aria-label"] = f"New value of {field.label}"
-    return made
 
 
 def read_values(*, access: ObjectAccess, plan: Mapping[str, Any]) -> dict[str, Any]:

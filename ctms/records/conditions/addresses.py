@@ -22,14 +22,15 @@ from typing import Any
 
 from django.http import QueryDict
 
-from ctms.records.conditions.askers import Asker
-from ctms.records.conditions.operators import EMPTINESS, NUMBER_OF_VALUES, Operator
 from ctms.records.conditions.subjects import Subject, find_subject
 from ctms.records.conditions.tree import Joint, read_joint
+from ctms.records.fields.askers import Asker
+from ctms.records.fields.operators import EMPTINESS, NUMBER_OF_VALUES, Operator
 
 EMPTY_SUFFIX = "empty"
 SUFFIXES: Mapping[str, Operator] = {
     "not": Operator.IS_NOT,
+    "has_all": Operator.HAS_ALL,
     "contains": Operator.CONTAINS,
     "not_contains": Operator.NOT_CONTAINS,
     "begins": Operator.BEGINS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -22,36 +22,6 @@ MOST_REFERENCED = 500
 _NEVER_ASKED = frozenset({"uid__sys"})
 # The transfer treats inactive records itself.
 _NOT_ASKED_BY_RULES = _NEVER_ASKED | {"status__v"}
-
-
-class Asker(Protocol):
-    """Who asks, and so which fields may be asked about, which records are compared, and which day it is."""
-
-    @property
-    def configuration(self) -> Configuration:
-        """The configuration that paths and values are checked against."""
-
-    @property
-    def user(self) -> User | None:
-        """Whom *me* and *my* mean; None for the Vault."""
-
-    def may_ask(self, field: ObjectField) -> bool:
-        """Whether conditions may be about the field."""
-
-    def may_follow(self, reference: ObjectField) -> bool:
-        """Whether conditions may be about fields of the record that the reference leads to."""
-
-    def find_target(self, reference: ObjectField) -> ObjectShape | None:
-        """Return the object that a reference leads to; None if it is no object, or may not be read."""
-
-    def list_records(self, shape: ObjectShape) -> QuerySet[Any]:
-        """Return the records of an object that are compared."""
-
-    def shorten(self, records: QuerySet[Any], key: str) -> Any:
-        """Return the keys of records to compare references with: a list, or a subquery."""
-
-    def get_zone(self) -> dt.tzinfo:
-        """Return the time zone whose days count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,19 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctms.records.conditions.askers import Asker
 from ctms.records.conditions.errors import ConditionError
-from ctms.records.conditions.kinds import (
-    DayConditions,
-    NumberConditions,
-    get_kind,
-    list_accepted_operators,
-    read_value,
-    refuse_reversed,
-)
-from ctms.records.conditions.operators import NUMBER_OF_VALUES, Operator
+from ctms.records.conditions.kinds import get_kind, list_accepted_operators, read_value
 from ctms.records.conditions.subjects import Subject, find_subject
 from ctms.records.conditions.tree import Condition, Group, Joint, read_joint
+from ctms.records.fields.askers import Asker
+from ctms.records.fields.comparisons import refuse_reversed
+from ctms.records.fields.operators import NUMBER_OF_VALUES, Operator
 
 MOST_CONDITIONS = 40
 MOST_VALUES = 500
@@ -105,7 +99,7 @@ class Compiler:
             if not isinstance(each, Condition) or each.operator not in (Operator.FROM, Operator.UNTIL):
                 continue
             kind = get_kind(each.subject.field)
-            if not isinstance(kind, NumberConditions | DayConditions):
+            if not kind.is_ordered:
                 continue
             bounds[each.subject.path, each.operator] = kind.read_bound(each.values[0])
             first = bounds.get((each.subject.path, Operator.FROM))

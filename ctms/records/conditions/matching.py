@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from ctms.records.conditions.askers import Asker
 from ctms.records.conditions.kinds import get_kind, is_empty
-from ctms.records.conditions.operators import HOLD_WITHOUT_VALUE, Operator
 from ctms.records.conditions.referred import shorten_keys
 from ctms.records.conditions.tree import Condition, Group, Joint
+from ctms.records.fields.askers import Asker
 from ctms.records.fields.expressions import name_custom
+from ctms.records.fields.operators import HOLD_WITHOUT_VALUE, Operator
 
 _DENIED = frozenset({Operator.IS_NOT, Operator.NOT_CONTAINS, Operator.NOT_WITHIN})
 

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.conditions.addresses import SUFFIXES, join_name
-from ctms.records.conditions.askers import Asker
 from ctms.records.conditions.kinds import get_kind, list_accepted_operators
 from ctms.records.conditions.mine import MINE
-from ctms.records.conditions.operators import EMPTINESS, PERIODS, Operator, takes_several
-from ctms.records.conditions.periods import PERIOD_CHOICES, SIDES, UNITS
 from ctms.records.conditions.referred import ReferenceConditions
 from ctms.records.conditions.subjects import Subject
+from ctms.records.fields.askers import Asker
+from ctms.records.fields.operators import EMPTINESS, PERIODS, Operator, takes_several
+from ctms.records.fields.periods import PERIOD_CHOICES, SIDES, UNITS
 
+_OF_SEVERAL = {
+    Operator.IS_NOT: " none of these",
+    Operator.NOT_CONTAINS: " none of these",
+    Operator.HAS_ALL: " these",
+}
 _API_NAME = "[a-z0-9_]+__(?:v|c|sys)"
 
 
@@ -67,7 +71,7 @@ def _describe(*, asker: Asker, field: ObjectField, operator: Operator) -> str:
         return f"{field.label}: whether it is empty"
     text = f"{field.label} {operator.label}"
     if takes_several(operator):
-        text += " none of these" if operator in (Operator.IS_NOT, Operator.NOT_CONTAINS) else " any of these"
+        text += _OF_SEVERAL.get(operator, " any of these")
     kind = get_kind(field)
     if isinstance(kind, ReferenceConditions):
         if field.reference is User:
@@ -88,15 +92,4 @@ def _build_schema(*, asker: Asker, shape: ObjectShape, field: ObjectField, opera
         uid = {"type": "string", "format": "uuid"}
         words = [value for value, _ in kind.list_words(asker=asker, field=field)]
         return {"anyOf": [uid, {"type": "string", "enum": words}]} if MINE in words else uid
-    if field.kind == FieldKind.PICKLIST:
-        return {"type": "string", "enum": [value for value, _ in shape.list_choices(field)]}
-    return _SCHEMAS.get(field.kind, _WORD)
-
-
-_WORD: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255}
-_SCHEMAS: Mapping[FieldKind, Mapping[str, Any]] = {
-    FieldKind.YES_NO: {"type": "boolean"},
-    FieldKind.NUMBER: {"type": "number"},
-    FieldKind.DATE: {"type": "string", "format": "date"},
-    FieldKind.DATETIME: {"type": "string", "format": "date"},
-}
+    return kind.build_schema(shape.list_choices(field))

@@ -13,10 +13,11 @@ from ctms.accounts.models import User
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.conditions.askers import Asker
 from ctms.records.conditions.mine import ME, MINE, find_mine
-from ctms.records.conditions.operators import Operator
+from ctms.records.fields.askers import Asker
+from ctms.records.fields.comparisons import Comparison
 from ctms.records.fields.expressions import UuidText
+from ctms.records.fields.operators import Operator
 
 _UID_TEXT = "uid_text"
 
@@ -33,11 +34,10 @@ class Referred:
     found: dict[str, Any]
 
 
-class ReferenceConditions:
+class ReferenceConditions(Comparison):
     """Conditions on references. A custom one holds the uid as text, any other a foreign key."""
 
-    operators: Sequence[Operator] = (Operator.IS, Operator.IS_NOT)
-    is_text = False
+    input_type = ""
 
     def is_open(self, *, asker: Asker, field: ObjectField) -> bool:
         """Whether the asker may compare the reference with records."""

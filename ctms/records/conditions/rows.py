@@ -15,25 +15,19 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.safestring import SafeString
 
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
 from ctms.core.uuids import read_uid
-from ctms.records.conditions.askers import Asker
 from ctms.records.conditions.kinds import get_kind, list_operators
 from ctms.records.conditions.mine import ME
-from ctms.records.conditions.operators import Operator
-from ctms.records.conditions.periods import LONGEST, PERIOD_CHOICES, SIDES, UNITS, join_period, split_period
 from ctms.records.conditions.referred import ReferenceConditions
 from ctms.records.conditions.subjects import Subject
+from ctms.records.fields.askers import Asker
+from ctms.records.fields.operators import Operator
+from ctms.records.fields.periods import LONGEST, PERIOD_CHOICES, SIDES, UNITS, join_period, split_period
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import describe_choice
 
 _MOST_SUGGESTED = 100
 _MOST_USERS = 200
-_INPUT_TYPES: Mapping[FieldKind, str] = {
-    FieldKind.NUMBER: "number",
-    FieldKind.DATE: "date",
-    FieldKind.DATETIME: "date",
-}
 _COUNTED = [(f"{side}_{unit}", f"in the {side} … {unit}") for side in SIDES for unit in UNITS]
 # What the inputs of an operator are called: the stylesheet shows the parts that the chosen operator takes.
 _PARTS: Mapping[Operator, str] = {
@@ -104,7 +98,7 @@ class ConditionRow:
         """Return the type of the inputs of single values; empty if values are ticked."""
         if self.subject is None or self.ticks or self.has_entry:
             return ""
-        return _INPUT_TYPES.get(self.subject.field.kind, "text")
+        return get_kind(self.subject.field).input_type
 
     @property
     def single_values(self) -> list[str]:
@@ -124,20 +118,17 @@ class ConditionRow:
         chosen, kind = self.values if self._takes("values") else [], get_kind(self.subject.field)
         if isinstance(kind, ReferenceConditions):
             choices = self._list_referred(kind=kind, chosen=chosen)
-        elif self.subject.field.kind == FieldKind.PICKLIST:
-            choices = self.subject.shape.list_choices(self.subject.field)
-            # A value that is not in the picklist any more is shown, so that it can be removed.
-            choices += [(each, f"{each} (not in the picklist)") for each in chosen if each not in dict(choices)]
-        elif self.subject.field.kind == FieldKind.YES_NO:
-            choices = [("true", "Yes"), ("false", "No")]
         else:
-            return []
+            choices = list(kind.list_ticks(self.subject.shape.list_choices(self.subject.field)))
+            # A value that is not in the picklist any more is shown, so that it can be removed.
+            if choices:
+                choices += [(each, f"{each} (not in the picklist)") for each in chosen if each not in dict(choices)]
         return [Option(value=value, label=label, is_chosen=value in chosen) for value, label in choices]
 
     @property
     def has_entry(self) -> bool:
         """Whether records to add are typed."""
-        return self.subject is not None and self.subject.field.kind == FieldKind.REFERENCE and not self.users
+        return self.subject is not None and self.subject.field.reference is not None and not self.users
 
     @property
     def entry_html(self) -> SafeString:

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from ctms.records.conditions.operators import Operator
 from ctms.records.conditions.subjects import Subject
+from ctms.records.fields.operators import Operator
 
 
 class Joint(TextChoices):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
-from ctms.records.conditions.kinds import DayConditions, NumberConditions, get_kind
+from ctms.records.conditions.kinds import get_kind
 from ctms.records.conditions.mine import ME, MINE, find_mine
-from ctms.records.conditions.operators import PERIODS, Operator
-from ctms.records.conditions.periods import describe_period
 from ctms.records.conditions.referred import Referred
 from ctms.records.conditions.tree import Condition, Group, Joint
+from ctms.records.fields.operators import PERIODS, Operator
+from ctms.records.fields.periods import describe_period
 from ctms.records.fields.values import format_value
 
 _WORDS = {
     Operator.IS: "",
     Operator.IS_NOT: "not ",
+    Operator.HAS_ALL: "has all of ",
     Operator.CONTAINS: "contains ",
     Operator.NOT_CONTAINS: "does not contain ",
     Operator.BEGINS: "begins with ",
@@ -40,7 +38,7 @@ def describe_condition(condition: Condition) -> str:
     texts = list_value_texts(condition)
     if operator == Operator.BETWEEN:
         return f"from {texts[0]} until {texts[1]}"
-    return f"{_WORDS.get(operator, '')}{' or '.join(texts)}"
+    return f"{_WORDS.get(operator, '')}{(' and ' if operator == Operator.HAS_ALL else ' or ').join(texts)}"
 
 
 def describe_group(group: Group) -> str:
@@ -66,13 +64,10 @@ def _describe_value(*, condition: Condition, value: str) -> str:
         return describe_period(value)
     if isinstance(condition.meaning, Referred):
         return _describe_referred(condition=condition, value=value)
-    if field.kind == FieldKind.YES_NO:
-        return format_value(value=value == "true", field=field, shape=shape)
-    if field.kind == FieldKind.PICKLIST:
-        return dict(shape.list_choices(field)).get(value, value)
-    kind = get_kind(field)
-    typed: Any = kind.read_bound(value) if isinstance(kind, NumberConditions | DayConditions) else value
-    return format_value(value=typed, field=field, shape=shape)
+    comparison = get_kind(field)
+    if ticks := dict(comparison.list_ticks(shape.list_choices(field))):
+        return ticks.get(value, value)
+    return format_value(value=comparison.read_typed(field=field, value=value), field=field, shape=shape)
 
 
 def _describe_referred(*, condition: Condition, value: str) -> str:

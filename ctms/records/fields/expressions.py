@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, FloatField, Func, QuerySet, TextField
+from django.db.models import F, Func, QuerySet, TextField
 from django.db.models.expressions import Combinable
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
+from ctms.records.fields.kinds.base import kind_of
 
 
 def build_value(field: ObjectField) -> Combinable:
     """Return an expression for a field's value. Custom dates and times are ISO texts, Yes/No is `true` or `false`."""
-    if not field.is_custom:
-        return F(field.attribute)
-    # Not a look-up path: Django would read the two underscores of the API name as a step into the JSON.
-    text = KeyTextTransform(field.api_name, "custom_fields")
-    # A cast to text, so that Django does not apply its JSON look-ups.
-    return Cast(text, FloatField() if field.kind == FieldKind.NUMBER else TextField())
+    return kind_of(field).build_value(field) if field.is_custom else F(field.attribute)
 
 
 def name_value(*, records: QuerySet[Any], field: ObjectField) -> tuple[QuerySet[Any], str]:

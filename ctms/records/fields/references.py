@@ -16,11 +16,10 @@ from django.db import models
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from ctms.configuration.fields import ObjectField
-from ctms.configuration.registry import ReferenceChoices, VaultObject, get_object_of_model, list_record_objects
-from ctms.configuration.snapshot import Configuration, ObjectShape
+from ctms.configuration.registry import ReferenceChoices, VaultObject, get_object_of_model
+from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
-from ctms.records.fields.expressions import name_value
 
 # Shown in place of the name of a record that the user may not read.
 HIDDEN = "(not visible to you)"
@@ -164,33 +163,6 @@ def select_scopes(*, records: QuerySet[Any], shape: ObjectShape, field: ObjectFi
     """Select related records that `list_filled` reads from each record."""
     attributes = [each.attribute for each in list_scopes(shape=shape, field=field)]
     return records.select_related(*attributes) if attributes else records
-
-
-def list_custom_references(
-    *, configuration: Configuration, model: type[models.Model]
-) -> list[tuple[VaultObject, ObjectField]]:
-    """Return each custom field that refers to records of the model, with its object."""
-    return [
-        (other, field)
-        for other in list_record_objects()
-        for field in configuration.get(other.api_name).fields.values()
-        if field.is_custom and field.reference is model
-    ]
-
-
-def count_custom_references(*, configuration: Configuration, record: Any) -> list[tuple[VaultObject, int]]:
-    """Count by object the records that refer to this one in custom fields, which have no foreign key.
-
-    Runs one statement for each field.
-    """
-    counts: dict[str, tuple[VaultObject, int]] = {}
-    for other, field in list_custom_references(configuration=configuration, model=type(record)):
-        records, name = name_value(records=other.model._base_manager.all(), field=field)
-        naming = records.filter(**{name: str(record.uid)})
-        number = (naming.exclude(pk=record.pk) if other.model is type(record) else naming).count()
-        if number:
-            counts[other.api_name] = (other, counts.get(other.api_name, (other, 0))[1] + number)
-    return list(counts.values())
 
 
 def describe_choice(record: Any) -> str:

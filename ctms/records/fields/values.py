@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from django.urls import reverse
-from django.utils import formats, timezone
 
-from ctms.configuration.choices import FieldKind
-from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.core.models import VaultRecord
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.fields.kinds.base import EMPTY, kind_of
 from ctms.records.fields.references import HIDDEN, can_name, can_name_record, get_target
 
 # Badges of the fields that every object has.
@@ -50,45 +46,20 @@ def read_value(*, record: Any, field: ObjectField) -> Any:
     stored = (record.custom_fields or {}).get(field.api_name)
     if stored in (None, ""):
         return None
-    return _READERS.get(field.kind, str)(stored)
-
-
-_READERS: Mapping[FieldKind, Callable[[Any], Any]] = {
-    FieldKind.DATE: dt.date.fromisoformat,
-    FieldKind.DATETIME: dt.datetime.fromisoformat,
-    FieldKind.NUMBER: lambda stored: Decimal(str(stored)),
-    FieldKind.REFERENCE: UUID,
-    FieldKind.YES_NO: bool,
-}
+    return kind_of(field).read(stored)
 
 
 def assign_value(*, record: Any, field: ObjectField, value: Any) -> None:
     """Set a field to a value of its Python type (a record, for a reference) without saving the record."""
     if not field.is_custom:
-        empty: Any = "" if field.reference is None and field.kind in _EMPTY_TEXT else None
-        setattr(record, field.attribute, empty if value is None else value)
+        setattr(record, field.attribute, kind_of(field).empty if value is None else value)
         return
     values = dict(record.custom_fields or {})
-    if value in (None, ""):
+    if value in EMPTY:
         values.pop(field.api_name, None)
     else:
-        values[field.api_name] = _store(value)
+        values[field.api_name] = kind_of(field).store(value)
     record.custom_fields = values
-
-
-_EMPTY_TEXT = (FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.PICKLIST)
-
-
-def _store(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat()
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, VaultRecord):
-        return str(value.uid)
-    return str(value) if isinstance(value, UUID) else value
 
 
 def select_references(*, records: QuerySet[Any], fields: Iterable[ObjectField]) -> QuerySet[Any]:
@@ -162,14 +133,6 @@ def get_record_url(record: Any) -> str:
     return f"{_get_list_url(record.object_name)}{record.uid}/"
 
 
-def to_zone(moment: dt.datetime, zone: dt.tzinfo | None = None) -> dt.datetime:
-    """Convert a moment to a time zone (default: the active one); leave it if that exceeds the range of `datetime`."""
-    try:
-        return moment.astimezone(zone or timezone.get_current_timezone())
-    except OverflowError:
-        return moment
-
-
 @functools.cache
 def _get_list_url(object_name: str) -> str:
     # Cached by object: a page links hundreds of records, and reversing URLs would take most of its time.
@@ -178,23 +141,7 @@ def _get_list_url(object_name: str) -> str:
 
 def format_value(*, value: Any, field: ObjectField, shape: ObjectShape) -> str:
     """Format a value for people, in the active time zone; empty text for no value."""
-    if value is None or value == "":
-        text = ""
-    elif field.kind == FieldKind.YES_NO:
-        text = "Yes" if value else "No"
-    elif field.api_name == OBJECT_TYPE:
-        text = shape.get_type(str(value)).label
-    elif field.kind == FieldKind.PICKLIST:
-        text = field.choice_labels.get(str(value), str(value))
-    elif isinstance(value, dt.datetime):
-        text = formats.date_format(to_zone(value), "DATETIME_FORMAT")
-    elif isinstance(value, dt.date):
-        text = formats.date_format(value, "DATE_FORMAT")
-    elif isinstance(value, Decimal):
-        text = f"{value.normalize():f}"
-    else:
-        text = str(value)
-    return text
+    return "" if value in EMPTY else kind_of(field).format(value=value, field=field, shape=shape)
 
 
 def format_for(*, access: ObjectAccess, value: Any, field: ObjectField) -> str:

@@ -17,8 +17,8 @@ from django.http import QueryDict
 from ctms.audit.chain import REDACTED
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.values import format_for, read_value
 from ctms.records.forms.record_form import RecordForm
@@ -155,13 +155,8 @@ def _read(record: Any, field: ObjectField) -> Any:
 
 def _get_key(*, value: Any, field: ObjectField) -> Any:
     """Return a key for a value of a form or a record; keys are equal if the values mean the same."""
-    if field.kind == FieldKind.YES_NO:
-        return bool(value)
-    if field.reference is not None:
-        return getattr(value, "uid" if field.is_custom else "pk", value)
-    if isinstance(value, dt.datetime):
-        return value.replace(second=0, microsecond=0)
-    return None if value == "" else value
+    kind = kind_of(field)
+    return kind.get_key(kind.trim(value), field=field)
 
 
 def _list_typed(data: QueryDict) -> Iterator[tuple[str, str]]:

@@ -11,11 +11,11 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from ctms.audit.actors import Actor
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kept_lengths import show_kept_lengths
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.reference_field import ReferenceField, ReferenceInput
 from ctms.records.fields.references import HIDDEN, get_reference_choices, list_scopes, list_visible
 from ctms.records.fields.values import format_for, read_value
@@ -55,7 +55,7 @@ class FieldForm(forms.Form):
     @property
     def is_wide(self) -> bool:
         """Whether the input needs more room than the value."""
-        return self.field.kind in (FieldKind.TEXT, FieldKind.LONG_TEXT, FieldKind.REFERENCE)
+        return kind_of(self.field).is_wide_inline
 
     @property
     def typed(self) -> str:

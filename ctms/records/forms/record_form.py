@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,12 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import QueryDict
 
 from ctms.audit.actors import Actor
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.form_fields import PicklistField, SegmentedInput, build_form_field
+from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kept_lengths import show_kept_lengths
+from ctms.records.fields.kinds.base import kind_of
+from ctms.records.fields.kinds.picklist import PicklistField, SegmentedInput
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.values import ShownValue, ValueReader, read_value
 from ctms.records.forms.child_records import ChildChange, create_with_children, save_with_children
@@ -243,7 +243,7 @@ class RecordForm(forms.Form):
         ]
 
     def _build_item(self, *, field: ObjectField, reader: ValueReader) -> FormItem | None:
-        is_wide = field.kind == FieldKind.LONG_TEXT
+        is_wide = kind_of(field).is_wide
         if field.api_name in self.fields:
             return FormItem(label=field.label, bound=self[field.api_name], is_wide=is_wide)
         shown = reader.show(record=self.record, field=field)
@@ -295,6 +295,4 @@ def list_parents(*, access: ObjectAccess, parameters: Mapping[str, Any]) -> dict
 
 
 def _read_initial(*, record: Any, field: ObjectField) -> Any:
-    value = read_value(record=record, field=field)
-    # The input has no seconds; with them, the value would seem to have changed.
-    return value.replace(second=0, microsecond=0) if isinstance(value, dt.datetime) else value
+    return kind_of(field).trim(read_value(record=record, field=field))

@@ -7,7 +7,7 @@ import datetime as dt
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, Any
@@ -20,12 +20,12 @@ from xlsxwriter.worksheet import Worksheet
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.csv_injection import neutralise, neutralise_line
+from ctms.records.fields.kinds.base import EMPTY, Cell, kind_of
 from ctms.records.fields.references import HIDDEN
-from ctms.records.fields.values import ValueReader, format_value, read_value, select_references, to_zone
+from ctms.records.fields.values import ValueReader, read_value, select_references
 from ctms.records.lists.keyset_pagination import order_records
 from ctms.records.lists.query import COLUMNS, CURSOR, SIZE, VIEW, ListQuery, change_parameters
 
@@ -36,8 +36,6 @@ _LONGEST_CELL = 32_767
 _CUT = " … (cut here; the CSV export has all of it)"
 _FIRST_YEAR = 1900  # worksheets cannot hold earlier dates
 _LONGEST_SHEET_NAME = 31
-
-Cell = str | dt.date | dt.datetime | Decimal | int | float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +71,11 @@ class Export:
         value = read_value(record=record, field=field)
         if field.is_custom and field.reference is not None:
             value = reader.people.get(str(value))
-        if isinstance(value, dt.datetime):
-            return to_zone(value, self.zone).replace(tzinfo=None, microsecond=0)
-        if isinstance(value, dt.date) or (field.kind == FieldKind.NUMBER and value is not None):
-            cell: Cell = value
-            return cell
+        if value in EMPTY:
+            return ""
         if not reader.may_name(value):
             return HIDDEN
-        return format_value(value=value, field=field, shape=self.access.shape)
+        return kind_of(field).write_cell(value=value, field=field, shape=self.access.shape, zone=self.zone)
 
 
 def open_export(*, listed: ListQuery, columns: Sequence[ObjectField]) -> Export:
@@ -158,13 +153,6 @@ def _write_text(cell: Cell) -> str:
 
 # -- Workbooks ----------------------------------------------------------------------------------------------------
 
-_WIDTHS: Mapping[FieldKind, int] = {
-    FieldKind.DATE: 12,
-    FieldKind.DATETIME: 19,
-    FieldKind.NUMBER: 12,
-    FieldKind.YES_NO: 10,
-    FieldKind.LONG_TEXT: 60,
-}
 _WIDTH = 24
 _OPTIONS = {
     "constant_memory": True,
@@ -183,7 +171,7 @@ def write_workbook(export: Export) -> IO[bytes]:
         title=export.access.vault_object.plural_title,
         heading=export.heading,
         rows=export.list_rows(),
-        widths=[_WIDTHS.get(each.kind, _WIDTH) for each in export.columns],
+        widths=[kind_of(each).export_width for each in export.columns],
     )
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.db.models import F, Field, FloatField, Func, Model, Q, QuerySet, TextField, Value
+from django.db.models import F, Field, Func, Model, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import GreaterThan, LessThan
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
 from ctms.records.fields.expressions import build_value
+from ctms.records.fields.kinds.base import kind_of
 
 COUNT_CAP = 1000
 _FEW = 300
@@ -175,8 +175,7 @@ def _build_key(*, sort: Sort, model: type[Model]) -> _Key | None:
     if field is None:
         return None
     if field.is_custom:
-        output_field: Field[Any, Any] = FloatField() if field.kind == FieldKind.NUMBER else TextField()
-        return _Key(value=build_value(field), may_be_empty=True, output_field=output_field)
+        return _Key(value=build_value(field), may_be_empty=True, output_field=kind_of(field).custom_column())
     # References are sorted by name, which is what the list shows.
     path = field.attribute if field.reference is None else f"{field.attribute}__name"
     owner = model if field.reference is None else field.reference

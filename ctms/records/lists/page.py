@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import VaultObject
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import select_references
 from ctms.records.lists.columns import NAME, PAGE_SIZES, choose_columns, choose_size, list_choosable
 from ctms.records.lists.filters import list_filterable_fields
@@ -32,8 +32,6 @@ from ctms.records.lists.query import (
 from ctms.records.lists.saved_views import ALL, is_changed, list_views
 from ctms.records.lists.tables import Heading, RecordTable
 from ctms.records.models import ListPreference, SavedView
-
-_NEWEST_FIRST = (FieldKind.DATE, FieldKind.DATETIME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,7 +312,7 @@ class ListPage:
             return Heading(label=field.label)
         sort = self.listed.sort
         is_current = sort.field is not None and sort.field.api_name == field.api_name
-        descending = not sort.descending if is_current else field.kind in _NEWEST_FIRST
+        descending = not sort.descending if is_current else kind_of(field).is_newest_first
         direction = ("descending" if sort.descending else "ascending") if is_current else ""
         target = Sort(field=field, descending=descending)
         return Heading(label=field.label, url=self._list_url(**{SORT: target.name}), direction=direction)

@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from ctms.accounts.models import User
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import can_name_all
 from ctms.records.lists.filters import ListFilters, read_filters
 from ctms.records.lists.keyset_pagination import Sort
@@ -116,7 +116,7 @@ def is_sortable(field: ObjectField) -> bool:
     """Whether lists can be sorted by the field: not long texts, computed fields, users or custom references."""
     if field.reference is not None and (field.is_custom or field.reference is User):
         return False
-    return not field.is_computed and field.kind != FieldKind.LONG_TEXT
+    return not field.is_computed and kind_of(field).is_sortable
 
 
 def can_sort(*, access: ObjectAccess, field: ObjectField) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import ShownValue, ValueReader, get_record_url
 from ctms.records.lists.columns import NAME
 
@@ -50,7 +50,7 @@ class Column:
 
     @property
     def css_class(self) -> str:
-        return "number" if self.field.kind == FieldKind.NUMBER else ""
+        return "number" if kind_of(self.field).is_number else ""
 
     def render(self, record: Any) -> SafeString:
         return render_value(self.reader.show(record=record, field=self.field))

@@ -14,8 +14,8 @@ from django.utils.text import capfirst
 
 from ctms.configuration.registry import list_referring_fields
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.fields.custom_references import list_custom_references
 from ctms.records.fields.expressions import name_value
-from ctms.records.fields.references import list_custom_references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

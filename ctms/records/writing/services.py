@@ -20,7 +20,8 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import StaleRecordError
 from ctms.core.models import AuditedModel
 from ctms.records.access import AccessRefusedError, ObjectAccess
-from ctms.records.fields.references import count_custom_references, list_choices
+from ctms.records.fields.custom_references import count_custom_references
+from ctms.records.fields.references import list_choices
 from ctms.records.fields.values import assign_value, read_value
 from ctms.records.writing.questions import AskedValue, UnconfirmedError, list_asked
 from ctms.records.writing.taken_numbers import name_taken

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import UnknownFieldError
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.references import copy_parents
 from ctms.core.text.characters import explain_unfit, normalise_text
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.limits import BEYOND, EARLIEST, LATEST, MOST_DIGITS
+from ctms.records.fields.kinds.base import EMPTY, kind_of
 from ctms.records.fields.references import ReferenceScope, get_target, list_choices, list_scopes
 from ctms.records.fields.values import read_value
 from ctms.records.writing.questions import explain_year
 
 REQUIRED = "This field is required."
-_EMPTY = (None, "")
 
 Changed = Sequence[tuple[ObjectField, Any]]
 
@@ -49,8 +46,9 @@ def list_changed(
         except UnknownFieldError as error:
             errors.setdefault(NON_FIELD_ERRORS, []).append(str(error))
             continue
-        value = normalise_text(given, has_lines=each.kind == FieldKind.LONG_TEXT) if isinstance(given, str) else given
-        if _is_same(record=record, field=each, value=value):
+        kind = kind_of(each)
+        value = normalise_text(given, has_lines=kind.has_lines) if isinstance(given, str) else given
+        if kind.is_same(present=read_value(record=record, field=each), value=value, field=each):
             continue
         if each.is_read_only and name != OBJECT_TYPE:
             errors[name] = f"{each.label} is filled by the Vault and cannot be set."
@@ -126,7 +124,7 @@ def _list_missing(*, shape: ObjectShape, record: Any, object_type: str, asked: C
         for name in sorted(shape.get_type(object_type).required)
         if name in shape.fields
         and (asked is None or name in asked)
-        and read_value(record=record, field=shape.fields[name]) in _EMPTY
+        and read_value(record=record, field=shape.fields[name]) in EMPTY
     ]
 
 
@@ -141,64 +139,11 @@ def _get_attname(record: Any, attribute: str) -> str:
     return name
 
 
-def _is_same(*, record: Any, field: ObjectField, value: Any) -> bool:
-    present = read_value(record=record, field=field)
-    if field.is_custom and field.reference is not None:
-        return bool(present == getattr(value, "uid", value))
-    if field.kind == FieldKind.YES_NO and not field.is_custom:
-        return bool(present) == bool(value)
-    return bool(present == value) or (present in _EMPTY and value in _EMPTY)
-
-
 def _explain_value(*, field: ObjectField, value: Any) -> str:
     """Return what is wrong with a value that neither the model nor the database would refuse; empty if nothing."""
-    if isinstance(value, str) and (problem := explain_unfit(value, has_lines=field.kind == FieldKind.LONG_TEXT)):
+    if isinstance(value, str) and (problem := explain_unfit(value, has_lines=kind_of(field).has_lines)):
         return problem
     if field.is_whole and isinstance(value, (Decimal, float)) and value != int(value):
         return "Enter a whole number."
-    problem = _explain_custom(field=field, value=value) if field.is_custom and value not in _EMPTY else ""
+    problem = kind_of(field).explain(value=value, field=field) if field.is_custom and value not in EMPTY else ""
     return problem or explain_year(value)
-
-
-def _explain_custom(*, field: ObjectField, value: Any) -> str:
-    fits, problem = _CUSTOM[field.kind]
-    if not fits(value):
-        return problem
-    if isinstance(value, dt.datetime) and not EARLIEST <= value <= LATEST:
-        return BEYOND
-    if field.max_length is not None and len(value) > field.max_length:
-        return f"Enter at most {field.max_length:,} characters; these are {len(value):,}."
-    if field.is_picklist and value not in field.choice_labels:
-        return f"“{value}” is none of the choices: {', '.join(field.choice_labels)}."
-    return ""
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _fits_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        return False
-    number = Decimal(value)
-    return (
-        number.is_finite()
-        and len(number.normalize().as_tuple().digits) <= MOST_DIGITS
-        and abs(number.adjusted()) <= MOST_DIGITS
-    )
-
-
-# Check and message for each kind of custom field; the model validates its own fields.
-_CUSTOM: Mapping[FieldKind, tuple[Callable[[Any], bool], str]] = {
-    FieldKind.TEXT: (_is_text, "Enter a text."),
-    FieldKind.LONG_TEXT: (_is_text, "Enter a text."),
-    FieldKind.PICKLIST: (_is_text, "Choose one of the choices."),
-    FieldKind.NUMBER: (_fits_number, f"Enter a number of at most {MOST_DIGITS} digits."),
-    FieldKind.DATE: (lambda value: type(value) is dt.date, "Enter a date, such as 2026-03-31."),
-    FieldKind.DATETIME: (
-        lambda value: isinstance(value, dt.datetime) and value.tzinfo is not None,
-        "Enter a date and time with its time zone.",
-    ),
-    FieldKind.YES_NO: (lambda value: isinstance(value, bool), "Enter Yes or No."),
-    FieldKind.REFERENCE: (lambda value: hasattr(value, "pk"), "Choose a record."),
-}

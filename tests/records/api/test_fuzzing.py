@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.registry import get_object, get_object_of_model
+from tests.kinds import choose_values, list_custom_names
 from tests.record_rows import OBJECTS, create_record
 from tests.records.api.conftest import Caller, add_custom_field
 
@@ -58,8 +58,8 @@ def headers(caller: Caller) -> dict[str, str]:
 @pytest.fixture
 def api(headers: dict[str, str], _one_connection: None) -> Any:
     """The OpenAPI document loaded by schemathesis, with custom fields of every kind."""
-    for kind in CustomFieldKind.values:
-        add_custom_field(kind=kind, picklist_values=["red", "green"] if kind == "picklist" else [])
+    for kind in list_custom_names():
+        add_custom_field(kind=kind, picklist_values=choose_values(kind, "red", "green"))
     json = {"Accept": "application/vnd.oai.openapi+json"}
     return schemathesis.openapi.from_wsgi("/api/v1/schema/", app=get_wsgi_application(), headers=headers | json)
 

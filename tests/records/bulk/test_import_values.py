@@ -186,9 +186,18 @@ def test_values_that_cannot_be_read_name_line_field_and_remedy(client: Client) -
 def test_custom_fields_of_every_kind_are_imported_and_come_back_unchanged(client: Client) -> None:
     add_custom_fields()
     person = PersonFactory.create(external_id="P-7")
-    headers = [field.label for field in CustomField.objects.order_by("id")]
-    cells = ["Blue", '"Two\nlines"', "12.50", "31 Mar 2026", "2026-03-31 14:05", "Yes", "RED", "P-7"]
-    content = f"Name,Trainee,{','.join(headers)}\nGCP,P-7,{','.join(cells)}\n"
+    cells = {
+        "text": "Blue",
+        "long_text": '"Two\nlines"',
+        "number": "12.50",
+        "date": "31 Mar 2026",
+        "datetime": "2026-03-31 14:05",
+        "yes_no": "Yes",
+        "picklist": "RED",
+        "person": "P-7",
+    }
+    by_label = {each.label: cells[each.kind] for each in CustomField.objects.order_by("id")}
+    content = f"Name,Trainee,{','.join(by_label)}\nGCP,P-7,{','.join(by_label.values())}\n"
     operation = do_import(client, TRAINING, content, key="name__v")
     assert (list_problems(operation), operation.counts) == ([], {"created": 1})
     assert Training.objects.get().custom_fields == {

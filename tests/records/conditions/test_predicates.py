@@ -19,10 +19,11 @@ from ctms.audit.services import create_records
 from ctms.clinical.models import Person
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.conditions.addresses import read_address, write_address
-from ctms.records.conditions.askers import Asker, UserAsker, VaultAsker
+from ctms.records.conditions.askers import UserAsker, VaultAsker
 from ctms.records.conditions.compiling import compile_conditions
 from ctms.records.conditions.errors import ConditionError
 from ctms.records.conditions.matching import limit_records
+from ctms.records.fields.askers import Asker
 from ctms.records.lists.filters import read_filters
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory

@@ -21,7 +21,8 @@ from ctms.configuration.models import CustomField, ObjectType
 from ctms.configuration.services import FieldDecision, create_custom_field, decide_fields
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_object
-from ctms.records.fields.form_fields import SegmentedInput, build_form_field
+from ctms.records.fields.form_fields import build_form_field
+from ctms.records.fields.kinds.picklist import SegmentedInput
 from ctms.records.fields.reference_field import ReferenceField
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor, get_admin_user

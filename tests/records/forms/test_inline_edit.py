@@ -16,7 +16,6 @@ from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
-from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.models import CustomField
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.core.choices import RecordStatus
@@ -182,7 +181,7 @@ def test_without_javascript_saving_leads_back_to_the_field(client: Client) -> No
 
 
 def test_every_kind_of_field_is_saved(client: Client) -> None:
-    for label, kind in (("Score", CustomFieldKind.NUMBER), ("Seen", CustomFieldKind.DATETIME), ("Buddy", "person")):
+    for label, kind in (("Score", "number"), ("Seen", "datetime"), ("Buddy", "person")):
         create_custom_field(
             field=CustomField(of_object="crm_activity__v", label=label, kind=kind),
             actor=build_admin_actor(),
@@ -304,7 +303,7 @@ def test_a_conflict_shows_both_values_and_overwrites_only_when_asked_again(clien
 
 def test_in_a_conflict_references_are_named(client: Client) -> None:
     create_custom_field(
-        field=CustomField(of_object="study__v", label="Buddy", kind=CustomFieldKind.PERSON),
+        field=CustomField(of_object="study__v", label="Buddy", kind="person"),
         actor=build_admin_actor(),
         add_to_layouts=True,
     )

@@ -20,7 +20,7 @@ from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.clinical.choices import MonitoringEventType
 from ctms.clinical.models import Study
-from ctms.configuration.choices import CustomFieldKind, SectionKind
+from ctms.configuration.choices import SectionKind
 from ctms.configuration.drafts import SectionDraft
 from ctms.configuration.models import CustomField, LayoutSection, PageLayout
 from ctms.configuration.registry import get_object, register_object
@@ -146,7 +146,7 @@ def test_fields_that_the_type_does_not_have_are_left_out_and_so_is_a_section_of_
 
 def test_a_custom_field_stands_where_the_layout_has_it(client: Client, admin: User) -> None:
     create_custom_field(
-        field=CustomField(of_object="study__v", label="Lead monitor", kind=CustomFieldKind.PERSON),
+        field=CustomField(of_object="study__v", label="Lead monitor", kind="person"),
         actor=build_admin_actor(),
         add_to_layouts=True,
     )

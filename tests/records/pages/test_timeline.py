@@ -19,7 +19,6 @@ from ctms.audit.models import AuditEntry
 from ctms.audit.services import delete_record, record_event, save_record
 from ctms.clinical.choices import SiteState, VisitMethod
 from ctms.clinical.models import StudySite
-from ctms.configuration.choices import CustomFieldKind
 from ctms.configuration.models import CustomField
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.records.access import open_object
@@ -113,9 +112,9 @@ def test_what_is_gone_keeps_its_name_and_what_is_hidden_does_not_tell_it() -> No
 
 def test_custom_fields_are_told_one_by_one(user: User) -> None:
     for label, kind in (
-        ("Colour", CustomFieldKind.TEXT),
-        ("Seen", CustomFieldKind.DATE),
-        ("Buddy", CustomFieldKind.PERSON),
+        ("Colour", "text"),
+        ("Seen", "date"),
+        ("Buddy", "person"),
     ):
         create_custom_field(field=CustomField(of_object="site__v", label=label, kind=kind), actor=build_admin_actor())
     buddy = PersonFactory.create()

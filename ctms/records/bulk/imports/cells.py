@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.columns import UID
 from ctms.records.fields.form_fields import build_form_field
-from ctms.records.fields.references import get_target, is_filled_by_another
-
-# The formats in which lists and exports show a time.
-_SHOWN_TIMES = ("%d %b %Y, %H:%M", "%d %b %Y %H:%M", "%d/%m/%Y %H:%M")
-_REMEDIES: Mapping[FieldKind, str] = {
-    FieldKind.DATE: "“{}” is no date. Write it as 2026-03-31 or 31 Mar 2026.",
-    FieldKind.DATETIME: "“{}” is no time. Write it as 2026-03-31 14:05.",
-    FieldKind.NUMBER: "“{}” is no number. Write it as 1234.5.",
-}
-_ADVICE: Mapping[FieldKind, str] = {
-    FieldKind.DATE: "A date, as 2026-03-31.",
-    FieldKind.DATETIME: "A time in your time zone, as 2026-03-31 14:05.",
-    FieldKind.NUMBER: "A number, as 1234.5.",
-    FieldKind.YES_NO: "Yes or No.",
-}
+from ctms.records.fields.kinds.base import kind_of
+from ctms.records.fields.references import is_filled_by_another
 
 
 class CellReader:
@@ -48,16 +33,16 @@ class CellReader:
         try:
             return self._get_form_field(field).clean(text)
         except ValidationError as error:
-            if field.kind in _REMEDIES and any(each.code == "invalid" for each in error.error_list):
-                raise ValidationError(_REMEDIES[field.kind].format(text)) from error
+            remedy = kind_of(field).find_remedy(text)
+            if remedy and any(each.code == "invalid" for each in error.error_list):
+                raise ValidationError(remedy) from error
             raise
 
     def _get_form_field(self, field: ObjectField) -> forms.Field:
         if field.api_name not in self._form_fields:
             made = build_form_field(access=self.access, field=field)
             made.required = False
-            if isinstance(made, forms.DateTimeField):
-                made.input_formats = [*(made.input_formats or ()), *_SHOWN_TIMES]
+            kind_of(field).adapt_import_field(made)
             self._form_fields[field.api_name] = made
         return self._form_fields[field.api_name]
 
@@ -81,12 +66,7 @@ def describe_cell(*, access: ObjectAccess, field: ObjectField) -> str:
 def _describe_value(*, access: ObjectAccess, field: ObjectField) -> str:
     if field.api_name == OBJECT_TYPE:
         return f"One of: {', '.join(each.label for each in access.list_creatable_types())}."
-    if field.reference is not None:
-        target = get_target(field)
-        return f"Name, external ID or UID of a {target.label if target else field.label.lower()}."
-    if field.choices:
-        return f"One of: {', '.join(label for _, label in field.choices)}."
-    return _ADVICE.get(field.kind, f"At most {field.max_length:,} characters." if field.max_length else "Any text.")
+    return kind_of(field).advise(field)
 
 
 def _require_uid(text: str) -> UUID:

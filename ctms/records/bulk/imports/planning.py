@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from django.core.exceptions import ValidationError
 
-from ctms.configuration.choices import FieldKind
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import TypeShape
 from ctms.records.access import AccessRefusedError, ObjectAccess
@@ -17,7 +16,8 @@ from ctms.records.bulk.imports.columns import UID, Column, MatchKey, read_texts
 from ctms.records.bulk.imports.files import FileRow
 from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowError
 from ctms.records.bulk.imports.references import ReferenceFinder
-from ctms.records.fields.values import format_for, format_value, read_value, to_zone
+from ctms.records.fields.kinds.base import kind_of
+from ctms.records.fields.values import format_for, format_value, read_value
 from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, prepare_drafts
 from ctms.records.writing.services import build_record
 
@@ -153,7 +153,7 @@ class RowPlanner:
                 continue  # used before: the uid to find the record, the type of a new one to build it
             if not text:
                 if not is_new and self.options.clear_empty and name not in (OBJECT_TYPE, *self.key.fields):
-                    draft.values[name] = False if column.field.kind == FieldKind.YES_NO else None
+                    draft.values[name] = kind_of(column.field).cleared
             elif column.field.reference is not None:
                 references.append(column.field)
             elif not self._says_present(draft=draft, field=column.field, text=text):
@@ -191,20 +191,12 @@ class RowPlanner:
         """Whether the cell is what an export shows of the present value, which omits seconds and surrounding spaces."""
         if draft.record._state.adding:  # noqa: SLF001  Django's documented API
             return False
-        if field.kind in (FieldKind.TEXT, FieldKind.LONG_TEXT):
-            return _flatten(str(read_value(record=draft.record, field=field) or "")) == _flatten(text)
-        present = read_value(record=draft.record, field=field) if field.kind == FieldKind.DATETIME else None
-        return present is not None and text in (
-            format_value(value=present, field=field, shape=self.access.shape),
-            to_zone(present).replace(tzinfo=None, microsecond=0).isoformat(" "),
-        )
+        present = read_value(record=draft.record, field=field)
+        shown = format_value(value=present, field=field, shape=self.access.shape)
+        return kind_of(field).says_present(text=text, present=present, shown=shown)
 
     def _format_present(self, *, draft: RowDraft, field: ObjectField) -> str:
         if draft.record._state.adding:  # noqa: SLF001  Django's documented API
             return ""
         value = read_value(record=draft.record, field=field)
         return format_for(access=self.access, value=value, field=field)
-
-
-def _flatten(text: str) -> str:
-    return text.replace("\r\n", "\n").strip()

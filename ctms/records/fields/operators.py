@@ -12,6 +12,7 @@ class Operator(TextChoices):
 
     IS = "is", "is"
     IS_NOT = "is_not", "is not"
+    HAS_ALL = "has_all", "has all of"
     CONTAINS = "contains", "contains"
     NOT_CONTAINS = "not_contains", "does not contain"
     BEGINS = "begins", "begins with"
@@ -34,6 +35,7 @@ PERIODS = frozenset({Operator.WITHIN, Operator.NOT_WITHIN})
 NUMBER_OF_VALUES: Mapping[Operator, tuple[int, int | None]] = {
     Operator.IS: (1, None),
     Operator.IS_NOT: (1, None),
+    Operator.HAS_ALL: (1, None),
     Operator.CONTAINS: (1, None),
     Operator.NOT_CONTAINS: (1, None),
     Operator.BEGINS: (1, None),

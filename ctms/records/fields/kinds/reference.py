@@ -1,0 +1,131 @@
+"""A reference to a record of an object, or to a user."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.db import models
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from ctms.configuration.fields import ObjectField
+from ctms.configuration.snapshot import ObjectShape
+from ctms.core.uuids import read_uid
+from ctms.records.access import ObjectAccess
+from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Kind, register_kind
+from ctms.records.fields.reference_field import ReferenceField
+from ctms.records.fields.references import get_target, list_choices
+
+UID_SCHEMA = {"type": "string", "format": "uuid"}
+
+
+def show_reference(value: Any) -> dict[str, str | None]:
+    """Return a record as the API shows a reference to it."""
+    uid = getattr(value, "uid", None)
+    return {"uid__sys": str(uid) if uid else None, "name__v": str(value)}
+
+
+def read_reference(data: Any) -> UUID | None:
+    """Return the uid in a reference, which is a uid or an object with `uid__sys`; None if it holds no valid uid."""
+    text = data.get("uid__sys") if isinstance(data, dict) else data
+    uid = read_uid(text) if isinstance(text, str) else None
+    return uid if str(uid) == str(text).lower() else None
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "format": "uuid"},
+            {"type": "object", "properties": {"uid__sys": UID_SCHEMA}, "required": ["uid__sys"]},
+        ]
+    },
+    component_name="ReferenceInput",
+)
+class ReferenceInput(serializers.Field[Any, Any, Any, Any]):
+    """Reads a reference to an active record that the user sees: its uid, or the object that shows a reference."""
+
+    default_error_messages = {
+        **API_MESSAGES,
+        "invalid": "Send the uid of a record, in quotes.",
+        "unknown": "Choose an active {noun} that you can see; {uid} is none.",
+    }
+
+    def __init__(self, *, field: ObjectField, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.field = field
+
+    def to_internal_value(self, data: Any) -> Any:
+        uid = read_reference(data)
+        if uid is None:
+            self.fail("invalid")
+        access: ObjectAccess = self.context["access"]
+        records = list_choices(access=access, field=self.field)
+        record = records.filter(uid=uid).first() if records is not None else None
+        if record is None:
+            target = get_target(self.field)
+            self.fail("unknown", noun=target.label if target else self.field.label, uid=uid)
+        return record
+
+    def to_representation(self, value: Any) -> Any:
+        return show_reference(value)
+
+
+@register_kind
+class ReferenceKind(Kind):
+    """A reference. A custom field keeps the uid; custom fields refer to persons alone, under the name `person`."""
+
+    name = "reference"
+    label = "Reference"
+    model_fields = (models.ForeignKey,)
+    custom_names = {"person": "Reference to a Person"}
+    refers_to_records = True
+    is_wide_inline = True
+    json_schema = {
+        "type": "object",
+        "properties": {
+            "uid__sys": {"type": ["string", "null"], "format": "uuid"},
+            "name__v": {"type": ["string", "null"]},
+        },
+        "required": ["uid__sys", "name__v"],
+    }
+    json_component = "Reference"
+
+    def read(self, stored: Any) -> UUID:
+        return UUID(stored)
+
+    def store(self, value: Any) -> str:
+        return str(getattr(value, "uid", value))
+
+    def explain(self, *, value: Any, field: ObjectField) -> str:
+        del field
+        return "" if hasattr(value, "pk") else "Choose a record."
+
+    def get_key(self, value: Any, *, field: ObjectField) -> Any:
+        return getattr(value, "uid" if field.is_custom else "pk", value)
+
+    def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
+        return ReferenceField(
+            access=asked.access, field=asked.field, chosen=asked.chosen, present=asked.present, **common
+        )
+
+    def advise(self, field: ObjectField) -> str:
+        target = get_target(field)
+        return f"Name, external ID or UID of a {target.label if target else field.label.lower()}."
+
+    def build_api_field(
+        self, *, field: ObjectField, shape: ObjectShape, model_field: models.Field[Any, Any] | None, **common: Any
+    ) -> ApiField:
+        del shape, model_field
+        return ReferenceInput(field=field, **common)
+
+    def to_json(self, value: Any) -> Any:
+        # What a user may not see was told as such an object before.
+        return value if isinstance(value, dict) else show_reference(value)
+
+    def is_same_json(self, *, value: Any, shown: Any) -> bool:
+        if shown is None:
+            return value is None
+        uid = read_reference(value)
+        return uid is not None and str(uid) == shown["uid__sys"]
