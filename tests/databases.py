@@ -31,6 +31,7 @@ from django.db import connection
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from psycopg import sql
 
+from ctms.core.sqlite.texts import support_texts
 from tests.imports import ROOT, find_sources
 
 KEPT_SECONDS = 24 * 60 * 60  # an original that another run, of other code, may be about to copy
@@ -113,7 +114,8 @@ def _find_sqlite_original(*, caches: Path) -> Path:
     try:
         _migrate(url=f"sqlite:///{work}")
         with sqlite3.connect(work) as source:
-            source.execute("VACUUM INTO ?", [str(finished)])
+            support_texts(source)
+        source.execute("VACUUM INTO ?", [str(finished)])
         source.close()
         if compute_fingerprint() != fingerprint:
             raise RuntimeError("The migrations changed while they ran. Start the tests again.")

@@ -270,9 +270,10 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         generated_fields=_NAME,
         list_columns=("name__v", "object_type__v", "email__sys", "phone__v", "status__v"),
         default_sort="name__v",
-        search_fields=("name__v", "email__sys", "npi__v"),
+        search_fields=("name__v", "email__sys", "phone__v", "npi__v", "person_identifier__v"),
         filters=("object_type__v", "status__v"),
         header_fields=("email__sys", "phone__v"),
+        is_mergeable=True,
         layouts=(
             Layout(name="Person page layout", sections=(details, identifiers, roles)),
             Layout(
@@ -311,6 +312,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         search_fields=("name__v", "study__clin.name__v"),
         filters=("study__clin", "site__clin", "team_role__v", "status__v"),
         header_fields=("study__clin", "site__clin", "team_role__v"),
+        same_when=("person", "study", "study_country", "site", "team_role"),
         layouts=(
             Layout(
                 name="Study person page layout",

@@ -152,6 +152,10 @@ class VaultObject:
     tab_label: str = ""  # if the plural is too long for a tab
     tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
+    # Whether two of its records can be merged into one, and the fields by which two records that refer to them are the
+    # same then, as two equal roles of a person in a study are. Constraints are known without saying so.
+    is_mergeable: bool = False
+    same_when: tuple[str, ...] = ()  # attributes
     is_setup: bool = False  # the object has pages in the admin console alone
     complete_new: Callable[[Any, User], None] = _fill_nothing  # fills fields of a new record from the user creating it
     # Returns API name → value for the form of a new record; users may change the values.

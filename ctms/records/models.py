@@ -156,3 +156,22 @@ class OperationProblem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.message}"
+
+
+class MergedRecord(models.Model):
+    """A record that was merged into another: its address leads there, and what it was known by is known of the other.
+
+    `values` are its texts by attribute (`custom_fields__…` for custom fields), by which a CRM may still know it.
+    """
+
+    of_object = models.CharField("object", max_length=80)
+    record_uid = models.UUIDField(unique=True)
+    into_uid = models.UUIDField(db_index=True)
+    values = models.JSONField(default=dict)
+    merged_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.record_uid} → {self.into_uid}"

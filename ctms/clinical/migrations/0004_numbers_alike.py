@@ -14,11 +14,12 @@ _ROWS = 1000
 def fill_keys(apps: Any, schema_editor: Any) -> None:
     """Fill the keys; refuse, naming the records, if two numbers are the same now."""
     del schema_editor
-    refusals, keyed = [], []
+    refusals: list[str] = []
+    keyed: list[tuple[Any, list[Any]]] = []
     for model_name, label, parent in (("Study", "Studies", None), ("StudySite", "Sites", "study_id")):
         model: Any = apps.get_model("clinical", model_name)
         # Django's own query set: nothing of the record changes that the audit trail would hold.
-        rows = list(models.QuerySet(model).order_by("pk").only("pk", "name", *([parent] if parent else [])))
+        rows: list[Any] = list(models.QuerySet(model).order_by("pk").only("pk", "name", *([parent] if parent else [])))
         found: dict[tuple[Any, str], list[str]] = {}
         for row in rows:
             row.number_key = build_number_key(row.name)

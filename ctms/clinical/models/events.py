@@ -18,6 +18,7 @@ from ctms.clinical.consistency import check_order
 from ctms.clinical.models.people import Person
 from ctms.clinical.models.studies import Study, StudyCountry, StudySite
 from ctms.configuration.study_record import StudyRecord
+from ctms.core.text.expressions import collate
 
 
 class MonitoringEvent(StudyRecord):
@@ -96,7 +97,7 @@ class MonitoringEventParticipant(StudyRecord):
                 violation_error_message="This person takes part in the event already.",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=("name", "id"), name="participant_list")]
+        indexes: ClassVar = [models.Index(collate("name"), "id", name="participant_list")]
 
     def build_name(self) -> str:
         return self.person.full_name if self.person_id else ""
@@ -167,7 +168,7 @@ class StudyCommunicationContact(StudyRecord):
                 violation_error_message="This person is a contact of the communication already.",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=("name", "id"), name="contact_list")]
+        indexes: ClassVar = [models.Index(collate("name"), "id", name="contact_list")]
 
     def build_name(self) -> str:
         return self.person.full_name if self.person_id else ""

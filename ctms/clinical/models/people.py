@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from ctms.clinical.choices import PersonType
 from ctms.core.models import VaultRecord
+from ctms.core.text.expressions import collate
 
 
 class Person(VaultRecord):
@@ -41,7 +42,7 @@ class Person(VaultRecord):
         ]
         indexes: ClassVar = [
             models.Index(fields=("last_name", "first_name"), name="person_by_name"),
-            models.Index(fields=("name", "id"), name="person_list"),
+            models.Index(collate("name"), "id", name="person_list"),
         ]
 
     @property

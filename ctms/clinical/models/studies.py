@@ -16,6 +16,7 @@ from ctms.clinical.consistency import check_order
 from ctms.clinical.models.people import Person
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.models import NUMBER_TAKEN, SAME_NUMBERS, AuditedModel, NumberedRecord
+from ctms.core.text.expressions import collate
 
 _COUNTRY_CODE = re.compile(r"[A-Z]{2}")
 _ASSIGNED_ALREADY = (
@@ -81,7 +82,7 @@ class StudyCountry(StudyRecord):
                 violation_error_message="The study has this country already.",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=("name", "id"), name="study_country_list")]
+        indexes: ClassVar = [models.Index(collate("name"), "id", name="study_country_list")]
 
     def prepare_for_save(self) -> None:
         if _COUNTRY_CODE.fullmatch(self.name):
@@ -122,7 +123,7 @@ class StudySite(NumberedRecord, StudyRecord):
             ),
             models.CheckConstraint(condition=~Q(name=""), name="site_has_a_number"),
         ]
-        indexes: ClassVar = [models.Index(fields=("name", "id"), name="site_list")]
+        indexes: ClassVar = [models.Index(collate("name"), "id", name="site_list")]
 
 
 class StudyPerson(StudyRecord):
@@ -145,7 +146,7 @@ class StudyPerson(StudyRecord):
         verbose_name = "study person"
         verbose_name_plural = "study people"
         ordering = ("study", "name")
-        indexes: ClassVar = [models.Index(fields=("name", "id"), name="study_person_list")]
+        indexes: ClassVar = [models.Index(collate("name"), "id", name="study_person_list")]
 
     def build_name(self) -> str:
         return f"{self.person.full_name} ({self.get_team_role_display()})" if self.person_id else ""

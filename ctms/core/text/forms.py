@@ -18,7 +18,7 @@ class FitTextsMixin(_Form):
     """Normalises each text of a form, and names the character that cannot be kept. Secrets stay as they were typed."""
 
     def clean(self) -> dict[str, Any] | None:
-        super().clean()  # type: ignore[misc]  # the other base is a form
+        super().clean()
         for name, value in list(self.cleaned_data.items()):
             widget = self.fields[name].widget if name in self.fields else None
             if not isinstance(value, str) or widget is None or isinstance(widget, forms.PasswordInput):

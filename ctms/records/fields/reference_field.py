@@ -222,9 +222,9 @@ class ReferenceField(forms.Field):
         )
 
     def _find_named(self, text: str) -> Any:
-        matches = Q(external_id=text) | Q(name__iexact=text)
+        matches = Q(external_id=text) | Q(name__folded_exact=text)
         if any(field.name == "email" for field in self.choices.model._meta.concrete_fields):
-            matches |= Q(email__iexact=text)
+            matches |= Q(email__folded_exact=text)
         found = list(self.choices.filter(matches)[: _MOST_NAMED + 1])
         if not found:
             # The text of a suggestion, perhaps with an e-mail or a caption after the name.
@@ -242,7 +242,7 @@ class ReferenceField(forms.Field):
 
     def _search(self, text: str) -> list[Any]:
         words = text.replace("·", " ").replace("(", " ").split()
-        return list(self.choices.filter(name__icontains=words[0])[:50]) if words else []
+        return list(self.choices.filter(name__folded_contains=words[0])[:50]) if words else []
 
     @property
     def _remedy(self) -> str:

@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import VaultObject
+from ctms.core.text.expressions import collate
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.references import (
     RANK,
@@ -25,7 +26,7 @@ from ctms.records.fields.references import (
     select_scopes,
 )
 from ctms.records.lists.keyset_pagination import Sort, look_around, order_records
-from ctms.records.lists.search import MOST_WORDS, search_records
+from ctms.records.lists.search import MOST_WORDS, search_records, split_joined, split_words
 
 MOST_CHOICES = 20
 LONGEST_QUERY = 200
@@ -73,7 +74,7 @@ def find_matching(
     if not query:
         return list(_order_by_name(records)[:limit])
     bare = records.select_related(None)
-    keys = _list_first(records=bare.filter(name__istartswith=query), sort=None, limit=limit)
+    keys = _list_first(records=bare.filter(name__folded_startswith=query), sort=None, limit=limit)
     if len(keys) < limit:
         holding = _match_words(access=access, records=bare, vault_object=vault_object, query=query)
         others = _list_first(records=holding, sort=sort, limit=limit)
@@ -93,7 +94,7 @@ def _list_first(*, records: QuerySet[Any], sort: Sort | None, limit: int) -> lis
 
 def _order_by_name(records: QuerySet[Any]) -> QuerySet[Any]:
     rank = (RANK,) if RANK in records.query.annotations else ()
-    return records.order_by(*rank, "name", "pk")
+    return records.order_by(*rank, collate("name"), "pk")
 
 
 def clean_query(query: str) -> str:
@@ -105,12 +106,15 @@ def _match_words(
     *, access: ObjectAccess, records: QuerySet[Any], vault_object: VaultObject, query: str
 ) -> QuerySet[Any]:
     words = query.split()[:MOST_WORDS]
+    if split_joined(query) != split_words(query):
+        return search_records(access=access, records=records, vault_object=vault_object, query=query)
     own = [vault_object.get_field(path).attribute for path in vault_object.search_fields if "." not in path]
     for word in words:
         if len(word) < SHORTEST_SEARCHED:
             begins = Q()
             for attribute in own:
-                begins |= Q(**{f"{attribute}__istartswith": word}) | Q(**{f"{attribute}__icontains": f" {word}"})
+                begins |= Q(**{f"{attribute}__folded_startswith": word})
+                begins |= Q(**{f"{attribute}__folded_contains": f" {word}"})
             records = records.filter(begins)
     long_words = " ".join(word for word in words if len(word) >= SHORTEST_SEARCHED)
     return search_records(access=access, records=records, vault_object=vault_object, query=long_words)

@@ -14,6 +14,7 @@ from django.db.models.lookups import GreaterThan, LessThan
 
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
+from ctms.core.text.expressions import collate, is_text
 from ctms.records.fields.expressions import build_value
 from ctms.records.fields.kinds.base import kind_of
 
@@ -175,14 +176,17 @@ def _build_key(*, sort: Sort, model: type[Model]) -> _Key | None:
     if field is None:
         return None
     if field.is_custom:
-        return _Key(value=build_value(field), may_be_empty=True, output_field=kind_of(field).custom_column())
+        column = kind_of(field).custom_column()
+        stored = build_value(field)
+        return _Key(value=collate(stored) if is_text(column) else stored, may_be_empty=True, output_field=column)
     # References are sorted by name, which is what the list shows.
     path = field.attribute if field.reference is None else f"{field.attribute}__name"
     owner = model if field.reference is None else field.reference
     found = owner._meta.get_field(path.rpartition("__")[2])
     if not isinstance(found, Field):
         raise TypeError(f"{field.api_name} is no field of one value.")
-    return _Key(value=F(path), may_be_empty=field.may_be_empty, output_field=found)
+    value = collate(path) if is_text(found) else F(path)
+    return _Key(value=value, may_be_empty=field.may_be_empty, output_field=found)
 
 
 def _count_before(*, place: _Place, rows: int, has_previous: bool) -> int | None:

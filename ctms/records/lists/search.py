@@ -1,4 +1,4 @@
-"""Search in the fields that an object declares: each word must be in one of them."""
+"""Search in the fields that an object declares: each word must be in one of them, whatever its accents and case."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from ctms.configuration.registry import VaultObject, get_object_of_model, resolve_path
+from ctms.core.text.folding import fold_text
 from ctms.records.access import ObjectAccess, open_related
 
 MOST_WORDS = 6
@@ -21,10 +22,23 @@ def search_records(
     """Return records that contain each word of the query in one of the object's search fields, ignoring case.
 
     Of the records referred to, only those that the user sees are searched. Of a long query, only the first words count.
+    Words of digits are also looked for as one number, as of a phone: `+49 30 123`.
     """
-    for word in query.split()[:MOST_WORDS]:
-        records = records.filter(_match(access=access, vault_object=vault_object, word=word))
-    return records
+    words, joined = split_words(query), split_joined(query)
+    every = Q(*(_match(access=access, vault_object=vault_object, word=word) for word in words))
+    if joined != words:
+        every |= Q(*(_match(access=access, vault_object=vault_object, word=word) for word in joined))
+    return records.filter(every) if words else records
+
+
+def split_words(query: str) -> list[str]:
+    """Return the first words of a query, folded."""
+    return [folded for word in query.split()[:MOST_WORDS] if (folded := fold_text(word))]
+
+
+def split_joined(query: str) -> list[str]:
+    """Return the first words of a query, folded, groups of digits joined to one word."""
+    return (fold_text(" ".join(query.split()[:MOST_WORDS])) or "").split()
 
 
 def _match(*, access: ObjectAccess, vault_object: VaultObject, word: str) -> Q:
@@ -33,11 +47,11 @@ def _match(*, access: ObjectAccess, vault_object: VaultObject, word: str) -> Q:
     for path in vault_object.search_fields:
         steps, end = resolve_path(vault_object=vault_object, path=path)
         if not steps:
-            condition |= Q(**{f"{end.attribute}__icontains": word})
+            condition |= Q(**{f"{end.attribute}__folded_contains": word})
         else:
             inner = "__".join([*(step.attribute for step in steps[1:]), end.attribute])
             attribute = steps[0].attribute
-            referenced[attribute] = referenced.get(attribute, Q()) | Q(**{f"{inner}__icontains": word})
+            referenced[attribute] = referenced.get(attribute, Q()) | Q(**{f"{inner}__folded_contains": word})
     for attribute, inner_condition in referenced.items():
         referenced_model: Any = vault_object.model._meta.get_field(attribute).related_model
         target = get_object_of_model(referenced_model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +15,16 @@ from ctms.accounts.models import User
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import VaultObject, list_record_objects
 from ctms.configuration.snapshot import load_configuration
+from ctms.core.text.folding import find_folded
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 from ctms.records.fields.references import describe_choice
 from ctms.records.fields.values import ShownValue, ValueReader, get_record_url, select_references
 from ctms.records.lists.autocomplete import SHORTEST_SEARCHED, find_matching
 from ctms.records.lists.keyset_pagination import Sort
 from ctms.records.lists.query import QUERY
+from ctms.records.lists.search import split_joined, split_words
 
 MOST_SHOWN = 5
-_BEGINS = r"(?<!\w)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +106,16 @@ def _build_result(*, record: Any, reader: ValueReader, fields: Sequence[ObjectFi
 
 
 def mark_words(*, text: str, words: list[str]) -> SafeString:
-    """Mark each of the words in the text, ignoring case; short ones only at the beginning of a word."""
-    if not words:
-        return format_html_join("", "{}", [(text,)])
-    patterns = [(_BEGINS if len(word) < SHORTEST_SEARCHED else "") + re.escape(word) for word in words]
-    pieces = re.split(f"({'|'.join(patterns)})", text, flags=re.IGNORECASE)  # every second one is a match
-    marked = (
-        (SafeString("<mark>"), piece, SafeString("</mark>")) if at % 2 else ("", piece, "")
-        for at, piece in enumerate(pieces)
+    """Mark each of the words in the text, ignoring accents and case; short ones only at the beginning of a word."""
+    query = " ".join(words)
+    found = sorted(
+        span
+        for word in dict.fromkeys([*split_words(query), *split_joined(query)])
+        for span in find_folded(text=text, word=word, at_beginnings=len(word) < SHORTEST_SEARCHED)
     )
-    return format_html_join("", "{}{}{}", marked)
+    marked, end = [], 0
+    for start, stop in found:
+        if start >= end:
+            marked += [("", text[end:start], ""), (SafeString("<mark>"), text[start:stop], SafeString("</mark>"))]
+            end = stop
+    return format_html_join("", "{}{}{}", [*marked, ("", text[end:], "")])

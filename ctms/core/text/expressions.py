@@ -1,0 +1,62 @@
+"""Look-ups of folded texts, such as `name__folded_contains`, and the order of texts, in statements of the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import CharField, F, Lookup, TextField
+from django.db.models.functions import Collate
+
+from ctms.core.text.folding import FUNCTION, fold_text
+from ctms.core.text.sorting import COLLATION
+
+if TYPE_CHECKING:
+    _Lookup = Lookup[Any]
+else:
+    _Lookup = Lookup
+
+
+def collate(expression: Any) -> Collate:
+    """Return the expression in the order of lists; `expression` is an expression or the name of a field."""
+    return Collate(F(expression) if isinstance(expression, str) else expression, COLLATION)
+
+
+def is_text(field: Any) -> bool:
+    """Whether a model's field holds text, which is sorted in the order of lists."""
+    return isinstance(field, CharField | TextField)
+
+
+class _FoldedLookup(_Lookup):
+    """Compares folded texts. The value is folded here, and its wildcards are escaped."""
+
+    pattern = "%{}%"
+
+    def get_prep_lookup(self) -> str:
+        return fold_text(str(self.rhs)) or ""
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]  # as Django's own
+        column, parameters = self.process_lhs(compiler, connection)
+        escaped = str(self.rhs).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        # As the index is defined, which PostgreSQL would not recognise with a cast of another length.
+        text = f"{FUNCTION}({column}::text)" if connection.vendor == "postgresql" else f"{FUNCTION}({column})"
+        return f"{text} LIKE %s ESCAPE '\\'", [*parameters, self.pattern.format(escaped)]
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class FoldedContains(_FoldedLookup):
+    lookup_name = "folded_contains"
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class FoldedStartsWith(_FoldedLookup):
+    lookup_name = "folded_startswith"
+    pattern = "{}%"
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class FoldedExact(_FoldedLookup):
+    lookup_name = "folded_exact"
+    pattern = "{}"

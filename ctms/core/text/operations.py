@@ -1,0 +1,125 @@
+"""Migration operations for searching and sorting texts on PostgreSQL. On SQLite the connection itself brings both.
+
+Source: PostgreSQL manual, "Collation Support" and "normalize".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.migrations.operations.base import Operation
+
+from ctms.core.text.folding import DROPPED, FUNCTION, LETTERS, PAIRS, PLUS, SEPARATORS, TRUNK
+from ctms.core.text.sorting import COLLATION, ICU_LOCALE
+
+
+def _build_function() -> str:
+    text = f"regexp_replace(normalize($1, NFKD), '{DROPPED}', '', 'g')"
+    # Character by character as in Python would be slow; the one letter that differs by its place is in LETTERS.
+    text = f"regexp_replace(lower({text} COLLATE \"und-x-icu\"), '{DROPPED}', '', 'g')"
+    letters = ("".join(each).replace("'", "''") for each in (LETTERS, LETTERS.values()))
+    text = "translate({}, '{}', '{}')".format(text, *letters)
+    for letter, pair in PAIRS.items():
+        text = f"replace({text}, '{letter}', '{pair}')"
+    for pattern, kept in ((TRUNK, r"\1"), (SEPARATORS, r"\1"), (PLUS, "")):
+        text = f"regexp_replace({text}, '{pattern}', '{kept}', 'g')"
+    return (
+        f"CREATE OR REPLACE FUNCTION {FUNCTION}(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT "
+        f"AS $fold$ SELECT {text} $fold$"
+    )
+
+
+class _PostgreSQLOperation(Operation):
+    reversible = True
+    reduces_to_sql = True
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Do nothing: it is not part of the models' state."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        del from_state
+        if schema_editor.connection.vendor == "postgresql":
+            for statement in self.list_statements(app_label, schema_editor, to_state):
+                schema_editor.execute(statement)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        del to_state
+        if schema_editor.connection.vendor == "postgresql":
+            for statement in self.list_reversing(app_label, schema_editor, from_state):
+                schema_editor.execute(statement)
+
+    def list_statements(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
+        raise NotImplementedError
+
+    def list_reversing(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
+        raise NotImplementedError
+
+
+class CreateTextSupport(_PostgreSQLOperation):
+    """Creates the function `vault_fold` and the collation `vault_sort`. PostgreSQL must have been built with ICU."""
+
+    def list_statements(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
+        del app_label, schema_editor, state
+        collation = f"CREATE COLLATION IF NOT EXISTS {COLLATION} (provider = icu, locale = '{ICU_LOCALE}')"
+        return [collation, _build_function()]
+
+    def list_reversing(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
+        del app_label, schema_editor, state
+        return [f"DROP FUNCTION IF EXISTS {FUNCTION}(text)", f"DROP COLLATION IF EXISTS {COLLATION}"]
+
+    def describe(self) -> str:
+        return "Texts are searched without accents and sorted as people look them up"
+
+
+class AddFoldedIndex(_PostgreSQLOperation):
+    """Creates an index that finds a folded text by any part of it, for look-ups such as `folded_contains`."""
+
+    def __init__(self, model_name: str, field_name: str) -> None:
+        self.model_name, self.field_name = model_name, field_name
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return type(self).__name__, [self.model_name, self.field_name], {}
+
+    def list_statements(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
+        model = state.apps.get_model(app_label, self.model_name)
+        quote = schema_editor.quote_name
+        column = quote(model._meta.get_field(self.field_name).column)
+        table = quote(model._meta.db_table)
+        expression = f"{FUNCTION}({column}::text) gin_trgm_ops"
+        return [f"CREATE INDEX {quote(self._get_name(app_label))} ON {table} USING gin ({expression})"]
+
+    def list_reversing(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
+        del state
+        return [f"DROP INDEX IF EXISTS {schema_editor.quote_name(self._get_name(app_label))}"]
+
+    def describe(self) -> str:
+        return f"Search {self.model_name} by any part of {self.field_name}, without accents and case"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"{self.model_name}_{self.field_name}_folded".lower()
+
+    def _get_name(self, app_label: str) -> str:
+        return f"{app_label}_{self.model_name}_{self.field_name}_folded".lower()
+
+
+class DropTrigramIndex(_PostgreSQLOperation):
+    """Drops an index of `ctms.core.trigrams.AddTrigramIndex`, in whose place there is one of folded texts."""
+
+    def __init__(self, model_name: str, field_name: str) -> None:
+        self.model_name, self.field_name = model_name, field_name
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return type(self).__name__, [self.model_name, self.field_name], {}
+
+    def list_statements(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
+        del state
+        name = f"{app_label}_{self.model_name}_{self.field_name}_trigrams".lower()
+        return [f"DROP INDEX IF EXISTS {schema_editor.quote_name(name)}"]
+
+    def list_reversing(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
+        del app_label, schema_editor, state
+        return []  # a search without it is slow, not wrong
+
+    def describe(self) -> str:
+        return f"Drop the former search index of {self.model_name}.{self.field_name}"

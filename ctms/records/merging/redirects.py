@@ -1,0 +1,32 @@
+"""Where the addresses of merged records lead."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from ctms.records.access import ObjectAccess
+from ctms.records.models import MergedRecord
+
+
+def find_winner(*, access: ObjectAccess, uid: UUID) -> Any:
+    """Return the record that the record of this uid was merged into; None if there is none that the user sees."""
+    merged = MergedRecord.objects.filter(of_object=access.shape.api_name, record_uid=uid).first()
+    return access.list_records().filter(uid=merged.into_uid).first() if merged else None
+
+
+def keep_redirect(*, winner: Any, loser: Any) -> None:
+    """Let the uid of `loser`, and of all that were merged into it before, lead to `winner`."""
+    MergedRecord.objects.filter(into_uid=loser.uid).update(into_uid=winner.uid)
+    texts = {
+        each.attname: value
+        for each in loser._meta.concrete_fields
+        if isinstance(value := getattr(loser, each.attname), str) and value
+    }
+    custom = {f"custom_fields__{name}": str(value) for name, value in (loser.custom_fields or {}).items()}
+    MergedRecord.objects.create(
+        of_object=loser.object_name,
+        record_uid=loser.uid,
+        into_uid=winner.uid,
+        values={**texts, **custom, "uid": str(loser.uid)},
+    )

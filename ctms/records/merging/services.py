@@ -1,0 +1,199 @@
+"""Merges two records of an object into one: what refers to the one that goes refers to the other afterwards.
+
+See docs/decisions/0061.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from ctms.audit.actors import Actor
+from ctms.audit.choices import AuditAction
+from ctms.audit.reasons import LONGEST_REASON, ReasonRequiredError
+from ctms.audit.services import record_event
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.registry import list_referring_fields
+from ctms.core.errors import StaleRecordError, VaultError
+from ctms.records.access import ObjectAccess, open_related
+from ctms.records.fields.expressions import name_value
+from ctms.records.fields.references import list_custom_references
+from ctms.records.fields.values import ValueReader, read_value
+from ctms.records.merging.moving import Move
+from ctms.records.writing.services import write_values
+
+_RACE = "Somebody else wrote something about one of the two at the same moment. Nothing was merged; try again."
+
+
+class MergeRefusedError(VaultError):
+    """The two cannot be merged; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChoice:
+    """A field in which the two differ, with both values as people read them."""
+
+    field: ObjectField
+    kept: str
+    other: str
+    prefers_other: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergePlan:
+    """What a merge would do: the fields to choose, and how many records of each kind would refer to the other."""
+
+    choices: list[FieldChoice]
+    moving: dict[str, int] = field(default_factory=dict)
+    refusal: str = ""
+
+
+def explain_merge(*, access: ObjectAccess, record: Any) -> str:
+    """Return why the user cannot merge the record with another; empty if they can."""
+    if not access.vault_object.is_mergeable:
+        return f"{access.vault_object.plural_title} cannot be merged."
+    return access.explain_edit(record) or access.explain_delete(record)
+
+
+def plan_merge(*, access: ObjectAccess, winner: Any, loser: Any) -> MergePlan:
+    """Return what merging `loser` into `winner` would do, and why it cannot be done, if so."""
+    moving, hidden = _count_references(access=access, loser=loser)
+    refusal = ""
+    if winner.pk == loser.pk:
+        refusal = f"{winner} is the same {access.vault_object.label}. Choose another one."
+    elif hidden:
+        refusal = f"{hidden:,} records that you do not see refer to {loser}. Ask somebody who sees all studies to merge the two."
+    refusal = refusal or explain_merge(access=access, record=winner) or explain_merge(access=access, record=loser)
+    return MergePlan(choices=_list_choices(access=access, winner=winner, loser=loser), moving=moving, refusal=refusal)
+
+
+def merge_records(
+    *,
+    access: ObjectAccess,
+    winner: Any,
+    loser: Any,
+    actor: Actor,
+    taken: Collection[str],
+    expected_versions: tuple[int, int],
+    reason: str = "",
+) -> Counter[str]:
+    """Merge `loser` into `winner`, in one transaction; return how many records refer to the winner now, by label.
+
+    `taken` are the API names of the fields whose value of the loser is kept, `expected_versions` those of winner and
+    loser that the user was shown. Raises MergeRefusedError, StaleRecordError, and ValidationError by API name.
+    """
+    try:
+        with transaction.atomic():
+            return _merge(
+                access=access,
+                winner=winner,
+                loser=loser,
+                actor=actor,
+                taken=taken,
+                expected_versions=expected_versions,
+                reason=reason.strip(),
+            )
+    except IntegrityError as error:
+        raise StaleRecordError(_RACE) from error
+
+
+def _merge(
+    *,
+    access: ObjectAccess,
+    winner: Any,
+    loser: Any,
+    actor: Actor,
+    taken: Collection[str],
+    expected_versions: tuple[int, int],
+    reason: str,
+) -> Counter[str]:
+    # Locked with their keys, in order: nobody can refer to one of them until this ends.
+    rows = type(winner)._base_manager.order_by("pk").select_for_update()
+    stored = {row.pk: row for row in rows.filter(pk__in=(winner.pk, loser.pk))}
+    for record, version in zip((winner, loser), expected_versions, strict=True):
+        if record.pk not in stored or stored[record.pk].version != version:
+            raise StaleRecordError(f"{record} was changed after you opened this page; nothing was merged. Look again.")
+    winner, loser = stored[winner.pk], stored[loser.pk]
+    plan = plan_merge(access=access, winner=winner, loser=loser)
+    if plan.refusal:
+        raise MergeRefusedError(plan.refusal)
+    if not reason and (reasoned := access.list_reasoned()):
+        raise ReasonRequiredError(reasoned.values())
+    values = {
+        each.field.api_name: _read(access=access, record=loser, field=each.field)
+        for each in plan.choices
+        if each.field.api_name in taken
+    }
+    told = f"{loser} ({loser.uid}) was merged into {winner} ({winner.uid})"
+    told = f"{told}: {reason}" if reason else f"{told}."
+    move = Move(configuration=access.configuration, actor=actor, reason=told[:LONGEST_REASON])
+    move.replace(loser=loser, winner=winner)
+    record_event(
+        actor=actor, action=AuditAction.EVENT, object_name=access.shape.api_name, record=winner, reason=move.reason
+    )
+    if values:
+        write_values(
+            access=access,
+            record=winner,
+            values=values,
+            actor=actor,
+            reason=move.reason,
+            references_are_checked=True,
+            confirmed=tuple(values),
+        )
+    return move.moved
+
+
+def _list_choices(*, access: ObjectAccess, winner: Any, loser: Any) -> list[FieldChoice]:
+    fields = [
+        each
+        for each in access.shape.list_type_fields(getattr(winner, "object_type", ""))
+        if not each.is_read_only and not each.is_computed and each.api_name != OBJECT_TYPE
+    ]
+    reader = ValueReader(access=access).load(records=[winner, loser], fields=fields)
+    choices = []
+    for each in fields:
+        kept, other = (reader.show(record=record, field=each) for record in (winner, loser))
+        if kept.text != other.text:
+            choices.append(
+                FieldChoice(
+                    field=each, kept=kept.text, other=other.text, prefers_other=not kept.text and bool(other.text)
+                )
+            )
+    return choices
+
+
+def _read(*, access: ObjectAccess, record: Any, field: ObjectField) -> Any:
+    value = read_value(record=record, field=field)
+    if field.is_custom and field.reference is not None and value is not None:
+        return field.reference._base_manager.filter(uid=value).first()
+    del access
+    return value
+
+
+def _count_references(*, access: ObjectAccess, loser: Any) -> tuple[dict[str, int], int]:
+    """Return how many records of each label refer to the record, and how many of them the user does not see."""
+    counts: Counter[str] = Counter()
+    hidden = 0
+    referring = [
+        *list_referring_fields(access.vault_object),
+        *list_custom_references(configuration=access.configuration, model=type(loser)),
+    ]
+    for other, each in referring:
+        every, name = name_value(records=other.model._base_manager.all(), field=each)
+        value = str(loser.uid) if each.is_custom else loser
+        number = every.filter(**{name: value}).count()
+        if not number:
+            continue
+        counts[other.plural_title] += number
+        opened = open_related(access=access, object_name=other.api_name)
+        if opened is None:
+            hidden += number
+            continue
+        seen, name = name_value(records=opened.list_records(), field=each)
+        hidden += number - seen.filter(**{name: value}).count()
+    return dict(sorted(counts.items())), hidden
