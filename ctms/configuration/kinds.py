@@ -54,7 +54,7 @@ class FieldKind:
         if not values:
             return ""
         labels = " or ".join(kind.label for kind in list_kinds() if kind.has_choices and kind.custom_names)
-        return f"Only a {labels.lower()} has values. Remove them, or choose the kind {labels}."
+        return f"The kind {self.label} has no values to choose. Remove them, or choose the kind {labels}."
 
 
 _kinds: dict[str, FieldKind] = {}

@@ -76,7 +76,9 @@ def test_every_object_of_the_study_teams_takes_fields() -> None:
 def test_a_picklist_has_values_and_nothing_else_has() -> None:
     assert refuse(kind="picklist") == {"picklist_values": ["A picklist needs at least one value to choose."]}
     assert refuse(kind="date", picklist_values=["Red"]) == {
-        "picklist_values": ["Only a picklist has values. Remove them, or choose the kind Picklist."]
+        "picklist_values": [
+            "The kind Date has no values to choose. Remove them, or choose the kind Multi-select picklist or Picklist."
+        ]
     }
     assert create(kind="picklist", picklist_values=["Red", "Blue"]).picklist_values == ["Red", "Blue"]
 
