@@ -143,6 +143,8 @@ def register_activity_objects() -> None:
             icon="activity",
             complete_new=fill_from,
             initial_values=suggest_today,
+            kept_fields=("date__v", "channel__v", "site__v", "study_country__v", "study__v"),
+            take_over=lambda typed: {"subject__v": typed},
             questions=(Question(fields=("date__v", "complete__v"), ask=ask_completed_before),),
         )
     )

@@ -34,6 +34,7 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.reference_choices import choose_from_study_people
+from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.registry import (
     ChildPicker,
@@ -140,6 +141,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         ),
         parts=((StudyAssignment, "study"),),
         questions=_DONE_BEFORE,
+        take_over=read_study,
         tab=1,
         icon="study",
     )
@@ -167,6 +169,8 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyAssignment, "study_country"),),
+        kept_fields=("study__v",),
+        take_over=lambda typed: {"country__v": typed},
         icon="country",
     )
     site = VaultObject(
@@ -232,6 +236,8 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         tab=2,
         tab_label="Study Sites",
         parts=((StudyAssignment, "site"),),
+        kept_fields=("study__v", "study_country__v"),
+        take_over=read_site,
         icon="site",
     )
     return study, country, site
@@ -289,6 +295,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
                 ),
             ),
         ),
+        take_over=read_person,
         tab=3,
         icon="people",
     )
@@ -313,6 +320,8 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         filters=("study__clin", "site__clin", "team_role__v", "status__v"),
         header_fields=("study__clin", "site__clin", "team_role__v"),
         same_when=("person", "study", "study_country", "site", "team_role"),
+        kept_fields=("study__clin", "study_country__clin", "site__clin", "start_date__clin"),
+        take_over=lambda typed: {"person__clin": typed},
         layouts=(
             Layout(
                 name="Study person page layout",
@@ -381,6 +390,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
         questions=_DONE_BEFORE,
+        kept_fields=("study__v", "study_country__v", "planned_start_date__v", "planned_end_date__v"),
         child_pickers=(
             ChildPicker(
                 name="participants",
@@ -403,6 +413,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
         list_columns=("name__v", "monitoring_event__v", "role__v"),
         default_sort="name__v",
         header_fields=("monitoring_event__v", "role__v"),
+        kept_fields=("monitoring_event__v",),
         icon="people",
     )
     return event, participant
@@ -432,6 +443,8 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         search_fields=("name__v", "subject__v"),
         filters=("study__v", "site__v", "object_type__v", "date__v", "status__v"),
         header_fields=("study__v", "site__v", "date__v"),
+        kept_fields=("study__v", "study_country__v", "date__v", "direction__v"),
+        take_over=lambda typed: {"subject__v": typed},
         layouts=(
             Layout(
                 name="Study communication log page layout",

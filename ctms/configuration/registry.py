@@ -107,6 +107,10 @@ def _suggest_nothing(_user: User) -> Mapping[str, Any]:
     return {}
 
 
+def _take_name(typed: str) -> Mapping[str, str]:
+    return {"name__v": typed}
+
+
 def _fill_nothing(_record: Any, _user: User) -> None:
     """Fill no fields; the default of `complete_new`."""
 
@@ -141,6 +145,8 @@ class VaultObject:
     # that others refer to cannot be deleted.
     parts: tuple[tuple[type[models.Model], str], ...] = ()
     child_pickers: tuple[ChildPicker, ...] = ()  # child records that are chosen on the record's own form
+    # What the next form after Save + Create keeps of what was typed last, e.g. the date and the parents.
+    kept_fields: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()  # beside those that are asked of every date
     # A reference for which the form of a new record takes several values; it saves a record for each.
     create_one_per: str = ""
@@ -158,6 +164,8 @@ class VaultObject:
     same_when: tuple[str, ...] = ()  # attributes
     is_setup: bool = False  # the object has pages in the admin console alone
     complete_new: Callable[[Any, User], None] = _fill_nothing  # fills fields of a new record from the user creating it
+    # Returns API name → text for the form of a new record that is created because a reference did not find the text.
+    take_over: Callable[[str], Mapping[str, str]] = _take_name
     # Returns API name → value for the form of a new record; users may change the values.
     initial_values: Callable[[User], Mapping[str, Any]] = _suggest_nothing
 
@@ -342,6 +350,7 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the unassigned field", tuple(vault_object.unassigned_fields)),
         ("the field with an offer", tuple(vault_object.reference_choices)),
         ("the field that decides an offer", tuple(each.by for each in vault_object.reference_choices.values())),
+        ("the kept field", vault_object.kept_fields),
         ("the question's field", tuple(name for each in vault_object.questions for name in each.fields)),
         *[("the layout's field", section.fields) for section in sections if isinstance(section, FieldSection)],
     ]

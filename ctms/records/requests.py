@@ -5,11 +5,13 @@ Raises Http404 for what does not exist or is not visible, and PermissionDenied f
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 
 from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
@@ -20,6 +22,19 @@ from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 
 # Longest number accepted in a request; databases can store longer ones.
 MOST_DIGITS = 18
+
+
+def shows_refusals(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let a view answer what the profile or the object type does not allow with the reason, as PermissionDenied."""
+
+    @wraps(view)
+    def answer(*args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(*args, **kwargs)
+        except AccessRefusedError as error:
+            raise PermissionDenied(str(error)) from error
+
+    return answer
 
 
 def get_user(request: HttpRequest) -> User:

@@ -83,6 +83,11 @@
       return this.isOpen && this.answered === this.typed;
     }
 
+    /** What is chosen, as `set` takes it. */
+    readChosen() {
+      return this.uid ? [{ uid: this.uid, label: this.shown.value, fills: this.fills }] : [];
+    }
+
     /** The other references of the same form. */
     listOthers() {
       const scope = this.root.closest("form") ?? document;
@@ -372,6 +377,14 @@
       return this.ticked.map((box) => box.value);
     }
 
+    readChosen() {
+      return this.ticked.map((box) => ({
+        uid: box.value,
+        label: box.parentElement.textContent.trim(),
+        fills: JSON.parse(box.dataset.fills || "{}"),
+      }));
+    }
+
     get ticked() {
       return [...this.chosen.querySelectorAll("input[type=checkbox]:checked")];
     }
@@ -421,6 +434,8 @@
     if (!boxes.has(root)) boxes.set(root, root.dataset.several === undefined ? new Combobox(root) : new Several(root));
     return boxes.get(root);
   }
+
+  window.combobox = { getBox };
 
   const findBox = (target) => {
     const root = isElement(target) ? target.closest("[data-combobox]") : null;

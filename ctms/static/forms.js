@@ -23,7 +23,7 @@
     const url = new URL(box.root.dataset.createUrl, window.location.href);
     const plain = url.href;
     url.searchParams.set("in_place", "1");
-    if (typed) url.searchParams.set("name__v", typed);
+    if (typed) url.searchParams.set("typed", typed);
     const dialog = buildDialog(`Create ${box.root.dataset.noun}`);
     dialog.addEventListener("saved", async ({ detail }) => {
       dialog.close();

@@ -36,7 +36,7 @@
     const focused = document.activeElement;
     if (focused !== document.body && !swapped?.contains(focused)) return; // who has gone on elsewhere is not called back
     if (form) {
-      const entry = form.querySelector("[aria-invalid=true]") ?? form.querySelector("input:not([type=hidden]), select, textarea");
+      const entry = form.querySelector("[aria-invalid=true]") ?? form.querySelector("[autofocus]") ?? form.querySelector("input:not([type=hidden]), select, textarea");
       const handOver = catchers.get(detail.target);
       if (handOver) handOver(entry);
       else entry?.focus();

@@ -208,7 +208,7 @@ def test_a_call_is_logged_by_keyboard_alone(page: Page, world: World) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.keyboard.press("Control+Enter")
-    expect(dialog.get_by_text("This field is required.").first).to_be_visible()
+    expect(dialog.get_by_text("Choose one of In person").first).to_be_visible()
     dialog.get_by_role("radio", name="Phone").focus()
     page.keyboard.press("Space")
     dialog.get_by_label("Subject").focus()

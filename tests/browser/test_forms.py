@@ -163,8 +163,10 @@ def test_what_is_missing_is_created_in_place_and_comes_back_chosen(carla: Page, 
     carla.keyboard.type("nobody")
     carla.get_by_role("option", name="Create person “nobody”…").click()
     dialog = carla.get_by_role("dialog", name="Create person")
+    expect(dialog.get_by_label("Last name")).to_have_value("nobody")
+    dialog.get_by_label("Last name").fill("")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.locator(".errorlist")).to_have_text(["This field is required."])
+    expect(dialog.locator(".errorlist")).to_have_text(["Fill in Last name."])
     dialog.get_by_label("First name").fill("Wei")
     dialog.get_by_label("Last name").fill("Zhang")
     dialog.get_by_label("Email").fill("zhang@x.example")
@@ -203,7 +205,9 @@ def test_quick_log_keeps_what_was_typed_and_goes_on_with_save_and_create(carla: 
     dialog.get_by_label("Subject").fill("First")
     dialog.get_by_text("Email", exact=True).click()
     dialog.get_by_role("button", name="Save + Create").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("Person: This field is required.")
+    expect(dialog.get_by_role("alert")).to_contain_text(
+        "Person: Choose a person from the list, or type its exact name."
+    )
     expect(dialog.get_by_label("Subject")).to_have_value("First")
     expect(dialog.get_by_role("radio", name="Email")).to_be_checked()
     pick(carla, "Person", "hannah")
@@ -269,6 +273,98 @@ def test_two_clicks_on_save_create_one_record(carla: Page, berlin: StudySite) ->
     assert Activity.objects.count() == 1
 
 
+def test_back_and_save_again_is_the_same_record(carla: Page, berlin: StudySite) -> None:
+    carla.goto(CREATE)
+    pick(carla, "Person", "hannah")
+    carla.get_by_label("Channel").select_option("Phone")
+    carla.get_by_label("Subject").fill("Call")
+    carla.get_by_role("button", name="Save", exact=True).click()
+    carla.wait_for_url(re.compile(r"/records/crm_activity__v/[0-9a-f-]{36}/$"))
+    saved = carla.url
+    carla.go_back()
+    expect(carla.get_by_label("Subject")).to_have_value("Call")
+    expect(find(carla, "Person")).to_have_value("Hannah Berg (berg@charite.example)")
+    carla.get_by_role("button", name="Save", exact=True).click()
+    carla.wait_for_url(saved)
+    expect(carla.locator(".messages")).to_contain_text("Activity had been created already, and not again")
+    carla.go_back()
+    carla.get_by_label("Subject").fill("Second call")
+    carla.get_by_role("button", name="Save", exact=True).click()
+    expect(carla.get_by_text("This form was saved already")).to_be_visible()
+    assert (Activity.objects.count(), find_violations(carla)) == (1, [])
+    carla.get_by_role("button", name="Save", exact=True).click()
+    carla.wait_for_url(re.compile(r"/records/crm_activity__v/[0-9a-f-]{36}/$"))
+    assert sorted(Activity.objects.values_list("subject", flat=True)) == ["Call", "Second call"]
+
+
+def test_quick_log_whose_answer_was_lost_is_saved_once(
+    carla: Page, berlin: StudySite, page_problems: list[str]
+) -> None:
+    carla.keyboard.press("l")
+    dialog = carla.get_by_role("dialog", name="Log an activity")
+    pick(carla, "Person", "hannah")
+    dialog.get_by_text("Phone", exact=True).click()
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    carla.route("**/quick/", lose, times=1)
+    carla.keyboard.press("Control+Enter")
+    expect(dialog.get_by_role("alert")).to_contain_text("the server did not answer")
+    page_problems.clear()  # the console tells of it
+    carla.keyboard.press("Control+Enter")
+    expect(dialog).to_have_count(0)
+    expect(carla.locator(".toast")).to_contain_text("Activity had been created already, and not again")
+    assert Activity.objects.count() == 1
+
+
+def test_an_unusual_date_is_confirmed_by_keyboard(carla: Page, berlin: StudySite) -> None:
+    carla.goto(CREATE)
+    pick(carla, "Person", "hannah")
+    carla.get_by_label("Channel").select_option("Phone")
+    carla.get_by_label("Date").fill("2099-01-01")
+    carla.keyboard.press("Control+Enter")
+    question = carla.get_by_role("checkbox", name=re.compile("1 Jan 2099 is a long time from now"))
+    expect(question).to_be_focused()
+    assert find_violations(carla) == []
+    carla.keyboard.press("Space")
+    carla.keyboard.press("Control+Enter")
+    carla.wait_for_url(re.compile(r"/records/crm_activity__v/[0-9a-f-]{36}/$"))
+    assert str(Activity.objects.get().date) == "2099-01-01"
+
+
+def test_the_cursor_goes_to_the_field_that_is_wrong_and_the_summary_leads_to_each(
+    carla: Page, berlin: StudySite
+) -> None:
+    carla.goto(CREATE)
+    pick(carla, "Person", "hannah")
+    carla.get_by_role("button", name="Save", exact=True).click()
+    expect(carla.get_by_label("Channel")).to_be_focused()
+    carla.goto("/records/crm_activity__v/quick/")
+    carla.get_by_role("button", name="Save", exact=True).click()
+    expect(find(carla, "Person")).to_be_focused()
+    carla.get_by_role("alert").get_by_role("link", name="Channel").click()
+    carla.keyboard.press("Tab")
+    expect(carla.get_by_role("radio", name="In person")).to_be_focused()
+
+
+def test_what_was_typed_is_taken_over_into_the_form_in_place(carla: Page, berlin: StudySite) -> None:
+    carla.goto(CREATE)
+    find(carla, "Person").click()
+    carla.keyboard.type("Zoë O'Connor-Łukasz")
+    carla.get_by_role("option", name="Create person “Zoë O'Connor-Łukasz”…").click()
+    dialog = carla.get_by_role("dialog", name="Create person")
+    expect(dialog.get_by_label("First name")).to_have_value("Zoë")
+    expect(dialog.get_by_label("Last name")).to_have_value("O'Connor-Łukasz")
+    carla.keyboard.press("Control+Enter")
+    expect(dialog).to_have_count(0)
+    expect(find(carla, "Person")).to_have_value("Zoë O'Connor-Łukasz")
+    assert [(each.first_name, each.last_name) for each in Person.objects.filter(first_name="Zoë")] == [
+        ("Zoë", "O'Connor-Łukasz")
+    ]
+
+
 def test_another_object_type_brings_its_fields_and_keeps_what_was_typed(carla: Page) -> None:
     carla.goto("/records/person__sys/create/")
     carla.get_by_role("link", name="Person", exact=True).last.click()
@@ -322,7 +418,7 @@ def test_axe_finds_no_violation(carla: Page, berlin: StudySite, path: str, schem
 def test_axe_finds_no_violation_in_open_suggestions_and_errors(carla: Page, berlin: StudySite) -> None:
     carla.goto(CREATE)
     carla.get_by_role("button", name="Save", exact=True).click()
-    expect(carla.get_by_role("alert")).to_contain_text("Person: This field is required.")
+    expect(carla.get_by_role("alert")).to_contain_text("Person: Choose a person from the list, or type its exact name.")
     find(carla, "Site").click()
     expect(get_options(carla).first).to_be_visible()
     assert find_violations(carla) == []

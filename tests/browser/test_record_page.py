@@ -168,7 +168,7 @@ def test_what_is_wrong_stands_beside_the_field_with_what_was_typed(page: Page, s
     entry = page.get_by_role("textbox", name="Site number")
     entry.fill(" ")
     page.keyboard.press("Enter")
-    expect(page.locator("#field-name__v .errorlist")).to_have_text("This field is required.")
+    expect(page.locator("#field-name__v .errorlist")).to_have_text("Fill in Site number.")
     expect(entry).to_be_focused()
     assert find_violations(page) == []
     entry.fill("0199")

@@ -21,7 +21,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.values import format_for, read_value
-from ctms.records.forms.record_form import RecordForm
+from ctms.records.forms.form_state import FormState
 
 YOURS, THEIRS = "yours", "theirs"
 _CHOICE = "choose__"
@@ -61,19 +61,19 @@ class Conflict:
         return any(row.choice not in (YOURS, THEIRS) for row in self.rows)
 
 
-def build_conflict(*, form: RecordForm, data: QueryDict, version: int) -> Conflict:
-    """Compare a form that was filled from `version` of a record with the record as it is now.
+def build_conflict(*, state: FormState, data: QueryDict, version: int) -> Conflict:
+    """Compare what was typed into a form of `version` of a record with the record as it is now.
 
     If the user has chosen already (`resolve` in the data), rows hold these choices; a row without one asks again.
     """
     is_resolving = "resolve" in data
-    record = form.record
+    record = state.layout.record
     base = _read_earlier(record=record, version=version)
-    form.is_valid()
-    writable = [each for each in form.layout.writable if each.api_name in form.cleaned_data]
+    state.is_valid()
+    writable = [each for each in state.layout.writable if each.api_name in state.cleaned_data]
     rows = []
     for each in writable:
-        yours = form.cleaned_data[each.api_name]
+        yours = state.cleaned_data[each.api_name]
         mine = _get_key(value=yours, field=each)
         theirs, before = (_get_key(value=_read(each_record, each), field=each) for each_record in (record, base))
         if mine == theirs:
@@ -86,8 +86,8 @@ def build_conflict(*, form: RecordForm, data: QueryDict, version: int) -> Confli
             ConflictRow(
                 name=each.api_name,
                 label=each.label,
-                yours=_show(form=form, field=each, value=yours),
-                theirs=_show(form=form, field=each, value=_read_stored(form=form, field=each)),
+                yours=_show(state=state, field=each, value=yours),
+                theirs=_show(state=state, field=each, value=_read_stored(state=state, field=each)),
                 choice=choice,
                 problem="Choose one of the two." if is_resolving and not choice else "",
             )
@@ -97,15 +97,15 @@ def build_conflict(*, form: RecordForm, data: QueryDict, version: int) -> Confli
     )
 
 
-def merge_choices(*, form: RecordForm, data: QueryDict) -> QueryDict:
+def merge_choices(*, state: FormState, data: QueryDict) -> QueryDict:
     """Return the typed data, with the stored value in each field where the user chose the other version."""
     merged = data.copy()
-    for name in form.fields:
+    for name in state.fields:
         if data.get(f"{_CHOICE}{name}") != THEIRS:
             continue
         for part in (name, f"{name}__text", f"{name}__shown"):
             merged.pop(part, None)
-        text = form.write_entry(name)
+        text = state.write_entry(name)
         if text:
             merged[name] = text
     return merged
@@ -132,18 +132,18 @@ def _read_earlier(*, record: Any, version: int) -> Any:
     return earlier
 
 
-def _read_stored(*, form: RecordForm, field: ObjectField) -> Any:
-    value = read_value(record=form.record, field=field)
-    form_field = form.fields[field.api_name]
+def _read_stored(*, state: FormState, field: ObjectField) -> Any:
+    value = read_value(record=state.layout.record, field=field)
+    form_field = state.fields[field.api_name]
     # A custom reference is stored as a uid.
     return form_field.find_shown(value) if isinstance(form_field, ReferenceField) and field.is_custom else value
 
 
-def _show(*, form: RecordForm, field: ObjectField, value: Any) -> str:
-    form_field = form.fields[field.api_name]
+def _show(*, state: FormState, field: ObjectField, value: Any) -> str:
+    form_field = state.fields[field.api_name]
     if isinstance(form_field, ReferenceField) and field.is_custom and isinstance(value, Model):
         return form_field.describe(value)
-    return format_for(access=form.access, value=value, field=field)
+    return format_for(access=state.layout.access, value=value, field=field)
 
 
 def _read(record: Any, field: ObjectField) -> Any:

@@ -6,21 +6,18 @@ Without JavaScript, users type any number of names separated by semicolons.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django.urls import reverse
 
 from ctms.configuration.fields import ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.reference_field import ReferenceField, ReferenceInput
 from ctms.records.fields.references import describe_reference
-from ctms.records.forms.child_records import ChildChange, ChildPickerAccess, build_deciders, list_child_choices
 
 
 class MultiReferenceInput(ReferenceInput):
@@ -126,110 +123,3 @@ class MultiReferenceField(ReferenceField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return set(self.prepare_value(initial)) != set(data or [])
-
-
-class ChildRecordsField(MultiReferenceField):
-    """The records that a record's children refer to, limited to the choices declared for that record."""
-
-    def __init__(
-        self,
-        *,
-        picker: ChildPickerAccess,
-        access: ObjectAccess,
-        object_type: str,
-        record: Any,
-        create_one_per: ObjectField | None = None,
-    ) -> None:
-        self.picker, self.of, self.object_type, self.record = picker, access, object_type, record
-        is_new = record._state.adding  # noqa: SLF001  Django's documented API
-        super().__init__(
-            access=picker.access,
-            field=picker.reference,
-            earlier=[] if is_new else picker.list_present(record),
-            label=picker.title,
-            required=False,
-        )
-        self.can_add, self.can_remove = picker.can_add, picker.can_remove
-        parent = [
-            each.label
-            for each in access.shape.fields.values()
-            if each.reference and each.is_required and not each.is_read_only
-        ]
-        if picker.choices and parent:
-            self.nothing = f"{self.plural_noun} are offered once {_join_labels(parent)} is chosen above"
-        if create_one_per is not None:
-            label = create_one_per.label
-            self.help_text += (
-                f" With more than one {label}, the people of each go with it alone, others with every one."
-            )
-        if not self.can_remove and self.earlier:
-            self.help_text = f"{self.help_text} Your security profile does not allow you to remove any."
-
-    @property
-    def lookup_url(self) -> str:
-        url = reverse("record_lookup", args=(self.of.shape.api_name, self.picker.definition.name))
-        kept = "" if self.record._state.adding else f"&record={self.record.uid}"  # noqa: SLF001
-        return f"{url}?type={self.object_type}{kept}"
-
-    def limit_to_parents(self, chosen: Mapping[str, Any] | None) -> None:
-        """Offer no choices yet: `limit` sets them once the form is submitted."""
-        del chosen
-        self.choices: QuerySet[Any] = self.visible.none()
-
-    def recall(self, data: Any, name: str) -> None:
-        """Limit `earlier` to the records that the submitted form showed, so that changes by others meanwhile stay."""
-        if self.record._state.adding:  # noqa: SLF001  the record of an earlier form may be deleted, and is created again
-            return
-        shown = {uid for text in data.getlist(f"{name}__earlier") if (uid := read_uid(text))}
-        self.gone = shown - {each.uid for each in self.earlier}
-        self.earlier = [each for each in self.earlier if each.uid in shown]
-
-    def limit(self, chosen: Mapping[str, Sequence[Any]]) -> None:
-        """Limit the choices to those that fit the form's values; `chosen` maps the record's references to uids."""
-        deciders = build_deciders(access=self.of, object_type=self.object_type, chosen=chosen, record=self.record)
-        self.choices = list_child_choices(picker=self.picker, deciders=deciders)
-
-    def read_change(self, chosen: Sequence[Any]) -> ChildChange:
-        """Return what was ticked and unticked since the form was opened."""
-        removed = [each for each in self.earlier if each not in chosen] if self.can_remove else []
-        return ChildChange(
-            picker=self.picker, added=[each for each in chosen if each not in self.earlier], removed=removed
-        )
-
-
-def limit_fields(*, fields: Mapping[str, forms.Field], data: Any) -> None:
-    """Limit each reference to what fits the others. Typed names are looked up, those with fewest parents first."""
-    references = {
-        name: each
-        for name, each in fields.items()
-        if isinstance(each, ReferenceField) and not isinstance(each, ChildRecordsField)
-    }
-    chosen: dict[str, list[UUID]] = {}
-    words: dict[str, list[str]] = {}
-    for name, each in references.items():
-        chosen[name], words[name] = each.split_chosen(each.widget.value_from_datadict(data, {}, name))
-    for name in sorted(words, key=lambda name: len(references[name].list_parents())):
-        if words[name]:
-            references[name].limit_to_parents(_list_single(chosen))
-        for text in words[name]:
-            try:
-                chosen[name].append(references[name].find(text).uid)
-            except ValidationError:
-                continue  # the form reports it when it is validated
-    for each in references.values():
-        each.limit_to_parents(_list_single(chosen))
-    for name, parts in fields.items():
-        if isinstance(parts, ChildRecordsField):
-            parts.recall(data, name)
-            if parts.widget.value_from_datadict(data, {}, name):
-                parts.limit(chosen)
-
-
-def _list_single(chosen: Mapping[str, list[UUID]]) -> dict[str, Any]:
-    """Return the uid of references with exactly one; several do not limit the other references."""
-    return {name: uids[0] for name, uids in chosen.items() if len(uids) == 1}
-
-
-def _join_labels(labels: list[str]) -> str:
-    *first, last = labels
-    return f"{', '.join(first)} or {last}" if first else last

@@ -36,7 +36,7 @@ from ctms.records.writing.validation import (
 )
 
 _NOT_CLONED = ("external_id__v", "status__v", OBJECT_TYPE)
-_RACE = "Somebody else saved a record that this one contradicts at the same moment. Save again."
+RACE = "Somebody else saved a record that this one contradicts at the same moment. Save again."
 
 
 def build_record(*, access: ObjectAccess, object_type: str) -> Any:
@@ -87,7 +87,7 @@ def write_values(
         raise translate_errors(error=error, shape=access.shape) from error
     except IntegrityError as error:
         # All values were validated, so another write in between must have caused this.
-        raise ValidationError(_RACE) from error
+        raise ValidationError(RACE) from error
 
 
 def put_values(

@@ -287,7 +287,7 @@ def test_a_conflict_shows_both_values_and_overwrites_only_when_asked_again(clien
     save_record(record=site, actor=Actor(user=other, source="page"))
     response = save(client, site, "city__v", "Bonn", version=1)
     conflict = response.context["conflict"]
-    assert (conflict.by, conflict.theirs, conflict.yours) == ("Olga Other", "Potsdam", "Bonn")
+    assert (conflict.by, [(row.theirs, row.yours) for row in conflict.rows]) == ("Olga Other", [("Potsdam", "Bonn")])
     assert (response.status_code, save(client, site, "city__v", "Bonn", version=1, htmx=False).status_code) == (
         200,
         200,
@@ -312,7 +312,7 @@ def test_in_a_conflict_references_are_named(client: Client) -> None:
     study.custom_fields = {"buddy__c": str(theirs.uid)}
     save_record(record=study, actor=build_admin_actor())
     conflict = save(client, study, "buddy__c", str(mine.uid), version=1).context["conflict"]
-    assert (conflict.theirs, conflict.yours) == (theirs.name, mine.name)
+    assert [(row.theirs, row.yours) for row in conflict.rows] == [(theirs.display_contact, mine.display_contact)]
 
 
 def test_two_who_meant_the_same_do_not_meet(client: Client) -> None:

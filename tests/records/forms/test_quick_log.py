@@ -84,7 +84,7 @@ def test_the_dialog_is_told_what_was_saved(client: Client, user: User) -> None:
                 "label": activity.name,
                 "url": f"/records/crm_activity__v/{activity.uid}/",
             },
-            "next": QUICK,
+            "next": f"{QUICK}?date__v={timezone.localdate()}&channel__v=email__v",
         },
     )
 
@@ -103,7 +103,9 @@ def test_a_field_that_the_type_requires_is_asked_for_too(client: Client, user: U
     site = StudySiteFactory.create()
 
     answer = submit(client, person__v__text=PersonFactory.create().email, channel__v="email__v")
-    assert dict(answer.context["form"].errors) == {"site__v": ["This field is required."]}
+    assert dict(answer.context["form"].errors) == {
+        "site__v": ["Choose a study site from the list, or type its exact name."]
+    }
 
     answer = submit(
         client, person__v__text=PersonFactory.create().email, channel__v="email__v", site__v__text=site.name

@@ -138,11 +138,14 @@ def test_today_is_that_of_the_users_time_zone(client: Client, user: User, time_m
 
 
 @pytest.mark.parametrize("channel", Channel.values)
-@pytest.mark.parametrize("date", ["2020-01-31", "2040-12-31"])
-def test_an_activity_is_logged_with_who_logged_it(client: Client, user: User, channel: str, date: str) -> None:
+@pytest.mark.parametrize(("date", "complete"), [("2020-01-31", True), ("2040-12-31", False)])
+def test_an_activity_is_logged_with_who_logged_it(
+    client: Client, user: User, channel: str, date: str, complete: bool
+) -> None:
     person = PersonFactory.create()
+    typed = {"complete__v": "on"} if complete else {}
 
-    answer = submit(client, CREATE, person__v=person, date__v=date, channel__v=channel, complete__v="on")
+    answer = submit(client, CREATE, person__v=person, date__v=date, channel__v=channel, **typed)
 
     activity = Activity.objects.get()
     assert (answer.status_code, answer.headers["Location"]) == (302, address(activity))
@@ -151,7 +154,7 @@ def test_an_activity_is_logged_with_who_logged_it(client: Client, user: User, ch
         person,
         date,
         channel,
-        True,
+        complete,
     )
     assert (activity.from_text, activity.created_by) == ("Carla Craig (carla@x.example)", user)
     assert list_messages(client.get("/")) == [f'Activity created: <a href="{address(activity)}">{activity.name}</a>']
@@ -245,7 +248,7 @@ def test_a_text_typed_over_what_was_chosen_counts(client: Client, user: User) ->
     assert Activity.objects.get().person == person
 
     answer = submit(client, address(activity, "edit/"), person__v__text="")
-    assert list_errors(answer) == {"person__v": ["This field is required."]}
+    assert list_errors(answer) == {"person__v": ["Choose a person from the list, or type its exact name."]}
 
 
 def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(client: Client, user: User) -> None:
@@ -266,10 +269,10 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
     assert list_errors(answer) == {
         "person__v": [NOBODY],
         "date__v": ["This is no date. Write it as 2026-03-31 or 31 Mar 2026."],
-        "channel__v": ["This field is required."],
+        "channel__v": ["Choose one of In person, Video, Phone, Chat/Text, Email, Other."],
     }
     values = read_form(answer, form_id=FORM)
-    assert {name: text for name, (text,) in values.items() if name != "csrfmiddlewaretoken"} == {
+    assert {name: text for name, (text,) in values.items() if name not in ("csrfmiddlewaretoken", "form_token")} == {
         "shown_type": "clinical_activity__v",
         "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v status__v site__v "
         "study_person__v study_country__v study__v",
@@ -394,7 +397,7 @@ def test_an_inactive_type_takes_no_new_records(client: Client, user: User) -> No
         "The object type Investigator is Inactive: it takes no new records.",
     )
     # Only one type is left, so the form does not ask for it.
-    assert client.get("/records/person__sys/create/").context["form"].object_type == "person__v"
+    assert client.get("/records/person__sys/create/").context["form"].layout.object_type == "person__v"
 
 
 def test_an_investigator_keeps_an_inactive_type(client: Client, user: User) -> None:
@@ -420,11 +423,24 @@ def test_save_and_create_goes_to_a_fresh_form_with_the_same_parents(client: Clie
 
     answer = submit(client, url, person__v=PersonFactory.create(), channel__v="phone__v", and_create="1")
 
-    assert (answer.status_code, answer.headers["Location"]) == (302, build_url(CREATE, site__v=site.uid))
+    today = timezone.localdate().isoformat()
+    kept = {
+        "site__v": site.uid,
+        "date__v": today,
+        "channel__v": "phone__v",
+        "study_country__v": site.study_country.uid,
+        "study__v": site.study.uid,
+    }
+    assert (answer.status_code, answer.headers["Location"]) == (302, build_url(CREATE, **kept))
     answer = client.get(answer.headers["Location"])
     activity = Activity.objects.get()
     assert list_messages(answer) == [f'Activity created: <a href="{address(activity)}">{activity.name}</a>']
-    assert list_chosen(answer, "site__v", "person__v")["person__v"] == ""
+    assert list_chosen(answer, "site__v", "person__v") == {
+        "site__v": str(site.site_name and f"{site} · {site.site_name}"),
+        "person__v": "",
+    }
+    values = read_form(answer, form_id=FORM)
+    assert (values["date__v"], values["channel__v"], values["subject__v"]) == ([today], ["phone__v"], [""])
 
 
 def test_save_and_create_keeps_the_object_type(client: Client, user: User) -> None:
@@ -674,7 +690,7 @@ def test_what_is_missing_is_created_in_place(client: Client, user: User) -> None
     values = read_form(answer, form_id="place-form")
     accept = {"Accept": "application/json"}
     answer = client.post(url, fill(values, typed={"last_name__sys": ""}), headers=accept)
-    assert list_errors(answer) == {"last_name__sys": ["This field is required."]}
+    assert list_errors(answer) == {"last_name__sys": ["Fill in Last name."]}
 
     typed = {"first_name__sys": "Hannah", "last_name__sys": "Berg", "email__sys": "berg@x.example"}
     answer = client.post(url, fill(values, typed=typed), headers=accept)

@@ -16,11 +16,11 @@ from ctms.configuration.fields import ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.references import list_choices, list_visible
-from ctms.records.forms.child_records import build_deciders, list_child_choices, open_child_pickers
 from ctms.records.lists.autocomplete import clean_query
 from ctms.records.lists.autocomplete import find_choices as find_choices_of
 from ctms.records.pages.global_search import search_objects
 from ctms.records.requests import get_user, open_object_or_404
+from ctms.records.writing.child_records import build_deciders, list_child_choices, open_child_pickers
 
 
 @require_safe

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
@@ -17,16 +17,20 @@ from ctms.accounts.login_resume import login_required
 from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import StaleRecordError
-from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.access import ObjectAccess
+from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.record_links import find_page
 from ctms.records.fields.values import get_record_url
-from ctms.records.forms.inline_edit import FieldConflict, FieldForm, build_conflict
+from ctms.records.forms.edit_conflicts import Conflict, build_conflict
+from ctms.records.forms.form_layout import build_field_layout
+from ctms.records.forms.form_state import FormState
 from ctms.records.pages.record_page import build_record_page, explain_field_edit
-from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
+from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version, shows_refusals
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
+@shows_refusals
 def edit_field(request: HttpRequest, object_name: str, uid: UUID, field_name: str) -> HttpResponse:
     """GET: return the form of the field, or, with `?shown`, its value. POST: save the field.
 
@@ -41,39 +45,47 @@ def edit_field(request: HttpRequest, object_name: str, uid: UUID, field_name: st
         return _show_field(request, access=access, record=record, field=field)
     if refusal := explain_field_edit(access=access, record=record, field=field):
         raise PermissionDenied(refusal)
+    layout = build_field_layout(access=access, record=record, field=field)
+    state = FormState(layout=layout, data=request.POST if request.method == "POST" else None, auto_id="inline-%s")
     if request.method != "POST":
-        form = FieldForm(access=access, record=record, field=field)
-        return _show_form(request, form=form, version=record.version)
-    return _save(request, form=FieldForm(access=access, record=record, field=field, data=request.POST))
+        return _show_form(request, state=state, version=record.version)
+    return _save(request, state=state, field=field)
 
 
-def _save(request: HttpRequest, *, form: FieldForm) -> HttpResponse:
-    record, version = form.record, read_version(request)
+def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> HttpResponse:
+    access, record, version = state.layout.access, state.layout.record, read_version(request)
     saved_from = record.version
+    change = state.read_change(actor=build_actor(request), expected_version=version)
+    if change is None:
+        return _show_form(request, state=state, version=version)
     try:
         # A value that is stored already, whoever saved it, is not written again.
-        if form.has_changed() and not form.save(actor=build_actor(request), expected_version=version):
-            return _show_form(request, form=form, version=version)
-    except AccessRefusedError as error:
-        raise PermissionDenied(str(error)) from error
+        if not change.is_empty:
+            change.save()
+    except ValidationError as error:
+        state.refuse(error)
+        return _show_form(request, state=state, version=version)
     except StaleRecordError:
-        now = _read_record(access=form.access, uid=record.uid)
-        conflict = build_conflict(record=now, form=form)
-        return _show_form(request, form=form, version=now.version, conflict=conflict)
+        now = _read_record(access=access, uid=record.uid)
+        renewed = FormState(
+            layout=build_field_layout(access=access, record=now, field=field), data=request.POST, auto_id="inline-%s"
+        )
+        conflict = build_conflict(state=renewed, data=request.POST, version=version)
+        return _show_form(request, state=renewed, version=now.version, conflict=conflict)
     if "HX-Request" not in request.headers:
-        messages.success(request, f"{form.field.label} of {record} was saved.")
-        return redirect(f"{find_page(access=form.access, record=record)}#field-{form.field.api_name}")
+        messages.success(request, f"{field.label} of {record} was saved.")
+        return redirect(f"{find_page(access=access, record=record)}#field-{field.api_name}")
     # Other open fields of this user may continue from the version that this save created, unless they were opened with
     # another than the one it was saved from: then they have not shown the changes in between.
     versions = {"was": saved_from, "is": record.version}
     try:
-        record = _read_record(access=form.access, uid=record.uid)
+        record = _read_record(access=access, uid=record.uid)
     except Http404:
         # The new value may hide the record from the user, such as another study; or another user deleted it.
-        messages.success(request, f"{form.field.label} of {record} was saved.")
-        return HttpResponse(headers={"HX-Redirect": find_page(access=form.access, record=record)})
-    page = build_record_page(access=form.access, record=record, with_related=False)
-    response = render(request, "records/record/saved.html", {"page": page, "saved": form.field})
+        messages.success(request, f"{field.label} of {record} was saved.")
+        return HttpResponse(headers={"HX-Redirect": find_page(access=access, record=record)})
+    page = build_record_page(access=access, record=record, with_related=False)
+    response = render(request, "records/record/saved.html", {"page": page, "saved": field})
     response.headers["HX-Trigger"] = json.dumps({"record:saved": versions})
     return response
 
@@ -89,18 +101,20 @@ def _show_field(request: HttpRequest, *, access: ObjectAccess, record: Any, fiel
 
 
 def _show_form(
-    request: HttpRequest, *, form: FieldForm, version: int, conflict: FieldConflict | None = None
+    request: HttpRequest, *, state: FormState, version: int, conflict: Conflict | None = None
 ) -> HttpResponse:
+    access, record, [field] = state.layout.access, state.layout.record, state.layout.writable
     alone = "HX-Request" not in request.headers
     context = {
-        "access": form.access,
-        "record": form.record,
-        "form": form,
-        "field": form.bound_field,
+        "access": access,
+        "record": record,
+        "form": state,
+        "field": state[field.api_name],
         "version": version,
         "conflict": conflict,
         "alone": alone,
-        "asks_reason": form.field.api_name in form.access.list_reasoned(),
+        "is_wide": kind_of(field).is_wide_inline,
+        "asks_reason": field.api_name in access.list_reasoned(),
         "change_reason": read_reason(request),
     }
     template = "records/record_field.html" if alone else "records/record/fact_editing.html"

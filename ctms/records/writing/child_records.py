@@ -1,4 +1,4 @@
-"""Child records that users pick on the form of their parent record: the choices, and writing them with the parent.
+"""Child records that users pick on the form of their parent record: what can be chosen, and adding and removing them.
 
 The choices depend on the parent's values in the form, saved or not. A form that creates several records offers what
 fits any of them.
@@ -10,10 +10,9 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from ctms.audit.actors import Actor
@@ -147,64 +146,6 @@ def list_child_choices(*, picker: ChildPickerAccess, deciders: Iterable[Any]) ->
     return ranked
 
 
-def create_with_children(
-    *,
-    access: ObjectAccess,
-    record: Any,
-    values: Mapping[str, Any],
-    repeated: Sequence[Any],
-    parts: Sequence[ChildChange],
-    actor: Actor,
-) -> list[Any]:
-    """Create a record, or one for each of `repeated`, with their child records: all of them or none.
-
-    `record` is not changed: copies are saved. Raises what `write_values` raises.
-    """
-    name = access.vault_object.create_one_per
-    saved: list[Any] = []
-    with transaction.atomic():
-        for each in repeated or [None]:
-            made = copy.copy(record)
-            if hasattr(record, "custom_fields"):
-                made.custom_fields = dict(record.custom_fields or {})
-            if saved:
-                made.uid = uuid4()
-            given = {**values, name: each} if each is not None else values
-            try:
-                write_values(access=access, record=made, values=given, actor=actor, references_are_checked=True)
-            except ValidationError as error:
-                raise _name_record(error, each if len(repeated) > 1 else None) from error
-            saved.append(made)
-        for change in parts:
-            shares = share_out(picker=change.picker, records=saved, names=repeated, chosen=change.added)
-            for made, share in zip(saved, shares, strict=True):
-                write_children(change=ChildChange(picker=change.picker, added=share), record=made, actor=actor)
-    return saved
-
-
-def save_with_children(
-    *,
-    access: ObjectAccess,
-    record: Any,
-    values: Mapping[str, Any],
-    parts: Sequence[ChildChange],
-    actor: Actor,
-    expected_version: int | None,
-) -> None:
-    """Change a record and its child records in one transaction. Raises what `write_values` raises."""
-    with transaction.atomic():
-        write_values(
-            access=access,
-            record=record,
-            values=values,
-            actor=actor,
-            expected_version=expected_version,
-            references_are_checked=True,
-        )
-        for change in parts:
-            write_children(change=change, record=record, actor=actor)
-
-
 def share_out(
     *, picker: ChildPickerAccess, records: Sequence[Any], names: Sequence[Any], chosen: Sequence[Any]
 ) -> list[list[Any]]:
@@ -275,12 +216,3 @@ def _add_child(*, picker: ChildPickerAccess, record: Any, chosen: Any, part: Any
     else:
         return
     write_values(access=picker.access, record=part, values=values, actor=actor, references_are_checked=True)
-
-
-def _name_record(error: ValidationError, record: Any) -> ValidationError:
-    """Return the error with the record's name before each message; unchanged if there is only one record."""
-    if record is None or not hasattr(error, "error_dict"):
-        return error
-    return ValidationError(
-        {name: [f"{record}: {text}" for each in found for text in each] for name, found in error.error_dict.items()}
-    )

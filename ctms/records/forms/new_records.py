@@ -1,0 +1,164 @@
+"""Saves the form of a new record, or shows it: on a page, in a dialog, as a quick log, and as a clone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+
+from ctms.configuration.fields import OBJECT_TYPE
+from ctms.records.access import ObjectAccess
+from ctms.records.fields.record_links import find_page
+from ctms.records.fields.references import describe_choice
+from ctms.records.fields.values import get_record_url, read_value
+from ctms.records.forms.form_layout import FormLayout
+from ctms.records.forms.form_page import render_form
+from ctms.records.forms.form_state import FormState
+from ctms.records.forms.form_tokens import FORM_TOKEN, issue_token, read_token
+from ctms.records.requests import build_actor, get_user
+from ctms.records.writing.repeats import RepeatedError, list_made
+
+# The form that pages for creating a record have.
+CREATE = "create"
+# Parameter of the address with what was typed into the reference that the new record is for.
+TYPED = "typed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPage:
+    """The page on which the form of a new record stands. `form` names the form: its token is good for no other."""
+
+    title: str
+    template: str = "records/form.html"
+    form: str = CREATE
+    auto_id: str = "id_%s"
+    back_url: str = ""
+    has_segments: bool = False
+    suggests_values: bool = True  # those that the object suggests for new records
+    next_view: str = "record_create"  # with whose form Save + Create goes on
+
+
+def is_saving(request: HttpRequest, *, layout: FormLayout) -> bool:
+    """Whether the request saves the form; False if it only chose another object type, to show the fields of that."""
+    shown_type = request.POST.get("shown_type", layout.object_type)
+    return request.method == "POST" and shown_type == layout.object_type
+
+
+def save_or_show_new(request: HttpRequest, *, layout: FormLayout, page: NewPage) -> HttpResponse:
+    """Save what was typed and lead on; or show the form, filled from the address or with what was typed.
+
+    A form that is sent again leads to what it created before; if something else was typed into it since, it asks.
+    Raises AccessRefusedError.
+    """
+    access, user, form = layout.access, get_user(request), f"{layout.access.shape.api_name}:{page.form}"
+    uid = read_token(request.POST.get(FORM_TOKEN, ""), user=user, form=form)
+    layout.record.uid = uid or layout.record.uid
+    state = FormState(
+        layout=layout,
+        data=request.POST if is_saving(request, layout=layout) else None,
+        initial=access.vault_object.initial_values(user) if page.suggests_values else None,
+        auto_id=page.auto_id,
+    )
+    context: dict[str, Any] = {"problems": state.fill(request.GET.dict()), "is_dirty": request.method == "POST"}
+    state.take_over(request.GET.get(TYPED, ""))
+    if not state.is_bound and request.method == "POST":
+        state.keep(request.POST)
+    change = state.read_change(actor=build_actor(request), is_once=uid is not None) if state.is_bound else None
+    if change is not None:
+        try:
+            return _answer_saved(request, layout=layout, page=page, saved=change.save())
+        except ValidationError as error:
+            state.refuse(error)
+        except RepeatedError as error:
+            made = list_made(access=access, uid=error.uid)
+            if change.is_done(made):
+                return _answer_saved(request, layout=layout, page=page, saved=made, is_repeated=True)
+            uid = None  # what is saved from here on is another record
+            context |= {"is_repeated": True, "made": [(get_record_url(each), describe_choice(each)) for each in made]}
+    context |= {
+        "title": page.title,
+        "back_url": page.back_url or _find_back_url(request, state=state),
+        "can_create_another": True,
+        "form_token": issue_token(user=user, form=form, uid=uid),
+    }
+    return render_form(request, state=state, template=page.template, context=context, has_segments=page.has_segments)
+
+
+def _answer_saved(
+    request: HttpRequest, *, layout: FormLayout, page: NewPage, saved: Sequence[Any], is_repeated: bool = False
+) -> HttpResponse:
+    """Lead to what was saved, or to the next form; tell a dialog about it in JSON."""
+    access, record = layout.access, saved[0]
+    url = find_page(access=access, record=record)
+    subject = access.vault_object.title if len(saved) == 1 else f"{len(saved)} {access.vault_object.plural_label}"
+    text = f"{subject} {'had been created already, and not again' if is_repeated else 'created'}:"
+    next_url = ""
+    if "and_create" in request.POST:
+        next_url = _build_next_url(request, layout=layout, page=page, record=record)
+    if "application/json" in request.headers.get("Accept", ""):
+        message = {"text": text, "label": str(record), "url": url}
+        told = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
+        return JsonResponse(told, status=200 if is_repeated else 201)
+    links = [
+        (find_page(access=access, record=each), _name_saved(access=access, record=each, among=saved)) for each in saved
+    ]
+    messages.success(request, format_html("{} {}", text, format_html_join(", ", '<a href="{}">{}</a>', links)))
+    return redirect(next_url or url)
+
+
+def _name_saved(*, access: ObjectAccess, record: Any, among: Sequence[Any]) -> str:
+    """Return the record's name; if several were saved, with the reference that tells them apart before it."""
+    if len(among) == 1:
+        return str(record)
+    return f"{getattr(record, access.shape.fields[access.vault_object.create_one_per].attribute)}: {record}"
+
+
+def _build_next_url(request: HttpRequest, *, layout: FormLayout, page: NewPage, record: Any) -> str:
+    """Return the URL of a new form with the parents that this one was opened with, and what the object keeps."""
+    access = layout.access
+    asked = {each.api_name for each in layout.writable}
+    opened = _list_parents(request, access=access)
+    parameters = {}
+    for name in dict.fromkeys([*opened, *access.vault_object.kept_fields]):
+        if name == layout.repeated or name not in asked:
+            text = opened.get(name, "")
+        else:
+            text = _write_parameter(read_value(record=record, field=access.shape.fields[name]))
+        if text:
+            parameters[name] = text
+    if len(access.list_creatable_types()) > 1:
+        parameters[OBJECT_TYPE] = layout.object_type
+    address = reverse(page.next_view, args=(access.shape.api_name,))
+    return f"{address}?{urlencode(parameters)}" if parameters else address
+
+
+def _write_parameter(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(getattr(value, "uid", value))
+
+
+def _list_parents(request: HttpRequest, *, access: ObjectAccess) -> dict[str, Any]:
+    """Return the references among the parameters of the address: the records that the new one belongs to."""
+    fields = access.shape.fields
+    return {name: text for name, text in request.GET.dict().items() if name in fields and fields[name].reference}
+
+
+def _find_back_url(request: HttpRequest, *, state: FormState) -> str:
+    """Return the URL of the record from whose page the new one is created, or of the list."""
+    access = state.layout.access
+    for name in _list_parents(request, access=access):
+        parent = state.initial.get(name)
+        if isinstance(parent, list):
+            parent = next(iter(parent), None)
+        if hasattr(parent, "object_name"):
+            return get_record_url(parent)
+    return reverse("record_list", args=(access.shape.api_name,))
