@@ -146,7 +146,7 @@ def holds(record: Training, stored: dict[str, Any]) -> bool:
         return value in (None, "")
     if value in (None, ""):
         return False
-    return {
+    answers: dict[str, Callable[[], bool]] = {
         "is": lambda: (
             any(each in value for each in asked) if kind is _COLOURS else any(value == each for each in asked)
         ),
@@ -157,7 +157,8 @@ def holds(record: Training, stored: dict[str, Any]) -> bool:
         "until": lambda: value <= asked[0],
         "between": lambda: asked[0] <= value <= asked[-1],
         "within": lambda: _PERIODS[asked[0]](value),
-    }[operator]()
+    }
+    return answers[operator]()
 
 
 @st.composite
