@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from ctms.core.tracking import TrackedModel, TrackedQuerySet
-from ctms.records.choices import OperationKind, OperationState
+from ctms.records.choices import OperationKind, OperationState, ProblemKind
 
 
 class SavedView(TrackedModel):
@@ -141,9 +141,10 @@ class BulkOperation(models.Model):
 
 
 class OperationProblem(models.Model):
-    """A reason why a row of an operation was not, or cannot be, written."""
+    """A reason why a row of an operation was not, or cannot be, written; or a warning about a row that is."""
 
     operation = models.ForeignKey(BulkOperation, on_delete=models.CASCADE, related_name="problems")
+    kind = models.CharField(max_length=20, choices=ProblemKind.choices, default=ProblemKind.ERROR)
     position = models.PositiveIntegerField(help_text="line of the file, or number of the record")
     record_uid = models.UUIDField(null=True, blank=True)
     record_name = models.CharField(max_length=255, blank=True, default="")

@@ -37,6 +37,7 @@ urlpatterns = [
     path(f"{_OBJECT}import/", imports.upload_file, name="record_import"),
     path(f"{_OBJECT}import/template.csv", imports.download_template, name="record_import_template"),
     path(f"{_OBJECT}import/<uuid:uid>/", imports.preview_import, name="record_import_preview"),
+    path(f"{_OBJECT}import/<uuid:uid>/reading/", imports.change_reading, name="record_import_reading"),
     path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
     path(f"{_OBJECT}create/", views.create_record, name="record_create"),
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),

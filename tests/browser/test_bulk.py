@@ -154,7 +154,7 @@ def test_a_file_is_imported_after_its_errors_were_seen(
     log_in(page)
     page.goto("/records/person__sys/import/")
     check_page(page)
-    page.get_by_label("CSV file").set_input_files(path)
+    page.get_by_label("File", exact=True).set_input_files(path)
     page.get_by_role("button", name="Check the file").click()
     expect(page.get_by_role("heading", name="investigators.csv")).to_be_visible()
     problems = page.get_by_role("region", name="Errors", exact=True)
@@ -176,9 +176,9 @@ def test_a_refused_file_is_told_beside_the_field(page: Page, user: User, tmp_pat
     path.write_bytes(b"PK\x03\x04")
     log_in(page)
     page.goto("/records/person__sys/import/")
-    page.get_by_label("CSV file").set_input_files(path)
+    page.get_by_label("File", exact=True).set_input_files(path)
     page.get_by_role("button", name="Check the file").click()
-    expect(page.get_by_role("alert")).to_contain_text("This is a workbook, not a CSV file.")
+    expect(page.get_by_role("alert")).to_contain_text("The workbook cannot be read.")
     check_page(page)
 
 

@@ -22,7 +22,7 @@ from ctms.audit.models import AuditEntry
 from ctms.jobs.choices import RunState
 from ctms.jobs.models import JobRun
 from ctms.jobs.services import execute_run
-from ctms.records.bulk.imports.columns import ALWAYS_CREATE
+from ctms.records.bulk.imports.keys import ALWAYS_CREATE
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.clinical import PersonFactory

@@ -62,6 +62,32 @@ def create_operation(
     )
 
 
+def leave_unchecked(operation: BulkOperation) -> None:
+    """Let a new operation wait for its user, who has to answer a question before it can be checked."""
+    BulkOperation.objects.filter(pk=operation.pk, state=OperationState.CHECKING).update(state=OperationState.DRAFT)
+
+
+def restart_operation(*, operation: BulkOperation, plan: Mapping[str, Any], content: str, total: int) -> None:
+    """Replace what an operation that was not confirmed is about, so that it is checked again.
+
+    Raises OperationTakenError if it was confirmed already, or is being checked.
+    """
+    restarted = BulkOperation.objects.filter(pk=operation.pk, state=OperationState.DRAFT).update(
+        state=OperationState.CHECKING,
+        plan=operation.plan | dict(plan),
+        content=content,
+        total=total,
+        done=0,
+        failed=0,
+        counts={},
+        seen_at=None,
+    )
+    if not restarted:
+        raise OperationTakenError("This was started already, or is still being checked.")
+    operation.problems.all().delete()
+    operation.refresh_from_db()
+
+
 def list_operations(user: User) -> QuerySet[BulkOperation]:
     """Return the operations that the user may look at: their own, or all of them for a user who manages jobs.
 

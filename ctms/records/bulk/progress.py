@@ -47,7 +47,7 @@ def renew(*, operation: BulkOperation, lease: LeaseHandle | None) -> None:
 
 
 def note_drafts(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: LeaseHandle | None) -> None:
-    """Store the operation's progress and the problems of the drafts, in the transaction that writes the rows."""
+    """Store the operation's progress and the problems and warnings of the drafts, with the rows."""
     counts = Counter(operation.counts) + Counter(count_outcomes(drafts))
     operation.counts = dict(counts)
     operation.done += len(drafts)
@@ -58,6 +58,7 @@ def note_drafts(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: 
         [
             OperationProblem(
                 operation=operation,
+                kind=problem.kind,
                 position=draft.number,
                 record_uid=draft.stored_uid,
                 record_name=draft.name[:255],
@@ -66,7 +67,7 @@ def note_drafts(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: 
                 message=problem.message,
             )
             for draft in drafts
-            for problem in draft.problems
+            for problem in (*draft.problems, *draft.questions)
         ],
         batch_size=_PROBLEMS_AT_ONCE,
     )

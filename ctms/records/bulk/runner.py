@@ -28,7 +28,7 @@ from ctms.jobs.leases import LeaseHandle, acquire_lease
 from ctms.records.access import ObjectAccess, open_object
 from ctms.records.bulk.basis import Basis
 from ctms.records.bulk.edits import EditWork, drop_values
-from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_text
+from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_content
 from ctms.records.bulk.operations import ADDRESS, UNFINISHED, build_lease_key, queue_check
 from ctms.records.bulk.progress import note_drafts, renew, writing
 from ctms.records.choices import OperationKind, OperationState
@@ -151,7 +151,7 @@ def open_work(operation: BulkOperation) -> Work:
     if operation.kind == OperationKind.EDIT:
         return EditWork(access=access, uids=operation.content.split(), plan=operation.plan["values"])
     options = ImportOptions.read(operation.plan)
-    return ImportWork(access=access, file=open_text(shape=access.shape, text=operation.content, options=options))
+    return ImportWork(access=access, file=open_content(shape=access.shape, content=operation.content, options=options))
 
 
 def _require_access(*, operation: BulkOperation, work: Work) -> None:

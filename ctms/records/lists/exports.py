@@ -22,7 +22,7 @@ from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.csv_injection import neutralise, neutralise_line
+from ctms.records.fields.csv_injection import neutralise_line
 from ctms.records.fields.kinds.base import EMPTY, Cell, kind_of
 from ctms.records.fields.references import HIDDEN
 from ctms.records.fields.values import ValueReader, read_value, select_references
@@ -33,7 +33,7 @@ _CHUNK = 500
 _BYTE_ORDER_MARK = "\ufeff"  # tells spreadsheets that the file is UTF-8
 _MOST_ROWS = 1_048_575  # on a worksheet, below its heading
 _LONGEST_CELL = 32_767
-_CUT = " … (cut here; the CSV export has all of it)"
+CUT_MARK = " … (cut here; the CSV export has all of it)"
 _FIRST_YEAR = 1900  # worksheets cannot hold earlier dates
 _LONGEST_SHEET_NAME = 31
 
@@ -184,6 +184,7 @@ def write_rows(
         writer = _SheetWriter(workbook=workbook, title=title, heading=heading, widths=widths or [_WIDTH] * len(heading))
         for row in rows:
             writer.write(row)
+        writer.finish()
     file.seek(0)
     return file
 
@@ -204,11 +205,16 @@ class _SheetWriter:
 
     def write(self, cells: Sequence[Cell]) -> None:
         if self._row == _MOST_ROWS:
+            self.finish()
             self._sheet = self._add_sheet()
             self._row = 0
         self._row += 1
         for column, cell in enumerate(cells):
             self._write_cell(column, cell)
+
+    def finish(self) -> None:
+        """Offer to filter the rows of the present sheet by each column."""
+        self._sheet.autofilter(0, 0, self._row, len(self._heading) - 1)
 
     def _add_sheet(self) -> Worksheet:
         self._sheets += 1
@@ -218,7 +224,7 @@ class _SheetWriter:
         sheet.freeze_panes(1, 0)
         for column, (label, width) in enumerate(zip(self._heading, self._widths, strict=True)):
             sheet.set_column(column, column, width)
-            sheet.write_string(0, column, neutralise(label), self._bold)
+            sheet.write_string(0, column, label, self._bold)
         return sheet
 
     def _write_cell(self, column: int, cell: Cell) -> None:
@@ -231,7 +237,7 @@ class _SheetWriter:
         elif not isinstance(cell, str):
             self._sheet.write_number(self._row, column, cell)
         elif cell:
-            text = neutralise(cell)
+            text = cell  # a string cell is never run as a formula
             if len(text) > _LONGEST_CELL:
-                text = text[: _LONGEST_CELL - len(_CUT)] + _CUT
+                text = text[: _LONGEST_CELL - len(CUT_MARK)] + CUT_MARK
             self._sheet.write_string(self._row, column, text)

@@ -19,8 +19,8 @@ from ctms.audit.services import delete_record, update_records
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import Configuration
 from ctms.core.models import AuditedModel, VaultRecord
+from ctms.records.fields.custom_references import list_custom_references
 from ctms.records.fields.expressions import name_value
-from ctms.records.fields.references import list_custom_references
 from ctms.records.fields.values import assign_value
 from ctms.records.merging.redirects import keep_redirect
 from ctms.records.models import Favourite, RecentView

@@ -20,8 +20,8 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import list_referring_fields
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.fields.custom_references import list_custom_references
 from ctms.records.fields.expressions import name_value
-from ctms.records.fields.references import list_custom_references
 from ctms.records.fields.values import ValueReader, read_value
 from ctms.records.merging.moving import Move
 from ctms.records.writing.services import write_values

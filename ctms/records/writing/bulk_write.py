@@ -24,6 +24,7 @@ from ctms.configuration.study_record import attach_references
 from ctms.core.errors import StaleRecordError
 from ctms.core.models import TYPED_AS
 from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.choices import ProblemKind
 from ctms.records.writing.services import put_values, translate_errors
 
 _REQUIRED = "This field is required."
@@ -32,11 +33,15 @@ _RACE = "Somebody else saved a record that this one contradicts at the same mome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowProblem:
-    """Why a row cannot be written: a message, and label and value of the field (empty if it concerns the whole row)."""
+    """Why a row cannot be written, or a warning: a message, and label and value of the field.
+
+    Label and value are empty if it concerns the whole row.
+    """
 
     message: str
     label: str = ""
     value: str = ""
+    kind: ProblemKind = ProblemKind.ERROR
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class RowDraft:
     values: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)
-    questions: list[RowProblem] = field(default_factory=list)  # about unusual values, which are written nevertheless
+    questions: list[RowProblem] = field(default_factory=list)  # about doubtful values, which are written nevertheless
     is_changed: bool = False
     is_left_out: bool = False
     is_outdated: bool = False  # what it would write is not what the user was shown: somebody wrote since
@@ -80,8 +85,13 @@ class RowDraft:
             return "created"
         return "changed" if self.is_changed else "unchanged"
 
-    def refuse(self, message: str, *, label: str = "", value: str = "") -> None:
-        self.problems.append(RowProblem(message=message, label=label, value=value))
+    def refuse(self, message: str, *, label: str = "", value: str = "", kind: ProblemKind = ProblemKind.ERROR) -> None:
+        """Add a problem, so that the row is not written."""
+        self.problems.append(RowProblem(message=message, label=label, value=value, kind=kind))
+
+    def warn(self, message: str, *, label: str = "", value: str = "") -> None:
+        """Add a warning about a row that is written."""
+        self.questions.append(RowProblem(message=message, label=label, value=value, kind=ProblemKind.WARNING))
 
 
 def list_references(model: type[models.Model]) -> list[ForeignKey[Any, Any]]:
@@ -220,10 +230,8 @@ def _show(value: Any) -> str:
 def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
     try:
         asked = put_values(access=access, record=draft.record, values=draft.values, references_are_checked=True)
-        draft.questions = [
-            RowProblem(message=each.text, label=each.field.label, value=_show(draft.values.get(each.field.api_name)))
-            for each in asked
-        ]
+        for each in asked:
+            draft.warn(each.text, label=each.field.label, value=_show(draft.values.get(each.field.api_name)))
         draft.record.prepare_for_save()
     except AccessRefusedError as error:
         draft.refuse(str(error))

@@ -349,13 +349,14 @@ def test_problems_can_be_downloaded_and_are_no_formulas(client: Client) -> None:
     response: Any = client.get(f"/operations/{operation.uid}/problems.csv")
     rows = list(csv.reader(io.StringIO(response.getvalue().decode("utf-8-sig"))))
     assert rows == [
-        ["Line", "Name", "UID", "Field", "Value", "What is wrong"],
+        ["Line", "Name", "UID", "Field", "Value", "Kind", "What is wrong"],
         [
             "2",
             "",
             "",
             "Phase",
             "'=1+1",
+            "Error",
             "“=1+1” is none of the choices: Phase I, Phase II, Phase III, Phase IV, Not applicable.",
         ],
     ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ctms.clinical.models import Study
 from ctms.records.bulk.imports.files import read_cell, write_line
-from ctms.records.fields.csv_injection import neutralise, neutralise_line, restore
+from ctms.records.fields.csv_injection import neutralise_line, restore
 from tests.factories.accounts import UserFactory
 from tests.factories.clinical import StudyFactory
 from tests.records.bulk.steps import do_import
@@ -23,9 +23,9 @@ TEXTS = st.text(alphabet="a1 =+-@'\";,\t\r\n")
 
 
 def test_only_the_beginning_of_a_cell_makes_a_formula() -> None:
-    texts = ["", "a=1", " =1", "=1", "-1", "'=1", "''-5 degrees", "'a'", "a;=1", "a\n- b"]
-    assert [neutralise(text) for text in texts] == [
-        *["", "a=1", " =1", "'=1", "'-1", "''=1", "'''-5 degrees", "'a'", "a;=1", "a\n- b"]
+    texts = ["", "a=1", " =1", "=1", "-1", "'=1", "''-5 degrees", "'a'"]
+    assert [neutralise_line(text) for text in texts] == [
+        *["", "a=1", " =1", "'=1", "'-1", "''=1", "'''-5 degrees", "'a'"]
     ]
 
 

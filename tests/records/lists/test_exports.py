@@ -106,12 +106,20 @@ def test_without_columns_in_the_address_those_of_the_user_are_exported(client: C
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_what_would_be_a_formula_is_a_text(client: Client, user: User, sign: str) -> None:
     text = f'{sign}cmd|" /C calc"!A0'
-    TrainingFactory.create(name=text, remarks=text)
+    TrainingFactory.create(name="n", remarks=text)
     columns = "columns=name__v,remarks__v"
-    expected = f"'{text}"
-    assert read_csv(client, f"{TRAININGS}export.csv?{columns}")[1] == [expected, expected]
-    ((_, row),) = read_sheets(client, f"{TRAININGS}export.xlsx?{columns}")
-    assert [cell.replace("_x000D_", "\r") for cell in row] == [expected, expected]
+    assert read_csv(client, f"{TRAININGS}export.csv?{columns}")[1] == ["n", f"'{text}"]
+    workbook = openpyxl.load_workbook(io.BytesIO(read_bytes(client.get(f"{TRAININGS}export.xlsx?{columns}"))))
+    row = next(workbook.worksheets[0].iter_rows(min_row=2))
+    # A cell of text is never run, so that nothing has to be put before it.
+    assert [(cell.data_type, cell.value.replace("_x000D_", "\r")) for cell in row] == [("s", "n"), ("s", text)]
+
+
+def test_the_heading_stays_in_sight_and_filters_the_rows(client: Client, user: User) -> None:
+    create_trainings()
+    content = read_bytes(client.get(f"{TRAININGS}export.xlsx?columns=name__v,hours__v"))
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).worksheets[0]
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:B8")
 
 
 def test_negative_numbers_stay_numbers(client: Client, user: User) -> None:

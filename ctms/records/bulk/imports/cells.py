@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,17 +13,27 @@ from django.core.exceptions import ValidationError
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
-from ctms.records.bulk.imports.columns import UID
+from ctms.records.bulk.imports.dates import DateOrder, read_moment, read_numeric
+from ctms.records.bulk.imports.keys import UID
 from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import is_filled_by_another
 
 
-class CellReader:
-    """Converts texts to values of fields with the form fields of the pages. It does not refuse an empty text."""
+def is_day(field: ObjectField) -> bool:
+    """Whether the values of a field are days, or moments of a day."""
+    return kind_of(field).is_day
 
-    def __init__(self, *, access: ObjectAccess) -> None:
+
+class CellReader:
+    """Converts texts to values of fields with the form fields of the pages. It does not refuse an empty text.
+
+    `orders` says how each column writes day and month in numbers, by API name.
+    """
+
+    def __init__(self, *, access: ObjectAccess, orders: Mapping[str, DateOrder] | None = None) -> None:
         self.access = access
+        self.orders = dict(orders or {})
         self._form_fields: dict[str, forms.Field] = {}
 
     def read(self, *, field: ObjectField, text: str) -> Any:
@@ -30,13 +42,25 @@ class CellReader:
             return self._read_type(text)
         if field.api_name == UID:
             return _require_uid(text)
+        written = self._write_date(field=field, text=text) if is_day(field) else text
         try:
-            return self._get_form_field(field).clean(text)
+            return self._get_form_field(field).clean(written)
         except ValidationError as error:
             remedy = kind_of(field).find_remedy(text)
             if remedy and any(each.code == "invalid" for each in error.error_list):
                 raise ValidationError(remedy) from error
             raise
+
+    def _write_date(self, *, field: ObjectField, text: str) -> str:
+        """Return a date or time as its form field reads it, whatever language and order it is written in."""
+        moment = read_moment(text, order=self.orders.get(field.api_name))
+        if moment is None:
+            if read_numeric(text):
+                raise ValidationError(kind_of(field).find_remedy(text))  # the form field would choose an order itself
+            return text
+        if not kind_of(field).is_moment and moment.time() == dt.time.min:
+            return moment.date().isoformat()
+        return moment.isoformat(" ")
 
     def _get_form_field(self, field: ObjectField) -> forms.Field:
         if field.api_name not in self._form_fields:

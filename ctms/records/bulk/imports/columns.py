@@ -1,19 +1,20 @@
-"""Matches the columns of a file with fields, and lists the keys by which rows find existing records."""
+"""Matches the columns of a file with fields."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import UniqueConstraint
-
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.core.models import TYPED_AS
-from ctms.records.bulk.imports.files import FileRow, UnreadableFileError
+from ctms.records.bulk.imports.errors import UnreadableFileError
+from ctms.records.bulk.imports.files import FileRow
+from ctms.records.bulk.imports.keys import UID, MatchKey
 
-UID, EXTERNAL_ID, NAME = "uid__sys", "external_id__v", "name__v"
-ALWAYS_CREATE = "none"
+# Zero-width signs, soft hyphens and byte order marks, which come along when headers are copied.
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 _MOST_NOTICES = 10
 _LONGEST_HEADER = 80
 
@@ -27,45 +28,10 @@ class Column:
     field: ObjectField
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchKey:
-    """Fields whose values together identify one record. Without fields, every row becomes a new record."""
-
-    name: str
-    label: str
-    fields: tuple[str, ...]
-
-
 def list_import_fields(shape: ObjectShape) -> list[ObjectField]:
     """Return the fields that an import can set, the object type first."""
     found = [each for name, each in shape.fields.items() if not each.is_read_only or name == OBJECT_TYPE]
     return sorted(found, key=lambda each: each.api_name != OBJECT_TYPE)
-
-
-def list_match_keys(shape: ObjectShape) -> list[MatchKey]:
-    """Return the keys that can match rows with records: UID, external ID, unique fields, name, or nothing."""
-    model = shape.vault_object.model
-    names = {each.attribute: name for name, each in shape.fields.items()}
-    keys = [
-        MatchKey(name=name, label=shape.fields[name].label, fields=(name,))
-        for name in (UID, EXTERNAL_ID)
-        if name in shape.fields
-    ]
-    for constraint in model._meta.constraints:
-        if isinstance(constraint, UniqueConstraint) and constraint.fields and constraint.condition is None:
-            attributes = [TYPED_AS.get(attribute, attribute) for attribute in constraint.fields]
-            fields = tuple(names[attribute] for attribute in attributes if attribute in names)
-            if len(fields) == len(constraint.fields):
-                label = " and ".join(shape.fields[name].label for name in fields)
-                keys.append(MatchKey(name="+".join(fields), label=label, fields=fields))
-    if NAME in shape.fields and not any(NAME in key.fields for key in keys):
-        keys.append(MatchKey(name=NAME, label=shape.fields[NAME].label, fields=(NAME,)))
-    return [*keys, MatchKey(name=ALWAYS_CREATE, label="Nothing: every row is a new record", fields=())]
-
-
-def get_match_key(*, shape: ObjectShape, name: str) -> MatchKey:
-    """Return the key of that name. Raises KeyError."""
-    return {key.name: key for key in list_match_keys(shape)}[name]
 
 
 def name_columns(shape: ObjectShape) -> list[str]:
@@ -73,6 +39,19 @@ def name_columns(shape: ObjectShape) -> list[str]:
     fields = list_import_fields(shape)
     labels = [each.label.casefold() for each in fields]
     return [each.label if labels.count(each.label.casefold()) == 1 else each.api_name for each in fields]
+
+
+def clean_header(header: str) -> str:
+    """Return a header without line breaks, unusual spaces, invisible signs, and the asterisk of a required field."""
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", header))
+    return " ".join(text.split()).strip("* ")
+
+
+def list_named_fields(*, shape: ObjectShape, headers: Sequence[str]) -> dict[int, ObjectField]:
+    """Return the fields that the headers name, by position. Raises UnreadableFileError if one could mean several."""
+    fields = _FieldNames(shape)
+    found = {position: fields.find(header) for position, header in enumerate(headers)}
+    return {position: field for position, field in found.items() if field is not None}
 
 
 def match_columns(*, shape: ObjectShape, headers: Sequence[str], key: MatchKey) -> tuple[list[Column], list[str]]:
@@ -84,7 +63,7 @@ def match_columns(*, shape: ObjectShape, headers: Sequence[str], key: MatchKey) 
     fields = _FieldNames(shape)
     columns: list[Column] = []
     notices: list[str] = []
-    for position, header in enumerate(headers):
+    for position, header in enumerate(map(clean_header, headers)):
         if not header:
             continue
         field = fields.find(header)
@@ -109,24 +88,32 @@ def read_texts(*, columns: Sequence[Column], row: FileRow) -> dict[str, str]:
 
 
 class _FieldNames:
-    """Finds fields of an object by the header of a column, which is an API name or a label."""
+    """Finds fields of an object by the header of a column, which is an API name, a label, or nearly a label."""
 
     def __init__(self, shape: ObjectShape) -> None:
         self._named = {name.casefold(): field for name, field in shape.fields.items()}
         self._labelled: dict[str, list[ObjectField]] = {}
+        self._squeezed: dict[str, list[ObjectField]] = {}
         for field in shape.fields.values():
-            self._labelled.setdefault(field.label.casefold(), []).append(field)
+            label = clean_header(field.label).casefold()
+            self._labelled.setdefault(label, []).append(field)
+            self._squeezed.setdefault(_squeeze(label), []).append(field)
 
     def find(self, header: str) -> ObjectField | None:
         """Return the field of that API name or label. Raises UnreadableFileError if several have the label."""
-        text = header.casefold()
+        text = clean_header(header).casefold()
         if text in self._named:
             return self._named[text]
-        labelled = self._labelled.get(text, [])
+        labelled = self._labelled.get(text) or self._squeezed.get(_squeeze(text), [])
         if len(labelled) > 1:
             names = " or ".join(each.api_name for each in labelled)
             raise UnreadableFileError(f"The column “{header}” could mean several fields. Name it {names}.")
         return labelled[0] if labelled else None
+
+
+def _squeeze(text: str) -> str:
+    """Return the letters and digits of a text, so that “E-mail”, “e mail” and “Email” are the same header."""
+    return "".join(sign for sign in text if sign.isalnum()) or text
 
 
 def _quote(header: str) -> str:

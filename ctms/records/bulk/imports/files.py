@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ctms.core.errors import VaultError
+from ctms.records.bulk.imports.code_pages import CODE_PAGES, find_code_page
+from ctms.records.bulk.imports.errors import UnreadableFileError
+from ctms.records.bulk.imports.workbooks import is_workbook, read_sheets
 from ctms.records.fields.csv_injection import neutralise_line, restore
 
 MOST_BYTES = 10 * 1024 * 1024
@@ -15,18 +19,15 @@ MOST_ROWS = 100_000
 MOST_COLUMNS = 500
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _LONGEST_HEADER = 100_000
-_WINDOWS_NOTICE = (
-    "The file is not UTF-8; it was read as Windows-1252. Check accents and umlauts below, or save it as “CSV UTF-8”."
-)
-
-
-class UnreadableFileError(VaultError):
-    """The file cannot be imported; the message says what to do with it."""
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"  # also one with a password
+# The line by which Excel is told the delimiter of a file.
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(?P<delimiter>[^\r\n"])"?[^\S\r\n]*(?:\r\n|\r|\n)', re.IGNORECASE)
+_NO_TEXT = "This is no text file. Save the table as “CSV UTF-8” or as .xlsx, and upload that."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRow:
-    """A row of cells and the line that it begins on; the first line is 1."""
+    """A row of cells and the line that it begins on; the first line is 1. In a sheet, each row is one line."""
 
     line: int
     cells: tuple[str, ...]
@@ -34,10 +35,14 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileText:
-    """The text of a file. `notices` say what was guessed, such as the encoding."""
+    """A file as an operation keeps it: the text of a CSV file; of a workbook, JSON of the CSV of each sheet by name.
 
-    text: str
-    notices: tuple[str, ...] = ()
+    `encoding` is the code page that was guessed, empty for Unicode.
+    """
+
+    content: str
+    encoding: str = ""
+    sheets: tuple[str, ...] = ()
 
 
 def decode_file(content: bytes) -> FileText:
@@ -47,30 +52,46 @@ def decode_file(content: bytes) -> FileText:
             f"The file has more than {MOST_BYTES // 1024 // 1024} MB, which is the most that can be imported at once. "
             "Split it."
         )
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise UnreadableFileError("This is a workbook, not a CSV file. Save it as “CSV UTF-8” and upload that.")
-    notices: tuple[str, ...] = ()
-    try:
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            text = content.decode("utf-16")
-        else:
-            text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            text, notices = content.decode("cp1252"), (_WINDOWS_NOTICE,)
-        except UnicodeDecodeError as error:
-            raise UnreadableFileError(
-                "The file is neither UTF-8 nor Windows-1252. Save it as “CSV UTF-8” and upload that."
-            ) from error
-    if "\x00" in text:
-        raise UnreadableFileError("This is no text file. Save the table as “CSV UTF-8” and upload that.")
-    if not text.strip():
+    if content.startswith(_OLD_WORKBOOK):
+        raise UnreadableFileError(
+            "This is an old workbook (.xls), or one with a password. Save it as .xlsx without a password, and upload "
+            "that."
+        )
+    if is_workbook(content):
+        sheets = {each.name: _write_rows(each.rows) for each in read_sheets(content)}
+        return FileText(content=json.dumps(sheets, ensure_ascii=False), sheets=tuple(sheets))
+    decoded = _decode_text(content)
+    if "\x00" in decoded.content:
+        raise UnreadableFileError(_NO_TEXT)
+    if not decoded.content.strip():
         raise UnreadableFileError("The file is empty. Its first line has to name the columns.")
-    return FileText(text=text, notices=notices)
+    return decoded
+
+
+def decode_again(*, text: str, encoding: str, another: str) -> str:
+    """Decode the bytes of a text, which was read in one code page, in another. Raises UnreadableFileError."""
+    try:
+        return text.encode(encoding).decode(another)
+    except UnicodeError as error:
+        raise UnreadableFileError(
+            f"The file cannot be read as {CODE_PAGES[another].label}: it has bytes that mean nothing there. Choose "
+            "another encoding, or save the file as “CSV UTF-8”."
+        ) from error
+
+
+def get_sheet_text(*, content: str, sheet: str) -> str:
+    """Return the CSV of a sheet from what an operation keeps of a workbook. Raises UnreadableFileError."""
+    sheets: dict[str, str] = json.loads(content)
+    if sheet not in sheets:
+        raise UnreadableFileError(f"The workbook has no sheet “{sheet}” with data. Choose another one.")
+    return sheets[sheet]
 
 
 def find_delimiter(text: str) -> str:
-    """Return the delimiter: the most frequent of comma, semicolon and tab in the first line, outside quotes."""
+    """Return the delimiter that the first line names as `sep=;`, else the most frequent one in it, outside quotes."""
+    named = _SEPARATOR_LINE.match(text)
+    if named:
+        return named["delimiter"]
     first, quoted = "", False
     for sign in text.lstrip("\r\n")[:_LONGEST_HEADER]:
         quoted ^= sign == '"'
@@ -80,20 +101,25 @@ def find_delimiter(text: str) -> str:
     return max(DELIMITERS, key=first.count)
 
 
-def read_rows(*, text: str, delimiter: str) -> Iterator[FileRow]:
-    """Yield the rows of the file including the first, which names the columns; empty rows are left out.
+def read_rows(*, text: str, delimiter: str, is_sheet: bool = False) -> Iterator[FileRow]:
+    """Yield the rows of the file including the one that names the columns; empty rows and `sep=` are left out.
 
     Raises UnreadableFileError at a row that cannot be read.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+    named = _SEPARATOR_LINE.match(text)
+    above = 1 if named else 0
+    reader = csv.reader(
+        io.StringIO(text[named.end() :] if named else text, newline=""), delimiter=delimiter, strict=True
+    )
+    line = above + 1
     while True:
         try:
             cells = next(reader, None)
         except csv.Error as error:
+            sign = DELIMITERS.get(delimiter, f"“{delimiter}”")
             raise UnreadableFileError(
-                f"Line {line} cannot be read ({error}). Text with a quotation mark, a line break or a "
-                f"{DELIMITERS[delimiter]} in it stands between quotation marks; marks inside it are doubled."
+                f"Line {line} cannot be read ({error}). Text with a quotation mark, a line break or a {sign} in it "
+                "stands between quotation marks; marks inside it are doubled."
             ) from error
         if cells is None:
             return
@@ -104,7 +130,7 @@ def read_rows(*, text: str, delimiter: str) -> Iterator[FileRow]:
             )
         if any(cell.strip() for cell in cells):
             yield FileRow(line=line, cells=tuple(read_cell(cell) for cell in cells))
-        line = reader.line_num + 1
+        line = line + 1 if is_sheet else above + reader.line_num + 1
 
 
 def read_cell(cell: str) -> str:
@@ -114,6 +140,32 @@ def read_cell(cell: str) -> str:
 
 def write_line(cells: Iterable[str]) -> str:
     """Return a line of CSV that this module can read; text that a spreadsheet would run as a formula is neutralised."""
+    return _write_rows([cells])
+
+
+def _write_rows(rows: Iterable[Iterable[str]]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer).writerow([neutralise_line(cell) for cell in cells])
+    csv.writer(buffer).writerows([neutralise_line(cell) for cell in cells] for cells in rows)
     return buffer.getvalue()
+
+
+def _decode_text(content: bytes) -> FileText:
+    wide = _find_wide(content)
+    try:
+        return FileText(content=content.decode(wide or "utf-8-sig"))
+    except UnicodeDecodeError:
+        page = None if wide else find_code_page(content)
+    if page is None:
+        raise UnreadableFileError(_NO_TEXT)
+    return FileText(content=content.decode(page.name), encoding=page.name)
+
+
+def _find_wide(content: bytes) -> str:
+    """Return the name of an encoding of two bytes for each sign, also without a byte order mark; else empty."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    start = content[:2000]
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if max(even, odd) * 2 < len(start) // 2 or min(even, odd):
+        return ""
+    return "utf-16-be" if even > odd else "utf-16-le"

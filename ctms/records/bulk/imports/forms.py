@@ -1,8 +1,8 @@
-"""The form that uploads a file."""
+"""The forms that upload a file, and say how it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -10,22 +10,30 @@ from django.core.files.uploadedfile import UploadedFile
 
 from ctms.audit.reasons import LONGEST_REASON, PARAMETER
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.bulk.imports.columns import ALWAYS_CREATE, EXTERNAL_ID, list_match_keys
-from ctms.records.bulk.imports.files import MOST_BYTES, MOST_ROWS, UnreadableFileError
-from ctms.records.bulk.imports.work import ImportFile, open_upload
+from ctms.core.errors import VaultError
+from ctms.records.bulk.imports.code_pages import CODE_PAGES
+from ctms.records.bulk.imports.dates import DateOrder
+from ctms.records.bulk.imports.files import MOST_BYTES, MOST_ROWS
+from ctms.records.bulk.imports.keys import BY_COLUMNS, get_match_key, list_match_keys
+from ctms.records.bulk.imports.work import ImportFile, ImportOptions, open_upload
+from ctms.records.bulk.imports.zeros import ZeroAnswer
+
+_ACCEPTED = ".xlsx,.xlsm,.csv,.txt,.tsv,text/csv,application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class ImportForm(forms.Form):
     """Asks for a file and how to read its rows. `opened` is the file once the form is valid."""
 
     file = forms.FileField(
-        label="CSV file",
-        help_text=f"UTF-8, at most {MOST_BYTES // 1024 // 1024} MB and {MOST_ROWS:,} rows. The first line names the "
-        "fields; cells are separated by commas, semicolons or tabs.",
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,text/csv"}),
+        label="File",
+        help_text=f"An Excel workbook (.xlsx) or a CSV file, at most {MOST_BYTES // 1024 // 1024} MB and {MOST_ROWS:,} "
+        "rows. The first line names the fields.",
+        widget=forms.FileInput(attrs={"accept": _ACCEPTED}),
         error_messages={"required": "Choose a file.", "empty": "The file is empty."},
     )
-    key = forms.ChoiceField(label="Records that exist already are found by", widget=forms.RadioSelect)
+    key = forms.ChoiceField(
+        label="Records that exist already are found by", widget=forms.RadioSelect, required=False, initial=BY_COLUMNS
+    )
     update_existing = forms.BooleanField(
         label="Change records that exist already",
         required=False,
@@ -55,30 +63,81 @@ class ImportForm(forms.Form):
         self.opened: ImportFile | None = None
         key = self.fields["key"]
         if isinstance(key, forms.ChoiceField):
-            key.choices = [(each.name, each.label) for each in list_match_keys(shape)]
-        key.initial = EXTERNAL_ID
+            keys = [(each.name, each.label) for each in list_match_keys(shape)]
+            key.choices = [(BY_COLUMNS, "The columns of the file, surest first"), *keys]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         upload = cleaned.get("file")
         if isinstance(upload, UploadedFile) and not self.errors:
             self._open(upload=upload, cleaned=cleaned)
-        if self.opened is not None and self.opened.options.update_existing and not cleaned.get(PARAMETER):
+        updates = self.opened is not None and self.opened.key.fields and self.opened.options.update_existing
+        if self.opened is not None and updates and not cleaned.get(PARAMETER):
             named = [self.reasoned[name] for name in self.opened.options.fields if name in self.reasoned]
             if named:
                 self.add_error(PARAMETER, f"Say why {', '.join(named)} is changed in records that exist already.")
         return cleaned
 
     def _open(self, *, upload: UploadedFile[Any], cleaned: dict[str, Any]) -> None:
+        options = ImportOptions(
+            file_name=(upload.name or "")[:200],
+            key=cleaned["key"],
+            update_existing=cleaned["update_existing"],
+            clear_empty=cleaned["clear_empty"],
+        )
         try:
-            self.opened = open_upload(
-                shape=self.shape,
-                # One byte more than allowed, so that `decode_file` can tell that the file is too large.
-                content=upload.read(MOST_BYTES + 1),
-                file_name=upload.name or "",
-                key=cleaned["key"],
-                update_existing=cleaned["update_existing"] and cleaned["key"] != ALWAYS_CREATE,
-                clear_empty=cleaned["clear_empty"],
-            )
-        except UnreadableFileError as error:
+            # One byte more than allowed, so that `decode_file` can tell that the file is too large.
+            self.opened = open_upload(shape=self.shape, content=upload.read(MOST_BYTES + 1), options=options)
+        except VaultError as error:
             self.add_error("file", str(error))
+
+
+class ReadingForm(forms.Form):
+    """Asks how a file is read, as far as there is a choice: dates, leading zeros, sheet, encoding, key."""
+
+    date_answer = forms.ChoiceField(label="Dates", widget=forms.RadioSelect, required=False)
+    zeros = forms.ChoiceField(label="Leading zeros", widget=forms.RadioSelect, required=False)
+    sheet = forms.ChoiceField(label="Sheet", required=False)
+    encoding = forms.ChoiceField(
+        label="Encoding", required=False, help_text="Choose another if accents and umlauts below are wrong."
+    )
+    key = forms.ChoiceField(label="Existing records are found by", required=False)
+
+    def __init__(
+        self,
+        *,
+        shape: ObjectShape,
+        options: ImportOptions,
+        lost_zeros: Sequence[str] = (),
+        data: Any = None,
+    ) -> None:
+        """Ask what the options leave open or can be changed in. `lost_zeros` are examples."""
+        super().__init__(data)
+        self.options, self.lost_zeros = options, lost_zeros
+        question = options.date_question or {}
+        keys = [(name, get_match_key(shape=shape, name=name).label) for name in options.keys]
+        orders = [(each.value, f"{question.get(each.value)} ({each.label})") for each in DateOrder]
+        self._ask("date_answer", orders if question else [], initial=options.date_answer or question.get("hint"))
+        self._ask("zeros", _ZEROS if lost_zeros or options.zeros else [], initial=options.zeros)
+        self._ask("sheet", [(each, each) for each in options.sheets], initial=options.sheet)
+        pages = [(each.name, each.label) for each in CODE_PAGES.values()]
+        self._ask("encoding", pages if options.encoding else [], initial=options.encoding)
+        self._ask("key", keys, initial=options.key)
+
+    def list_choices(self) -> dict[str, str]:
+        """Return what was chosen otherwise than before, by the names of `ImportOptions`."""
+        chosen = {name: str(value) for name, value in self.cleaned_data.items() if value}
+        return {name: value for name, value in chosen.items() if value != getattr(self.options, name)}
+
+    def _ask(self, name: str, choices: Sequence[tuple[str, str]], *, initial: Any) -> None:
+        field = self.fields[name]
+        if len(choices) <= 1:
+            del self.fields[name]
+        elif isinstance(field, forms.ChoiceField):
+            field.choices, field.initial = choices, initial
+
+
+_ZEROS = [
+    (ZeroAnswer.RESTORE.value, "The file has lost them: put them back"),
+    (ZeroAnswer.KEEP.value, "These are other numbers: take them as they are"),
+]

@@ -12,12 +12,18 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import TypeShape
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
-from ctms.records.bulk.imports.columns import UID, Column, MatchKey, read_texts
+from ctms.records.bulk.imports.columns import Column, read_texts
+from ctms.records.bulk.imports.dates import DateOrder
 from ctms.records.bulk.imports.files import FileRow
+from ctms.records.bulk.imports.keys import UID, MatchKey
+from ctms.records.bulk.imports.leavings import explain_leaving, explain_shortened
 from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowError
 from ctms.records.bulk.imports.references import ReferenceFinder
+from ctms.records.bulk.imports.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
+from ctms.records.choices import ProblemKind
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import format_for, format_value, read_value
+from ctms.records.lists.exports import CUT_MARK
 from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, prepare_drafts
 from ctms.records.writing.services import build_record
 
@@ -30,6 +36,12 @@ class _Options(Protocol):
 
     @property
     def clear_empty(self) -> bool: ...
+
+    @property
+    def orders(self) -> Mapping[str, DateOrder]: ...
+
+    @property
+    def zero_answer(self) -> ZeroAnswer: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,13 +62,16 @@ class RowPlanner:
     unique: UniqueChecker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = CellReader(access=self.access)
+        zeros = self.options.zero_answer
+        self.reader = CellReader(access=self.access, orders=self.options.orders)
         self.finders = {
-            column.field.api_name: ReferenceFinder(access=self.access, field=column.field)
+            column.field.api_name: ReferenceFinder(access=self.access, field=column.field, zeros=zeros)
             for column in self.columns
             if column.field.reference is not None
         }
-        self.matcher = RecordMatcher(access=self.access, key=self.key, reader=self.reader, finders=self.finders)
+        self.matcher = RecordMatcher(
+            access=self.access, key=self.key, reader=self.reader, finders=self.finders, zeros=zeros
+        )
         self.unique = UniqueChecker(shape=self.access.shape, noun="line")
 
     def plan(self, rows: Sequence[FileRow]) -> list[RowDraft]:
@@ -103,7 +118,7 @@ class RowPlanner:
             if key is not None:
                 self.matcher.note_line(key=key, line=draft.number)
         except UnmatchedRowError as error:
-            draft.refuse(str(error), label=error.field.label, value=texts.get(error.field.api_name, ""))
+            self._refuse_key(draft=draft, texts=texts, error=error)
             return None
         return key
 
@@ -111,15 +126,21 @@ class RowPlanner:
         self, *, draft: RowDraft, texts: Mapping[str, str], key: Key | None, found: Mapping[Key, Sequence[Any]]
     ) -> None:
         try:
-            record = self.matcher.choose(key=key, found=found[key]) if key is not None else None
+            record = None
+            if key is not None:
+                record = self.matcher.choose(key=key, found=found[key], line=draft.number)
         except UnmatchedRowError as error:
-            draft.refuse(str(error), label=error.field.label, value=texts.get(error.field.api_name, ""))
+            self._refuse_key(draft=draft, texts=texts, error=error)
             return
         if record is not None and not self.options.update_existing:
             draft.record, draft.is_left_out = record, True
             return
         draft.record = record if record is not None else self._build_record(draft=draft, texts=texts)
         self._read_values(draft=draft, texts=texts, is_new=record is None)
+
+    def _refuse_key(self, *, draft: RowDraft, texts: Mapping[str, str], error: UnmatchedRowError) -> None:
+        value = texts.get(error.field.api_name, "")
+        draft.refuse(str(error), label=error.field.label, value=value, kind=error.kind)
 
     def _build_record(self, *, draft: RowDraft, texts: Mapping[str, str]) -> Any:
         field = self.access.shape.fields.get(OBJECT_TYPE)
@@ -163,11 +184,19 @@ class RowPlanner:
             self._read_reference(draft=draft, field=each, text=texts[each.api_name])
 
     def _read_plain(self, *, draft: RowDraft, field: ObjectField, text: str) -> None:
+        problem = self._explain_loss(draft=draft, field=field, text=text)
+        if problem:
+            draft.refuse(problem[0], label=field.label, value=text, kind=problem[1])
+            return
         try:
             draft.values[field.api_name] = self.reader.read(field=field, text=text)
         except ValidationError as error:
             if text != self._format_present(draft=draft, field=field):
                 draft.refuse(" ".join(error.messages), label=field.label, value=text)
+            return
+        warning = _explain_doubt(field=field, text=text)
+        if warning:
+            draft.warn(warning, label=field.label, value=text)
 
     def _read_reference(self, *, draft: RowDraft, field: ObjectField, text: str) -> None:
         finder = self.finders[field.api_name]
@@ -183,20 +212,59 @@ class RowPlanner:
         present = read_value(record=draft.record, field=field) if not field.is_custom else None
         try:
             draft.values[field.api_name] = finder.find(text, chosen=chosen, present=present)
+        except LostZerosError as error:
+            draft.refuse(" ".join(error.messages), label=field.label, value=text, kind=ProblemKind.LOST_ZEROS)
         except ValidationError as error:
             if text != self._format_present(draft=draft, field=field):
                 draft.refuse(" ".join(error.messages), label=field.label, value=text)
 
     def _says_present(self, *, draft: RowDraft, field: ObjectField, text: str) -> bool:
         """Whether the cell is what an export shows of the present value, which omits seconds and surrounding spaces."""
-        if draft.record._state.adding:  # noqa: SLF001  Django's documented API
+        if _is_new(draft):
             return False
         present = read_value(record=draft.record, field=field)
+        if kind_of(field).holds_text:
+            stored = str(present or "")
+            if text.endswith(CUT_MARK) and _flatten(stored).startswith(_flatten(text.removesuffix(CUT_MARK))):
+                return True
+            if self.options.zero_answer is ZeroAnswer.RESTORE and stored in list_padded(text):
+                return True
         shown = format_value(value=present, field=field, shape=self.access.shape)
         return kind_of(field).says_present(text=text, present=present, shown=shown)
 
+    def _explain_loss(self, *, draft: RowDraft, field: ObjectField, text: str) -> tuple[str, ProblemKind] | None:
+        """Return what a text has lost against the one that is stored, if nobody can have meant that."""
+        if not kind_of(field).holds_text:
+            return None
+        if text.endswith(CUT_MARK):
+            return (
+                "The export to Excel has cut this text. Write all of it, or empty the cell to keep what is stored.",
+                ProblemKind.ERROR,
+            )
+        if _is_new(draft) or self.options.zero_answer is not ZeroAnswer.OPEN:
+            return None
+        stored = read_value(record=draft.record, field=field)
+        if stored not in list_padded(text):
+            return None
+        return explain_lost_zeros(text=text, meant=stored), ProblemKind.LOST_ZEROS
+
     def _format_present(self, *, draft: RowDraft, field: ObjectField) -> str:
-        if draft.record._state.adding:  # noqa: SLF001  Django's documented API
+        if _is_new(draft):
             return ""
         value = read_value(record=draft.record, field=field)
         return format_for(access=self.access, value=value, field=field)
+
+
+def _is_new(draft: RowDraft) -> bool:
+    return bool(draft.record._state.adding)  # noqa: SLF001  Django's documented API
+
+
+def _explain_doubt(*, field: ObjectField, text: str) -> str:
+    """Return why a text that can be stored is probably not what is meant; empty if nothing speaks against it."""
+    if kind_of(field).holds_text:
+        return explain_leaving(text)
+    return explain_shortened(text) if kind_of(field).is_number else ""
+
+
+def _flatten(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()

@@ -14,6 +14,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.core.choices import RecordStatus
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
+from ctms.records.bulk.imports.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.fields.references import ReferenceScope, describe_choice, get_target, list_scopes, list_visible
 
 _MOST_KEPT = 20_000
@@ -24,13 +25,16 @@ class ReferenceFinder:
     """Finds visible records for a reference field by UID, external ID, name or e-mail.
 
     `load` looks up many texts at once; `find` picks the record for one row, limited by the row's other references.
+    `zeros` says what becomes of a number that is a name without its leading zeros.
     """
 
     access: ObjectAccess
     field: ObjectField
+    zeros: ZeroAnswer = ZeroAnswer.OPEN
     scopes: list[ReferenceScope] = dataclasses.field(init=False)
     visible: QuerySet[Any] | None = dataclasses.field(init=False)
     _known: dict[str, list[Any]] = dataclasses.field(default_factory=dict, init=False)
+    _padded: dict[str, list[Any]] = dataclasses.field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.scopes = list_scopes(shape=self.access.shape, field=self.field)
@@ -44,9 +48,10 @@ class ReferenceFinder:
         return target.label if target else self.field.label.lower()
 
     def load(self, texts: Iterable[str]) -> None:
-        """Look up the texts that were not looked up yet, in at most three statements."""
+        """Look up the texts that were not looked up yet, in at most four statements."""
         if len(self._known) > _MOST_KEPT:
             self._known.clear()
+            self._padded.clear()
         new = {text for text in texts if text and text not in self._known}
         if not new or self.visible is None:
             return
@@ -57,10 +62,11 @@ class ReferenceFinder:
                 self._known[uids[record.uid]] = [record]
         self._load_exact(new.difference(uids.values()))
         self._load_similar({text for text in new.difference(uids.values()) if not self._known[text]})
+        self._load_padded({text for text in new if not self._known[text]})
 
     def list_found(self, text: str) -> list[Any]:
         """Return all visible records that the text may mean."""
-        return self._known.get(text, [])
+        return self._known.get(text) or (self._padded.get(text, []) if self.zeros is ZeroAnswer.RESTORE else [])
 
     def find(self, text: str, *, chosen: Mapping[str, Any], present: Any = None) -> Any:
         """Return the one record that the text means in a row.
@@ -78,6 +84,8 @@ class ReferenceFinder:
             return fitting[0]
         if fitting:
             raise ValidationError(self._explain_several(text=text, found=fitting, chosen=chosen))
+        if not found and self.zeros is ZeroAnswer.OPEN and self._padded.get(text):
+            raise LostZerosError(explain_lost_zeros(text=text, meant=self._padded[text][0].name))
         raise ValidationError(self._explain_none(text=text, found=found, active=active, chosen=chosen))
 
     def _load_exact(self, texts: set[str]) -> None:
@@ -113,6 +121,14 @@ class ReferenceFinder:
             for key in {record.name.lower(), record.email.lower() if has_email else ""} & by_text.keys():
                 for text in by_text[key]:
                     self._known[text].append(record)
+
+    def _load_padded(self, texts: set[str]) -> None:
+        """Look up names of which the texts are the digits without leading zeros."""
+        padded = {each: text for text in texts for each in list_padded(text)}
+        if not padded or self.visible is None or self.zeros is ZeroAnswer.KEEP:
+            return
+        for record in self.visible.filter(name__in=padded, status=RecordStatus.ACTIVE):
+            self._padded.setdefault(padded[record.name], []).append(record)
 
     def _has_email(self) -> bool:
         model = self.visible.model if self.visible is not None else Model

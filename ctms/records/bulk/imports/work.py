@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self
@@ -11,16 +11,22 @@ from typing import Any, Self
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
-from ctms.records.bulk.imports.columns import Column, MatchKey, get_match_key, match_columns
+from ctms.records.bulk.imports.columns import Column, list_named_fields, match_columns
+from ctms.records.bulk.imports.dates import DateOrder
+from ctms.records.bulk.imports.errors import UnreadableFileError
 from ctms.records.bulk.imports.files import (
     MOST_ROWS,
     FileRow,
-    UnreadableFileError,
+    decode_again,
     decode_file,
     find_delimiter,
+    get_sheet_text,
     read_rows,
 )
+from ctms.records.bulk.imports.keys import BY_COLUMNS, MatchKey, get_match_key, list_possible_keys
 from ctms.records.bulk.imports.planning import RowPlanner
+from ctms.records.bulk.imports.readings import describe_encoding, describe_sheet, read_dates
+from ctms.records.bulk.imports.zeros import ZeroAnswer
 from ctms.records.writing.bulk_write import RowDraft
 
 MOST_ROWS_AT_ONCE = 10_000  # of an import that is all or nothing
@@ -32,16 +38,41 @@ class ChangedConfigurationError(VaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """How a file is read, kept in the plan of its operation."""
+    """How a file is read, kept in the plan of its operation: first what people choose, then what follows."""
 
     file_name: str
-    delimiter: str
-    key: str
+    key: str = BY_COLUMNS
     update_existing: bool = True
     clear_empty: bool = False
     all_or_nothing: bool = False
+    encoding: str = ""  # a code page; empty for Unicode and workbooks
+    sheet: str = ""  # of a workbook; empty for CSV
+    date_answer: str = ""  # a DateOrder, for the columns in which day and month can be mistaken
+    zeros: str = ZeroAnswer.OPEN
+
+    delimiter: str = ","
+    sheets: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()  # API names of its columns at the time of the upload
-    notices: tuple[str, ...] = ()  # what was guessed, and which columns are left out
+    keys: tuple[str, ...] = ()  # names of the keys that its columns allow
+    date_orders: Mapping[str, str] | None = None  # API name → DateOrder
+    date_question: Mapping[str, Any] | None = None  # if day and month can be mistaken: see `readings.DatesFound`
+    readings: tuple[str, ...] = ()  # how it was read, in words
+    notices: tuple[str, ...] = ()  # which columns are left out, and why
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its user has to say how dates are written before it can be checked."""
+        return bool(self.date_question) and not self.date_answer
+
+    @property
+    def orders(self) -> dict[str, DateOrder]:
+        """Return in which order each column has day and month."""
+        return {name: DateOrder(order) for name, order in (self.date_orders or {}).items()}
+
+    @property
+    def zero_answer(self) -> ZeroAnswer:
+        """Return what becomes of numbers that have lost their leading zeros."""
+        return ZeroAnswer(self.zeros)
 
     def as_plan(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,9 +86,9 @@ class ImportOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportFile:
-    """The text of a file, and the field of each column."""
+    """A file as its operation keeps it, and the field of each column."""
 
-    text: str
+    content: str
     options: ImportOptions
     key: MatchKey
     columns: tuple[Column, ...]
@@ -67,64 +98,107 @@ class ImportFile:
     @cached_property
     def rows(self) -> list[FileRow]:
         """Return the rows below the header."""
-        return list(itertools.islice(read_rows(text=self.text, delimiter=self.options.delimiter), 1, None))
+        return list(itertools.islice(_read(content=self.content, options=self.options), 1, None))
 
     def list_first_rows(self, number: int) -> list[FileRow]:
         """Return the first `number` rows below the header without reading the others."""
-        return list(itertools.islice(read_rows(text=self.text, delimiter=self.options.delimiter), 1, number + 1))
+        return list(itertools.islice(_read(content=self.content, options=self.options), 1, number + 1))
 
 
-def open_upload(
-    *,
-    shape: ObjectShape,
-    content: bytes,
-    file_name: str,
-    key: str,
-    update_existing: bool,
-    clear_empty: bool,
-) -> ImportFile:
-    """Read an uploaded file. Raises UnreadableFileError saying what to do with it."""
+def open_upload(*, shape: ObjectShape, content: bytes, options: ImportOptions) -> ImportFile:
+    """Read an uploaded file as the options say, and complete them. Raises UnreadableFileError saying what to do."""
     decoded = decode_file(content)
-    options = ImportOptions(
-        file_name=file_name[:200],
-        delimiter=find_delimiter(decoded.text),
-        key=key,
-        update_existing=update_existing,
-        clear_empty=clear_empty,
-    )
-    opened = open_text(shape=shape, text=decoded.text, options=options)
-    if not opened.rows:
-        raise UnreadableFileError("The file has no rows below the first line.")
-    if len(opened.rows) > MOST_ROWS:
-        raise UnreadableFileError(
-            f"The file has {len(opened.rows):,} rows; at most {MOST_ROWS:,} can be imported at once. Split it."
-        )
-    fields = tuple(column.field.api_name for column in opened.columns)
-    notices = (*decoded.notices, *opened.remarks)
-    return replace(opened, options=replace(options, fields=fields, notices=notices))
+    sheet = decoded.sheets[0] if decoded.sheets else ""
+    found = replace(options, encoding=decoded.encoding, sheets=decoded.sheets, sheet=sheet)
+    return _open(shape=shape, content=decoded.content, options=found)
 
 
-def open_text(*, shape: ObjectShape, text: str, options: ImportOptions) -> ImportFile:
-    """Find the field of each column of a file's text.
+def read_again(*, shape: ObjectShape, content: str, options: ImportOptions, choices: Mapping[str, Any]) -> ImportFile:
+    """Read what an operation keeps of a file again, with other choices. Raises UnreadableFileError as `open_upload`."""
+    chosen = replace(options, **choices)
+    if options.encoding and chosen.encoding != options.encoding:
+        content = decode_again(text=content, encoding=options.encoding, another=chosen.encoding)
+    if chosen.sheet != options.sheet and "key" not in choices:
+        chosen = replace(chosen, key=BY_COLUMNS)
+    return _open(shape=shape, content=content, options=chosen)
+
+
+def open_content(*, shape: ObjectShape, content: str, options: ImportOptions) -> ImportFile:
+    """Find the field of each column of a file that was uploaded before.
 
     Raises UnreadableFileError, and ChangedConfigurationError if the columns meant other fields when it was uploaded.
     """
-    header = next(read_rows(text=text, delimiter=options.delimiter))
+    if options.is_open:
+        raise UnreadableFileError("Say first how the dates of the file are written.")
+    header = next(_read(content=content, options=options))
     key = get_match_key(shape=shape, name=options.key)
     columns, remarks = match_columns(shape=shape, headers=header.cells, key=key)
-    if options.fields and tuple(options.fields) != tuple(column.field.api_name for column in columns):
+    if tuple(options.fields) != tuple(column.field.api_name for column in columns):
         raise ChangedConfigurationError(
             f"An admin changed the fields of {shape.vault_object.plural_label} since the file was uploaded. Upload it "
             "again."
         )
     return ImportFile(
-        text=text,
+        content=content,
         options=options,
         key=key,
         columns=tuple(columns),
         headers=len(header.cells),
         remarks=tuple(remarks),
     )
+
+
+def _open(*, shape: ObjectShape, content: str, options: ImportOptions) -> ImportFile:
+    text = get_sheet_text(content=content, sheet=options.sheet) if options.sheet else content
+    options = replace(options, delimiter="," if options.sheet else find_delimiter(text))
+    found = list(_read(content=content, options=options))
+    if not found:
+        raise UnreadableFileError("The file is empty. Its first line has to name the columns.")
+    header, rows = found[0], found[1:]
+    if not rows:
+        raise UnreadableFileError("The file has no rows below the first line.")
+    if len(rows) > MOST_ROWS:
+        raise UnreadableFileError(
+            f"The file has {len(rows):,} rows; at most {MOST_ROWS:,} can be imported at once. Split it."
+        )
+    keys = list_possible_keys(shape=shape, filled=_list_filled(shape=shape, header=header, rows=rows))
+    key = keys[0] if options.key == BY_COLUMNS else get_match_key(shape=shape, name=options.key)
+    columns, remarks = match_columns(shape=shape, headers=header.cells, key=key)
+    dates = read_dates(columns=columns, rows=rows, answer=options.date_answer)
+    encoding = describe_encoding(text=text, encoding=options.encoding)
+    options = replace(
+        options,
+        key=key.name,
+        fields=tuple(column.field.api_name for column in columns),
+        keys=tuple(each.name for each in keys),
+        date_orders=dates.orders,
+        date_question=dates.question,
+        readings=(*encoding, *describe_sheet(sheet=options.sheet, sheets=options.sheets), *dates.readings),
+        notices=tuple(remarks),
+    )
+    return ImportFile(
+        content=content,
+        options=options,
+        key=key,
+        columns=tuple(columns),
+        headers=len(header.cells),
+        remarks=tuple(remarks),
+    )
+
+
+def _read(*, content: str, options: ImportOptions) -> Iterator[FileRow]:
+    text = get_sheet_text(content=content, sheet=options.sheet) if options.sheet else content
+    return read_rows(text=text, delimiter=options.delimiter, is_sheet=bool(options.sheet))
+
+
+def _list_filled(*, shape: ObjectShape, header: FileRow, rows: Sequence[FileRow]) -> set[str]:
+    """Return the API names of the columns that have a value in some row."""
+    named = list_named_fields(shape=shape, headers=header.cells)
+    return {
+        field.api_name
+        for position, field in named.items()
+        if any(position < len(row.cells) and row.cells[position] for row in rows)
+    }
 
 
 class ImportWork:

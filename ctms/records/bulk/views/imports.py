@@ -10,30 +10,35 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
 from ctms.audit.reasons import PARAMETER
 from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.cells import describe_cell
-from ctms.records.bulk.imports.columns import MatchKey, get_match_key, list_import_fields, name_columns, read_texts
+from ctms.records.bulk.imports.columns import list_import_fields, name_columns, read_texts
 from ctms.records.bulk.imports.files import write_line
-from ctms.records.bulk.imports.forms import ImportForm
-from ctms.records.bulk.imports.work import MOST_ROWS_AT_ONCE, ImportOptions, build_planner, open_text
+from ctms.records.bulk.imports.forms import ImportForm, ReadingForm
+from ctms.records.bulk.imports.keys import MatchKey, get_match_key
+from ctms.records.bulk.imports.work import MOST_ROWS_AT_ONCE, ImportOptions, build_planner, open_content, read_again
 from ctms.records.bulk.operations import (
     OperationTakenError,
     confirm_operation,
     create_operation,
+    leave_unchecked,
     list_recent_operations,
     note_seen,
+    restart_operation,
 )
 from ctms.records.bulk.previews import build_figures, build_pager, build_preview
 from ctms.records.bulk.runner import check_soon, compare_with_check
 from ctms.records.bulk.views.operations import build_problem_context, get_own_operation_or_404
-from ctms.records.choices import OperationKind, OperationState
+from ctms.records.choices import OperationKind, OperationState, ProblemKind
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
+
+_SHOWN_ZEROS = 3
 
 
 @require_http_methods(["GET", "POST"])
@@ -54,10 +59,10 @@ def upload_file(request: HttpRequest, object_name: str) -> HttpResponse:
             object_name=object_name,
             kind=OperationKind.IMPORT,
             plan=form.opened.options.as_plan() | {"reason": form.cleaned_data.get(PARAMETER, "")},
-            content=form.opened.text,
+            content=form.opened.content,
             total=len(form.opened.rows),
         )
-        check_soon(operation)
+        _check_or_ask(operation, options=form.opened.options)
         return redirect("operation", uid=operation.uid)
     return render(
         request,
@@ -98,6 +103,9 @@ def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
         raise Http404("This operation is another one.")
     if operation.state != OperationState.DRAFT:
         return redirect("operation", uid=uid)
+    if request.method == "POST" and ImportOptions.read(operation.plan).is_open:
+        messages.error(request, "Say first how the dates of the file are written.")
+        return redirect("record_import_preview", object_name=object_name, uid=uid)
     if request.method == "POST":
         all_or_nothing = request.POST.get("mode") == "all"
         if all_or_nothing and operation.total > MOST_ROWS_AT_ONCE:
@@ -115,6 +123,50 @@ def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
     return render(request, "records/import_preview.html", context)
 
 
+@require_POST
+@login_required
+def change_reading(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Read the file of an import as the user says, and check it again."""
+    access = _open_for_import(request, object_name)
+    operation = get_own_operation_or_404(request, uid)
+    if (operation.kind, operation.of_object) != (OperationKind.IMPORT, object_name):
+        raise Http404("This operation is another one.")
+    form = _build_reading_form(access=access, operation=operation, data=request.POST)
+    try:
+        if not form.is_valid():
+            messages.error(request, "Choose one of the answers.")
+        elif choices := form.list_choices():
+            opened = read_again(shape=access.shape, content=operation.content, options=form.options, choices=choices)
+            restart_operation(
+                operation=operation,
+                plan=opened.options.as_plan(),
+                content=opened.content,
+                total=len(opened.rows),
+            )
+            _check_or_ask(operation, options=opened.options)
+    except VaultError as error:
+        messages.error(request, str(error))
+    return redirect("operation", uid=uid)
+
+
+def _check_or_ask(operation: BulkOperation, *, options: ImportOptions) -> None:
+    """Check a file that was read, or leave it to its user to say how first."""
+    if options.is_open:
+        leave_unchecked(operation)
+    else:
+        check_soon(operation)
+
+
+def _build_reading_form(*, access: ObjectAccess, operation: BulkOperation, data: Any = None) -> ReadingForm:
+    lost = operation.problems.filter(kind=ProblemKind.LOST_ZEROS).values_list("message", flat=True)
+    return ReadingForm(
+        shape=access.shape,
+        options=ImportOptions.read(operation.plan),
+        lost_zeros=[f"{message.partition('. ')[0]}." for message in lost[:_SHOWN_ZEROS]],
+        data=data,
+    )
+
+
 def _open_for_import(request: HttpRequest, object_name: str) -> ObjectAccess:
     access = open_object_or_404(request, object_name)
     if not (access.can_create() or access.allows("edit")):
@@ -126,10 +178,12 @@ def _open_for_import(request: HttpRequest, object_name: str) -> ObjectAccess:
 
 def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation, page: str) -> dict[str, Any]:
     options = ImportOptions.read(operation.plan)
+    if options.is_open:
+        return _build_question_context(access=access, operation=operation)
     pager = build_pager(page=page, total=operation.total)
     problem, rows, columns = "", [], []
     try:
-        opened = open_text(shape=access.shape, text=operation.content, options=options)
+        opened = open_content(shape=access.shape, content=operation.content, options=options)
         columns = [column.field for column in opened.columns]
         read = opened.list_first_rows(pager.last)
         earlier, shown = read[: pager.first - 1], read[pager.first - 1 :]
@@ -147,6 +201,7 @@ def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation, pa
         "access": access,
         "operation": operation,
         "options": options,
+        "reading": _build_reading_form(access=access, operation=operation),
         "explanation": _explain(options=options, key=get_match_key(shape=access.shape, name=options.key)),
         "problem": problem,
         "columns": columns,
@@ -162,6 +217,17 @@ def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation, pa
         "list_url": reverse("record_list", args=(operation.of_object,)),
         "upload_url": reverse("record_import", args=(operation.of_object,)),
     } | build_problem_context(operation, user=access.user)
+
+
+def _build_question_context(*, access: ObjectAccess, operation: BulkOperation) -> dict[str, Any]:
+    """Build the context of an import that cannot be checked before its user has said how its dates are written."""
+    return {
+        "access": access,
+        "operation": operation,
+        "options": ImportOptions.read(operation.plan),
+        "reading": _build_reading_form(access=access, operation=operation),
+        "upload_url": reverse("record_import", args=(operation.of_object,)),
+    }
 
 
 def _explain(*, options: ImportOptions, key: MatchKey) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -31,7 +32,7 @@ from ctms.records.bulk.operations import (
 )
 from ctms.records.bulk.previews import build_figures
 from ctms.records.bulk.runner import check_soon
-from ctms.records.choices import OperationKind, OperationState
+from ctms.records.choices import OperationKind, OperationState, ProblemKind
 from ctms.records.models import BulkOperation
 from ctms.records.requests import get_user
 
@@ -133,13 +134,16 @@ def get_own_operation_or_404(request: HttpRequest, uid: UUID) -> BulkOperation:
 
 
 def build_problem_context(operation: BulkOperation, *, user: User) -> dict[str, Any]:
-    """Return the first problems that the user may see, the number of these, and whether others are hidden."""
-    problems = list_problems(operation=operation, user=user)
-    count = problems.count()
+    """Return the first problems and warnings that the user may see, their numbers, and whether others are hidden."""
+    found = list_problems(operation=operation, user=user)
+    problems, warnings = found.exclude(kind=ProblemKind.WARNING), found.filter(kind=ProblemKind.WARNING)
+    counts = found.aggregate(all=Count("pk"), warnings=Count("pk", filter=Q(kind=ProblemKind.WARNING)))
     return {
         "problems": list(problems[:_SHOWN_PROBLEMS]),
-        "problem_count": count,
-        "has_hidden_problems": count < operation.problems.count(),
+        "problem_count": counts["all"] - counts["warnings"],
+        "warnings": list(warnings[:_SHOWN_PROBLEMS]),
+        "warning_count": counts["warnings"],
+        "has_hidden_problems": counts["all"] < operation.problems.count(),
     }
 
 
@@ -169,7 +173,9 @@ def count_records(*, number: int, vault_object: VaultObject) -> str:
 
 def _write_problems(*, operation: BulkOperation, user: User) -> Iterator[str]:
     is_import = operation.kind == OperationKind.IMPORT
-    yield "\ufeff" + write_line(["Line" if is_import else "Record", "Name", "UID", "Field", "Value", "What is wrong"])
+    yield "\ufeff" + write_line(
+        ["Line" if is_import else "Record", "Name", "UID", "Field", "Value", "Kind", "What is wrong"]
+    )
     for problem in list_problems(operation=operation, user=user).iterator(chunk_size=1000):
         yield write_line(
             [
@@ -178,6 +184,7 @@ def _write_problems(*, operation: BulkOperation, user: User) -> Iterator[str]:
                 str(problem.record_uid or ""),
                 problem.field_label,
                 problem.value,
+                problem.get_kind_display(),
                 problem.message,
             ]
         )

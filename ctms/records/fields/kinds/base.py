@@ -78,6 +78,8 @@ class Kind(FieldKind):
     empty: ClassVar[Any] = None  # what the column of a standard field holds where there is no value
     has_lines: ClassVar[bool] = False  # whether a text may have several lines, and tabs
     holds_text: ClassVar[bool] = False  # whether the Vault may put any text of its own into it
+    is_day: ClassVar[bool] = False  # a date, or a moment of one
+    is_moment: ClassVar[bool] = False
     is_sortable: ClassVar[bool] = True
     is_newest_first: ClassVar[bool] = False  # whether the first click on a heading sorts downwards
     is_number: ClassVar[bool] = False  # stands to the right in tables

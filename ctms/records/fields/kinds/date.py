@@ -61,6 +61,7 @@ class DateKind(Kind):
     model_fields = (models.DateField,)
     custom_names = {"date": "Date"}
     audit_kind = DATE
+    is_day = True
     is_newest_first = True
     comparison = DayComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)

@@ -23,8 +23,8 @@ from ctms.records.fields.kinds.base import (
     Kind,
     register_kind,
 )
+from ctms.records.fields.yes_no_words import read_yes_no
 
-_YES, _NO = ("yes", "y", "true", "1", "on"), ("no", "n", "false", "0", "off")
 _CHOICES = [("yes", "Yes"), ("no", "No")]
 
 
@@ -32,11 +32,12 @@ class YesNoField(forms.BooleanField):
     """Yes or no, in any of the words that people and files use, such as “true” or “n”."""
 
     def to_python(self, value: Any) -> bool:
-        text = str(value or "").strip().casefold()
-        if text in _YES:
-            return True
-        if not text or text in (*_NO, "none"):
+        text = str(value or "").strip()
+        if not text or text.casefold() == "none":
             return False
+        meant = read_yes_no(text)
+        if meant is not None:
+            return meant
         raise ValidationError(f"“{value}” is neither Yes nor No.")
 
 

@@ -1,0 +1,97 @@
+"""Says in words how a file was read, and what its user has to say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import formats
+
+from ctms.records.bulk.imports.cells import is_day
+from ctms.records.bulk.imports.code_pages import CODE_PAGES, find_sample
+from ctms.records.bulk.imports.columns import Column
+from ctms.records.bulk.imports.dates import FIRST_OF_SHORT_YEARS, DateOrder, DateReading, NumericDate, find_reading
+from ctms.records.bulk.imports.files import FileRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatesFound:
+    """How the columns of dates are read.
+
+    `orders` maps API names to orders. `question` is asked if day and month can be mistaken in a column: it has the
+    `columns` by label, `samples`, what the first of them is in each order (`day_first`, `month_first`), and `hint`, the
+    order of the file's other columns.
+    """
+
+    orders: Mapping[str, str]
+    question: Mapping[str, Any] | None
+    readings: tuple[str, ...]
+
+
+def read_dates(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: str) -> DatesFound:
+    """Decide how the dates of each column are read. `answer` is the order that the user said, if any.
+
+    Raises MixedDatesError if no reading fits a column.
+    """
+    found = {
+        column: find_reading(label=column.header, cells=_list_cells(column=column, rows=rows))
+        for column in columns
+        if is_day(column.field)
+    }
+    decided = {each.order for each in found.values() if each.order is not None}
+    open_columns = {column: each for column, each in found.items() if each.is_open}
+    orders: dict[str, str] = {}
+    readings = []
+    for column, each in found.items():
+        order = each.order or (DateOrder(answer) if answer else None)
+        if order is None or not each.examples:
+            continue
+        orders[column.field.api_name] = order.value
+        example = each.examples[0]
+        readings.append(f"{column.header} is read with the {order.label}: {example.text} is {_show(example, order)}.")
+    if any(each.has_short_years for each in found.values()):
+        last = FIRST_OF_SHORT_YEARS + 99
+        readings.append(f"Years of two digits are read as {FIRST_OF_SHORT_YEARS} to {last}.")
+    question = _build_question(open_columns, hint=decided.pop() if len(decided) == 1 else None)
+    return DatesFound(orders=orders, question=question, readings=tuple(readings))
+
+
+def describe_encoding(*, text: str, encoding: str) -> tuple[str, ...]:
+    """Say in which code page a text was read, and which words show whether that is right; nothing for Unicode."""
+    if not encoding:
+        return ()
+    sample = find_sample(text)
+    return (f"Read as {CODE_PAGES[encoding].label}, because it is not Unicode. Words that show it: {sample}.",)
+
+
+def describe_sheet(*, sheet: str, sheets: Sequence[str]) -> tuple[str, ...]:
+    """Say which of several sheets is read."""
+    if len(sheets) <= 1:
+        return ()
+    others = ", ".join(f"“{each}”" for each in sheets if each != sheet)
+    return (f"Of the workbook, the sheet “{sheet}” is read, and not {others}.",)
+
+
+def _list_cells(*, column: Column, rows: Sequence[FileRow]) -> Iterable[tuple[int, str]]:
+    position = column.position
+    return ((row.line, row.cells[position]) for row in rows if position < len(row.cells))
+
+
+def _build_question(columns: Mapping[Column, DateReading], *, hint: DateOrder | None) -> dict[str, Any] | None:
+    if not columns:
+        return None
+    example = next(iter(columns.values())).examples[0]
+    return {
+        "columns": [column.header for column in columns],
+        "samples": [each.text for reading in columns.values() for each in reading.examples],
+        "sample": example.text,
+        "day_first": _show(example, DateOrder.DAY_FIRST),
+        "month_first": _show(example, DateOrder.MONTH_FIRST),
+        "hint": hint.value if hint else "",
+    }
+
+
+def _show(example: NumericDate, order: DateOrder) -> str:
+    moment = example.read(order)
+    return formats.date_format(moment.date()) if moment else ""
