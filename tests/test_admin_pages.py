@@ -54,6 +54,7 @@ OF_THE_STUDY_TEAMS = {
     "records.BulkOperation",
     "records.Favourite",
     "records.ListPreference",
+    "records.MergedRecord",
     "records.OperationProblem",
     "records.RecentView",
     "records.SavedView",

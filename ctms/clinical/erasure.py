@@ -26,7 +26,7 @@ from ctms.core.choices import RecordStatus
 from ctms.core.errors import VaultError
 from ctms.core.models import VaultRecord
 from ctms.records.choices import OperationState
-from ctms.records.models import BulkOperation, OperationProblem
+from ctms.records.models import BulkOperation, MergedRecord, OperationProblem
 
 RowT = TypeVar("RowT", bound=models.Model)
 
@@ -34,6 +34,8 @@ PERMISSION = f"{Person.object_name}:delete"
 ERASED = "Erased"
 _EMPTIED = ("first_name", "email", "phone", "language", "npi", "person_identifier")
 _IDENTIFYING = ("email", "phone", "npi", "person_identifier")
+# The texts of a person in what is kept of one who was merged into another.
+_TOLD = ("name", "last_name", "external_id", *(name for name in _EMPTIED if name != "language"))
 _KEYS_PER_STATEMENT = 1000
 
 
@@ -78,7 +80,7 @@ class ErasedPerson:
 
     def _names_person(self, row: models.Model, *, fields: tuple[str, ...]) -> bool:
         values = [getattr(row, name) for name in fields]
-        return _replace(values, texts=self.identifiers) != values
+        return bool(_replace(values, texts=self.identifiers) != values)
 
     def is_named(self, value: Any) -> bool:
         """Whether one of the person's values stands in a JSON value."""
@@ -135,10 +137,7 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
     if not reason.strip():
         raise ErasureRefusedError("Give a reason: who asked for the erasure, and when.")
     with transaction.atomic():
-        record_uids = tuple(sorted({*_list_record_uids(person), *_list_former_uids(person)}))
-        erased = ErasedPerson(
-            pk=person.pk, record_uids=record_uids, texts=_list_texts(person), identifiers=_list_identifiers(person)
-        )
+        erased = _find_traces(person)
         for name in _EMPTIED:
             setattr(person, name, "")
         person.last_name = f"{ERASED} {str(person.uid)[:8]}"
@@ -148,6 +147,25 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
         rows = sum(eraser(erased) for eraser in (_erase_operations, _erase_operation_problems, *_erasers))
         entries = AuditEntry.objects.filter(record_uid__in=erased.record_uids).order_by("id")
         return Erasure(rows=rows, entry_ids=list(entries.values_list("id", flat=True)))
+
+
+def _find_traces(person: Person) -> ErasedPerson:
+    """Return whom to forget, with what is left of those who were merged into the person, whose values go here."""
+    merged = MergedRecord.objects.filter(of_object=person.object_name, into_uid=person.uid)
+    uids = {*_list_record_uids(person), *_list_former_uids(person.uid)}
+    texts, identifiers = _list_texts(person), _list_identifiers(person)
+    for row in merged:
+        uids |= {row.record_uid, *_list_former_uids(row.record_uid)}
+        former = {name: text for name, text in row.values.items() if text.strip()}
+        texts |= {text for name, text in former.items() if name in _TOLD or name.startswith("custom_fields__")}
+        identifiers |= {text for name, text in former.items() if name in ("external_id", *_IDENTIFYING)}
+    merged.update(values={})
+    return ErasedPerson(
+        pk=person.pk,
+        record_uids=tuple(sorted(uids)),
+        texts=tuple(sorted(texts, key=len, reverse=True)),
+        identifiers=tuple(sorted(identifiers)),
+    )
 
 
 def _erase_operations(erased: ErasedPerson) -> int:
@@ -178,19 +196,19 @@ def _list_record_uids(person: Person) -> tuple[UUID, ...]:
     return tuple(sorted(found))
 
 
-def _list_former_uids(person: Person) -> set[UUID]:
+def _list_former_uids(uid: UUID) -> set[UUID]:
     """Return the uids of records whose audit entries name the person, also if they do not refer to them any more."""
-    entries = AuditEntry.objects.annotate(told=Cast("words", models.TextField())).filter(told__contains=str(person.uid))
+    entries = AuditEntry.objects.annotate(told=Cast("words", models.TextField())).filter(told__contains=str(uid))
     return {uid for uid in entries.order_by().values_list("record_uid", flat=True).distinct() if uid is not None}
 
 
-def _list_identifiers(person: Person) -> tuple[str, ...]:
+def _list_identifiers(person: Person) -> set[str]:
     values = [person.external_id or "", *(getattr(person, name) for name in _IDENTIFYING)]
-    return tuple(sorted({value for value in values if value.strip()}))
+    return {value for value in values if value.strip()}
 
 
-def _list_texts(person: Person) -> tuple[str, ...]:
+def _list_texts(person: Person) -> set[str]:
     values = [person.full_name, person.name, person.last_name, person.external_id or ""]
     values += [getattr(person, name) for name in _EMPTIED if name != "language"]
     values += [value for value in person.custom_fields.values() if isinstance(value, str)]
-    return tuple(sorted({value for value in values if value.strip()}, key=len, reverse=True))
+    return {value for value in values if value.strip()}

@@ -7,6 +7,7 @@ from django.urls import path
 from ctms.records.bulk.views import edits, imports, operations
 from ctms.records.forms import views
 from ctms.records.lists.views import exports, filters, lists, saved_views
+from ctms.records.merging.views import merge
 from ctms.records.pages.views import autocomplete, deletions, favourites, home, inline_edit, profile, record_page
 
 _OBJECT = "records/<str:object_name>/"
@@ -46,6 +47,7 @@ urlpatterns = [
     path(f"{_RECORD}edit/", views.edit_record, name="record_edit"),
     path(f"{_RECORD}clone/", views.clone_record, name="record_clone"),
     path(f"{_RECORD}delete/", deletions.confirm_deletion, name="record_delete"),
+    path(f"{_RECORD}merge/", merge, name="record_merge"),
     path(f"{_RECORD}status/", record_page.set_status, name="record_status"),
     path(f"{_RECORD}actions/<str:action_name>/", record_page.do_action, name="record_action"),
     path(f"{_RECORD}fields/<str:field_name>/", inline_edit.edit_field, name="record_field"),

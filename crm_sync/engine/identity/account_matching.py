@@ -22,6 +22,7 @@ from ctms.clinical.models import Person
 from ctms.core.clock import get_now
 from ctms.core.utf16 import measure_text
 from ctms.core.uuids import UuidText
+from ctms.records.models import MergedRecord
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
@@ -300,6 +301,22 @@ class AccountDirectory:
                     self._on_moved(moved)
 
 
+def find_former(*, identifiers: IdentifierMapping, values: Collection[str]) -> dict[str, int]:
+    """Return for each identifier of a person who was merged into another the key of that one.
+
+    The CRM may still have an account of each of the two.
+    """
+    if not values:
+        return {}
+    known: Any = MergedRecord.objects.filter(of_object=Person.object_name).annotate(
+        # Without the cast SQLite compares JSON.
+        identifier=Cast(KeyTextTransform(identifiers.person_field.attribute, "values"), TextField())
+    )
+    into = dict(known.filter(identifier__in=values).order_by("id").values_list("identifier", "into_uid"))
+    keys = dict(Person.objects.filter(uid__in=into.values()).values_list("uid", "pk"))
+    return {value: keys[uid] for value, uid in into.items() if uid in keys}
+
+
 def match_persons(
     *, identifiers: IdentifierMapping, values: set[str], crm_name: str
 ) -> dict[str, int | MappingProblem]:
@@ -308,6 +325,8 @@ def match_persons(
     fit = {value for value in values if not is_too_long(value)}
     persons_of: Any = Person.objects.annotate(identifier=build_identifier_expression(identifiers))
     for value, pk in persons_of.filter(identifier__in=fit).values_list("identifier", "pk"):
+        found[value].append(pk)
+    for value, pk in find_former(identifiers=identifiers, values=fit.difference(found)).items():
         found[value].append(pk)
     label = identifiers.person_field.label
     alike = {each for value in fit if value not in found for each in list_look_alikes(value)}

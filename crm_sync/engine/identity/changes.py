@@ -18,7 +18,11 @@ from django.db import transaction
 from connections.choices import FieldRuleKind
 from connections.models import FieldRule
 from crm_sync.choices import LinkState
-from crm_sync.engine.identity.account_matching import build_identifier_expression, spell_identifier
+from crm_sync.engine.identity.account_matching import (
+    build_identifier_expression,
+    find_former,
+    spell_identifier,
+)
 from crm_sync.engine.rule_paths import list_rule_paths
 from crm_sync.engine.run_session import split
 from crm_sync.models import AccountMatch, OrganisationProgress, TransferLink
@@ -29,7 +33,6 @@ from ctms.core.clock import get_now
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -182,10 +185,15 @@ class _Refresh:
         rows = links.exclude(record_uid=None).values_list("pk", "account_id", "record_uid")
         for chunk in split(rows.iterator(chunk_size=_KEYS_PER_STATEMENT), _KEYS_PER_STATEMENT):
             found = records.filter(uid__in=[uid for _, _, uid in chunk])
-            values: dict[UUID, str] = dict(found.values_list("uid", "person_identifier"))
-            self._moved.calls.update(
-                pk for pk, account, uid in chunk if uid in values and values[uid] != identifiers[account]
-            )
+            rows_by_uid = {uid: rest for uid, *rest in found.values_list("uid", "person_identifier", path.lookup)}
+            moved = [
+                (pk, identifiers[account], rows_by_uid[uid][1])
+                for pk, account, uid in chunk
+                if uid in rows_by_uid and rows_by_uid[uid][0] != identifiers[account]
+            ]
+            # What a person was known by who was merged into another is known of that one.
+            former = find_former(identifiers=self._identifiers, values={value for _, value, _ in moved})
+            self._moved.calls.update(pk for pk, value, person in moved if former.get(value) != person)
 
     def _list_account_objects(self) -> list[str]:
         rules = FieldRule.objects.filter(

@@ -41,6 +41,14 @@ class ExistsError(VaultError):
         self.url = url
 
 
+class MergedError(VaultError):
+    """The record was merged into another; `url` is the address of that one."""
+
+    def __init__(self, message: str, *, url: str) -> None:
+        super().__init__(message)
+        self.url = url
+
+
 class PreconditionRequiredError(VaultError):
     """A change does not say which version of the record it was made from."""
 
@@ -90,7 +98,9 @@ PROBLEM = inline_serializer(
         "status": serializers.IntegerField(),
         "detail": serializers.CharField(help_text="What is wrong, and what to do."),
         "errors": inline_serializer("ProblemError", _ERROR, many=True, required=False),
-        "existing": serializers.CharField(required=False, help_text="Address of the record that is there already."),
+        "existing": serializers.CharField(
+            required=False, help_text="Address of the record that is there, or that it was merged into."
+        ),
     },
 )
 
@@ -125,7 +135,7 @@ def _read_failed(error: Exception) -> ApiProblem | None:
     """Read an error with one reason, such as a missing permission; None for one that the API does not know."""
     if isinstance(error, exceptions.APIException):
         return ApiProblem(status=error.status_code, detail=str(error.detail), headers=_list_headers(error))
-    more = {"existing": error.url} if isinstance(error, ExistsError) and error.url else {}
+    more = {"existing": error.url} if isinstance(error, ExistsError | MergedError) and error.url else {}
     code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooManyRequestsError) else {}
     return ApiProblem(status=code, detail=str(error), more=more, headers=headers) if code is not None else None
@@ -137,6 +147,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (PermissionDenied, status.HTTP_403_FORBIDDEN),
     (AccessRefusedError, status.HTTP_403_FORBIDDEN),
     (ExistsError, status.HTTP_409_CONFLICT),
+    (MergedError, status.HTTP_410_GONE),
     (RecordInUseError, status.HTTP_409_CONFLICT),
     (StaleRecordError, status.HTTP_412_PRECONDITION_FAILED),
     (PreconditionRequiredError, status.HTTP_428_PRECONDITION_REQUIRED),

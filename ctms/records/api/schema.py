@@ -34,6 +34,7 @@ _REFUSALS: Mapping[int, str] = {
     404: "There is no such record, or you do not see it.",
     406: "Only JSON can be had.",
     409: "A record of this uid or external ID exists or did; or others refer to the one to be deleted.",
+    410: "The record was merged into another; `existing` is its address.",
     412: "The record is at another version than If-Match names.",
     413: "The body is too large.",
     415: "Only JSON is understood.",
@@ -75,7 +76,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=200,
         outcome="The record.",
         answer=RecordSerializer,
-        refusals=(401, 403, 404, 406, 429),
+        refusals=(401, 403, 404, 406, 410, 429),
     ),
     "partial_update": _Operation(
         verb="change",
@@ -83,7 +84,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=200,
         outcome="The record as it is now.",
         answer=RecordSerializer,
-        refusals=(400, 401, 403, 404, 406, 412, 413, 415, 428, 429),
+        refusals=(400, 401, 403, 404, 406, 410, 412, 413, 415, 428, 429),
     ),
     "destroy": _Operation(
         verb="delete",
@@ -91,7 +92,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
         code=204,
         outcome="It is deleted.",
         answer=None,
-        refusals=(400, 401, 403, 404, 406, 409, 412, 428, 429),
+        refusals=(400, 401, 403, 404, 406, 409, 410, 412, 428, 429),
     ),
 }
 

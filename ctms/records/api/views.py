@@ -21,12 +21,13 @@ from ctms.audit.selectors import is_uid_known
 from ctms.configuration.fields import OBJECT_TYPE
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.api.catalogue import CATALOGUE, describe_objects
-from ctms.records.api.errors import ExistsError
+from ctms.records.api.errors import ExistsError, MergedError
 from ctms.records.api.etags import format_etag, require_match
 from ctms.records.api.paging import build_page
 from ctms.records.api.schema import RecordSchema, build_refusals
 from ctms.records.api.serializers import CONFIRMED, UID, RecordInputSerializer, show_record
 from ctms.records.fields.kinds.reference import read_reference
+from ctms.records.merging.redirects import find_winner
 from ctms.records.requests import build_actor, get_record_or_404, get_user, open_object_or_404
 from ctms.records.writing.services import build_record, delete_with_parts, write_values
 
@@ -144,7 +145,17 @@ class NothingHereView(UncachedView):
 
 
 def _get_record(*, access: ObjectAccess, uid: UUID) -> Any:
-    return get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    try:
+        return get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    except Http404:
+        winner = find_winner(access=access, uid=uid)
+        if winner is None:
+            raise
+        label = access.vault_object.label
+        raise MergedError(
+            f"This {label} was merged into {winner}, whose uid__sys is {winner.uid}. Use that one.",
+            url=_get_address(access=access, record=winner),
+        ) from None
 
 
 def _choose_type(*, access: ObjectAccess, values: dict[str, Any]) -> str:

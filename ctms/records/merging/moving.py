@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import models
-from django.db.models import ForeignKey, QuerySet, UniqueConstraint
+from django.db.models import ForeignKey, ManyToOneRel, QuerySet, UniqueConstraint
 
 from ctms.audit.actors import Actor
 from ctms.audit.services import delete_record, update_records
@@ -30,11 +30,8 @@ _ROWS = 1000
 
 def list_foreign_keys(model: type[models.Model]) -> list[ForeignKey[Any, Any]]:
     """Return every foreign key that refers to a model, those without a name on this side included."""
-    return [
-        each.field
-        for each in model._meta.get_fields(include_hidden=True)
-        if each.auto_created and each.is_relation and not each.concrete and isinstance(each.field, ForeignKey)
-    ]
+    relations = (each for each in model._meta.get_fields(include_hidden=True) if isinstance(each, ManyToOneRel))
+    return [each.field for each in relations]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,10 +54,11 @@ class Move:
             else:
                 _move_rows(key=key, loser=loser, winner=winner)
         self._move_custom(loser=loser, winner=winner)
-        for model in (Favourite, RecentView):
+        kept: tuple[Any, ...] = (Favourite, RecentView)
+        for model in kept:
             rows = model._default_manager.filter(record_uid=loser.uid)
-            there = model._default_manager.filter(record_uid=winner.uid).values("user")
-            rows.filter(user__in=there).delete()
+            there = model._default_manager.filter(record_uid=winner.uid).values_list("user", flat=True)
+            rows.filter(user__in=list(there)).delete()
             rows.update(record_uid=winner.uid)
         keep_redirect(winner=winner, loser=loser)
         delete_record(record=loser, actor=self.actor, reason=self.reason)
@@ -132,7 +130,7 @@ def _get_attname(model: type[models.Model], name: str) -> str:
 
 def _move_rows(*, key: ForeignKey[Any, Any], loser: Any, winner: Any) -> None:
     """Move rows that have no audit trail, such as what was declined; what the winner has already goes."""
-    rows = models.QuerySet(key.model)
+    rows: QuerySet[Any] = models.QuerySet(key.model)
     doubles = [double.pk for double, _ in _list_doubles(key=key, loser=loser, winner=winner)]
     rows.filter(pk__in=doubles).delete()
     rows.filter(**{key.name: loser}).update(**{key.name: winner})

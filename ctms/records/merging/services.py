@@ -66,7 +66,7 @@ def plan_merge(*, access: ObjectAccess, winner: Any, loser: Any) -> MergePlan:
     if winner.pk == loser.pk:
         refusal = f"{winner} is the same {access.vault_object.label}. Choose another one."
     elif hidden:
-        refusal = f"{hidden:,} records that you do not see refer to {loser}. Ask somebody who sees all studies to merge the two."
+        refusal = f"{hidden:,} records that you do not see refer to {loser}. Ask somebody who sees all studies."
     refusal = refusal or explain_merge(access=access, record=winner) or explain_merge(access=access, record=loser)
     return MergePlan(choices=_list_choices(access=access, winner=winner, loser=loser), moving=moving, refusal=refusal)
 

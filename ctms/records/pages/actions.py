@@ -15,6 +15,7 @@ from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.merging.services import explain_merge
 
 
 def _explain_nothing(_record: Any, _user: User) -> str:
@@ -49,6 +50,7 @@ class ActionMenu:
     edit_url: str
     clone_url: str
     delete_url: str
+    merge_url: str
     status_url: str
     next_status: str
     own: list[OfferedAction]
@@ -72,6 +74,7 @@ def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
         edit_url=reverse("record_edit", args=address) if can_edit else "",
         clone_url="" if access.explain_create(object_type) else reverse("record_clone", args=address),
         delete_url="" if access.explain_delete(record) else reverse("record_delete", args=address),
+        merge_url="" if explain_merge(access=access, record=record) else reverse("record_merge", args=address),
         status_url=reverse("record_status", args=address) if can_edit and has_status else "",
         next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
         own=[

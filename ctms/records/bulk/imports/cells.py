@@ -21,7 +21,7 @@ from ctms.records.fields.references import is_filled_by_another
 
 
 def is_day(field: ObjectField) -> bool:
-    """Whether the values of a field are days, or moments of a day."""
+    """Whether the values of a field are days, or moments."""
     return kind_of(field).is_day
 
 

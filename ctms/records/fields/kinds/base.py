@@ -77,6 +77,8 @@ class Kind(FieldKind):
     # -- What it can do ------------------------------------------------------------------------------------------
     empty: ClassVar[Any] = None  # what the column of a standard field holds where there is no value
     has_lines: ClassVar[bool] = False  # whether a text may have several lines, and tabs
+    is_day: ClassVar[bool] = False  # a day, or a moment of a day
+    is_moment: ClassVar[bool] = False
     holds_text: ClassVar[bool] = False  # whether the Vault may put any text of its own into it
     is_day: ClassVar[bool] = False  # a date, or a moment of one
     is_moment: ClassVar[bool] = False

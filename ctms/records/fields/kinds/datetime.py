@@ -120,6 +120,8 @@ class DatetimeKind(Kind):
     is_day = True
     is_moment = True
     is_newest_first = True
+    is_day = True
+    is_moment = True
     comparison = MomentComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)
     export_width = 19

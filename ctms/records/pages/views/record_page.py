@@ -16,6 +16,7 @@ from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError
 from ctms.records.fields.values import get_record_url
+from ctms.records.merging.redirects import find_winner
 from ctms.records.pages.actions import run_action
 from ctms.records.pages.favourites import note_view
 from ctms.records.pages.record_page import build_record_page
@@ -36,7 +37,13 @@ from ctms.records.writing.services import write_values
 def show_record(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
     """Show the page of a record, and note that the user opened it."""
     access = open_object_or_404(request, object_name)
-    record = get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    try:
+        record = get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    except Http404:
+        winner = find_winner(access=access, uid=uid)
+        if winner is None:
+            raise
+        return redirect(get_record_url(winner))
     if request.method == "GET":
         note_view(user=get_user(request), record=record)
     return render(request, "records/record.html", {"page": build_record_page(access=access, record=record)})
