@@ -11,7 +11,6 @@ from ctms.accounts.policies import has_permission
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import SectionShape
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import ShownValue, ValueReader
 from ctms.records.pages.actions import ActionMenu, build_action_menu
 from ctms.records.pages.favourites import is_favourite
@@ -118,7 +117,7 @@ class FactReader:
             name=field.api_name,
             label=field.label,
             value=self.reader.show(record=self.record, field=field),
-            is_long=kind_of(field).is_wide,
+            is_long=field.kind == "long_text",
             edit_url="" if self.is_refused or field.is_read_only else reverse("record_field", args=address),
         )
 

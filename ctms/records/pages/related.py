@@ -11,7 +11,6 @@ from django.urls import reverse
 from ctms.configuration.snapshot import ObjectShape, SectionShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
-from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import list_scopes
 from ctms.records.fields.values import ShownValue, ValueReader, get_record_url, select_references
 from ctms.records.lists.keyset_pagination import COUNT_CAP, Sort, count_capped, order_records
@@ -85,7 +84,7 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
                     label=column.label,
                     value=reader.show(record=row, field=column),
                     is_name=column.api_name == "name__v",
-                    is_long=kind_of(column).is_wide,
+                    is_long=column.kind == "long_text",
                 )
                 for column in columns
             ],

@@ -80,8 +80,6 @@ class Kind(FieldKind):
     is_day: ClassVar[bool] = False  # a day, or a moment of a day
     is_moment: ClassVar[bool] = False
     holds_text: ClassVar[bool] = False  # whether the Vault may put any text of its own into it
-    is_day: ClassVar[bool] = False  # a date, or a moment of one
-    is_moment: ClassVar[bool] = False
     is_sortable: ClassVar[bool] = True
     is_newest_first: ClassVar[bool] = False  # whether the first click on a heading sorts downwards
     is_number: ClassVar[bool] = False  # stands to the right in tables

@@ -61,7 +61,6 @@ class DateKind(Kind):
     model_fields = (models.DateField,)
     custom_names = {"date": "Date"}
     audit_kind = DATE
-    is_day = True
     is_newest_first = True
     is_day = True
     comparison = DayComparison()
