@@ -23,6 +23,7 @@ def register_declined_listeners() -> None:
 
 
 def _note_deletions(changes: Sequence[Change]) -> None:
+    """Note which generated activities users delete, and forget it of those whose deletion is undone."""
     # A deleted record has lost its key.
     deleted = [record for record, _ in changes if record.pk is None and record.is_generated]
     DeclinedActivity.objects.bulk_create(
@@ -36,6 +37,14 @@ def _note_deletions(changes: Sequence[Change]) -> None:
         ],
         ignore_conflicts=True,
     )
+    for each, changed in changes:
+        # A new record is of version 1; a later one without a person before was restored.
+        if each.pk is not None and each.is_generated and each.version > 1 and changed.get("person", [0])[0] is None:
+            DeclinedActivity.objects.filter(
+                monitoring_event_id=each.monitoring_event_id,
+                study_communication_id=each.study_communication_id,
+                person_id=each.person_id,
+            ).delete()
 
 
 def _forget(changes: Sequence[Change], *, of_record: str, reference: str) -> None:

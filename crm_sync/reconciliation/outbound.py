@@ -386,7 +386,7 @@ def _is_pending(record: Any, link: TransferLink | None) -> bool:
     """Whether the next transfer looks at the record, because it failed, waits, or is not as its link says."""
     if record.status == RecordStatus.INACTIVE and (link is None or not link.crm_id):
         return False  # an inactive record that the CRM never had is not sent
-    if link is None or link.pending:
+    if link is None or link.pending or link.state == LinkState.DELETED_IN_VAULT:  # its deletion was undone
         return True
     is_current = (link.version, link.dependency_version) == (record.version, record.dependency_sum)
     return link.state == LinkState.LIVE and not is_current

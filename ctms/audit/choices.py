@@ -5,6 +5,7 @@ class AuditAction(TextChoices):
     CREATED = "created", "Created"
     CHANGED = "changed", "Changed"
     DELETED = "deleted", "Deleted"
+    RESTORED = "restored", "Restored"
     LOGGED_IN = "logged_in", "Logged in"
     LOGGED_OUT = "logged_out", "Logged out"
     LOGIN_FAILED = "login_failed", "Log-in failed"

@@ -100,6 +100,7 @@ class AuditEntry(models.Model):
             models.Index(fields=("action", "-id"), name="audit_action"),
             models.Index(fields=("actor_role", "-id"), name="audit_role", condition=~models.Q(actor_role="")),
             models.Index(fields=("address", "-id"), name="audit_address", condition=~models.Q(address="")),
+            models.Index(fields=("reference",), name="audit_reference", condition=~models.Q(reference="")),
             models.Index(fields=("study_uid", "-id"), name="audit_study", condition=models.Q(study_uid__isnull=False)),
             models.Index(
                 fields=("connection_uid", "-id"),

@@ -45,7 +45,9 @@ def list_dependants(records: Sequence[models.Model]) -> Dependants:
 def list_recent_records(*, user: User, limit: int) -> list[AuditEntry]:
     """Return the user's latest entry for each record that the user created or changed recently, latest first."""
     entries = AuditEntry.objects.filter(
-        actor=user, action__in=(AuditAction.CREATED, AuditAction.CHANGED), record_uid__isnull=False
+        actor=user,
+        action__in=(AuditAction.CREATED, AuditAction.CHANGED, AuditAction.RESTORED),
+        record_uid__isnull=False,
     ).order_by("-id")[:_RECENT_ENTRIES]
     latest: dict[object, AuditEntry] = {}
     for entry in entries:
@@ -95,9 +97,9 @@ def find_last_name(uid: UUID) -> str:
 
 def find_deletions(uids: Collection[UUID]) -> dict[UUID, bool]:
     """Return of those of these uids that a record had whether it was deleted; if not, it is there or was lost."""
-    entries = AuditEntry.objects.filter(record_uid__in=uids).order_by().values_list("record_uid", "action").distinct()
-    found: dict[UUID, bool] = {}
-    for uid, action in entries:
-        if uid is not None:
-            found[uid] = found.get(uid, False) or action == AuditAction.DELETED
-    return found
+    entries = AuditEntry.objects.filter(record_uid__in=uids).order_by().values_list("record_uid")
+    last = {
+        f"last_{action}": models.Max("id", filter=models.Q(action=action), default=0)
+        for action in (AuditAction.DELETED, AuditAction.RESTORED)
+    }
+    return {uid: deleted > restored for uid, deleted, restored in entries.annotate(**last) if uid is not None}

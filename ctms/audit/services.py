@@ -11,29 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 from django.db.models import ProtectedError
-from django.utils.text import capfirst
 
 from ctms.audit.change_listeners import notify_listeners
 from ctms.audit.choices import AuditAction
+from ctms.audit.entries import ROWS_PER_STATEMENT, build_entries, build_entry, write_entries
 from ctms.audit.models import AuditEntry
-from ctms.audit.places import CONNECTION, STUDY, find_places
-from ctms.audit.reasons import LONGEST_REASON, require_reason
+from ctms.audit.reasons import require_reason
 from ctms.audit.values import list_changes, read_values
-from ctms.audit.words import build_words, flatten
+from ctms.audit.words import flatten
 from ctms.core.clock import get_now
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.core.models import AuditedModel, allow_record_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from ctms.audit.actors import Actor
 
 RecordT = TypeVar("RecordT", bound=AuditedModel)
-
-_ROWS_PER_STATEMENT = 1000
 
 
 class RecordInUseError(VaultError):
@@ -72,8 +69,8 @@ def save_record(
         with _stamping(records=[record], actor=actor, now=now, adding=adding):
             record.save(force_insert=adding)
             action = AuditAction.CREATED if adding else AuditAction.CHANGED
-            _write_entries(
-                _build_entries(written=[(record, changes)], actor=actor, action=action, now=now, reason=reason)
+            write_entries(
+                build_entries(written=[(record, changes)], actor=actor, action=action, now=now, reason=reason)
             )
         if not adding and "name" in changes:
             _rename_named_after(records=[record], actor=actor, reason=reason)
@@ -99,9 +96,9 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
         allow_record_writes(),
         _stamping(records=records, actor=actor, now=now, adding=True),
     ):
-        made = model._base_manager.bulk_create(records, batch_size=_ROWS_PER_STATEMENT)
+        made = model._base_manager.bulk_create(records, batch_size=ROWS_PER_STATEMENT)
         written = [(record, list_changes(before={}, after=read_values(record))) for record in records]
-        _write_entries(_build_entries(written=written, actor=actor, action=AuditAction.CREATED, now=now, reason=reason))
+        write_entries(build_entries(written=written, actor=actor, action=AuditAction.CREATED, now=now, reason=reason))
         notify_listeners(written)
     return made
 
@@ -139,13 +136,13 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
                 # One upsert of whole rows is many times faster than the CASE lists of bulk_update.
                 model._base_manager.bulk_create(
                     changed,
-                    batch_size=_ROWS_PER_STATEMENT,
+                    batch_size=ROWS_PER_STATEMENT,
                     update_conflicts=True,
                     unique_fields=["id"],
                     update_fields=[f.name for f in model._meta.concrete_fields if not f.primary_key],
                 )
-                _write_entries(
-                    _build_entries(written=written, actor=actor, action=AuditAction.CHANGED, now=now, reason=reason)
+                write_entries(
+                    build_entries(written=written, actor=actor, action=AuditAction.CHANGED, now=now, reason=reason)
                 )
             renamed = [record for record, changes in written if "name" in changes]
             _rename_named_after(records=renamed, actor=actor, reason=reason)
@@ -167,15 +164,81 @@ def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "", expec
             _require_current(record=stored, found=stored, expected_version=expected_version)
         require_reason(model=type(stored), names=[""], user=actor.user, reason=reason or actor.reason)
         changes = list_changes(before=read_values(stored), after={})
-        entries = _build_entries(
+        entries = build_entries(
             written=[(stored, changes)], actor=actor, action=AuditAction.DELETED, now=get_now(), reason=reason
         )
         try:
             stored.delete()
         except ProtectedError as error:
             raise RecordInUseError(_describe_dependants(record=record, dependants=error.protected_objects)) from error
-        _write_entries(entries)
+        write_entries(entries)
         notify_listeners([(stored, changes)])
+
+
+def delete_records(*, records: Sequence[AuditedModel], actor: Actor, reason: str = "") -> None:
+    """Delete many records of one model; all their values stay in the audit trail.
+
+    Raises RecordInUseError naming what refers to one of them, and StaleRecordError if one was changed or deleted since
+    it was read; then nothing is deleted.
+    """
+    if not records:
+        return
+    model = _get_model(records)
+    with transaction.atomic(), allow_record_writes():
+        locked = model._base_manager.order_by("pk").select_for_update().in_bulk([record.pk for record in records])
+        stored = [
+            _require_current(record=record, found=locked.get(record.pk), expected_version=None) for record in records
+        ]
+        require_reason(model=model, names=[""], user=actor.user, reason=reason or actor.reason)
+        written = [(record, list_changes(before=read_values(record), after={})) for record in stored]
+        entries = build_entries(written=written, actor=actor, action=AuditAction.DELETED, now=get_now(), reason=reason)
+        try:
+            model._base_manager.filter(pk__in=list(locked)).delete()
+        except ProtectedError as error:
+            text = _describe_dependants(record=stored[0], dependants=error.protected_objects)
+            raise RecordInUseError(text) from error
+        write_entries(entries)
+        for record in stored:
+            record.pk = None  # as Django leaves a record that was deleted by itself; listeners ask for it
+        notify_listeners(written)
+
+
+def restore_records(*, records: Sequence[RecordT], actor: Actor, reason: str = "") -> list[RecordT]:
+    """Create deleted records of one model anew, with their uids; the caller has set their values.
+
+    They keep their `created_at` and `created_by`, and their versions go on counting from what the trail has of them, so
+    that no reader takes the restored record for one that it knows. Raises what `create_records` raises, and
+    StaleRecordError if one of them was never deleted.
+    """
+    if not records:
+        return []
+    model = _get_model(records)
+    for record in records:
+        record.prepare_for_save()
+    model.check_together([(record, None) for record in records])
+    with transaction.atomic(), allow_record_writes():
+        versions = count_versions([record.uid for record in records])
+        for record in records:
+            if record.uid not in versions:
+                raise StaleRecordError(f"{record} was never deleted.")
+            record.version = versions[record.uid] + 1
+            record.modified_at, record.modified_by = get_now(), actor.user
+        made = model._base_manager.bulk_create(records, batch_size=ROWS_PER_STATEMENT)
+        written = [(record, list_changes(before={}, after=read_values(record))) for record in records]
+        write_entries(
+            build_entries(written=written, actor=actor, action=AuditAction.RESTORED, now=get_now(), reason=reason)
+        )
+        notify_listeners(written)
+    return made
+
+
+def count_versions(uids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return for deleted records a number that is not below any version that they had: that of their entries."""
+    entries = AuditEntry.objects.filter(record_uid__in=uids).order_by().values_list("record_uid")
+    counted = entries.annotate(
+        number=models.Count("id"), deletions=models.Count("id", filter=models.Q(action=AuditAction.DELETED))
+    )
+    return {uid: number for uid, number, deletions in counted if uid is not None and deletions}
 
 
 def mark_records(records: models.QuerySet[Any], **values: Any) -> int:
@@ -209,11 +272,11 @@ def record_event(
             actor=actor, action=action, object_name=object_name, records=[record], changes=changes, reason=reason
         )
         return
-    entry = _build_entry(actor=actor, action=action, now=get_now(), reason=reason, places={})
+    entry = build_entry(actor=actor, action=action, now=get_now(), reason=reason, places={})
     entry.object_name, entry.changes = object_name, changes or {}
     entry.actor_name = actor_name[:255] or entry.actor_name
     entry.address = address or entry.address
-    _write_entries([entry])
+    write_entries([entry])
 
 
 def record_events(
@@ -226,7 +289,7 @@ def record_events(
     reason: str = "",
 ) -> None:
     """Write the same event for each of several records of one model, in a number of statements that grows by batch."""
-    entries = _build_entries(
+    entries = build_entries(
         written=[(record, changes or {}) for record in records],
         actor=actor,
         action=action,
@@ -235,7 +298,7 @@ def record_events(
     )
     for entry in entries:
         entry.object_name = object_name
-    _write_entries(entries)
+    write_entries(entries)
 
 
 def _rename_named_after(*, records: Sequence[AuditedModel], actor: Actor, reason: str) -> None:
@@ -288,53 +351,6 @@ def _stamping(*, records: Sequence[AuditedModel], actor: Actor, now: datetime, a
             for record in records:
                 record.version -= 1
         raise
-
-
-def _build_entries(
-    *,
-    written: Sequence[tuple[models.Model, dict[str, Any]]],
-    actor: Actor | None,
-    action: AuditAction,
-    now: datetime,
-    reason: str,
-) -> list[AuditEntry]:
-    """Return the entries about records of one model, each with its changes."""
-    records = [record for record, _ in written]
-    entries: list[AuditEntry] = []
-    for (record, changes), places, words in zip(written, find_places(records), build_words(written), strict=True):
-        entry = _build_entry(actor=actor, action=action, now=now, reason=reason, places=places)
-        entry.object_name = getattr(record, "object_name", "")
-        entry.object_label = str(capfirst(str(record._meta.verbose_name)))
-        entry.record_uid = getattr(record, "uid", None)
-        entry.record_name = str(record)[:255]
-        entry.changes, entry.words = changes, words
-        entries.append(entry)
-    return entries
-
-
-def _build_entry(
-    *,
-    actor: Actor | None,
-    action: AuditAction,
-    now: datetime,
-    reason: str,
-    places: Mapping[str, UUID],
-) -> AuditEntry:
-    """Return an entry that says who did it, from where and when."""
-    reason = reason or (actor.reason if actor is not None else "")
-    entry = AuditEntry(at=now, source="page", action=action, reason=reason[:LONGEST_REASON])
-    if actor is not None:
-        entry.actor, entry.actor_name, entry.actor_role = actor.user, str(actor.user)[:255], actor.role
-        entry.source, entry.reference = actor.source, actor.reference[:100]
-        entry.address, entry.time_zone = actor.address, actor.user.time_zone
-        entry.connection_uid = actor.connection_uid
-    entry.study_uid = places.get(STUDY)
-    entry.connection_uid = places.get(CONNECTION) or entry.connection_uid
-    return entry
-
-
-def _write_entries(entries: list[AuditEntry]) -> None:
-    AuditEntry.objects.bulk_create(entries, batch_size=_ROWS_PER_STATEMENT)
 
 
 def _describe_dependants(*, record: AuditedModel, dependants: set[models.Model]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from django.db.models.functions import Cast
 
 from ctms.accounts.policies import has_permission
 from ctms.audit.actors import Actor
+from ctms.audit.change_sets import ERASURE
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.clinical.models import Person
@@ -136,6 +137,7 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
         raise ErasureRefusedError(f"{actor.user} may not erase persons: that takes the permission {PERMISSION}.")
     if not reason.strip():
         raise ErasureRefusedError("Give a reason: who asked for the erasure, and when.")
+    actor = replace(actor, reference=ERASURE)
     with transaction.atomic():
         erased = _find_traces(person)
         for name in _EMPTIED:

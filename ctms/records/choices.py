@@ -4,6 +4,7 @@ from django.db.models import TextChoices
 class OperationKind(TextChoices):
     EDIT = "edit", "Bulk edit"
     IMPORT = "import", "Import"
+    UNDO = "undo", "Undo"
 
 
 class ProblemKind(TextChoices):

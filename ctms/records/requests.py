@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
+from ctms.audit.change_sets import CHANGE, build_reference
 from ctms.audit.reasons import read_reason
 from ctms.configuration.registry import UnknownObjectError
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
@@ -45,10 +46,14 @@ def get_user(request: HttpRequest) -> User:
 
 
 def build_actor(request: HttpRequest, *, source: str = "page") -> Actor:
-    """Return the actor for the audit trail: the request's user, and the way by which they write."""
+    """Return the actor for the audit trail: the request's user, and the way by which they write.
+
+    All that is written with it is one change set, which can be undone together.
+    """
     return Actor(
         user=get_user(request),
         source=source,
+        reference=build_reference(kind=CHANGE),
         address=get_client_address(request),
         reason=read_reason(request),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ctms.records.bulk.views import edits, imports, operations
+from ctms.records.bulk.views import edits, imports, operations, undo
 from ctms.records.forms import views
 from ctms.records.lists.views import exports, filters, lists, saved_views
 from ctms.records.merging.views import merge
@@ -25,6 +25,8 @@ urlpatterns = [
     path("operations/<uuid:uid>/resume/", operations.resume_operation, name="operation_resume"),
     path("operations/<uuid:uid>/check/", operations.check_again, name="operation_check"),
     path("operations/<uuid:uid>/discard/", operations.discard_draft, name="operation_discard"),
+    path("changes/", undo.show_changes, name="changes"),
+    path("undo/<str:kind>/<str:key>/", undo.undo_change, name="undo"),
     path(_OBJECT, lists.show_list, name="record_list"),
     path(f"{_OBJECT}columns/", lists.choose_columns, name="record_columns"),
     path(f"{_OBJECT}views/", saved_views.save_view, name="view_save"),
@@ -39,6 +41,7 @@ urlpatterns = [
     path(f"{_OBJECT}import/template.csv", imports.download_template, name="record_import_template"),
     path(f"{_OBJECT}import/<uuid:uid>/", imports.preview_import, name="record_import_preview"),
     path(f"{_OBJECT}import/<uuid:uid>/reading/", imports.change_reading, name="record_import_reading"),
+    path(f"{_OBJECT}undo/<uuid:uid>/", undo.preview_undo, name="record_undo_preview"),
     path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
     path(f"{_OBJECT}create/", views.create_record, name="record_create"),
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),

@@ -54,6 +54,8 @@ def _list_unlinked(*, session: IntegrationSession, since: Bookmark | None) -> It
     links = TransferLink.objects.filter(integration=session.integration).exclude(crm_id="")
     deleted = list_deleted_uids(object_name=session.plan.vault_object.api_name, since=since)
     known = set(links.filter(record_uid__in=deleted).values_list("record_uid", flat=True))
+    # Those whose deletion was undone are among the records above.
+    known |= set(model._base_manager.filter(uid__in=deleted).values_list("uid", flat=True))
     yield [str(uid) for uid in deleted if uid not in known]
 
 

@@ -46,7 +46,7 @@ def find_candidates(*, plan: CompiledIntegration, since: Bookmark) -> Candidates
     own_uids = changed[own] | {uid for uid in pending.values_list("record_uid", flat=True) if uid is not None}
     keys: set[int] = set()
     for lookup, uids in (("uid", own_uids), *((f"{path}__uid", changed[name]) for path, name in depended_on.items())):
-        for chunk in _split(uids):
+        for chunk in split(uids):
             keys.update(model._base_manager.filter(**{f"{lookup}__in": chunk}).values_list("pk", flat=True))
     return Candidates(keys=array("q", sorted(keys)), uids=frozenset(own_uids))
 
@@ -59,7 +59,8 @@ def _find_object_name(model: type[models.Model], path: str) -> str:
     return str(found.object_name)
 
 
-def _split(uids: Iterable[UUID]) -> Iterator[list[UUID]]:
+def split(uids: Iterable[UUID]) -> Iterator[list[UUID]]:
+    """Yield the uids in lists of as many as a statement may name."""
     rest = iter(uids)
     while chunk := list(islice(rest, _UIDS_PER_STATEMENT)):
         yield chunk

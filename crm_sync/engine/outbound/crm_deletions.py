@@ -1,4 +1,4 @@
-"""Learn what CRM users deleted, and undeleted, of the records that were sent.
+"""Learn what CRM users deleted, and undeleted, of the records that were sent, and which deletions were undone here.
 
 The CRM tells neither of its own accord. A deletion is noticed when an update is refused, or a child that refers to the
 record; an undeletion by asking for the records that were deleted lately. A record can be undeleted as long as the
@@ -12,11 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from connections.choices import FieldRuleKind
 from crm_sync.choices import LinkState
 from crm_sync.crm.errors import Meaning
+from crm_sync.engine.outbound.candidates import split
 from crm_sync.engine.rule_paths import list_rule_paths
 from crm_sync.models import TransferLink
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from crm_sync.crm.errors import RowResult
     from crm_sync.engine.outbound.batches import Item
+    from crm_sync.engine.outbound.candidates import Candidates
     from crm_sync.engine.run_session import IntegrationSession, RunSession
 
 _A_DAY: Final = timedelta(days=1)  # for clocks and time zones
@@ -64,17 +66,37 @@ def notice_undeleted(session: IntegrationSession) -> None:
     alive: set[int] = set()
     for _, rows in session.run.find_by_id(object_name=session.plan.crm_object, fields=(), crm_ids=known):
         alive |= {known[row.crm_id] for row in rows if not row.is_deleted}
-    if not alive:
-        return
-    back = TransferLink.objects.filter(pk__in=alive)
+    if alive:
+        _revive(session, TransferLink.objects.filter(pk__in=alive))
+
+
+def notice_restored(session: IntegrationSession, candidates: Candidates | None) -> None:
+    """Mark records whose deletion in the Vault was undone as pending, so that this run sends them again.
+
+    They are sought among the candidates, or among all links if it is None: as the record is there again, its link must
+    not say that it was deleted, whichever run wrote that.
+    """
+    model: Any = session.plan.vault_object.model
+    links = TransferLink.objects.filter(integration=session.integration, state=LinkState.DELETED_IN_VAULT)
+    there = links.filter(Exists(model._base_manager.filter(uid=OuterRef("record_uid"))))
+    parts = [there] if candidates is None else [there.filter(record_uid__in=uids) for uids in split(candidates.uids)]
+    keys = {pk for part in parts for pk in part.values_list("pk", flat=True)}
+    if keys:
+        _revive(session, TransferLink.objects.filter(pk__in=keys))
+
+
+def _revive(session: IntegrationSession, back: QuerySet[TransferLink]) -> None:
+    """Let the run send the records of these links again, as if the CRM had nothing of them but their ids."""
+    keys = list(back.values_list("pk", flat=True))
     uids = [uid for uid in back.values_list("record_uid", flat=True) if uid is not None]
     if dry_run := session.run.dry_run:
         dry_run.mark(back)
-        dry_run.undeleted |= alive
+        dry_run.undeleted |= set(keys)
         dry_run.note_state(crm_object=session.plan.crm_object, uids=uids, state=LinkState.LIVE)
         for links in _list_children(session, uids=uids):
             dry_run.mark(links)
         return
+    back = TransferLink.objects.filter(pk__in=keys)
     with transaction.atomic():
         session.run.renew_lease()
         back.update(state=LinkState.LIVE, pending=True, digest="", version=0)

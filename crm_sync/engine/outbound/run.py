@@ -31,6 +31,7 @@ from crm_sync.engine.outbound.crm_deletions import (
     mark_deleted_in_crm,
     may_refer_to_deleted,
     notice_deleted_parents,
+    notice_restored,
     notice_undeleted,
 )
 from crm_sync.engine.outbound.deletions import send_deletions
@@ -81,6 +82,7 @@ class OutboundRun:
             adopt_unconfirmed(session=self._session, since=self._since)
         notice_undeleted(self._session)
         candidates = find_candidates(plan=self._plan, since=self._since) if self._since is not None else None
+        notice_restored(self._session, candidates)
         send_deletions(session=self._session, candidates=candidates)
         marked = find_marked(self._session)
         selection = select_records(

@@ -24,12 +24,12 @@ from ctms.records.writing.bulk_write import RowDraft
 _NEW, _LEFT_OUT, _FAILED = "new", "left out", "failed"
 _MOST_TOLD = 5  # changes of one record
 _LONGEST_VALUE = 120
-_NOT_WRITTEN = "It was left as it is; check it again to change it, too."
+_NOT_WRITTEN = "It stays as it is; check it again to change it, too."
 _WAS_FAILED = (
     "There was something wrong with this when it was checked, so it was not written. It could be now: check it again."
 )
 _WAS_THERE = "This record was deleted after it was checked, or it is not found any more; no new one was created."
-_WAS_ANOTHER = "When this was checked, it would not have changed this record. It was left as it is; check it again."
+_WAS_ANOTHER = "When this was checked, it would not have changed this record. It stays as it is; check it again."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Basis:
             return
         changed: list[tuple[RowDraft, int]] = []
         for draft, line in zip(drafts, self.lines[start : start + len(drafts)], strict=True):
-            if draft.outcome not in ("created", "changed") or _write_line(draft) == line:
+            if draft.outcome in ("failed", "left_out", "unchanged") or _write_line(draft) == line:
                 continue
             draft.is_outdated = True
             uid, _, version = line.partition(" ")

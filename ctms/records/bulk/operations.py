@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
 from ctms.audit.actors import Actor
+from ctms.audit.change_sets import ChangeSet
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.configuration.registry import UnknownObjectError
@@ -137,8 +138,12 @@ def queue_check(operation: BulkOperation) -> None:
     _queue(operation=operation, user=operation.user)
 
 
-def confirm_operation(*, operation: BulkOperation, actor: Actor, plan: Mapping[str, Any] | None = None) -> None:
+def confirm_operation(
+    *, operation: BulkOperation, actor: Actor, plan: Mapping[str, Any] | None = None, is_queued: bool = True
+) -> None:
     """Hand a checked operation to the job, with the last choices of the user, and write an audit entry.
+
+    Without `is_queued` no run is queued: the caller does it at once.
 
     The job writes with the address from which it was confirmed.
 
@@ -165,7 +170,8 @@ def confirm_operation(*, operation: BulkOperation, actor: Actor, plan: Mapping[s
             changes={"operation": [None, str(operation.uid)], "records": [None, operation.total]},
             reason=f"{operation.get_kind_display()} confirmed",
         )
-        _queue(operation=operation, user=actor.user)
+        if is_queued:
+            _queue(operation=operation, user=actor.user)
 
 
 def is_abandoned(operation: BulkOperation) -> bool:
@@ -199,6 +205,14 @@ def discard_operation(operation: BulkOperation) -> None:
     BulkOperation.objects.filter(pk=operation.pk, state=OperationState.DRAFT).delete()
 
 
+def read_undone(operation: BulkOperation) -> ChangeSet:
+    """Return the change set that an operation undoes. Raises VaultError if its plan names none."""
+    change_set = ChangeSet.read(**operation.plan.get("undoes", {"kind": "", "key": ""}))
+    if change_set is None:
+        raise VaultError("This operation does not say what it undoes. Start again.")
+    return change_set
+
+
 def build_unit(operation: BulkOperation) -> JobUnit:
     """Return the unit of the job for the operation; a check has its own unit, so that check and work never wait."""
     key = f"{_CHECK}{operation.uid}" if operation.state == OperationState.CHECKING else str(operation.uid)
@@ -210,9 +224,13 @@ def is_check(unit_key: str) -> bool:
     return unit_key.startswith(_CHECK)
 
 
-def build_lease_key(operation: BulkOperation) -> str:
-    """Return the key of the lease that a run of the operation's unit holds, for work on it outside of a run."""
-    return f"{JOB_KEY}:{build_unit(operation).key}"
+def build_lease_key(operation: BulkOperation, *, state: OperationState | None = None) -> str:
+    """Return the key of the lease that a run of the operation's unit holds, for work on it outside of a run.
+
+    `state` is the state that the operation is about to have.
+    """
+    is_checked = (state or operation.state) == OperationState.CHECKING
+    return f"{JOB_KEY}:{_CHECK if is_checked else ''}{operation.uid}"
 
 
 def find_operation(unit_key: str) -> BulkOperation:

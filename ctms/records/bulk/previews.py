@@ -8,7 +8,7 @@ from typing import Any
 
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
-from ctms.records.choices import OperationState
+from ctms.records.choices import OperationKind, OperationState
 from ctms.records.fields.references import name_record
 from ctms.records.fields.values import ValueReader, get_record_url
 from ctms.records.models import BulkOperation
@@ -19,6 +19,8 @@ _LONGEST_NUMBER = 9
 _OUTCOMES = {
     "created": ("accent", "Create"),
     "changed": ("planned", "Change"),
+    "deleted": ("overdue", "Delete"),
+    "restored": ("accent", "Bring back"),
     "unchanged": ("", "No change"),
     "left_out": ("inactive", "Left as it is"),
     "failed": ("failed", "Error"),
@@ -135,12 +137,15 @@ def build_preview(
 def build_figures(operation: BulkOperation) -> list[Figure]:
     """Return how many rows had, or would have, each outcome; outcomes without rows are left out."""
     is_over = operation.finished_at is not None or operation.state == OperationState.RUNNING
+    is_undo = operation.kind == OperationKind.UNDO
     words = (
         ("created", "Created" if is_over else "To be created"),
         ("changed", "Changed" if is_over else "To be changed"),
+        ("deleted", "Deleted" if is_over else "To be deleted"),
+        ("restored", "Brought back" if is_over else "To be brought back"),
         ("unchanged", "Without change"),
         ("left_out", "Left as they are"),
-        ("failed", "Refused" if is_over else "With errors"),
+        ("failed", "Stay as they are" if is_undo else "Refused" if is_over else "With errors"),
     )
     return [
         Figure(label=label, number=operation.counts[name], is_bad=name == "failed")

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from ctms.accounts.middleware import find_zone
 from ctms.audit.actors import Actor
+from ctms.audit.change_sets import build_reference
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
 from ctms.core.clock import get_now
-from ctms.core.errors import StaleRecordError, VaultError
+from ctms.core.errors import VaultError
 from ctms.core.outages import find_outage_remedy
 from ctms.jobs.errors import LeaseLostError, RunCancelledError
 from ctms.jobs.leases import LeaseHandle, acquire_lease
@@ -29,16 +29,33 @@ from ctms.records.access import ObjectAccess, open_object
 from ctms.records.bulk.basis import Basis
 from ctms.records.bulk.edits import EditWork, drop_values
 from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_content
-from ctms.records.bulk.operations import ADDRESS, UNFINISHED, build_lease_key, queue_check
+from ctms.records.bulk.operations import (
+    ADDRESS,
+    UNFINISHED,
+    OperationTakenError,
+    build_lease_key,
+    confirm_operation,
+    queue_check,
+    read_undone,
+)
 from ctms.records.bulk.progress import note_drafts, renew, writing
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.models import BulkOperation
-from ctms.records.writing.bulk_write import RowDraft, write_each, write_together
+from ctms.records.undo.history import Unit
+from ctms.records.undo.work import UndoWork
+from ctms.records.writing.bulk_write import REFUSALS, RowDraft, write_each, write_together
 
 BATCH_ROWS = 500
 CHECKED_AT_ONCE = 1000  # rows, up to which the request itself checks an operation
 _ATTEMPTS = 3
 _ENDED = ("state", "message", "finished_at", "content", "basis", "plan")
+_SOURCES = {OperationKind.EDIT: "job", OperationKind.IMPORT: "import", OperationKind.UNDO: "page"}
+# What was not written, by kind of operation.
+_NOT_DONE = {
+    OperationKind.EDIT: "not changed",
+    OperationKind.IMPORT: "not imported",
+    OperationKind.UNDO: "not undone",
+}
 # Errors that end the run but not the operation: another run continues it.
 _INTERRUPTIONS = (LeaseLostError, SoftTimeLimitExceeded)
 
@@ -66,6 +83,24 @@ def check_soon(operation: BulkOperation) -> None:
         return  # this check was so slow that its lease ran out, and the job checks it now
     finally:
         lease.release()
+
+
+def perform_at_once(operation: BulkOperation, *, actor: Actor) -> bool:
+    """Confirm and do a small checked operation in the request; False if somebody else confirmed or dropped it.
+
+    If the process dies meanwhile, the job of bulk operations goes on with it.
+    """
+    lease = acquire_lease(key=build_lease_key(operation, state=OperationState.QUEUED), run=None)
+    if lease is None:
+        return False
+    try:
+        confirm_operation(operation=operation, actor=actor, plan={"all_or_nothing": True}, is_queued=False)
+        perform_operation(operation, lease=lease)
+    except (OperationTakenError, LeaseLostError):
+        return False
+    finally:
+        lease.release()
+    return True
 
 
 def check_operation(operation: BulkOperation, *, lease: LeaseHandle | None = None) -> None:
@@ -150,6 +185,9 @@ def open_work(operation: BulkOperation) -> Work:
     access = open_object(user=operation.user, object_name=operation.of_object)
     if operation.kind == OperationKind.EDIT:
         return EditWork(access=access, uids=operation.content.split(), plan=operation.plan["values"])
+    if operation.kind == OperationKind.UNDO:
+        units = [Unit.read(line) for line in operation.content.splitlines()]
+        return UndoWork(access=access, change_set=read_undone(operation), units=units)
     options = ImportOptions.read(operation.plan)
     return ImportWork(access=access, file=open_content(shape=access.shape, content=operation.content, options=options))
 
@@ -166,11 +204,10 @@ def _require_access(*, operation: BulkOperation, work: Work) -> None:
 
 def build_operation_actor(operation: BulkOperation) -> Actor:
     """Return the actor of the operation's writes: its user, with the operation named in the audit trail."""
-    is_import = operation.kind == OperationKind.IMPORT
     return Actor(
         user=operation.user,
-        source="import" if is_import else "job",
-        reference=f"{'import' if is_import else 'bulk edit'} {operation.uid}",
+        source=_SOURCES[OperationKind(operation.kind)],
+        reference=build_reference(kind=operation.kind, uid=operation.uid),
         address=str(operation.plan.get(ADDRESS, "")),
         reason=str(operation.plan.get("reason", "")),
     )
@@ -185,7 +222,7 @@ def _write_batch(*, operation: BulkOperation, work: Work, lease: LeaseHandle | N
             with writing(operation):
                 write_together(drafts=drafts, actor=actor)
                 note_drafts(operation=operation, drafts=drafts, lease=lease)
-        except (StaleRecordError, IntegrityError, ValidationError):
+        except REFUSALS:
             continue
         else:
             return
@@ -207,7 +244,7 @@ def _write_all(*, operation: BulkOperation, work: Work, lease: LeaseHandle | Non
                 renew(operation=operation, lease=lease)
                 write_together(drafts=drafts, actor=actor)
                 _finish_all(operation=operation, drafts=drafts, lease=lease)
-        except (StaleRecordError, IntegrityError, ValidationError):
+        except REFUSALS:
             continue
         else:
             return
@@ -251,8 +288,7 @@ def _refuse_all(*, operation: BulkOperation, drafts: Sequence[RowDraft], lease: 
         _finish(
             operation=operation,
             state=OperationState.FAILED,
-            message=f"Nothing was imported: {len(refused):,} of {operation.total:,} rows cannot be. Correct them and "
-            "upload the file again.",
+            message=_describe_refusal(operation=operation, number=len(refused)),
         )
 
 
@@ -282,10 +318,21 @@ def _describe_outcome(operation: BulkOperation) -> str:
         "changed": "changed",
         "unchanged": "already as they should be",
         "left_out": "left as they are",
-        "failed": "not imported" if operation.kind == OperationKind.IMPORT else "not changed",
+        "deleted": "deleted",
+        "restored": "brought back",
+        "failed": _NOT_DONE[OperationKind(operation.kind)],
     }
     parts = [f"{operation.counts[name]:,} {word}" for name, word in words.items() if operation.counts.get(name)]
     return f"{', '.join(parts) or 'Nothing to do'}."
+
+
+def _describe_refusal(*, operation: BulkOperation, number: int) -> str:
+    if operation.kind == OperationKind.UNDO:
+        return f"Nothing was undone: {number:,} of {operation.total:,} records cannot be put back."
+    return (
+        f"Nothing was imported: {number:,} of {operation.total:,} rows cannot be. Correct them and upload the file "
+        "again."
+    )
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -42,6 +41,7 @@ from ctms.records.requests import (
     read_version,
     shows_refusals,
 )
+from ctms.records.undo.offers import tell_saved
 
 _METHODS = ["GET", "HEAD", "POST"]
 
@@ -135,7 +135,8 @@ def _save_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpR
             return _show_conflict(request, access=access, conflict=conflict)
         state = FormState(layout=layout, data=merge_choices(state=state, data=request.POST))
         version = record.version
-    change = state.read_change(actor=build_actor(request), expected_version=version)
+    actor = build_actor(request)
+    change = state.read_change(actor=actor, expected_version=version)
     if change is None:
         return _show_edit(request, state=state, version=version)
     if record.version != version:
@@ -152,7 +153,7 @@ def _save_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpR
     except StaleRecordError:
         # The record changed between reading and writing: handle the request again with the record as it is now.
         return edit_record(request, object_name=access.shape.api_name, uid=record.uid)
-    messages.success(request, f"{record} was saved.")
+    tell_saved(request, text=f"{record} was saved.", actor=actor)
     return redirect(find_page(access=access, record=record))
 
 

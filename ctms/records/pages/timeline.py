@@ -16,6 +16,7 @@ from django.utils.text import Truncator
 
 from ctms.accounts.policies import has_permission
 from ctms.audit.admin.writing import AUDIT_PERMISSION, build_audit_trail_url
+from ctms.audit.change_sets import find_change_set
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.audit.selectors import list_seen_deletions
@@ -23,6 +24,7 @@ from ctms.audit.words import ToldChange, tell_changes
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import get_object_of_model
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.undo.offers import get_undo_url
 
 ENTRIES_SHOWN = 15
 _LONGEST_VALUE = 240
@@ -48,7 +50,10 @@ class TimelineChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
-    """Who did what to the record, when (UTC), and by which `way`, such as the API; empty for a page."""
+    """Who did what to the record, when (UTC), and by which `way`, such as the API; empty for a page.
+
+    `undo_url` is empty for what was no change by a user, and if this user may not change the record.
+    """
 
     actor: str
     what: str
@@ -57,6 +62,7 @@ class TimelineEntry:
     reason: str
     icon: str
     changes: list[TimelineChange]
+    undo_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +96,16 @@ def read_timeline(
     }
     changes = {entry.pk: _list_changes(entry=entry, fields=fields) for entry in shown}
     names = _Names(access=access, fields=fields)
+    may_undo = not access.explain_edit(record)
     names.load(change for listed in changes.values() for change in listed)
     return Timeline(
         entries=[
-            _build_entry(entry=entry, changes=[names.tell(each) for each in changes[entry.pk]]) for entry in shown
+            _build_entry(
+                entry=entry,
+                changes=[names.tell(each) for each in changes[entry.pk]],
+                undo_url=_find_undo_url(entry) if may_undo else "",
+            )
+            for entry in shown
         ],
         older=shown[-1].pk if len(found) > size else None,
         trail_url=build_audit_trail_url(record) if _may_read_trail(access) else "",
@@ -112,7 +124,12 @@ def _list_changes(*, entry: AuditEntry, fields: Mapping[str, ObjectField]) -> li
     return [told[name] for name in fields if name in told and told[name].before != told[name].after]
 
 
-def _build_entry(*, entry: AuditEntry, changes: list[TimelineChange]) -> TimelineEntry:
+def _find_undo_url(entry: AuditEntry) -> str:
+    change_set = find_change_set(entry)
+    return get_undo_url(change_set) if change_set is not None else ""
+
+
+def _build_entry(*, entry: AuditEntry, changes: list[TimelineChange], undo_url: str) -> TimelineEntry:
     is_event = entry.action == AuditAction.EVENT
     return TimelineEntry(
         actor=entry.actor_name,
@@ -122,12 +139,15 @@ def _build_entry(*, entry: AuditEntry, changes: list[TimelineChange]) -> Timelin
         reason="" if is_event else entry.reason,
         icon=_ICONS.get(entry.action, "info"),
         changes=changes,
+        undo_url=undo_url,
     )
 
 
 def _describe(*, entry: AuditEntry, changes: list[TimelineChange]) -> str:
     if entry.action == AuditAction.CREATED:
         return "created this record"
+    if entry.action == AuditAction.RESTORED:
+        return "brought this record back"
     if entry.action != AuditAction.CHANGED:
         return entry.get_action_display().lower()
     if not changes:

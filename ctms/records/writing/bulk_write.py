@@ -17,7 +17,14 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import ForeignKey, QuerySet, UniqueConstraint
 
 from ctms.audit.actors import Actor
-from ctms.audit.services import create_records, save_record, update_records
+from ctms.audit.services import (
+    RecordInUseError,
+    create_records,
+    delete_records,
+    restore_records,
+    save_record,
+    update_records,
+)
 from ctms.audit.values import list_changes, read_values
 from ctms.configuration.snapshot import ObjectShape
 from ctms.configuration.study_record import attach_references
@@ -27,6 +34,9 @@ from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.choices import ProblemKind
 from ctms.records.writing.services import put_values, translate_errors
 
+DELETE, RESTORE = "delete", "restore"
+# The writer refuses what others made impossible since it was planned; then it is planned again.
+REFUSALS = (StaleRecordError, IntegrityError, ValidationError, RecordInUseError)
 _REQUIRED = "This field is required."
 _RACE = "Somebody else saved a record that this one contradicts at the same moment. Try this one again."
 
@@ -60,11 +70,13 @@ class RowDraft:
     questions: list[RowProblem] = field(default_factory=list)  # about doubtful values, which are written nevertheless
     is_changed: bool = False
     is_left_out: bool = False
+    task: str = ""  # DELETE or RESTORE; else the record is created or changed
+    access: ObjectAccess | None = None  # to the record's object, where a batch has records of several
     is_outdated: bool = False  # what it would write is not what the user was shown: somebody wrote since
 
     @property
     def is_new(self) -> bool:
-        return not self.before
+        return not self.before and self.task != DELETE
 
     @property
     def stored_uid(self) -> UUID | None:
@@ -76,11 +88,13 @@ class RowDraft:
 
     @property
     def outcome(self) -> str:
-        """Return `failed`, `left_out`, `created`, `changed` or `unchanged`."""
+        """Return `failed`, `left_out`, `deleted`, `restored`, `created`, `changed` or `unchanged`."""
         if self.problems:
             return "failed"
         if self.is_left_out:
             return "left_out"
+        if self.task:
+            return {DELETE: "deleted", RESTORE: "restored"}[self.task]
         if self.is_new:
             return "created"
         return "changed" if self.is_changed else "unchanged"
@@ -170,7 +184,12 @@ def prepare_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: 
         if not draft.record._state.adding:  # noqa: SLF001  Django's documented API
             draft.before = read_values(draft.record)
         _put_values(access=access, draft=draft)
-    sound = [draft for draft in drafts if not draft.problems]
+    validate_drafts(access=access, drafts=[draft for draft in drafts if not draft.problems], unique=unique)
+
+
+def validate_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: UniqueChecker) -> None:
+    """Validate records of one object that have their values, as saving each would; add problems to the drafts."""
+    sound = list(drafts)
     names = [each.name for each in list_references(access.vault_object.model)]
     attach_references([draft.record for draft in sound], names=names)
     for draft in sound:
@@ -183,29 +202,47 @@ def prepare_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: 
 def write_together(*, drafts: Sequence[RowDraft], actor: Actor) -> None:
     """Write all drafts without problems at once.
 
-    Raises StaleRecordError, IntegrityError and ValidationError if others wrote meanwhile; then the drafts must be
-    planned again.
+    Raises one of `REFUSALS` if others wrote meanwhile; then the drafts must be planned again.
     """
     sound = [draft for draft in drafts if not draft.problems and not draft.is_left_out]
     with transaction.atomic():
-        create_records(records=[draft.record for draft in sound if draft.is_new], actor=actor)
-        update_records(records=[draft.record for draft in sound if not draft.is_new and draft.is_changed], actor=actor)
+        # What is restored may be referred to by what changes, and what changes may let go of what is deleted.
+        for records in _group(draft.record for draft in sound if draft.task == RESTORE):
+            restore_records(records=records, actor=actor)
+        for records in _group(draft.record for draft in sound if draft.is_new and not draft.task):
+            create_records(records=records, actor=actor)
+        for records in _group(draft.record for draft in sound if draft.is_changed and not (draft.is_new or draft.task)):
+            update_records(records=records, actor=actor)
+        for records in _group(draft.record for draft in sound if draft.task == DELETE):
+            delete_records(records=records, actor=actor)
 
 
 def write_each(*, access: ObjectAccess, drafts: Sequence[RowDraft], actor: Actor) -> None:
     """Write the drafts without problems one by one; add a problem to each that is refused."""
     for draft in drafts:
-        if draft.problems or draft.is_left_out or not draft.is_changed:
+        if draft.problems or draft.is_left_out or not (draft.is_changed or draft.task):
             continue
         try:
             with transaction.atomic():
-                save_record(record=draft.record, actor=actor)
+                if draft.task:
+                    write_together(drafts=[draft], actor=actor)
+                else:
+                    save_record(record=draft.record, actor=actor)
         except ValidationError as error:
-            note_errors(draft=draft, error=translate_errors(error=error, shape=access.shape), shape=access.shape)
-        except StaleRecordError as error:
+            shape = (draft.access or access).shape
+            note_errors(draft=draft, error=translate_errors(error=error, shape=shape), shape=shape)
+        except (StaleRecordError, RecordInUseError) as error:
             draft.refuse(str(error))
         except IntegrityError:
             draft.refuse(_RACE)
+
+
+def _group(records: Iterable[Any]) -> list[list[Any]]:
+    """Return the records in lists of one model each, the models in the order of their first record."""
+    groups: dict[type[models.Model], list[Any]] = {}
+    for record in records:
+        groups.setdefault(type(record), []).append(record)
+    return list(groups.values())
 
 
 def count_outcomes(drafts: Iterable[RowDraft]) -> dict[str, int]:

@@ -65,7 +65,7 @@ def test_an_edit_leaves_what_somebody_else_wrote_and_says_who_when_and_which_val
     assert sorted(told) == [(first.uid, "Theirs", "Notes", "More"), (first.uid, "Theirs", "Subject", "Theirs")]
     message = operation.problems.get(field_label="Subject").message
     assert message.startswith("Ada Admin changed it on ")
-    assert "after it was checked: from “Activity 0” to “Theirs”. It was left as it is" in message
+    assert "after it was checked: from “Activity 0” to “Theirs”. It stays as it is" in message
 
 
 def test_a_change_of_another_field_is_shown_too(client: Client) -> None:

@@ -16,10 +16,12 @@ from ctms.records.models import BulkOperation
 from tests.factories.accounts import UserFactory
 from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
 from tests.records.bulk.steps import confirm, do_import, list_problems, run_job, upload
+from tests.records.trainings import add_custom_fields
+from tests.sample.models import Training
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
-PERSON, STUDY, SITE, ACTIVITY = "person__sys", "study__v", "site__v", "crm_activity__v"
+PERSON, STUDY, SITE, ACTIVITY, TRAINING = "person__sys", "study__v", "site__v", "crm_activity__v", "training__v"
 DATES = "Study number,Planned start\nS-1,03/04/2026\nS-2,05/06/2026\n"
 
 
@@ -81,6 +83,30 @@ def test_another_column_of_the_file_proposes_the_answer(client: Client) -> None:
     page = show(client, operation)
     assert "Planned end is read with the month first: 12/25/2026 is 25 Dec 2026." in page
     assert 'value="month_first" id="id_date_answer_1" checked' in page.replace("required ", "")
+
+
+# -- Numbers --------------------------------------------------------------------------------------
+def test_numbers_that_can_be_mistaken_are_asked_about(client: Client) -> None:
+    add_custom_fields()
+    PersonFactory.create(external_id="P-7")
+    operation = upload(client, TRAINING, "Name;Trainee;number__c\nGCP;P-7;1.234\n", key="none")
+    page = show(client, operation)
+    assert "What does 1.234 mean?" in page
+    assert "1234 (a comma before the fraction)" in page
+    page = answer(client, operation, number_answer="comma")
+    assert "number__c: 1.234 is read as 1234." in page
+    confirm(client, operation)
+    run_job(operation)
+    assert Training.objects.get().custom_fields == {"number__c": 1234}
+
+
+def test_numbers_of_a_german_file_are_read_and_named(client: Client) -> None:
+    add_custom_fields()
+    PersonFactory.create(external_id="P-7")
+    content = "Name;Trainee;number__c\nGCP;P-7;1.234,5\nGMP;P-7;2.000\n"
+    operation = do_import(client, TRAINING, content, key="none")
+    assert operation.plan["readings"] == ["number__c: 2.000 is read as 2000."]
+    assert sorted(each.custom_fields["number__c"] for each in Training.objects.all()) == [1234.5, 2000]
 
 
 # -- Encodings, sheets, keys ----------------------------------------------------------------------

@@ -214,10 +214,10 @@ def test_custom_fields_of_every_kind_are_imported_and_come_back_unchanged(client
 def test_wrong_values_of_custom_fields_are_told_by_kind(client: Client) -> None:
     add_custom_fields()
     PersonFactory.create(external_id="P-7")
-    content = 'Name,Trainee,number__c,datetime__c,picklist__c,person__c\nGCP,P-7,"1,5",noon,green,P-8\n'
+    content = 'Name,Trainee,number__c,datetime__c,picklist__c,person__c\nGCP,P-7,"1,5,2",noon,green,P-8\n'
     operation = upload(client, TRAINING, content, key="none")
     assert list_problems(operation) == [
-        (2, "Custom number", "“1,5” is no number. Write it as 1234.5."),
+        (2, "Custom number", "“1,5,2” is no number. Write it as 1234.5."),
         (2, "Custom date and time", "“noon” is no time. Write it as 2026-03-31 14:05."),
         (2, "Custom picklist", "“green” is none of the choices: red, blue."),
         (

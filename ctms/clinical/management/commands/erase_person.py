@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
+from ctms.audit.change_sets import ERASURE
 from ctms.clinical.erasure import erase_person
 from ctms.clinical.models import Person
 from ctms.core.errors import VaultError
@@ -32,7 +33,7 @@ class Command(BaseCommand):
             person = None
         if person is None:
             raise CommandError(f"There is no person of the UID {uid!r}.")
-        actor = Actor(user=user, source="command", reference="erase_person")
+        actor = Actor(user=user, source="command", reference=ERASURE)
         try:
             erasure = erase_person(person=person, actor=actor, reason=reason)
         except VaultError as error:

@@ -15,6 +15,7 @@ from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.dates import DateOrder, read_moment, read_numeric
 from ctms.records.bulk.imports.keys import UID
+from ctms.records.bulk.imports.numbers import DecimalMark, read_number
 from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import is_filled_by_another
@@ -28,12 +29,19 @@ def is_day(field: ObjectField) -> bool:
 class CellReader:
     """Converts texts to values of fields with the form fields of the pages. It does not refuse an empty text.
 
-    `orders` says how each column writes day and month in numbers, by API name.
+    By API name of the column, `orders` says how it writes day and month in numbers, `marks` what stands before
+    fractions.
     """
 
-    def __init__(self, *, access: ObjectAccess, orders: Mapping[str, DateOrder] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        access: ObjectAccess,
+        orders: Mapping[str, DateOrder] | None = None,
+        marks: Mapping[str, DecimalMark] | None = None,
+    ) -> None:
         self.access = access
-        self.orders = dict(orders or {})
+        self.orders, self.marks = dict(orders or {}), dict(marks or {})
         self._form_fields: dict[str, forms.Field] = {}
 
     def read(self, *, field: ObjectField, text: str) -> Any:
@@ -43,6 +51,8 @@ class CellReader:
         if field.api_name == UID:
             return _require_uid(text)
         written = self._write_date(field=field, text=text) if is_day(field) else text
+        if field.api_name in self.marks:
+            written = read_number(text, mark=self.marks[field.api_name]) or text
         try:
             return self._get_form_field(field).clean(written)
         except ValidationError as error:

@@ -15,6 +15,7 @@ from ctms.records.bulk.imports.code_pages import CODE_PAGES
 from ctms.records.bulk.imports.dates import DateOrder
 from ctms.records.bulk.imports.files import MOST_BYTES, MOST_ROWS
 from ctms.records.bulk.imports.keys import BY_COLUMNS, get_match_key, list_match_keys
+from ctms.records.bulk.imports.numbers import DecimalMark
 from ctms.records.bulk.imports.work import ImportFile, ImportOptions, open_upload
 from ctms.records.bulk.imports.zeros import ZeroAnswer
 
@@ -93,9 +94,10 @@ class ImportForm(forms.Form):
 
 
 class ReadingForm(forms.Form):
-    """Asks how a file is read, as far as there is a choice: dates, leading zeros, sheet, encoding, key."""
+    """Asks how a file is read, as far as there is a choice: dates, numbers, leading zeros, sheet, encoding, key."""
 
     date_answer = forms.ChoiceField(label="Dates", widget=forms.RadioSelect, required=False)
+    number_answer = forms.ChoiceField(label="Numbers", widget=forms.RadioSelect, required=False)
     zeros = forms.ChoiceField(label="Leading zeros", widget=forms.RadioSelect, required=False)
     sheet = forms.ChoiceField(label="Sheet", required=False)
     encoding = forms.ChoiceField(
@@ -118,6 +120,9 @@ class ReadingForm(forms.Form):
         keys = [(name, get_match_key(shape=shape, name=name).label) for name in options.keys]
         orders = [(each.value, f"{question.get(each.value)} ({each.label})") for each in DateOrder]
         self._ask("date_answer", orders if question else [], initial=options.date_answer or question.get("hint"))
+        asked = options.number_question or {}
+        marks = [(each.value, f"{asked.get(each.value)} (a {each.value} before the fraction)") for each in DecimalMark]
+        self._ask("number_answer", marks if asked else [], initial=options.number_answer or asked.get("hint"))
         self._ask("zeros", _ZEROS if lost_zeros or options.zeros else [], initial=options.zeros)
         self._ask("sheet", [(each, each) for each in options.sheets], initial=options.sheet)
         pages = [(each.name, each.label) for each in CODE_PAGES.values()]

@@ -18,6 +18,7 @@ from ctms.records.bulk.imports.files import FileRow
 from ctms.records.bulk.imports.keys import UID, MatchKey
 from ctms.records.bulk.imports.leavings import explain_leaving, explain_shortened
 from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowError
+from ctms.records.bulk.imports.numbers import DecimalMark
 from ctms.records.bulk.imports.references import ReferenceFinder
 from ctms.records.bulk.imports.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.choices import ProblemKind
@@ -39,6 +40,9 @@ class _Options(Protocol):
 
     @property
     def orders(self) -> Mapping[str, DateOrder]: ...
+
+    @property
+    def marks(self) -> Mapping[str, DecimalMark]: ...
 
     @property
     def zero_answer(self) -> ZeroAnswer: ...
@@ -63,7 +67,7 @@ class RowPlanner:
 
     def __post_init__(self) -> None:
         zeros = self.options.zero_answer
-        self.reader = CellReader(access=self.access, orders=self.options.orders)
+        self.reader = CellReader(access=self.access, orders=self.options.orders, marks=self.options.marks)
         self.finders = {
             column.field.api_name: ReferenceFinder(access=self.access, field=column.field, zeros=zeros)
             for column in self.columns

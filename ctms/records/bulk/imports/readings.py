@@ -13,23 +13,24 @@ from ctms.records.bulk.imports.code_pages import CODE_PAGES, find_sample
 from ctms.records.bulk.imports.columns import Column
 from ctms.records.bulk.imports.dates import FIRST_OF_SHORT_YEARS, DateOrder, DateReading, NumericDate, find_reading
 from ctms.records.bulk.imports.files import FileRow
+from ctms.records.bulk.imports.numbers import DecimalMark, find_number_reading, read_number
+from ctms.records.fields.kinds.base import kind_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatesFound:
-    """How the columns of dates are read.
+class Found:
+    """How the columns of dates, or of numbers, are read: `choices` by API name, and in `words`.
 
-    `orders` maps API names to orders. `question` is asked if day and month can be mistaken in a column: it has the
-    `columns` by label, `samples`, what the first of them is in each order (`day_first`, `month_first`), and `hint`, the
-    order of the file's other columns.
+    `question` is asked if cells can be mistaken: it has the `columns` by label, `samples`, what the first of them is
+    by each answer (such as `day_first`), and `hint`, the answer that the file's other columns propose.
     """
 
-    orders: Mapping[str, str]
+    choices: Mapping[str, str]
     question: Mapping[str, Any] | None
-    readings: tuple[str, ...]
+    words: tuple[str, ...]
 
 
-def read_dates(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: str) -> DatesFound:
+def read_dates(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: str) -> Found:
     """Decide how the dates of each column are read. `answer` is the order that the user said, if any.
 
     Raises MixedDatesError if no reading fits a column.
@@ -54,7 +55,40 @@ def read_dates(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: st
         last = FIRST_OF_SHORT_YEARS + 99
         readings.append(f"Years of two digits are read as {FIRST_OF_SHORT_YEARS} to {last}.")
     question = _build_question(open_columns, hint=decided.pop() if len(decided) == 1 else None)
-    return DatesFound(orders=orders, question=question, readings=tuple(readings))
+    return Found(choices=orders, question=question, words=tuple(readings))
+
+
+def read_numbers(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: str, point_is_usual: bool) -> Found:
+    """Decide how the numbers of each column are read. `answer` is the mark that the user said, if any.
+
+    Raises MixedNumbersError if no reading fits a column.
+    """
+    found = {
+        column: find_number_reading(
+            label=column.header, cells=_list_cells(column=column, rows=rows), point_is_usual=point_is_usual
+        )
+        for column in columns
+        if kind_of(column.field).is_number
+    }
+    marks: dict[str, str] = {}
+    words = []
+    for column, each in found.items():
+        mark = each.mark or (DecimalMark(answer) if answer else None)
+        if mark is None:
+            continue
+        marks[column.field.api_name] = mark.value
+        number = read_number(each.example, mark=mark)
+        if number is not None and number != each.example:
+            words.append(f"{column.header}: {each.example} is read as {number}.")
+    open_columns = {column: each for column, each in found.items() if each.is_open}
+    if not open_columns:
+        return Found(choices=marks, question=None, words=tuple(words))
+    samples = [each.example for each in open_columns.values()]
+    answers = {mark.value: read_number(samples[0], mark=mark) for mark in DecimalMark}
+    decided = {each.mark.value for each in found.values() if each.mark and each.example}
+    hint = decided.pop() if len(decided) == 1 else ""
+    question = {"columns": [column.header for column in open_columns], "samples": samples, "hint": hint} | answers
+    return Found(choices=marks, question=question, words=tuple(words))
 
 
 def describe_encoding(*, text: str, encoding: str) -> tuple[str, ...]:

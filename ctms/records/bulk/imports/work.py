@@ -24,8 +24,9 @@ from ctms.records.bulk.imports.files import (
     read_rows,
 )
 from ctms.records.bulk.imports.keys import BY_COLUMNS, MatchKey, get_match_key, list_possible_keys
+from ctms.records.bulk.imports.numbers import DecimalMark
 from ctms.records.bulk.imports.planning import RowPlanner
-from ctms.records.bulk.imports.readings import describe_encoding, describe_sheet, read_dates
+from ctms.records.bulk.imports.readings import describe_encoding, describe_sheet, read_dates, read_numbers
 from ctms.records.bulk.imports.zeros import ZeroAnswer
 from ctms.records.writing.bulk_write import RowDraft
 
@@ -48,6 +49,7 @@ class ImportOptions:
     encoding: str = ""  # a code page; empty for Unicode and workbooks
     sheet: str = ""  # of a workbook; empty for CSV
     date_answer: str = ""  # a DateOrder, for the columns in which day and month can be mistaken
+    number_answer: str = ""  # a DecimalMark, for the columns in which thousands and fractions can be mistaken
     zeros: str = ZeroAnswer.OPEN
 
     delimiter: str = ","
@@ -55,19 +57,27 @@ class ImportOptions:
     fields: tuple[str, ...] = ()  # API names of its columns at the time of the upload
     keys: tuple[str, ...] = ()  # names of the keys that its columns allow
     date_orders: Mapping[str, str] | None = None  # API name → DateOrder
-    date_question: Mapping[str, Any] | None = None  # if day and month can be mistaken: see `readings.DatesFound`
+    date_question: Mapping[str, Any] | None = None  # if day and month can be mistaken: see `readings.Found`
+    number_marks: Mapping[str, str] | None = None  # API name → DecimalMark
+    number_question: Mapping[str, Any] | None = None
     readings: tuple[str, ...] = ()  # how it was read, in words
     notices: tuple[str, ...] = ()  # which columns are left out, and why
 
     @property
     def is_open(self) -> bool:
-        """Whether its user has to say how dates are written before it can be checked."""
-        return bool(self.date_question) and not self.date_answer
+        """Whether its user has to say how dates or numbers are written before it can be checked."""
+        is_date_open = bool(self.date_question) and not self.date_answer
+        return is_date_open or (bool(self.number_question) and not self.number_answer)
 
     @property
     def orders(self) -> dict[str, DateOrder]:
         """Return in which order each column has day and month."""
         return {name: DateOrder(order) for name, order in (self.date_orders or {}).items()}
+
+    @property
+    def marks(self) -> dict[str, DecimalMark]:
+        """Return what each column writes before the fraction of a number."""
+        return {name: DecimalMark(mark) for name, mark in (self.number_marks or {}).items()}
 
     @property
     def zero_answer(self) -> ZeroAnswer:
@@ -129,7 +139,7 @@ def open_content(*, shape: ObjectShape, content: str, options: ImportOptions) ->
     Raises UnreadableFileError, and ChangedConfigurationError if the columns meant other fields when it was uploaded.
     """
     if options.is_open:
-        raise UnreadableFileError("Say first how the dates of the file are written.")
+        raise UnreadableFileError("Say first how the file is read.")
     header = next(_read(content=content, options=options))
     key = get_match_key(shape=shape, name=options.key)
     columns, remarks = match_columns(shape=shape, headers=header.cells, key=key)
@@ -165,15 +175,19 @@ def _open(*, shape: ObjectShape, content: str, options: ImportOptions) -> Import
     key = keys[0] if options.key == BY_COLUMNS else get_match_key(shape=shape, name=options.key)
     columns, remarks = match_columns(shape=shape, headers=header.cells, key=key)
     dates = read_dates(columns=columns, rows=rows, answer=options.date_answer)
+    point_is_usual = bool(options.sheet) or options.delimiter == ","
+    numbers = read_numbers(columns=columns, rows=rows, answer=options.number_answer, point_is_usual=point_is_usual)
     encoding = describe_encoding(text=text, encoding=options.encoding)
     options = replace(
         options,
         key=key.name,
         fields=tuple(column.field.api_name for column in columns),
         keys=tuple(each.name for each in keys),
-        date_orders=dates.orders,
+        date_orders=dates.choices,
         date_question=dates.question,
-        readings=(*encoding, *describe_sheet(sheet=options.sheet, sheets=options.sheets), *dates.readings),
+        number_marks=numbers.choices,
+        number_question=numbers.question,
+        readings=(*encoding, *describe_sheet(sheet=options.sheet, sheets=options.sheets), *dates.words, *numbers.words),
         notices=tuple(remarks),
     )
     return ImportFile(

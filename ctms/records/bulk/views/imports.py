@@ -104,7 +104,7 @@ def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
     if operation.state != OperationState.DRAFT:
         return redirect("operation", uid=uid)
     if request.method == "POST" and ImportOptions.read(operation.plan).is_open:
-        messages.error(request, "Say first how the dates of the file are written.")
+        messages.error(request, "Say first how the file is read.")
         return redirect("record_import_preview", object_name=object_name, uid=uid)
     if request.method == "POST":
         all_or_nothing = request.POST.get("mode") == "all"
@@ -220,7 +220,7 @@ def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation, pa
 
 
 def _build_question_context(*, access: ObjectAccess, operation: BulkOperation) -> dict[str, Any]:
-    """Build the context of an import that cannot be checked before its user has said how its dates are written."""
+    """Build the context of an import that cannot be checked before its user has said how it is read."""
     return {
         "access": access,
         "operation": operation,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,7 +18,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
 from ctms.accounts.models import User
+from ctms.audit.change_sets import ChangeSet
 from ctms.configuration.registry import VaultObject, get_object, list_record_objects
+from ctms.core.clock import get_now
 from ctms.core.rate_limits import count_request
 from ctms.records.bulk.imports.files import write_line
 from ctms.records.bulk.operations import (
@@ -33,10 +37,18 @@ from ctms.records.bulk.operations import (
 from ctms.records.bulk.previews import build_figures
 from ctms.records.bulk.runner import check_soon
 from ctms.records.choices import OperationKind, OperationState, ProblemKind
-from ctms.records.models import BulkOperation
+from ctms.records.models import BulkOperation, OperationProblem
 from ctms.records.requests import get_user
+from ctms.records.undo.offers import get_undo_url, list_undoable
 
 _SHOWN_PROBLEMS = 100
+_OFFERED_FOR = timedelta(hours=1)  # undoing at once; later there is a look at it first
+_WRITTEN = ("created", "changed", "deleted", "restored")
+_PREVIEWS = {
+    OperationKind.EDIT: "record_bulk_preview",
+    OperationKind.IMPORT: "record_import_preview",
+    OperationKind.UNDO: "record_undo_preview",
+}
 
 
 @require_safe
@@ -56,6 +68,7 @@ def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
     note_seen(operation=operation, user=user)
     is_fragment = bool(request.headers.get("HX-Request"))
     is_import = operation.kind == OperationKind.IMPORT
+    problems = build_problem_context(operation, user=user)
     context = {
         "operation": operation,
         "vault_object": get_object(operation.of_object),
@@ -68,10 +81,13 @@ def show_operation(request: HttpRequest, uid: UUID) -> HttpResponse:
         "is_unfinished": operation.state in UNFINISHED,
         "is_abandoned": is_abandoned(operation),
         "figures": build_figures(operation),
+        "undo_url": _find_undo_url(operation, user=user),
+        "is_recent": operation.finished_at is not None and get_now() - operation.finished_at < _OFFERED_FOR,
+        "left_url": _build_left_url(operation, problems=problems["problems"]) if is_open else "",
         "total_text": f"{operation.total:,}",
         "total_label": "Rows" if is_import else "Records",
         "progress_text": f"{operation.done:,} of {operation.total:,} {'rows' if is_import else 'records'}",
-    } | build_problem_context(operation, user=user)
+    } | problems
     return render(request, "records/operation_progress.html" if is_fragment else "records/operation.html", context)
 
 
@@ -149,8 +165,7 @@ def build_problem_context(operation: BulkOperation, *, user: User) -> dict[str, 
 
 def get_preview_url(operation: BulkOperation) -> str:
     """Return the URL of the page where the user confirms a checked operation."""
-    name = "record_import_preview" if operation.kind == OperationKind.IMPORT else "record_bulk_preview"
-    return reverse(name, args=(operation.of_object, operation.uid))
+    return reverse(_PREVIEWS[OperationKind(operation.kind)], args=(operation.of_object, operation.uid))
 
 
 def get_list_url(*, object_name: str, query: str) -> str:
@@ -160,10 +175,28 @@ def get_list_url(*, object_name: str, query: str) -> str:
 
 
 def get_title(operation: BulkOperation) -> str:
-    """Return the name of the imported file, or how many records are edited."""
+    """Return the name of the imported file, how many records are edited, or what is undone."""
     if operation.kind == OperationKind.IMPORT:
         return str(operation.plan.get("file_name") or "Import")
+    if operation.kind == OperationKind.UNDO:
+        return f"Undo the {operation.plan.get('what', 'change')}"
     return f"Edit {count_records(number=operation.total, vault_object=get_object(operation.of_object))}"
+
+
+def _find_undo_url(operation: BulkOperation, *, user: User) -> str:
+    """Return the URL that undoes a finished operation; empty if it wrote nothing, or the user may not."""
+    if operation.finished_at is None or not any(operation.counts.get(name) for name in _WRITTEN):
+        return ""
+    change_set = ChangeSet(kind=operation.kind, key=str(operation.uid))
+    return get_undo_url(change_set) if list_undoable(change_set=change_set, user=user).exists() else ""
+
+
+def _build_left_url(operation: BulkOperation, *, problems: Sequence[OperationProblem]) -> str:
+    """Return the URL that edits those records again that an edit has left as they were."""
+    uids = dict.fromkeys(str(each.record_uid) for each in problems if each.record_uid)
+    if operation.kind != OperationKind.EDIT or operation.finished_at is None or not uids:
+        return ""
+    return f"{reverse('record_bulk', args=(operation.of_object,))}?{urlencode({'uids': list(uids)}, doseq=True)}"
 
 
 def count_records(*, number: int, vault_object: VaultObject) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,6 +17,7 @@ from ctms.audit.services import RecordInUseError
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
+from ctms.records.undo.offers import tell_saved
 from ctms.records.writing.deletions import list_dependants
 from ctms.records.writing.services import delete_with_parts, plan_deletion
 
@@ -44,11 +44,12 @@ def confirm_deletion(request: HttpRequest, object_name: str, uid: UUID) -> HttpR
         problem = f"Reason: {' '.join(map(str, form.errors['reason']))}"
         return _ask(request, access=access, record=record, problem=problem)
     reason = form.cleaned_data["reason"]
+    actor = build_actor(request)
     try:
         delete_with_parts(
             access=access,
             record=record,
-            actor=build_actor(request),
+            actor=actor,
             expected_version=version,
             expected_parts=request.POST.get("expected_parts", ""),
             reason=reason,
@@ -58,7 +59,7 @@ def confirm_deletion(request: HttpRequest, object_name: str, uid: UUID) -> HttpR
     except (ReasonRequiredError, RecordInUseError, StaleRecordError) as error:
         record = get_record_or_404(access=access, uid=uid)
         return _ask(request, access=access, record=record, problem=str(error), reason=reason)
-    messages.success(request, f"{access.vault_object.title} {record} was deleted.")
+    tell_saved(request, text=f"{access.vault_object.title} {record} was deleted.", actor=actor)
     return redirect("record_list", object_name=object_name)
 
 

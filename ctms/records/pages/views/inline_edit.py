@@ -6,7 +6,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -26,6 +25,7 @@ from ctms.records.forms.form_layout import build_field_layout
 from ctms.records.forms.form_state import FormState
 from ctms.records.pages.record_page import build_record_page, explain_field_edit
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version, shows_refusals
+from ctms.records.undo.offers import build_button, tell_saved
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -55,7 +55,9 @@ def edit_field(request: HttpRequest, object_name: str, uid: UUID, field_name: st
 def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> HttpResponse:
     access, record, version = state.layout.access, state.layout.record, read_version(request)
     saved_from = record.version
-    change = state.read_change(actor=build_actor(request), expected_version=version)
+    actor = build_actor(request)
+    text = f"{field.label} of {record} was saved."
+    change = state.read_change(actor=actor, expected_version=version)
     if change is None:
         return _show_form(request, state=state, version=version)
     try:
@@ -73,7 +75,7 @@ def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> Http
         conflict = build_conflict(state=renewed, data=request.POST, version=version)
         return _show_form(request, state=renewed, version=now.version, conflict=conflict)
     if "HX-Request" not in request.headers:
-        messages.success(request, f"{field.label} of {record} was saved.")
+        tell_saved(request, text=text, actor=actor)
         return redirect(f"{find_page(access=access, record=record)}#field-{field.api_name}")
     # Other open fields of this user may continue from the version that this save created, unless they were opened with
     # another than the one it was saved from: then they have not shown the changes in between.
@@ -82,10 +84,10 @@ def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> Http
         record = _read_record(access=access, uid=record.uid)
     except Http404:
         # The new value may hide the record from the user, such as another study; or another user deleted it.
-        messages.success(request, f"{field.label} of {record} was saved.")
+        tell_saved(request, text=text, actor=actor)
         return HttpResponse(headers={"HX-Redirect": find_page(access=access, record=record)})
     page = build_record_page(access=access, record=record, with_related=False)
-    response = render(request, "records/record/saved.html", {"page": page, "saved": field})
+    response = render(request, "records/record/saved.html", {"page": page, "saved": field, "undo": build_button(actor)})
     response.headers["HX-Trigger"] = json.dumps({"record:saved": versions})
     return response
 

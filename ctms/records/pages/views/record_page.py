@@ -29,6 +29,7 @@ from ctms.records.requests import (
     open_object_or_404,
     read_version,
 )
+from ctms.records.undo.offers import tell_saved
 from ctms.records.writing.services import write_values
 
 
@@ -73,12 +74,13 @@ def set_status(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespons
     status = request.POST.get("status", "")
     if status not in RecordStatus.values:
         raise BadRequest(f"status is one of {', '.join(RecordStatus.values)}.")
+    actor = build_actor(request)
     try:
         write_values(
             access=access,
             record=record,
             values={"status__v": status},
-            actor=build_actor(request),
+            actor=actor,
             expected_version=read_version(request),
         )
     except AccessRefusedError as error:
@@ -88,7 +90,7 @@ def set_status(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespons
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, f"{record} is {RecordStatus(status).label} now.")
+        tell_saved(request, text=f"{record} is {RecordStatus(status).label} now.", actor=actor)
     return redirect(get_record_url(record))
 
 
@@ -100,11 +102,12 @@ def do_action(request: HttpRequest, object_name: str, uid: UUID, action_name: st
     record = get_record_or_404(access=access, uid=uid)
     if action_name not in access.vault_object.actions:
         raise Http404(f"{access.vault_object.title} has no action {action_name}.")
+    actor = build_actor(request)
     try:
-        done = run_action(access=access, record=record, name=action_name, actor=build_actor(request))
+        done = run_action(access=access, record=record, name=action_name, actor=actor)
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
-    messages.success(request, done)
+    tell_saved(request, text=done, actor=actor)
     return redirect(get_record_url(record))
 
 

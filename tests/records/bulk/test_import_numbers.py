@@ -1,0 +1,62 @@
+"""Numbers of files: what a text means, and how the mark before fractions is found for a column."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctms.records.bulk.imports.numbers import DecimalMark, MixedNumbersError, find_number_reading, read_number
+
+POINT, COMMA = DecimalMark.POINT, DecimalMark.COMMA
+
+
+@pytest.mark.parametrize(
+    ("text", "with_point", "with_comma"),
+    [
+        ("12", "12", "12"),
+        ("-3", "-3", "-3"),
+        ("\u22125", "-5", "-5"),
+        ("+4.5", "4.5", None),
+        ("1,5", None, "1.5"),
+        ("1.234", "1.234", "1234"),
+        ("1,234", "1234", "1.234"),
+        ("1.234,5", None, "1234.5"),
+        ("1,234.5", "1234.5", None),
+        ("1.234.567", None, "1234567"),
+        ("1\u00a0234,5", None, "1234.5"),
+        ("1\u202f234", "1234", "1234"),
+        ("1'234.50", "1234.50", None),
+        ("0.125", "0.125", None),
+        ("1234,567", None, "1234.567"),
+        *((text, None, None) for text in ("abc", "1,2,3", "1.5.2", "1E+05", ".5", "12 kg", "")),
+    ],
+)
+def test_a_number_has_a_meaning_for_each_mark(text: str, with_point: str | None, with_comma: str | None) -> None:
+    assert (read_number(text, mark=POINT), read_number(text, mark=COMMA)) == (with_point, with_comma)
+
+
+@pytest.mark.parametrize(
+    ("cells", "point_is_usual", "mark"),
+    [
+        (["12", "7"], False, POINT),
+        (["1.234", "1,5"], False, COMMA),
+        (["1.234", "2.5"], False, POINT),
+        (["1.234"], True, POINT),
+        (["1.234"], False, None),
+        (["1,234"], True, None),
+        (["soon", "1.234.567"], True, COMMA),
+    ],
+)
+def test_the_mark_of_a_column_is_that_which_every_cell_allows(
+    cells: list[str], point_is_usual: bool, mark: DecimalMark | None
+) -> None:
+    reading = find_number_reading(label="Hours", cells=enumerate(cells, start=2), point_is_usual=point_is_usual)
+    assert (reading.mark, reading.is_open) == (mark, mark is None)
+
+
+def test_a_column_that_no_mark_fits_is_refused_with_its_lines() -> None:
+    with pytest.raises(MixedNumbersError) as caught:
+        find_number_reading(label="Hours", cells=[(2, "1,5"), (3, "2.5")], point_is_usual=True)
+    assert str(caught.value) == (
+        "Hours: 2.5 (line 3) has a point before the fraction, 1,5 (line 2) a comma. Write all numbers of the column in "
+        "one way, best as 1234.5."
+    )
