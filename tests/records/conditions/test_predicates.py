@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ctms.audit.services import create_records
 from ctms.clinical.models import Person
+from ctms.configuration.models import CustomField
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.conditions.addresses import read_address, write_address
 from ctms.records.conditions.askers import UserAsker, VaultAsker
@@ -192,6 +193,17 @@ def trees(*, paths: tuple[str, ...], people: tuple[str, ...]) -> st.SearchStrate
 def records() -> list[Training]:
     """Trainings with values of every kind; each field is empty in some of them."""
     add_custom_fields()
+    others = [
+        CustomField(
+            of_object=OBJECT,
+            api_name="multi_select__c",
+            label="Colours",
+            kind="multi_select",
+            picklist_values=["red", "blue"],
+        ),
+        CustomField(of_object=OBJECT, api_name="currency__c", label="Money", kind="currency"),
+    ]
+    create_records(records=others, actor=build_admin_actor())
     people = [
         PersonFactory.create(last_name=name, phone=phone, email=f"person-{phone}@example.org")
         for name, phone in (("Dose 2", "1"), ("Acme, Inc.", ""), ("50%", "2"))
