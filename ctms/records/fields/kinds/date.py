@@ -62,7 +62,6 @@ class DateKind(Kind):
     custom_names = {"date": "Date"}
     can_be_unique = True
     audit_kind = DATE
-    is_day = True
     is_newest_first = True
     comparison = DayComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)

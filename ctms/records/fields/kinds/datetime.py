@@ -117,8 +117,6 @@ class DatetimeKind(Kind):
     model_fields = (models.DateTimeField,)
     custom_names = {"datetime": "Date and time"}
     audit_kind = DATETIME
-    is_day = True
-    is_moment = True
     is_newest_first = True
     comparison = MomentComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)
