@@ -306,7 +306,7 @@ def test_without_javascript_a_list_is_filtered_sorted_arranged_and_paged(plain: 
     plain.keyboard.press("Enter")
     expect(get_count(plain)).to_have_text("10")
     plain.locator("thead").get_by_role("link", name="Subject").click()
-    assert list_subjects(plain)[:3] == ["Activity 15", "Activity 21", "Activity 27"]
+    assert list_subjects(plain)[:3] == ["Activity 3", "Activity 9", "Activity 15"]
     plain.locator("summary", has_text="Columns").click()
     plain.get_by_role("button", name="Move Person to the left").click()
     assert list_headings(plain)[:3] == ["Name", "Object type", "Person"]
