@@ -28,6 +28,7 @@ from ctms.clinical.models import (
     StudyCommunicationLog,
     StudyPerson,
 )
+from ctms.configuration.field_defaults import put_all_defaults
 from ctms.configuration.selectors import is_object_type_active
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState
@@ -223,6 +224,7 @@ class _Generator:
     def _write_together(self, new: list[Activity], changed: list[Activity]) -> int:
         with transaction.atomic():
             number = len(update_records(records=changed, actor=self._actor))
+            put_all_defaults(new)
             create_records(records=new, actor=self._actor)
         return number
 

@@ -192,7 +192,8 @@ def _create_page_view() -> PageView:
 
 
 def _create_custom_field() -> AuditedModel:
-    return _save(CustomField(of_object="person__sys", api_name=f"field_{next(_numbers)}__c", label="Field"))
+    number = next(_numbers)
+    return _save(CustomField(of_object="person__sys", api_name=f"field_{number}__c", label=f"Field {number}"))
 
 
 def _create_reason_rule() -> AuditedModel:

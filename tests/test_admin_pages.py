@@ -65,6 +65,7 @@ WITHOUT_A_PAGE = {
     "activities.DeclinedActivity",
     "audit.AuditSeal",
     "audit.AuditSealing",
+    "configuration.UniqueValue",
     "crm_sync.FieldLength",
     "crm_sync.OrganisationProgress",
     "exceptions_log.Failure",

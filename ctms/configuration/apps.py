@@ -15,11 +15,16 @@ class ConfigurationConfig(AppConfig):
         from ctms.configuration.field_words import register_field_words
         from ctms.configuration.reasons import register_rules
         from ctms.configuration.selectors import find_record_name
+        from ctms.configuration.services.field_uses import find_configured_uses
+        from ctms.configuration.unique_values import register_unique_values
+        from ctms.configuration.uses import register_use_finder
 
         register_checklist()
         register_field_words()
         register_name_finder(find_record_name)
         register_rules()
+        register_unique_values()
+        register_use_finder(find_configured_uses)
         post_migrate.connect(_deliver, sender=self)
 
 

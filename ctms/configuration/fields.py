@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.text import capfirst
 
-from ctms.configuration.kinds import DEFAULT_KIND, find_custom_kind, find_model_kind, get_kind
+from ctms.configuration.kinds import DEFAULT_KIND, find_model_kind, get_kind
 
 # API name → attribute, for the fields that the records of every object have.
 OBJECT_TYPE = "object_type__v"
@@ -50,6 +52,13 @@ class ObjectField:
     max_length: int | None = None
     is_whole: bool = False  # a number without a fraction
     help_text: str = ""
+    # What admins decide about a custom field.
+    retired: frozenset[str] = frozenset()  # choices that records keep and nobody can choose
+    is_unique: bool = False
+    default: Any = None  # as JSON holds it
+    decimals: int | None = None
+    least: Decimal | None = None
+    greatest: Decimal | None = None
 
     @property
     def is_wide(self) -> bool:
@@ -60,6 +69,11 @@ class ObjectField:
     def choice_labels(self) -> dict[str, str]:
         """The labels of the choices, by value."""
         return dict(self.choices)
+
+    @property
+    def offered(self) -> list[tuple[str, str]]:
+        """The choices that are not retired."""
+        return [(value, label) for value, label in self.choices if value not in self.retired]
 
 
 def build_model_field(*, model: type[models.Model], api_name: str, attribute: str) -> ObjectField:
@@ -85,21 +99,4 @@ def build_model_field(*, model: type[models.Model], api_name: str, attribute: st
         max_length=field.max_length,
         is_whole=isinstance(field, models.IntegerField),
         help_text=str(field.help_text),
-    )
-
-
-def build_custom_field(
-    *, api_name: str, label: str, kind: str, picklist_values: list[str], reference: type[models.Model] | None
-) -> ObjectField:
-    """Return the field for a custom field; `reference` is the model of persons, for a field that refers to one."""
-    found = find_custom_kind(kind)
-    return ObjectField(
-        api_name=api_name,
-        attribute=f"custom_fields__{api_name}",
-        label=label,
-        kind=found.name,
-        reference=reference if found.refers_to_records else None,
-        choices=tuple((value, value) for value in picklist_values),
-        is_custom=True,
-        max_length=found.custom_max_length,
     )

@@ -13,6 +13,8 @@ from ctms.core.errors import VaultError
 if TYPE_CHECKING:
     from django.db import models
 
+    from ctms.accounts.models import User
+
 # Of a field that says nothing else, such as a property of a model.
 DEFAULT_KIND = "text"
 
@@ -37,6 +39,9 @@ class FieldKind:
     can_identify: ClassVar[bool] = False  # whether a value may identify a person in a CRM
     is_yes_no: ClassVar[bool] = False
     is_wide: ClassVar[bool] = False  # takes a whole row of a form or page
+    can_be_unique: ClassVar[bool] = False  # whether a custom field may ask for values that no other record has
+    # Which properties of a custom field say more about its values: names of attributes of `CustomField`.
+    options: ClassVar[frozenset[str]] = frozenset()
     audit_kind: ClassVar[str] = ""  # how the audit trail writes a value down; one of `ctms.audit.words`
 
     def build_sample(self, choices: Sequence[tuple[str, str]]) -> str:
@@ -47,6 +52,22 @@ class FieldKind:
         """Return a stored value in words for the audit trail; empty if it says it itself. `labels` are of choices."""
         del stored, labels
         return ""
+
+    def read_default(self, *, text: str, field: Any, user: User) -> Any:
+        """Return what JSON holds of a default that an admin typed for an `ObjectField`. Raises ValidationError."""
+        raise NotImplementedError
+
+    def show_default(self, *, stored: Any, field: Any) -> str:
+        """Return a default as an admin types it; the reverse of `read_default`."""
+        raise NotImplementedError
+
+    def holds_choice(self, *, stored: Any, choice: str) -> bool:
+        """Whether what JSON holds is, or contains, a value of the list."""
+        return bool(stored == choice)
+
+    def swap_choice(self, *, stored: Any, old: str, new: str) -> Any:
+        """Return what JSON holds after one value of the list has taken the place of another."""
+        return new if stored == old else stored
 
     def find_choices_problem(self, values: list[str]) -> str:
         """Return why a custom field cannot have these values to choose from; empty if it can."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from ctms.configuration.choices import SectionKind
+from ctms.configuration.field_options import MOST_DECIMALS, list_option_problems
 from ctms.configuration.kinds import DEFAULT_KIND, find_custom_kind, list_custom_choices
+from ctms.configuration.picklists import find_values_problem, read_picklist, store_picklist
 from ctms.core.choices import RecordStatus
 from ctms.core.models import AuditedModel
 
+# What a reference is to unless an admin chooses another object.
+DEFAULT_TARGET = "person__sys"
 validate_custom_api_name = RegexValidator(
     r"^[a-z][a-z0-9_]{0,60}__c\Z", "Use small letters, digits and underscores, ending in __c, e.g. favourite_colour__c."
 )
@@ -98,26 +102,82 @@ class CustomField(AuditedModel):
     of_object = models.CharField("object", max_length=80, help_text="API name of the object")
     api_name = models.CharField("API name", max_length=64, validators=[validate_custom_api_name])
     label = models.CharField(max_length=128)
+    # By which labels are compared: in any case, on either database.
+    label_key = models.CharField(max_length=256, editable=False, default="")
     kind = models.CharField(max_length=20, choices=list_custom_choices, default=DEFAULT_KIND)
+    help_text = models.CharField(max_length=255, blank=True, default="")
+    is_required = models.BooleanField("required", default=False)
+    is_unique = models.BooleanField("unique", default=False)
+    # As the records' JSON would hold it.
+    default_value = models.JSONField("default", null=True, blank=True)
+    max_length = models.PositiveIntegerField("length", null=True, blank=True)
+    decimals = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MaxValueValidator(MOST_DECIMALS)])
+    least = models.DecimalField("smallest value", max_digits=15, decimal_places=6, null=True, blank=True)
+    greatest = models.DecimalField("largest value", max_digits=15, decimal_places=6, null=True, blank=True)
+    reference_object = models.CharField(
+        "refers to", max_length=80, blank=True, default="", help_text="API name of the object"
+    )
     picklist_values = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE)
+
+    bookkeeping_fields = AuditedModel.bookkeeping_fields | {"label_key"}
 
     class Meta:
         ordering = ("of_object", "api_name")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("of_object", "api_name"), name="custom_field_once_per_object"),
+            models.UniqueConstraint(
+                fields=("of_object", "label_key"),
+                name="custom_field_labelled_once",
+                violation_error_message="Label: another custom field of this object has it, active or not. Choose "
+                "another, because people could not tell the two apart.",
+            ),
             models.CheckConstraint(condition=Q(api_name__endswith="__c"), name="custom_field_ends_in_c"),
         ]
 
     def __str__(self) -> str:
         return f"{self.label} ({self.of_object}.{self.api_name})"
 
+    def prepare_for_save(self) -> None:
+        super().prepare_for_save()
+        self.label_key = self.label.casefold()[:256]
+        if not self.reference_object and self._refers():
+            self.reference_object = DEFAULT_TARGET
+        self.picklist_values = store_picklist(read_picklist(self.picklist_values))
+
+    def _refers(self) -> bool:
+        return self.kind in dict(list_custom_choices()) and find_custom_kind(self.kind).refers_to_records
+
     def clean(self) -> None:
         super().clean()
         if self.kind not in dict(list_custom_choices()):
             return  # which the field itself refuses
-        if problem := find_custom_kind(self.kind).find_choices_problem(self.picklist_values):
-            raise ValidationError({"picklist_values": problem})
+        problems = list_option_problems(self)
+        if problem := find_values_problem(read_picklist(self.picklist_values)):
+            problems["picklist_values"] = problem
+        if problem := find_custom_kind(self.kind).find_choices_problem(
+            [each.label for each in read_picklist(self.picklist_values)]
+        ):
+            problems["picklist_values"] = problem
+        if problems:
+            raise ValidationError(problems)
+
+
+class UniqueValue(models.Model):
+    """A value of a unique custom field, and the record that has it: two records cannot get the same, even at once."""
+
+    field = models.ForeignKey(CustomField, on_delete=models.CASCADE, related_name="unique_values")
+    value = models.CharField(max_length=255)
+    record_uid = models.UUIDField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("field", "value"), name="unique_value_once_per_field"),
+            models.UniqueConstraint(fields=("field", "record_uid"), name="one_unique_value_per_record"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value}"
 
 
 class ReasonRule(AuditedModel):

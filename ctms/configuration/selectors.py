@@ -75,8 +75,11 @@ def is_action_assigned(*, object_name: str, object_type: str, action_name: str) 
 
 
 def is_always_on_types(field: ObjectField) -> bool:
-    """Whether the field is on every object type: one that every record has, or that the object requires."""
-    return field.api_name in _ALWAYS_ON_TYPES or field.is_required
+    """Whether the field is on every object type: one that every record has, or that the object requires.
+
+    A custom field that is required is so on the types that have it.
+    """
+    return field.api_name in _ALWAYS_ON_TYPES or (field.is_required and not field.is_custom)
 
 
 # -- Objects and their relations ------------------------------------------------------------------

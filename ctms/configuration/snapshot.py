@@ -15,7 +15,8 @@ from django.db.models import Count, Max, Sum, Value
 from django.utils.text import capfirst
 
 from ctms.configuration.choices import SectionKind
-from ctms.configuration.fields import OBJECT_TYPE, ObjectField, build_custom_field
+from ctms.configuration.custom_fields import read_field
+from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.models import (
     CustomField,
@@ -34,7 +35,6 @@ from ctms.configuration.registry import (
 )
 from ctms.core.choices import RecordStatus
 
-PERSON = "person__sys"
 FindFields = Callable[[VaultObject], Mapping[str, ObjectField]]
 _CONFIGURED = (ObjectType, ObjectTypeField, ObjectTypeAction, CustomField, PageLayout, LayoutSection, ReasonRule)
 
@@ -150,7 +150,7 @@ class Configuration:
 
     def list_custom_fields(self, object_name: str) -> list[ObjectField]:
         """Return all custom fields of an object, inactive ones too: records may still hold values of theirs."""
-        return _build_custom_fields(self.rows.get(object_name, {}).get(CustomField, []))
+        return [read_field(row) for row in self.rows.get(object_name, {}).get(CustomField, [])]
 
     def list_reasoned(self, object_name: str) -> dict[str, str]:
         """Return API name → label of the fields whose changes need a reason.
@@ -260,31 +260,14 @@ def _build_fields(*, vault_object: VaultObject, custom: list[CustomField]) -> di
     fields = {name: vault_object.get_field(name) for name in vault_object.list_field_names()}
     if not vault_object.object_types:
         fields.pop(OBJECT_TYPE, None)
-    active = [row for row in custom if row.status == RecordStatus.ACTIVE]
-    return fields | {each.api_name: each for each in _build_custom_fields(active)}
-
-
-def _build_custom_fields(rows: list[CustomField]) -> list[ObjectField]:
-    try:
-        people: type[models.Model] | None = get_object(PERSON).model
-    except UnknownObjectError:
-        people = None
-    return [
-        build_custom_field(
-            api_name=row.api_name,
-            label=row.label,
-            kind=row.kind,
-            picklist_values=row.picklist_values,
-            reference=people,
-        )
-        for row in rows
-    ]
+    return fields | {row.api_name: read_field(row) for row in custom if row.status == RecordStatus.ACTIVE}
 
 
 def _build_types(
     *, vault_object: VaultObject, fields: Mapping[str, ObjectField], rows: Mapping[type[models.Model], list[Any]]
 ) -> dict[str, TypeShape]:
     delivered = frozenset(fields) - vault_object.unassigned_fields
+    always = frozenset(name for name, each in fields.items() if each.is_custom and each.is_required)
     if not vault_object.object_types:
         return {
             "": TypeShape(
@@ -293,7 +276,7 @@ def _build_types(
                 is_active=True,
                 origin="",
                 fields=frozenset(fields),
-                required=frozenset(),
+                required=always,
                 actions=frozenset(),
             )
         }
@@ -303,17 +286,19 @@ def _build_types(
         row = stored.get(object_type.api_name)
         decided = [each for each in rows.get(ObjectTypeField, []) if row is not None and each.object_type_id == row.pk]
         assigned = delivered | {each.field_name for each in decided if each.is_assigned and each.field_name in fields}
+        assigned -= {each.field_name for each in decided if not each.is_assigned}
         types[object_type.api_name] = TypeShape(
             api_name=object_type.api_name,
             label=row.label if row else object_type.label,
             is_active=row.status == RecordStatus.ACTIVE if row else object_type.delivered_active,
             origin=object_type.origin,
-            fields=assigned - {each.field_name for each in decided if not each.is_assigned},
-            required=frozenset(
+            fields=assigned,
+            required=(always & assigned)
+            | {
                 each.field_name
                 for each in decided
                 if each.is_assigned and each.is_required and each.field_name in fields
-            ),
+            },
             actions=frozenset(
                 each.action_name
                 for each in rows.get(ObjectTypeAction, [])

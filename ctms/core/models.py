@@ -19,7 +19,7 @@ from ctms.core.text.characters import tidy_text
 from ctms.core.text.numbers import LONGEST_KEY, build_number_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _writer_is_active: ContextVar[bool] = ContextVar("audited_writer_is_active", default=False)
 
@@ -172,6 +172,8 @@ class VaultRecord(AuditedModel):
 
     # API names and labels of its object types, set when its object is registered.
     known_types: ClassVar[Mapping[str, str] | None] = None
+    # Asked before records are saved: it is given the model and what `check_together` is given. One at most.
+    checks_values: ClassVar[Callable[[type[VaultRecord], Sequence[tuple[Any, Any]]], None] | None] = None
     # Whether the name is made from other fields, so that every save builds it again.
     name_follows: ClassVar[bool] = False
 
@@ -207,6 +209,8 @@ class VaultRecord(AuditedModel):
         super().check_together(changes)
         for record, _ in changes:
             record.check_type()
+        if VaultRecord.checks_values is not None:
+            VaultRecord.checks_values(cls, changes)
 
     def check_type(self) -> None:
         """Raise ValidationError if the object has no such type."""

@@ -7,8 +7,11 @@ class RecordsConfig(AppConfig):
     verbose_name = "Records"
 
     def ready(self) -> None:
+        from ctms.configuration.uses import register_use_finder
         from ctms.records.bulk.jobs import register_bulk_job
         from ctms.records.fields.kinds import register_kinds
+        from ctms.records.lists.field_uses import find_view_uses
 
         register_kinds()
         register_bulk_job()
+        register_use_finder(find_view_uses)

@@ -1,11 +1,10 @@
-// The form of a custom field: the API name follows the label until it is typed, and values are asked of picklists alone.
+// The form of a custom field: the API name follows the label until it is typed, and a kind is asked its own properties.
 document.addEventListener("DOMContentLoaded", () => {
   "use strict";
 
   const label = document.getElementById("id_label");
   const apiName = document.getElementById("id_api_name");
   const kind = document.getElementById("id_kind");
-  const values = document.getElementById("id_picklist_values");
 
   // As the server does it where no name is given.
   function suggest(text) {
@@ -30,10 +29,21 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 
-  if (kind && values) {
-    const row = values.closest(".field-row") || values.parentElement;
+  // What a property stays visible for, although the kind does not have it: it was typed and will be refused.
+  function isTyped(input) {
+    return input.tagName !== "SELECT" && Boolean(input.value);
+  }
+
+  if (kind && kind.dataset.properties) {
+    const properties = JSON.parse(kind.dataset.properties);
+    const inputs = [...new Set(Object.values(properties).flat())]
+      .map((name) => [name, document.getElementById(`id_${name}`)])
+      .filter(([, input]) => input);
     const follow = () => {
-      row.hidden = kind.value !== "picklist" && !values.value;
+      for (const [name, input] of inputs) {
+        const row = input.closest(".field-line") || input.closest(".field-row") || input.parentElement;
+        row.hidden = !(properties[kind.value] || []).includes(name) && !isTyped(input);
+      }
     };
     kind.addEventListener("change", follow);
     follow();

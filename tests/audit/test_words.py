@@ -87,7 +87,7 @@ def test_custom_fields_keep_their_labels_and_names_after_a_rename() -> None:
     for label, kind in (
         ("Colour", "text"),
         ("Seen", "date"),
-        ("Mate", "person"),
+        ("Mate", "reference"),
     ):
         create_custom_field(field=CustomField(of_object="site__v", label=label, kind=kind), actor=build_admin_actor())
     mate = PersonFactory.create()

@@ -305,4 +305,7 @@ def test_the_api_name_of_a_custom_field_follows_its_label_until_it_is_typed(page
     expect(api_name).to_have_value("colour__c")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("link", name="Colour", exact=True)).to_be_visible()
-    assert CustomField.objects.values_list("api_name", "picklist_values").get() == ("colour__c", ["Red", "Blue"])
+    assert CustomField.objects.values_list("api_name", "picklist_values").get() == (
+        "colour__c",
+        [{"api_name": f"{label.lower()}__c", "label": label, "is_active": True} for label in ("Red", "Blue")],
+    )

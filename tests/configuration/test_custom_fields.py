@@ -57,7 +57,21 @@ def test_a_label_without_a_letter_needs_an_api_name() -> None:
 
 def test_a_field_is_there_once() -> None:
     create()
-    assert refuse() == {"__all__": ["Custom field with this Object and API name already exists."]}
+    assert refuse(label="Hue", api_name="favourite_colour__c") == {
+        "__all__": ["Custom field with this Object and API name already exists."]
+    }
+
+
+@pytest.mark.parametrize("label", ["Favourite colour", "FAVOURITE Colour"])
+def test_a_label_is_there_once_in_any_case(label: str) -> None:
+    create().status = RecordStatus.INACTIVE
+    [message] = refuse(label=label, api_name="hue__c")["__all__"]
+    assert message.startswith("Label: another custom field of this object has it, active or not.")
+    create(label=label, of_object="study__v")
+
+
+def test_a_label_is_not_that_of_a_standard_field() -> None:
+    assert refuse(label="last NAME") == {"label": ["The standard field last_name__sys has this label. Choose another."]}
 
 
 @pytest.mark.parametrize("of_object", ["connection__sys", "planet__v", ""])
@@ -80,7 +94,9 @@ def test_a_picklist_has_values_and_nothing_else_has() -> None:
             "The kind Date has no values to choose. Remove them, or choose the kind Multi-select picklist or Picklist."
         ]
     }
-    assert create(kind="picklist", picklist_values=["Red", "Blue"]).picklist_values == ["Red", "Blue"]
+    assert create(kind="picklist", picklist_values=["Red"]).picklist_values == [
+        {"api_name": "Red", "label": "Red", "is_active": True}
+    ]
 
 
 def test_a_field_added_to_the_layouts_stands_last_in_the_first_section_of_each() -> None:

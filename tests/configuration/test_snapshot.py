@@ -151,8 +151,8 @@ def test_a_custom_field_of_every_kind_is_a_field_of_its_object(kind: str) -> Non
     add_field(kind=kind, picklist_values=values)
     field = load_configuration().get("study__v").get_field("colour__c")
     assert (field.label, field.attribute, field.is_custom) == ("Colour", "custom_fields__colour__c", True)
-    assert field.kind == ("reference" if kind == "person" else kind)
-    assert field.reference is (Person if kind == "person" else None)
+    assert field.kind == kind
+    assert field.reference is (Person if kind == "reference" else None)
     assert field.choices == ((("Red", "Red"), ("Blue", "Blue")) if values else ())
 
 

@@ -137,7 +137,7 @@ def test_custom_fields_of_every_kind() -> None:
     for name, kind in (("region__c", "text"), ("score__c", "number"), ("start__c", "date"), ("key__c", "yes_no")):
         add_custom_field("site__v", name, kind)
     add_custom_field("site__v", "tier__c", "picklist", picklist_values=["A", "B"])
-    add_custom_field("site__v", "monitor__c", "person")
+    add_custom_field("site__v", "monitor__c", "reference")
     person = PersonFactory.create()
     full = fill_custom(
         StudySiteFactory.create(),

@@ -19,7 +19,7 @@ from tests.sample.models import Training
 
 OBJECT = "training__v"
 # The kinds of which trainings have values; the tests of any other try it at each door themselves.
-KINDS = ("text", "long_text", "number", "date", "datetime", "yes_no", "picklist", "person")
+KINDS = ("text", "long_text", "number", "date", "datetime", "yes_no", "picklist", "reference")
 
 
 def open_trainings(user: User | None = None) -> ObjectAccess:
@@ -28,12 +28,12 @@ def open_trainings(user: User | None = None) -> ObjectAccess:
 
 
 def add_custom_fields() -> None:
-    """Add a custom field of each of the `KINDS`, named after it: `text__c`, `number__c`, ..."""
+    """Add a custom field of each of the `KINDS`, `text__c`, `number__c`, ...; `person__c` refers to a person."""
     fields = [
         CustomField(
             of_object=OBJECT,
-            api_name=f"{kind}__c",
-            label=f"Custom {label.lower()}",
+            api_name="person__c" if kind == "reference" else f"{kind}__c",
+            label="Custom reference to a person" if kind == "reference" else f"Custom {label.lower()}",
             kind=kind,
             picklist_values=choose_values(kind, "red", "blue"),
         )

@@ -14,6 +14,7 @@ from crm_sync.engine.inbound.rows import ROW_ERRORS
 from crm_sync.engine.mapping import MappingProblem
 from crm_sync.models import TransferLink
 from ctms.audit.services import create_records, update_records
+from ctms.configuration.field_defaults import put_all_defaults
 from ctms.core.errors import StaleRecordError
 from exceptions_log.choices import ErrorType
 
@@ -76,6 +77,7 @@ def write_changes(*, session: IntegrationSession, changes: Sequence[Change]) -> 
 def _store(*, session: IntegrationSession, changes: Sequence[Change]) -> None:
     actor, reason = session.run.actor, f"Received from {session.integration.connection.name}"
     created = [change.record for change in changes if change.outcome == "created"]
+    put_all_defaults(created)
     create_records(records=created, actor=actor, reason=reason)
     changed = [change.record for change in changes if change.record is not None and change.outcome != "created"]
     update_records(records=changed, actor=actor, reason=reason)

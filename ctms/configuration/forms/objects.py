@@ -1,4 +1,4 @@
-"""Forms of object types, their actions, and custom fields."""
+"""Forms of object types and their actions."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
-from unfold.widgets import (
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
-)
 
 from ctms.audit.forms import AuditedModelForm
-from ctms.configuration.models import CustomField, ObjectType
+from ctms.configuration.models import ObjectType
 from ctms.configuration.registry import UnknownObjectError
-from ctms.configuration.selectors import list_custom_field_objects
 from ctms.configuration.services import FieldDecision
 from ctms.configuration.snapshot import load_configuration
 from ctms.configuration.tables import ActionRow, TypeFieldRow, list_type_field_rows
@@ -171,46 +164,3 @@ class TypeActionsForm(forms.Form):
         """Return what the user has changed, as (object type, action, whether it is assigned now)."""
         changed = self.cleaned_data["actions"]["assigned"]
         return [(*key.partition(":")[::2], now) for key, now in sorted(changed.items())]
-
-
-# -- Custom fields --------------------------------------------------------------------------------
-class CustomFieldForm(AuditedModelForm):
-    """The form of a custom field; picklist values are entered one a line."""
-
-    of_object = forms.ChoiceField(label="Object", widget=UnfoldAdminSelectWidget)
-    api_name = forms.CharField(
-        label="API name",
-        required=False,
-        max_length=64,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="What layouts, rules, reports and the API call it; it ends in __c. Left empty, it is made from the "
-        "label. It cannot be changed later.",
-    )
-    picklist_values = forms.CharField(
-        label="Picklist values",
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
-        help_text="For the kind Picklist: one value a line.",
-    )
-    add_to_layouts = forms.BooleanField(
-        label="Add to page layouts",
-        required=False,
-        initial=True,
-        widget=UnfoldBooleanWidget,
-        help_text="The field stands last in the first section of each page layout of the object.",
-    )
-
-    class Meta:
-        model = CustomField
-        fields = ("of_object", "label", "api_name", "kind", "picklist_values", "status")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields.get("of_object")
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [(each.api_name, each.title) for each in list_custom_field_objects()]
-        self.initial["picklist_values"] = "\n".join(self.instance.picklist_values)
-
-    def clean_picklist_values(self) -> list[str]:
-        lines = (line.strip() for line in self.cleaned_data["picklist_values"].splitlines())
-        return list(dict.fromkeys(line for line in lines if line))

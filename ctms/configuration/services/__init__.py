@@ -1,6 +1,7 @@
 """Services that write the configuration: `object_types`, `custom_fields`, `layouts` and `settings`."""
 
-from ctms.configuration.services.custom_fields import create_custom_field, update_custom_field
+from ctms.configuration.services.custom_fields import create_custom_field, delete_custom_field, update_custom_field
+from ctms.configuration.services.kept_values import move_choice
 from ctms.configuration.services.layouts import (
     change_layouts,
     create_type_layout,
@@ -28,9 +29,11 @@ __all__ = [
     "create_custom_field",
     "create_type_layout",
     "decide_fields",
+    "delete_custom_field",
     "delete_layout",
     "deliver_object_types",
     "deliver_page_layouts",
+    "move_choice",
     "save_layout",
     "set_application_settings",
     "set_object_type_status",

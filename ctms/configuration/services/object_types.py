@@ -111,7 +111,7 @@ def _list_problems(*, field: ObjectField, decision: FieldDecision, object_label:
     if not decision.is_assigned:
         if is_always_on_types(field):
             return [f"{field.label} ({field.api_name}) stays on every object type: no {object_label} is without it."]
-        if decision.is_required:
+        if decision.is_required and not field.is_required:
             return [f"{field.label} ({field.api_name}) is required but not assigned: assign it, or require it no more."]
     has_value = get_kind(field.kind).always_has_value
     if decision.is_required and (field.is_read_only or has_value):

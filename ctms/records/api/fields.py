@@ -68,9 +68,15 @@ def is_required(*, shape: ObjectShape, field: ObjectField) -> bool:
     """Whether a new record must be sent with a value, because nothing else fills the field."""
     if field.api_name == OBJECT_TYPE:
         return len([each for each in shape.types.values() if each.is_active and not each.origin]) > 1
+    if field.is_custom and (field.default is not None or not _is_everywhere(shape=shape, field=field)):
+        return False
     model_field = _find_model_field(shape=shape, field=field)
     has_default = model_field is not None and model_field.has_default()
     return field.is_required and not has_default and not is_filled_by_another(shape=shape, field=field)
+
+
+def _is_everywhere(*, shape: ObjectShape, field: ObjectField) -> bool:
+    return all(field.api_name in each.fields for each in shape.types.values())
 
 
 def _find_model_field(*, shape: ObjectShape, field: ObjectField) -> models.Field[Any, Any] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +27,15 @@ from ctms.audit.services import (
     update_records,
 )
 from ctms.audit.values import list_changes, read_values
+from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.configuration.study_record import attach_references
+from ctms.configuration.unique_values import build_error, build_key, find_owners
 from ctms.core.errors import StaleRecordError
 from ctms.core.models import TYPED_AS
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.choices import ProblemKind
+from ctms.records.fields.values import format_value, read_value
 from ctms.records.writing.services import put_values, translate_errors
 
 DELETE, RESTORE = "delete", "restore"
@@ -120,13 +124,18 @@ def load_for_writing(records: QuerySet[Any]) -> QuerySet[Any]:
     return records.select_related(*names) if names else records
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class UniqueChecker:
     """Finds unique values that another record has already, stored or among the rows checked before."""
 
     shape: ObjectShape
     noun: str  # what the number of a row counts: "line" or "record"
     seen: dict[tuple[tuple[str, ...], tuple[Any, ...]], int] = field(default_factory=dict)
+
+    @cached_property
+    def custom_fields(self) -> list[ObjectField]:
+        """The unique custom fields of the object."""
+        return [each for each in self.shape.fields.values() if each.is_custom and each.is_unique]
 
     def check(self, drafts: Sequence[RowDraft]) -> None:
         """Add a problem to each draft with such a value. Runs one statement for each unique rule."""
@@ -138,6 +147,29 @@ class UniqueChecker:
                 key = keys[id(draft)]
                 if None not in key and not draft.problems:
                     self._check_key(draft=draft, attributes=attributes, key=key, stored=stored, message=message)
+        for each in self.custom_fields:
+            self._check_custom(drafts=drafts, field=each)
+
+    def _check_custom(self, *, drafts: Sequence[RowDraft], field: ObjectField) -> None:
+        """Check a unique custom field: one statement."""
+        kept = {id(draft): (draft.record.custom_fields or {}).get(field.api_name) for draft in drafts}
+        keys = {number: build_key(value) for number, value in kept.items() if value not in (None, "")}
+        model = self.shape.vault_object.model
+        owners = find_owners(field=field, model=model, keys=keys.values()) if keys else {}
+        for draft in drafts:
+            key = keys.get(id(draft))
+            if key is None or draft.problems:
+                continue
+            owner, earlier = owners.get(key), self.seen.get(((field.api_name,), (key,)), draft.number)
+            shown = format_value(value=read_value(record=draft.record, field=field), field=field, shape=self.shape)
+            if owner is not None and owner != draft.record.uid:
+                error = build_error(model=model, field=field, owner=owner)
+                draft.refuse(" ".join(error.messages), label=field.label, value=shown)
+            elif earlier != draft.number:
+                text = f"{self.noun.capitalize()} {earlier} gets the same {field.label}; only one may have it."
+                draft.refuse(text, label=field.label, value=shown)
+            else:
+                self.seen[(field.api_name,), (key,)] = draft.number
 
     def _find_stored(self, *, attributes: tuple[str, ...], keys: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
         records = self.shape.vault_object.model._base_manager.order_by()

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from ctms.audit.actors import Actor
 from ctms.audit.selectors import list_dependants
 from ctms.audit.services import RecordInUseError, delete_record, save_record
+from ctms.configuration.field_defaults import put_defaults
 from ctms.configuration.fields import OBJECT_TYPE
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
@@ -48,6 +49,7 @@ def build_record(*, access: ObjectAccess, object_type: str) -> Any:
         raise AccessRefusedError(reason)
     model = access.vault_object.model
     record = model(object_type=object_type) if object_type else model()
+    put_defaults(record=record, shape=access.shape)
     access.vault_object.complete_new(record, access.user)
     return record
 
@@ -222,8 +224,9 @@ def build_clone(*, access: ObjectAccess, record: Any) -> Any:
     """
     object_type = getattr(record, "object_type", "")
     clone = build_record(access=access, object_type=object_type)
+    clone.custom_fields = {}  # not the defaults: what the other record leaves empty stays so
     for each in access.shape.list_type_fields(object_type):
-        if each.is_read_only or each.api_name in _NOT_CLONED:
+        if each.is_read_only or each.is_unique or each.api_name in _NOT_CLONED:
             continue
         if each.is_custom:
             stored = (record.custom_fields or {}).get(each.api_name)

@@ -48,13 +48,14 @@ def list_changed(
             continue
         kind = kind_of(each)
         value = normalise_text(given, has_lines=kind.has_lines) if isinstance(given, str) else given
-        if kind.is_same(present=read_value(record=record, field=each), value=value, field=each):
+        present = read_value(record=record, field=each)
+        if kind.is_same(present=present, value=value, field=each):
             continue
         if each.is_read_only and name != OBJECT_TYPE:
             errors[name] = f"{each.label} is filled by the Vault and cannot be set."
         elif name not in assigned:
             errors[name] = f"{each.label} is not a field of {access.shape.get_type(object_type).label}."
-        elif problem := _explain_value(field=each, value=value):
+        elif problem := _explain_value(field=each, value=value, present=present):
             errors[name] = problem
         else:
             changed.append((each, value))
@@ -139,11 +140,12 @@ def _get_attname(record: Any, attribute: str) -> str:
     return name
 
 
-def _explain_value(*, field: ObjectField, value: Any) -> str:
+def _explain_value(*, field: ObjectField, value: Any, present: Any) -> str:
     """Return what is wrong with a value that neither the model nor the database would refuse; empty if nothing."""
     if isinstance(value, str) and (problem := explain_unfit(value, has_lines=kind_of(field).has_lines)):
         return problem
     if field.is_whole and isinstance(value, (Decimal, float)) and value != int(value):
         return "Enter a whole number."
     problem = kind_of(field).explain(value=value, field=field) if field.is_custom and value not in EMPTY else ""
+    problem = problem or kind_of(field).explain_retired(value=value, present=present, field=field)
     return problem or explain_year(value)

@@ -177,7 +177,7 @@ def test_a_list_takes_as_many_statements_for_one_record_as_for_fifty(caller: Cal
 
 
 def test_people_in_custom_fields_cost_one_statement(caller: Caller) -> None:
-    name = add_custom_field(kind="person")
+    name = add_custom_field(kind="reference", reference_object="person__sys")
     people = create_people(3)
     PersonFactory.create(last_name="Zoe", custom_fields={name: str(people[0].uid)})
     caller.get("person__sys/")
@@ -188,7 +188,7 @@ def test_people_in_custom_fields_cost_one_statement(caller: Caller) -> None:
 
 
 def test_a_person_in_a_custom_field_who_is_gone_is_a_uid_alone_and_may_be_sent_back(caller: Caller) -> None:
-    name = add_custom_field(kind="person")
+    name = add_custom_field(kind="reference", reference_object="person__sys")
     gone = "7d3f1d5e-0000-4000-8000-000000000000"
     person = PersonFactory.create(custom_fields={name: gone})
     path = f"person__sys/{person.uid}/"

@@ -315,7 +315,7 @@ def test_custom_fields_stand_beside_the_others_and_round_trip(caller: Caller) ->
         add_custom_field(kind="datetime"): "2026-03-02T10:00:00Z",
         add_custom_field(kind="yes_no"): False,
         add_custom_field(kind="picklist", picklist_values=["red", "green"]): "green",
-        add_custom_field(kind="person"): refer_to(friend),
+        add_custom_field(kind="reference", reference_object="person__sys"): refer_to(friend),
     }
     created = caller.post("person__sys/", {"object_type__v": "person__v", "last_name__sys": "Doe", **values})
     assert created.status_code == 201, created.json()

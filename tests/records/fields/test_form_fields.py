@@ -342,7 +342,7 @@ def test_what_the_record_refers_to_already_may_stay(berg: Person) -> None:
 
 
 def test_a_custom_reference_that_is_held_as_a_uid_may_stay() -> None:
-    add_custom_field("person")
+    add_custom_field("reference")
     inactive = PersonFactory.create(status=RecordStatus.INACTIVE)
     field = build_reference("extra__c", of=STUDY, present=inactive.uid)
 

@@ -170,7 +170,9 @@ def create_member(study: Any) -> User:
 
 
 def test_a_custom_reference_is_to_any_active_person() -> None:
-    mentor = CustomField(of_object="study__v", label="Mentor", api_name="mentor__c", kind="person")
+    mentor = CustomField(
+        of_object="study__v", label="Mentor", api_name="mentor__c", kind="reference", reference_object="person__sys"
+    )
     create_custom_field(field=mentor, actor=build_admin_actor())
     person = PersonFactory.create()
     PersonFactory.create(status=RecordStatus.INACTIVE)
@@ -207,7 +209,9 @@ def test_records_are_offered_with_what_tells_them_apart() -> None:
 def test_a_person_whom_only_a_custom_field_names_is_not_named_to_those_who_do_not_see_the_person(
     client: Client,
 ) -> None:
-    field = CustomField(of_object="site__v", label="Mentor", api_name="mentor__c", kind="person")
+    field = CustomField(
+        of_object="site__v", label="Mentor", api_name="mentor__c", kind="reference", reference_object="person__sys"
+    )
     create_custom_field(field=field, actor=build_admin_actor())
     mentor = PersonFactory.create(last_name="CANARY")
     site = StudySiteFactory.create(custom_fields={"mentor__c": str(mentor.uid)})

@@ -35,7 +35,7 @@ from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFacto
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
-KINDS = ("text", "long_text", "number", "date", "datetime", "yes_no", "picklist", "person")
+KINDS = ("text", "long_text", "number", "date", "datetime", "yes_no", "picklist", "reference")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_custom_values_come_back_as_they_went_in(studies: ObjectAccess) -> None:
         "datetime__c": moment,
         "yes_no__c": False,
         "picklist__c": "red",
-        "person__c": person,
+        "reference__c": person,
     }
     study = StudyFactory.build()
     for name, value in values.items():
@@ -76,7 +76,7 @@ def test_custom_values_come_back_as_they_went_in(studies: ObjectAccess) -> None:
 
     read = {name: read_value(record=study, field=studies.shape.fields[name]) for name in values}
 
-    assert read == values | {"person__c": person.uid}
+    assert read == values | {"reference__c": person.uid}
     assert study.custom_fields["datetime__c"] == "2026-03-02T08:30:00+00:00"
 
 
@@ -124,7 +124,7 @@ def test_values_are_shown_in_words(studies: ObjectAccess) -> None:
             "datetime__c": "2026-03-02T08:30:00+00:00",
             "yes_no__c": False,
             "picklist__c": "red",
-            "person__c": str(person.uid),
+            "reference__c": str(person.uid),
         },
     )
     fields = studies.shape.fields
@@ -140,7 +140,7 @@ def test_values_are_shown_in_words(studies: ObjectAccess) -> None:
         "datetime__c",
         "yes_no__c",
         "picklist__c",
-        "person__c",
+        "reference__c",
         "text__c",
     )
     reader = ValueReader(access=studies).load(records=[study], fields=fields.values())
@@ -160,7 +160,7 @@ def test_values_are_shown_in_words(studies: ObjectAccess) -> None:
         "datetime__c": "2 Mar 2026, 17:30",
         "yes_no__c": "No",
         "picklist__c": "red",
-        "person__c": "Hannah Berg",
+        "reference__c": "Hannah Berg",
         "text__c": "",
     }
 
@@ -208,8 +208,8 @@ def test_values_that_are_no_longer_among_the_choices_are_shown_as_they_are(studi
 
 
 def test_somebody_who_is_gone_is_shown_as_somebody_who_is_not_visible(studies: ObjectAccess) -> None:
-    study = StudyFactory.create(custom_fields={"person__c": "00000000-0000-0000-0000-000000000000"})
-    field = studies.shape.fields["person__c"]
+    study = StudyFactory.create(custom_fields={"reference__c": "00000000-0000-0000-0000-000000000000"})
+    field = studies.shape.fields["reference__c"]
 
     assert (
         ValueReader(access=studies).load(records=[study], fields=[field]).show(record=study, field=field).text == HIDDEN
@@ -219,13 +219,15 @@ def test_somebody_who_is_gone_is_shown_as_somebody_who_is_not_visible(studies: O
 def test_people_of_custom_fields_are_read_at_once(
     studies: ObjectAccess, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    second = CustomField(of_object="study__v", label="Deputy", api_name="deputy__c", kind="person")
+    second = CustomField(
+        of_object="study__v", label="Deputy", api_name="deputy__c", kind="reference", reference_object="person__sys"
+    )
     create_custom_field(field=second, actor=build_admin_actor())
     access = open_object(user=get_admin_user(), object_name="study__v")
-    fields = [access.shape.fields["person__c"], access.shape.fields["deputy__c"]]
+    fields = [access.shape.fields["reference__c"], access.shape.fields["deputy__c"]]
     for _ in range(3):
         one, other = PersonFactory.create_batch(2)
-        StudyFactory.create(custom_fields={"person__c": str(one.uid), "deputy__c": str(other.uid)})
+        StudyFactory.create(custom_fields={"reference__c": str(one.uid), "deputy__c": str(other.uid)})
     records = list(Study.objects.all())
 
     with django_assert_num_queries(1):

@@ -181,7 +181,7 @@ def test_without_javascript_saving_leads_back_to_the_field(client: Client) -> No
 
 
 def test_every_kind_of_field_is_saved(client: Client) -> None:
-    for label, kind in (("Score", "number"), ("Seen", "datetime"), ("Buddy", "person")):
+    for label, kind in (("Score", "number"), ("Seen", "datetime"), ("Buddy", "reference")):
         create_custom_field(
             field=CustomField(of_object="crm_activity__v", label=label, kind=kind),
             actor=build_admin_actor(),
@@ -303,7 +303,7 @@ def test_a_conflict_shows_both_values_and_overwrites_only_when_asked_again(clien
 
 def test_in_a_conflict_references_are_named(client: Client) -> None:
     create_custom_field(
-        field=CustomField(of_object="study__v", label="Buddy", kind="person"),
+        field=CustomField(of_object="study__v", label="Buddy", kind="reference", reference_object="person__sys"),
         actor=build_admin_actor(),
         add_to_layouts=True,
     )

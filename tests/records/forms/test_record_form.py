@@ -660,7 +660,9 @@ def test_a_clone_has_what_the_page_does_not_show(client: Client, user: User) -> 
 
 def test_a_clone_refers_to_nothing_unseen_that_could_not_be_chosen(client: Client, user: User) -> None:
     for name in ("mentor__c", "deputy__c"):
-        person = CustomField(of_object="crm_activity__v", label=name, api_name=name, kind="person")
+        person = CustomField(
+            of_object="crm_activity__v", label=name, api_name=name, kind="reference", reference_object="person__sys"
+        )
         create_custom_field(field=person, actor=build_admin_actor())
     active, inactive = PersonFactory.create(), PersonFactory.create(status=RecordStatus.INACTIVE)
     uids = {"mentor__c": str(active.uid), "deputy__c": str(inactive.uid)}

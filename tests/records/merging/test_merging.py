@@ -64,7 +64,7 @@ def merge(pair: tuple[Person, Person], *taken: str, user: User | None = None, **
 def test_everything_that_refers_to_the_one_refers_to_the_other(pair: tuple[Person, Person]) -> None:
     winner, loser = pair
     create_custom_field(
-        field=CustomField(of_object="study__v", label="Doctor", api_name="doctor__c", kind="person"),
+        field=CustomField(of_object="study__v", label="Doctor", api_name="doctor__c", kind="reference"),
         actor=build_admin_actor(),
     )
     activity = ActivityFactory.create(person=loser)

@@ -146,7 +146,7 @@ def test_fields_that_the_type_does_not_have_are_left_out_and_so_is_a_section_of_
 
 def test_a_custom_field_stands_where_the_layout_has_it(client: Client, admin: User) -> None:
     create_custom_field(
-        field=CustomField(of_object="study__v", label="Lead monitor", kind="person"),
+        field=CustomField(of_object="study__v", label="Lead monitor", kind="reference", reference_object="person__sys"),
         actor=build_admin_actor(),
         add_to_layouts=True,
     )

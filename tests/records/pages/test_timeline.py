@@ -114,7 +114,7 @@ def test_custom_fields_are_told_one_by_one(user: User) -> None:
     for label, kind in (
         ("Colour", "text"),
         ("Seen", "date"),
-        ("Buddy", "person"),
+        ("Buddy", "reference"),
     ):
         create_custom_field(field=CustomField(of_object="site__v", label=label, kind=kind), actor=build_admin_actor())
     buddy = PersonFactory.create()

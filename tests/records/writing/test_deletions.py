@@ -159,7 +159,9 @@ def test_what_keeps_a_record_is_shown_with_the_lists_to_see_it_in(client: Client
 
 
 def test_a_person_whom_a_custom_field_names_is_kept(client: Client) -> None:
-    mentor = CustomField(of_object="study__v", label="Mentor", api_name="mentor__c", kind="person")
+    mentor = CustomField(
+        of_object="study__v", label="Mentor", api_name="mentor__c", kind="reference", reference_object="person__sys"
+    )
     save_record(record=mentor, actor=build_admin_actor())
     person = PersonFactory.create()
     study = StudyFactory.create(custom_fields={"mentor__c": str(person.uid)})

@@ -45,7 +45,7 @@ from tests.record_rows import TrainingFactory
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 ACTIVITY, PERSON, STUDY, SITE, TRAINING = "crm_activity__v", "person__sys", "study__v", "site__v", "training__v"
-CUSTOM_KINDS = ("text", "long_text", "number", "date", "datetime", "yes_no", "picklist", "person")
+CUSTOM_KINDS = ("text", "long_text", "number", "date", "datetime", "yes_no", "picklist", "reference")
 
 
 def open_as(user: User, object_name: str) -> ObjectAccess:
@@ -478,7 +478,7 @@ def test_custom_fields_of_every_kind_are_stored(custom_fields: ObjectAccess) -> 
         datetime__c=dt.datetime(2026, 3, 2, 10, 0, tzinfo=dt.timezone(dt.timedelta(hours=1))),
         yes_no__c=False,
         picklist__c="red",
-        person__c=person,
+        reference__c=person,
     )
 
     assert study.custom_fields == {
@@ -489,14 +489,14 @@ def test_custom_fields_of_every_kind_are_stored(custom_fields: ObjectAccess) -> 
         "datetime__c": "2026-03-02T09:00:00+00:00",
         "yes_no__c": False,
         "picklist__c": "red",
-        "person__c": str(person.uid),
+        "reference__c": str(person.uid),
     }
     same = {
         "text__c": "calm",
         "number__c": Decimal("2.5"),
         "datetime__c": dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC),
         "yes_no__c": False,
-        "person__c": person,
+        "reference__c": person,
     }
     assert change(custom_fields, study, **same) is False
     assert change(custom_fields, study, **dict.fromkeys(f"{kind}__c" for kind in CUSTOM_KINDS)) is True
@@ -526,7 +526,7 @@ def test_custom_fields_of_every_kind_are_stored(custom_fields: ObjectAccess) -> 
         ),
         ("yes_no__c", "yes", "Enter Yes or No."),
         ("picklist__c", "green", "“green” is none of the choices: red, blue."),
-        ("person__c", "somebody", "Choose a record."),
+        ("reference__c", "somebody", "Choose a record."),
     ],
 )
 def test_custom_fields_are_validated(custom_fields: ObjectAccess, name: str, value: Any, message: str) -> None:
@@ -540,9 +540,9 @@ def test_a_custom_reference_is_to_somebody_whom_the_user_sees(custom_fields: Obj
     person = PersonFactory.create(status=RecordStatus.INACTIVE)
 
     with pytest.raises(ValidationError) as refusal:
-        create(custom_fields, name__v="ONC-1", person__c=person)
+        create(custom_fields, name__v="ONC-1", reference__c=person)
 
-    assert list_refusals(refusal) == {"person__c": ["Choose an active person that you can see."]}
+    assert list_refusals(refusal) == {"reference__c": ["Choose an active person that you can see."]}
 
 
 # -- Clones and deletions --------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
@@ -21,10 +22,12 @@ from django.db.models.functions import Cast
 from django.utils import formats
 from rest_framework import serializers
 
+from ctms.accounts.models import User
 from ctms.configuration import kinds as registry
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.kinds import FieldKind
-from ctms.configuration.snapshot import ObjectShape
+from ctms.configuration.registry import list_record_objects
+from ctms.configuration.snapshot import ObjectShape, load_configuration
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.comparisons import Comparison, TextComparison
 from ctms.records.fields.moments import to_zone
@@ -151,6 +154,41 @@ class Kind(FieldKind):
     def build_edit_field(self, asked: Asked, **common: Any) -> forms.Field:
         """Return the form field of a bulk edit, which has to tell a new value from none."""
         return self.build_form_field(asked, **common)
+
+    # -- Values of a list ----------------------------------------------------------------------------------------
+    def list_chosen(self, value: Any) -> tuple[str, ...]:
+        """Return which values of the field's list a value is or contains."""
+        del value
+        return ()
+
+    def explain_retired(self, *, value: Any, present: Any, field: ObjectField) -> str:
+        """Return why a value cannot be chosen because it is retired and not present before; empty if it can."""
+        new = [each for each in self.list_chosen(value) if each not in self.list_chosen(present)]
+        retired = next((each for each in new if each in field.retired), None)
+        if retired is None:
+            return ""
+        offered = ", ".join(label for _, label in field.offered)
+        return f"“{field.choice_labels[retired]}” is retired. Choose one of: {offered}."
+
+    # -- Defaults of custom fields -------------------------------------------------------------------------------
+    def read_default(self, *, text: str, field: ObjectField, user: User) -> Any:
+        if not text.strip():
+            return None
+        configuration = load_configuration()
+        # Only references ask what the user sees; of which object the field is makes no difference to them.
+        shape = configuration.get(list_record_objects()[0].api_name)
+        asked = Asked(access=ObjectAccess(user=user, shape=shape, configuration=configuration), field=field)
+        value = self.build_form_field(asked, label=field.label, required=False).clean(text)
+        if value in EMPTY:
+            return None
+        problem = self.explain(value=value, field=field)
+        if problem := problem or self.explain_retired(value=value, present=None, field=field):
+            raise ValidationError(problem)
+        return self.store(value)
+
+    def show_default(self, *, stored: Any, field: ObjectField) -> str:
+        del field
+        return str(stored)
 
     # -- Imported and exported files -----------------------------------------------------------------------------
     export_width: ClassVar[int] = 24  # characters of a column of a workbook

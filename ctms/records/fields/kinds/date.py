@@ -60,6 +60,7 @@ class DateKind(Kind):
     label = "Date"
     model_fields = (models.DateField,)
     custom_names = {"date": "Date"}
+    can_be_unique = True
     audit_kind = DATE
     is_day = True
     is_newest_first = True

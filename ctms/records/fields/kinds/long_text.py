@@ -19,6 +19,7 @@ class LongTextKind(TextKind):
     custom_names = {"long_text": "Long text"}
     custom_max_length = 32_000
     can_identify = False
+    can_be_unique = False
     has_lines = True
     is_sortable = False
     is_wide = True

@@ -21,6 +21,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.fields.comparisons import ChoiceComparison
 from ctms.records.fields.kinds.base import API_MESSAGES, Aggregate, ApiField, Asked, Cell, Kind, register_kind
+from ctms.records.fields.kinds.picklist import list_retired
 from ctms.records.fields.operators import Operator
 
 _BETWEEN = ";"
@@ -47,17 +48,25 @@ class TicksInput(forms.CheckboxSelectMultiple):
 
 
 class MultiSelectField(forms.MultipleChoiceField):
-    """Several of the choices, given by value or label with semicolons between; in the order of the list."""
+    """Several of the choices, given by value or label with semicolons between; in the order of the list.
+
+    `retired` are values that are not offered and that records keep; where one is new, the service refuses it.
+    """
 
     widget = TicksInput
 
+    def __init__(self, *, retired: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.retired = dict(retired or {})
+
     def to_python(self, value: Any) -> tuple[str, ...]:  # type: ignore[override]
-        choices = [(str(key), str(label)) for key, label in self.choices]  # type: ignore[union-attr,misc]
+        offered = [(str(key), str(label)) for key, label in self.choices]  # type: ignore[union-attr,misc]
+        choices = [*offered, *(each for each in self.retired.items() if each not in offered)]
         by_label = {label.casefold(): key for key, label in choices}
         given = {by_label.get(each.casefold(), each) for each in _split(value)}
         known = [key for key, _ in choices]
         if unknown := sorted(given.difference(known)):
-            labels = ", ".join(label for _, label in choices)
+            labels = ", ".join(label for _, label in offered)
             raise ValidationError(f"“{unknown[0]}” is none of the choices: {labels}.")
         return tuple(key for key in known if key in given)
 
@@ -147,6 +156,18 @@ class MultiSelectKind(Kind):
     def tell(self, *, stored: Any, labels: Mapping[str, str]) -> str:
         return ", ".join(labels.get(value, value) for value in _split(stored))
 
+    def holds_choice(self, *, stored: Any, choice: str) -> bool:
+        return choice in _split(stored)
+
+    def swap_choice(self, *, stored: Any, old: str, new: str) -> str:
+        return _join(dict.fromkeys(new if each == old else each for each in _split(stored)))
+
+    def list_chosen(self, value: Any) -> tuple[str, ...]:
+        return tuple(value or ())
+
+    def show_default(self, *, stored: Any, field: ObjectField) -> str:
+        return f"{_BETWEEN} ".join(field.choice_labels.get(each, each) for each in _split(stored))
+
     def read(self, stored: Any) -> tuple[str, ...]:
         return _split(stored)
 
@@ -168,15 +189,16 @@ class MultiSelectKind(Kind):
         return ", ".join(field.choice_labels.get(each, each) for each in value)
 
     def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
-        gone = [(each, each) for each in asked.present or () if each not in asked.field.choice_labels]
-        return MultiSelectField(choices=[*asked.field.choices, *gone], **common)
+        offered, labels = asked.field.offered, asked.field.choice_labels
+        kept = [(each, labels.get(each, each)) for each in asked.present or () if each not in dict(offered)]
+        return MultiSelectField(choices=[*offered, *kept], retired=list_retired(asked.field), **common)
 
     def write_cell(self, *, value: Any, field: ObjectField, shape: ObjectShape, zone: dt.tzinfo) -> Cell:
         del shape, zone
         return f"{_BETWEEN} ".join(field.choice_labels.get(each, each) for each in value)
 
     def advise(self, field: ObjectField) -> str:
-        return f"One or more of: {', '.join(label for _, label in field.choices)}. Put semicolons between them."
+        return f"One or more of: {', '.join(label for _, label in field.offered)}. Put semicolons between them."
 
     def build_api_field(
         self, *, field: ObjectField, shape: ObjectShape, model_field: models.Field[Any, Any] | None, **common: Any

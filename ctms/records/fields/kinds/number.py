@@ -29,6 +29,7 @@ from ctms.records.fields.limits import MOST_DIGITS
 
 _NO_NUMBER = {"invalid": "This is no number. Write it as 1234.5."}
 _NO_WHOLE_NUMBER = {"invalid": "This is no whole number. Write it as 1234."}
+_WHOLE = "Enter a whole number."
 _LARGEST_NUMBER = 10**15  # what every JSON reader can hold without rounding
 
 
@@ -73,6 +74,8 @@ class NumberKind(Kind):
     model_fields = (models.IntegerField, models.DecimalField, models.FloatField)
     custom_names = {"number": "Number"}
     custom_column = models.FloatField
+    can_be_unique = True
+    options = frozenset({"decimals", "least", "greatest"})
     is_number = True
     comparison = NumberComparison()
     aggregates = tuple(Aggregate)
@@ -87,13 +90,20 @@ class NumberKind(Kind):
         return show_plainly(value)
 
     def explain(self, *, value: Any, field: ObjectField) -> str:
-        del field
-        return "" if fits_number(value) else f"Enter a number of at most {MOST_DIGITS} digits."
+        if not fits_number(value):
+            return f"Enter a number of at most {MOST_DIGITS} digits."
+        return explain_bounds(number=Decimal(value), field=field)
+
+    def format(self, *, value: Any, field: ObjectField, shape: ObjectShape) -> str:
+        if field.decimals is None or not fits_decimals(number=value, decimals=field.decimals):
+            return super().format(value=value, field=field, shape=shape)
+        return f"{value:.{field.decimals}f}"
 
     def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
         if asked.field.is_whole:
             return forms.IntegerField(error_messages=_NO_WHOLE_NUMBER, **common)
-        widget = forms.NumberInput(attrs={"step": "any"})
+        decimals = asked.field.decimals
+        widget = forms.NumberInput(attrs={"step": "any" if decimals is None else f"0.{'0' * (decimals - 1)}1"})
         most_digits = MOST_DIGITS if asked.field.is_custom else None
         return forms.DecimalField(max_digits=most_digits, widget=widget, error_messages=_NO_NUMBER, **common)
 
@@ -103,8 +113,15 @@ class NumberKind(Kind):
         return cell
 
     def advise(self, field: ObjectField) -> str:
-        del field
-        return "A number, as 1234.5."
+        advice = "A whole number, as 1234." if field.is_whole else "A number, as 1234.5."
+        if field.decimals:
+            advice = f"{advice[:-1]}, with at most {count_decimals(field.decimals)}."
+        bounds = [
+            f"{word} {show_plainly(bound)}"
+            for word, bound in (("from", field.least), ("to", field.greatest))
+            if bound is not None
+        ]
+        return f"{advice[:-1]}, {' '.join(bounds)}." if bounds else advice
 
     def find_remedy(self, text: str) -> str:
         return f"“{text}” is no number. Write it as 1234.5."
@@ -128,3 +145,25 @@ def fits_number(value: Any) -> bool:
         and len(number.normalize().as_tuple().digits) <= MOST_DIGITS
         and abs(number.adjusted()) <= MOST_DIGITS
     )
+
+
+def explain_bounds(*, number: Decimal, field: ObjectField) -> str:
+    """Return why a custom field does not take a number, by its decimals and its bounds; empty if it does."""
+    if field.decimals is not None and not fits_decimals(number=number, decimals=field.decimals):
+        return f"Enter a number with at most {count_decimals(field.decimals)}." if field.decimals else _WHOLE
+    if field.least is not None and number < field.least:
+        return f"Enter at least {show_plainly(field.least)}."
+    if field.greatest is not None and number > field.greatest:
+        return f"Enter at most {show_plainly(field.greatest)}."
+    return ""
+
+
+def fits_decimals(*, number: Decimal, decimals: int) -> bool:
+    """Whether a number has no more decimals than that; zeros at the end do not count."""
+    exponent = Decimal(number).normalize().as_tuple().exponent
+    return isinstance(exponent, int) and -exponent <= decimals
+
+
+def count_decimals(decimals: int) -> str:
+    """Return a number of decimals in words."""
+    return f"{decimals} decimal{'' if decimals == 1 else 's'}"

@@ -32,7 +32,15 @@ class SegmentedInput(forms.RadioSelect):
 
 
 class PicklistField(forms.ChoiceField):
-    """One of the choices, given by value, or by label in any case."""
+    """One of the choices, given by value, or by label in any case.
+
+    `retired` are values that cannot be chosen any more. Records keep them, and so do files that say what a record has;
+    where one is new, the service refuses it.
+    """
+
+    def __init__(self, *, retired: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.retired = dict(retired or {})
 
     def list_choices(self) -> list[tuple[str, str]]:
         """Return the choices without the empty one."""
@@ -40,11 +48,12 @@ class PicklistField(forms.ChoiceField):
 
     def to_python(self, value: Any) -> str:
         text = str(super().to_python(value)).strip()
-        values = {label.casefold(): key for key, label in self.list_choices()}
+        known = [*self.retired.items(), *self.list_choices()]
+        values = {label.casefold(): key for key, label in known}
         return values.get(text.casefold(), text)
 
     def validate(self, value: Any) -> None:
-        if value and not self.valid_value(value):
+        if value and value not in self.retired and not self.valid_value(value):
             labels = ", ".join(label for _, label in self.list_choices())
             raise ValidationError(f"“{value}” is none of the choices: {labels}.")
         forms.Field.validate(self, value)
@@ -83,6 +92,9 @@ class PicklistKind(Kind):
             return "Choose one of the choices."
         return "" if value in field.choice_labels else explain_choice(value=value, field=field)
 
+    def list_chosen(self, value: Any) -> tuple[str, ...]:
+        return (str(value),) if value else ()
+
     def format(self, *, value: Any, field: ObjectField, shape: ObjectShape) -> str:
         if field.api_name == OBJECT_TYPE:
             return shape.get_type(str(value)).label
@@ -94,25 +106,35 @@ class PicklistKind(Kind):
         if present and str(present) not in dict(choices):
             shown = self.format(value=present, field=asked.field, shape=asked.access.shape)
             choices.append((str(present), shown))
-        return PicklistField(choices=[("", "–"), *choices], **common)
+        return PicklistField(choices=[("", "–"), *choices], retired=list_retired(asked.field), **common)
 
     def advise(self, field: ObjectField) -> str:
-        return f"One of: {', '.join(label for _, label in field.choices)}."
+        return f"One of: {', '.join(label for _, label in field.offered)}."
+
+    def show_default(self, *, stored: Any, field: ObjectField) -> str:
+        return field.choice_labels.get(str(stored), str(stored))
 
     def build_api_field(
         self, *, field: ObjectField, shape: ObjectShape, model_field: models.Field[Any, Any] | None, **common: Any
     ) -> ApiField:
         del model_field
-        return PicklistInput(choices=shape.list_choices(field), **common)
+        choices = [each for each in shape.list_choices(field) if each[0] not in field.retired]
+        return PicklistInput(choices=choices, **common)
 
 
 def list_offered(asked: Asked) -> list[tuple[str, str]]:
     """Return the values that can be chosen now, with their labels."""
     if asked.field.api_name == OBJECT_TYPE:
         return [(each.api_name, each.label) for each in asked.access.list_creatable_types()]
-    return list(asked.field.choices)
+    return asked.field.offered
+
+
+def list_retired(field: ObjectField) -> dict[str, str]:
+    """Return the values that nobody can choose any more, with their labels."""
+    return {value: label for value, label in field.choices if value in field.retired}
 
 
 def explain_choice(*, value: str, field: ObjectField) -> str:
     """Return what to say of a value that is not in the list."""
-    return f"“{value}” is none of the choices: {', '.join(field.choice_labels)}."
+    offered = ", ".join(label for _, label in field.offered)
+    return f"“{value}” is none of the choices: {offered}."

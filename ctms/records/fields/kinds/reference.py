@@ -74,12 +74,14 @@ class ReferenceInput(serializers.Field[Any, Any, Any, Any]):
 
 @register_kind
 class ReferenceKind(Kind):
-    """A reference. A custom field keeps the uid; custom fields refer to persons alone, under the name `person`."""
+    """A reference. A custom field keeps the uid of a record of the object that an admin chose."""
 
     name = "reference"
     label = "Reference"
     model_fields = (models.ForeignKey,)
-    custom_names = {"person": "Reference to a Person"}
+    custom_names = {"reference": "Reference"}
+    can_be_unique = True
+    options = frozenset({"reference_object"})
     refers_to_records = True
     is_wide_inline = True
     json_schema = {
@@ -97,6 +99,10 @@ class ReferenceKind(Kind):
 
     def store(self, value: Any) -> str:
         return str(getattr(value, "uid", value))
+
+    def show_default(self, *, stored: Any, field: ObjectField) -> str:
+        record = field.reference._base_manager.filter(uid=stored).first() if field.reference else None
+        return str(record) if record is not None else str(stored)
 
     def explain(self, *, value: Any, field: ObjectField) -> str:
         del field

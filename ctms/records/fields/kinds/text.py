@@ -44,6 +44,8 @@ class TextKind(Kind):
     model_fields: ClassVar[tuple[type[models.Field[Any, Any]], ...]] = (models.Field,)
     custom_names = {"text": "Text"}
     custom_max_length = 255
+    can_be_unique: ClassVar[bool] = True
+    options = frozenset({"max_length"})
     can_identify = True
     empty = ""
     holds_text = True

@@ -107,6 +107,10 @@ class YesNoKind(Kind):
             empty_value=None,
         )
 
+    def show_default(self, *, stored: Any, field: ObjectField) -> str:
+        del field
+        return "Yes" if stored else "No"
+
     def advise(self, field: ObjectField) -> str:
         del field
         return "Yes or No."
