@@ -17,7 +17,9 @@ from ctms.clinical.assignments import read_assigned
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
-from ctms.records.fields.values import ShownValue, ValueReader, get_record_url, select_references
+from ctms.records.addresses import get_record_url
+from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.values import ValueReader, select_references
 from ctms.records.lists.keyset_pagination import COUNT_CAP, count_capped
 from ctms.records.pages.home import HomePanel, register_home_panel
 

@@ -23,9 +23,9 @@ from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time, get_now
 from ctms.jobs.models import JobDefinition
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.record_links import find_links
 from ctms.records.fields.references import HIDDEN, can_name_record
-from ctms.records.fields.values import get_record_url
 from ctms.records.pages.notices import NoticePart, RecordNotice, register_record_notice
 from exceptions_log.selectors import list_dismissed_items
 

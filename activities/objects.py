@@ -10,7 +10,8 @@ from activities.choices import ActivityType, Channel
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.configuration.layouts import FieldSection, Layout
-from ctms.configuration.registry import InStudy, ObjectType, Question, VaultObject, register_object
+from ctms.configuration.quick_changes import QuickChange
+from ctms.configuration.registry import DeliveredView, InStudy, ObjectType, Question, VaultObject, register_object
 
 CHANNEL_ICONS: dict[str, str] = {
     Channel.IN_PERSON: "in-person",
@@ -35,6 +36,11 @@ def describe_completion(activity: Any) -> tuple[str, str]:
     if activity.date is not None and activity.date < timezone.localdate():
         return "overdue", "Overdue"
     return "planned", "Planned"
+
+
+def is_open(activity: Any) -> bool:
+    """Whether an activity is planned or overdue."""
+    return not activity.complete
 
 
 def suggest_today(_user: User) -> dict[str, Any]:
@@ -86,19 +92,18 @@ def register_activity_objects() -> None:
             generated_fields=frozenset({"name__v"}),
             unassigned_fields=frozenset(SOURCES),
             list_columns=(
-                "name__v",
-                "object_type__v",
+                "subject__v",
                 "date__v",
                 "person__v",
                 "channel__v",
                 "complete__v",
-                "subject__v",
                 "study__v",
                 "site__v",
+                "name__v",
             ),
             default_sort="-date__v",
             search_fields=("name__v", "subject__v", "person__v.name__v"),
-            caption_field="subject__v",
+            title_field="subject__v",
             filters=(
                 "study__v",
                 "site__v",
@@ -139,6 +144,30 @@ def register_activity_objects() -> None:
             ),
             badges={"complete__v": describe_completion},
             icons={"channel__v": CHANNEL_ICONS},
+            views=(
+                DeliveredView(
+                    name="Overdue",
+                    parameters="complete__v=false&date__v__within=past&status__v=active__v&sort=date__v",
+                ),
+                DeliveredView(name="My sites", parameters="site__v=mine&status__v=active__v&sort=-date__v"),
+                DeliveredView(
+                    name="This week",
+                    parameters="date__v__within=this_week&status__v=active__v&sort=date__v",
+                ),
+            ),
+            quick_changes=(
+                QuickChange(
+                    api_name="complete",
+                    label="Complete",
+                    icon="check",
+                    key="c",
+                    values={"complete__v": True},
+                    applies=is_open,
+                ),
+                QuickChange(
+                    api_name="reschedule", label="Reschedule", icon="event", key="r", asks="date__v", applies=is_open
+                ),
+            ),
             tab=6,
             icon="activity",
             complete_new=fill_from,

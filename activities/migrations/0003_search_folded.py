@@ -2,15 +2,13 @@
 
 from django.db import migrations
 
-from ctms.core.text.operations import AddFoldedIndex, DropTrigramIndex
+from ctms.core.text.operations import AddFoldedIndex
 
 
 class Migration(migrations.Migration):
     dependencies = [("activities", "0002_declined_activities"), ("clinical", "0005_search_and_order")]
 
     operations = [
-        DropTrigramIndex("activity", "name"),
         AddFoldedIndex("activity", "name"),
-        DropTrigramIndex("activity", "subject"),
         AddFoldedIndex("activity", "subject"),
     ]

@@ -90,7 +90,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stub i
         model = User
         fields = ("time_zone", "theme", "without_shortcuts")
         labels = {"without_shortcuts": "Ignore single keys"}
-        help_texts = {"without_shortcuts": "Else / leads to the search and l logs an activity, outside of fields."}
+        help_texts = {"without_shortcuts": "Else / leads to the search and ? shows all keys, outside of fields."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -129,6 +129,7 @@ class User(TrackedModel, AbstractUser):
     )
     time_zone = models.CharField(max_length=64, default="UTC")
     theme = models.CharField(max_length=10, choices=Theme.choices, blank=True, default="")
+    has_compact_lists = models.BooleanField("compact lists", default=False)
     without_shortcuts = models.BooleanField("no single-key shortcuts", default=False)
     must_change_password = models.BooleanField(
         default=False,

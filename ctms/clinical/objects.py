@@ -42,6 +42,7 @@ from ctms.configuration.registry import (
     NoStudy,
     ObjectType,
     Question,
+    ToldApartThrough,
     VaultObject,
     register_object,
 )
@@ -199,6 +200,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         default_sort="name__v",
         search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
         caption_field="site_name__v",
+        mention_fields=("city__v", "site_name__v"),
         filters=("study__v", "study_country__v", "state__v", "status__v"),
         header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v"),
         layouts=(
@@ -280,6 +282,13 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         filters=("object_type__v", "status__v"),
         header_fields=("email__sys", "phone__v"),
         is_mergeable=True,
+        duplicate_fields=("email__sys", "phone__v", "npi__v", "person_identifier__v"),
+        told_apart_by=("person_identifier__v", "npi__v"),
+        told_apart_through=ToldApartThrough(
+            of_object="study_person__clin",
+            reference="person__clin",
+            fields=("team_role__v", "site__clin", "site__clin.city__v", "study__clin"),
+        ),
         layouts=(
             Layout(name="Person page layout", sections=(details, identifiers, roles)),
             Layout(

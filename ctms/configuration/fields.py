@@ -11,7 +11,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.text import capfirst
 
-from ctms.configuration.kinds import DEFAULT_KIND, find_model_kind
+from ctms.configuration.kinds import DEFAULT_KIND, find_model_kind, get_kind
 
 # API name → attribute, for the fields that the records of every object have.
 OBJECT_TYPE = "object_type__v"
@@ -59,6 +59,11 @@ class ObjectField:
     decimals: int | None = None
     least: Decimal | None = None
     greatest: Decimal | None = None
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the field takes a whole row of a form or page."""
+        return get_kind(self.kind).is_wide
 
     @property
     def choice_labels(self) -> dict[str, str]:

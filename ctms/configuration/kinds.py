@@ -38,6 +38,7 @@ class FieldKind:
     always_has_value: ClassVar[bool] = False  # so that nothing is gained by requiring one
     can_identify: ClassVar[bool] = False  # whether a value may identify a person in a CRM
     is_yes_no: ClassVar[bool] = False
+    is_wide: ClassVar[bool] = False  # takes a whole row of a form or page
     can_be_unique: ClassVar[bool] = False  # whether a custom field may ask for values that no other record has
     # Which properties of a custom field say more about its values: names of attributes of `CustomField`.
     options: ClassVar[frozenset[str]] = frozenset()

@@ -17,6 +17,7 @@ from ctms.audit.places import STUDY, register_place
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.kinds import find_model_kind
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
+from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_study_path, is_study
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.errors import VaultError
@@ -103,6 +104,23 @@ class Question:
     ask: Callable[[Any], str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldApartThrough:
+    """Records that tell those apart to which their `reference` leads, by `fields`, e.g. `site__clin.city__v`."""
+
+    of_object: str
+    reference: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredView:
+    """A view of the object's list that everybody has. `parameters` is its query string."""
+
+    name: str
+    parameters: str
+
+
 def _suggest_nothing(_user: User) -> Mapping[str, Any]:
     return {}
 
@@ -155,6 +173,12 @@ class VaultObject:
     badges: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
     icons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # field → value → icon shown beside it
     caption_field: str = ""  # shown after the name if people do not know a record by its name, e.g. a study number
+    # Leads in lists and on the record's page, where the name is a code that tells people nothing; it may be empty.
+    title_field: str = ""
+    # Fields, the first of which with a value follows the name where a record is referred to, e.g. the city of a site.
+    mention_fields: tuple[str, ...] = ()
+    views: tuple[DeliveredView, ...] = ()  # of its list, which everybody has
+    quick_changes: tuple[QuickChange, ...] = ()  # offered for each row of a list, and for a selection
     tab_label: str = ""  # if the plural is too long for a tab
     tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
@@ -162,6 +186,11 @@ class VaultObject:
     # same then, as two equal roles of a person in a study are. Constraints are known without saying so.
     is_mergeable: bool = False
     same_when: tuple[str, ...] = ()  # attributes
+    # Fields by which a record is known to be the same as another, beside its name; users are told of such records.
+    duplicate_fields: tuple[str, ...] = ()
+    # What tells records of the same name apart: fields of their own, and those of records that refer to them.
+    told_apart_by: tuple[str, ...] = ()
+    told_apart_through: ToldApartThrough | None = None
     is_setup: bool = False  # the object has pages in the admin console alone
     complete_new: Callable[[Any, User], None] = _fill_nothing  # fills fields of a new record from the user creating it
     # Returns API name → text for the form of a new record that is created because a reference did not find the text.
@@ -345,6 +374,12 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the header field", vault_object.header_fields),
         ("the quick field", vault_object.quick_fields),
         ("the caption field", tuple(filter(None, (vault_object.caption_field,)))),
+        ("the field of duplicates", vault_object.duplicate_fields),
+        ("the field that tells records apart", vault_object.told_apart_by),
+        ("the title field", tuple(filter(None, (vault_object.title_field,)))),
+        ("the mentioned field", vault_object.mention_fields),
+        ("the field of a quick change", tuple(name for each in vault_object.quick_changes for name in each.values)),
+        ("the field that is asked for", tuple(each.asks for each in vault_object.quick_changes if each.asks)),
         ("the repeated field", tuple(filter(None, (vault_object.create_one_per,)))),
         ("the generated field", tuple(vault_object.generated_fields)),
         ("the unassigned field", tuple(vault_object.unassigned_fields)),

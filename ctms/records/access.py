@@ -56,7 +56,7 @@ class ObjectAccess:
         return [each for each in self.shape.types.values() if not self.explain_create(each.api_name)]
 
     def can_create(self) -> bool:
-        return bool(self.list_creatable_types())
+        return any(not self.explain_create(each.api_name) for each in self.shape.types.values())
 
     def explain_create(self, object_type: str) -> str:
         """Return why the user cannot create a record of that type; empty if they can."""
@@ -73,14 +73,21 @@ class ObjectAccess:
 
     def explain_edit(self, record: Any) -> str:
         """Return why the user cannot change the record; empty if they can."""
-        return self._explain(record=record, action="edit", word="changes")
+        return self.explain_edit_of(getattr(record, "object_type", ""))
+
+    def explain_edit_of(self, object_type: str) -> str:
+        """Return why the user cannot change records of this object type; empty if they can."""
+        return self._explain(object_type=object_type, action="edit", word="changes")
 
     def explain_delete(self, record: Any) -> str:
         """Return why profile or object type forbid deleting the record; empty if they allow it."""
-        return self._explain(record=record, action="delete", word="deletes")
+        return self.explain_delete_of(getattr(record, "object_type", ""))
 
-    def _explain(self, *, record: Any, action: str, word: str) -> str:
-        object_type = getattr(record, "object_type", "")
+    def explain_delete_of(self, object_type: str) -> str:
+        """Return why records of this object type cannot be deleted; empty if they can."""
+        return self._explain(object_type=object_type, action="delete", word="deletes")
+
+    def _explain(self, *, object_type: str, action: str, word: str) -> str:
         shape = self.shape.get_type(object_type)
         if shape.origin:
             return f"{shape.label}: this record comes from {shape.origin}; nobody {word} it here."

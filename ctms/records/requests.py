@@ -10,8 +10,10 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.middleware import get_user as get_logged_in
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 
 from ctms.accounts.addresses import get_client_address
 from ctms.accounts.models import User
@@ -40,9 +42,13 @@ def shows_refusals(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 def get_user(request: HttpRequest) -> User:
     """Return the user of a request to a page that requires a login."""
-    if not isinstance(request.user, User):
+    user = request.user
+    if isinstance(user, SimpleLazyObject):
+        # The user itself: a page asks hundreds of times for its attributes, and a lazy object takes long to answer.
+        user = get_logged_in(request)
+    if not isinstance(user, User):
         raise TypeError("Nobody is logged in.")
-    return request.user
+    return user
 
 
 def build_actor(request: HttpRequest, *, source: str = "page") -> Actor:

@@ -8,7 +8,16 @@ from ctms.records.bulk.views import edits, imports, operations, undo
 from ctms.records.forms import views
 from ctms.records.lists.views import exports, filters, lists, saved_views
 from ctms.records.merging.views import merge
-from ctms.records.pages.views import autocomplete, deletions, favourites, home, inline_edit, profile, record_page
+from ctms.records.pages.views import (
+    autocomplete,
+    deletions,
+    favourites,
+    home,
+    inline_edit,
+    profile,
+    quick_changes,
+    record_page,
+)
 
 _OBJECT = "records/<str:object_name>/"
 _RECORD = f"{_OBJECT}<uuid:uid>/"
@@ -43,6 +52,7 @@ urlpatterns = [
     path(f"{_OBJECT}import/<uuid:uid>/reading/", imports.change_reading, name="record_import_reading"),
     path(f"{_OBJECT}undo/<uuid:uid>/", undo.preview_undo, name="record_undo_preview"),
     path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
+    path(f"{_OBJECT}duplicates/", autocomplete.show_duplicates, name="record_duplicates"),
     path(f"{_OBJECT}create/", views.create_record, name="record_create"),
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
     path(_RECORD, record_page.show_record, name="record"),
@@ -53,6 +63,7 @@ urlpatterns = [
     path(f"{_RECORD}merge/", merge, name="record_merge"),
     path(f"{_RECORD}status/", record_page.set_status, name="record_status"),
     path(f"{_RECORD}actions/<str:action_name>/", record_page.do_action, name="record_action"),
+    path(f"{_RECORD}change/<str:change_name>/", quick_changes.change_quickly, name="record_change"),
     path(f"{_RECORD}fields/<str:field_name>/", inline_edit.edit_field, name="record_field"),
     path(f"{_RECORD}favourite/", favourites.toggle_favourite, name="record_favourite"),
 ]

@@ -122,6 +122,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "ctms.core.context_processors.add_vault_name",
                 "ctms.records.pages.navigation.add_frame",
             ],
+            "builtins": ["ctms.core.templatetags.vault"],
         },
     },
 ]

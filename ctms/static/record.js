@@ -1,4 +1,4 @@
-// The record page: fields changed where they stand. Without it each has a small page of its own.
+// Fields changed where they stand, on the record page and in the cells of lists. Without it each has a small page of its own.
 "use strict";
 
 (() => {
@@ -96,6 +96,7 @@
   // A log-in page in the place of a field would help nobody.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { requestConfig, xhr, elt } = event.detail;
+    if (elt.closest(".list-page")) return; // a list comes from another address than the change that it shows
     const asked = new URL(requestConfig.path, window.location.href).pathname;
     if (!xhr.responseURL || new URL(xhr.responseURL).pathname === asked) return;
     event.detail.shouldSwap = false;

@@ -1,10 +1,9 @@
-// The frame of the study teams' pages: menus, keys, the palette, quick log. Every page reads and saves without it.
+// The frame of the study teams' pages: menus, keys, quick log. Every page reads and saves without it.
 "use strict";
 
 (() => {
   const FOCUSABLE = "a[href], button:not(:disabled), input:not(:disabled, [type=hidden]), select, textarea";
   const EDITABLE = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), select, textarea, [contenteditable]";
-  const WAIT_FOR_TYPING = 180; // milliseconds
 
   const isPlain = (event) => !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
 
@@ -124,7 +123,7 @@
     return true;
   }
 
-  window.vault = { drawIcon, renewTokens, openForm };
+  window.vault = { drawIcon, renewTokens, openForm, openQuickLog, closeMenusExcept, isFree, isPlain };
 
   // -- Dialogs ---------------------------------------------------------------------------------------------------
 
@@ -183,153 +182,27 @@
     openQuickLog(link.href);
   });
 
-  // -- The palette: pages, what may be created, recent records, and what the search finds ------------------------
-
-  const palette = document.getElementById("palette");
-  const paletteInput = palette?.querySelector("input");
-  const paletteList = palette?.querySelector("[role=listbox]");
-  let paletteAnswer = null; // the request that is under way
-  let paletteTimer = 0;
-  let isPlaceWanted = false; // Enter came before there was anything to go to
-
-  const readPlace = (link, icon) => ({
-    link,
-    icon,
-    href: link.href,
-    label: (link.querySelector(".truncate") ?? link).textContent.trim(),
-    note: link.closest("[data-object-label]")?.dataset.objectLabel ?? "",
-  });
-
-  function listPlaces() {
-    const places = [
-      ...[...document.querySelectorAll(".recent-menu .menu a")].map((link) => readPlace(link, "clock")),
-      ...[...document.querySelectorAll(".site-header > .tabs a")].map((link) => readPlace(link, "arrow-right")),
-      ...[...document.querySelectorAll(".create-menu .menu a")].map((link) => readPlace(link, "plus")),
-      ...[...document.querySelectorAll(".user-menu .menu a")].map((link) => readPlace(link, "user")),
-    ];
-    return places.filter((place, at) => places.findIndex((other) => other.href === place.href) === at);
-  }
-
-  function buildOption(place, at) {
-    const option = document.createElement("li");
-    const label = document.createElement("span");
-    const note = document.createElement("span");
-    option.id = `palette-option-${at}`;
-    option.setAttribute("role", "option");
-    option.setAttribute("aria-selected", "false");
-    option.addEventListener("click", () => goTo(place));
-    label.className = "truncate";
-    label.textContent = place.label;
-    note.className = "end";
-    note.textContent = place.note;
-    option.append(drawIcon(place.icon), label, note);
-    return option;
-  }
-
-  function chooseOption(at) {
-    const options = [...paletteList.children];
-    for (const option of options) option.setAttribute("aria-selected", "false");
-    const chosen = options.at(at % (options.length || 1));
-    if (!chosen) return paletteInput.removeAttribute("aria-activedescendant");
-    chosen.setAttribute("aria-selected", "true");
-    chosen.scrollIntoView({ block: "nearest" });
-    paletteInput.setAttribute("aria-activedescendant", chosen.id);
-  }
-
-  function showPlaces(places) {
-    paletteList.replaceChildren(...places.map(buildOption));
-    paletteInput.setAttribute("aria-expanded", String(places.length > 0));
-    chooseOption(0);
-  }
-
-  function goTo(place) {
-    palette.close();
-    if (place.link?.matches("[data-quick-log]")) openQuickLog(place.href);
-    else window.location.assign(place.href);
-  }
-
-  /** The first results of the search page: whatever is a .result-link there is a place to go. */
-  async function findRecords(term) {
-    paletteAnswer?.abort();
-    paletteAnswer = new AbortController();
-    const url = new URL(palette.dataset.searchUrl, window.location.href);
-    url.searchParams.set("q", term);
-    const response = await fetch(url, { signal: paletteAnswer.signal });
-    if (!response.ok) return [];
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    return [...page.querySelectorAll(".result-link")].slice(0, 12).map((link) => ({
-      ...readPlace(link, "search"),
-      link: null,
-      href: new URL(link.getAttribute("href"), url).href,
-    }));
-  }
-
-  async function filterPlaces() {
-    const status = palette.querySelector("[data-palette-status]");
-    const term = paletteInput.value.trim();
-    const words = term.toLowerCase().split(/\s+/);
-    const places = listPlaces().filter(({ label }) => words.every((word) => label.toLowerCase().includes(word)));
-    showPlaces(places);
-    status.textContent = "";
-    isPlaceWanted = false;
-    clearTimeout(paletteTimer);
-    paletteAnswer?.abort();
-    if (term.length < 2 || !palette.dataset.searchUrl) return;
-    paletteTimer = setTimeout(async () => {
-      try {
-        const found = await findRecords(term);
-        const known = new Set(places.map(({ href }) => href));
-        const chosen = [...paletteList.children].findIndex((option) => option.getAttribute("aria-selected") === "true");
-        showPlaces([...places, ...found.filter(({ href }) => !known.has(href))]);
-        chooseOption(Math.max(0, chosen));
-        status.textContent = paletteList.children.length ? "" : "Nothing found";
-        if (isPlaceWanted && paletteList.children.length === 1) paletteList.firstChild.click();
-      } catch (error) {
-        if (error.name !== "AbortError") status.textContent = "The search did not answer";
-      }
-    }, WAIT_FOR_TYPING);
-  }
-
-  function openPalette() {
-    if (!palette || document.querySelector("dialog[open]")) return;
-    closeMenusExcept(null);
-    paletteInput.value = "";
-    filterPlaces();
-    palette.showModal();
-    paletteInput.focus();
-  }
-
-  paletteInput?.addEventListener("input", filterPlaces);
-  paletteInput?.addEventListener("keydown", (event) => {
-    const options = [...paletteList.children];
-    const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
-    if (event.key === "ArrowDown") chooseOption(at + 1);
-    else if (event.key === "ArrowUp") chooseOption(at - 1);
-    else if (event.key === "Enter" && options[at]) options[at].click();
-    else if (event.key === "Enter") isPlaceWanted = true;
-    else return;
-    event.preventDefault();
-  });
-  palette?.addEventListener("click", (event) => {
-    if (event.target === palette) palette.close();
-  });
-
   // -- Keys ------------------------------------------------------------------------------------------------------
 
-  document.addEventListener("keydown", (event) => {
-    if (event.key?.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
-      event.preventDefault();
-      openPalette();
-    }
+  /** Whether a key is nobody's: it goes into no field, no dialog is open, and the user wants single keys. */
+  function isFree(event) {
     // A dialog that was just closed has the focus until the page is drawn again.
     const isTyping = event.target.closest?.(EDITABLE)?.checkVisibility() || document.querySelector("dialog[open]");
-    const isUnwanted = document.documentElement.dataset.shortcuts === "off";
-    if (event.defaultPrevented || event.repeat || isTyping || isUnwanted || !isPlain(event)) return;
+    return !event.defaultPrevented && !isTyping && document.documentElement.dataset.shortcuts !== "off";
+  }
+
+  /** What the page itself does by this key; what a row of a list does is up to list_keys.js. */
+  const findAction = (key) => (/^[a-z]$/.test(key) ? document.querySelector(`main .page-actions [aria-keyshortcuts="${key}"]`) : null);
+
+  document.addEventListener("keydown", (event) => {
+    if (!isFree(event) || event.repeat || !isPlain(event)) return;
     const target = { "/": "[data-global-search]", l: "a[data-quick-log]" }[event.key];
-    const element = target && document.querySelector(target);
+    const element = target ? document.querySelector(target) : findAction(event.key);
     if (!element) return;
     event.preventDefault();
-    if (event.key === "l") {
+    if (!target) {
+      element.click();
+    } else if (event.key === "l") {
       openQuickLog(element.href);
     } else {
       element.focus();

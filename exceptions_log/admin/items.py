@@ -17,7 +17,7 @@ from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.theme import display
 from ctms.audit.admin.writing import AUDIT_PERMISSION, get_user
 from ctms.configuration.registry import UnknownObjectError, get_object
-from ctms.records.fields.values import get_record_url
+from ctms.records.addresses import get_record_url
 from exceptions_log.admin.filters import AgeFilter, ProblemFilter, ShownFilter
 from exceptions_log.admin.shown import ItemDisplayMixin, build_items_url
 from exceptions_log.models import OPEN, ExceptionItem

@@ -20,7 +20,7 @@ from ctms.clinical.models import MonitoringEvent, StudyCommunicationLog
 from ctms.core.choices import RecordStatus
 from ctms.jobs.models import JobClock, JobDefinition
 from ctms.records.access import open_object
-from ctms.records.fields.values import get_record_url
+from ctms.records.addresses import get_record_url
 from ctms.records.pages.notices import list_notices
 from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem

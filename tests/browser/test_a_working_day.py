@@ -159,7 +159,7 @@ def test_a_view_is_saved_and_exported_as_it_is_shown(page: Page, world: World) -
         page.get_by_role("link", name=re.compile("csv", re.IGNORECASE)).click()
     content = download.value.path().read_text(encoding="utf-8-sig")
     header, *lines = content.strip().splitlines()
-    assert header.split(",")[:3] == ["Name", "Object type", "Date"]
+    assert header.split(",")[:3] == ["Subject", "Date", "Person"]
     assert [re.search(r"2026-03-\d\d", line)[0] for line in lines] == ["2026-03-04", "2026-03-05"]  # type: ignore[index]
 
 

@@ -179,7 +179,7 @@ def test_an_activity_section_is_added_and_seen_before_it_is_saved(page: Page) ->
     page.get_by_role("button", name="Add related section").click()
     title = page.get_by_label("Title of the section Activities")
     expect(title).to_be_focused()
-    assert read_preview(page, "Activities")[:3] == ["Name", "Object type", "Date"]
+    assert read_preview(page, "Activities")[:3] == ["Subject", "Date", "Person"]
     card = page.locator(".preview-card").filter(has=page.get_by_role("heading", name="Activities"))
     expect(card.get_by_text("+ Create")).to_be_visible()
     find_section(page, "Activities").get_by_label("Prevent record creation").check()

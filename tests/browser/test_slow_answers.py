@@ -226,7 +226,7 @@ def search(page: Page, text: str) -> HeldRequests:
 
 
 def list_subjects(page: Page) -> list[str]:
-    return page.locator('tbody td[data-label="Subject"]').all_inner_texts()
+    return page.locator('tbody [data-label="Subject"]').all_inner_texts()
 
 
 def test_a_row_ticked_while_the_list_is_searched_stays_ticked(activities: Page) -> None:

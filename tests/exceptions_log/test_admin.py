@@ -20,7 +20,7 @@ from ctms.configuration.services import change_layouts
 from ctms.configuration.steps import apply_step, get_step
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from ctms.records.fields.values import get_record_url
+from ctms.records.addresses import get_record_url
 from exceptions_log.choices import ErrorType
 from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem, ExceptionMessage

@@ -11,7 +11,7 @@ from django.urls import reverse
 from ctms.accounts.models import User
 from ctms.core.choices import RecordStatus
 from ctms.records.access import open_object
-from ctms.records.fields.values import get_record_url
+from ctms.records.addresses import get_record_url
 from ctms.records.pages.notices import list_notices
 from exceptions_log.dismissals import dismiss_items
 from exceptions_log.models import ExceptionItem, ExceptionMessage

@@ -3,7 +3,7 @@
 from django.db import migrations, models
 
 from ctms.core.text.expressions import collate
-from ctms.core.text.operations import AddFoldedIndex, CreateTextSupport, DropTrigramIndex
+from ctms.core.text.operations import AddFoldedIndex, CreateTextSupport
 
 
 class Migration(migrations.Migration):
@@ -11,37 +11,21 @@ class Migration(migrations.Migration):
 
     operations = [
         CreateTextSupport(),
-        DropTrigramIndex("study", "name"),
         AddFoldedIndex("study", "name"),
-        DropTrigramIndex("study", "study_name"),
         AddFoldedIndex("study", "study_name"),
-        DropTrigramIndex("study", "sponsor"),
         AddFoldedIndex("study", "sponsor"),
-        DropTrigramIndex("studycountry", "name"),
         AddFoldedIndex("studycountry", "name"),
-        DropTrigramIndex("studysite", "name"),
         AddFoldedIndex("studysite", "name"),
-        DropTrigramIndex("studysite", "site_name"),
         AddFoldedIndex("studysite", "site_name"),
-        DropTrigramIndex("studysite", "city"),
         AddFoldedIndex("studysite", "city"),
-        DropTrigramIndex("person", "name"),
         AddFoldedIndex("person", "name"),
-        DropTrigramIndex("person", "email"),
         AddFoldedIndex("person", "email"),
-        DropTrigramIndex("person", "npi"),
         AddFoldedIndex("person", "npi"),
-        DropTrigramIndex("studyperson", "name"),
         AddFoldedIndex("studyperson", "name"),
-        DropTrigramIndex("monitoringevent", "name"),
         AddFoldedIndex("monitoringevent", "name"),
-        DropTrigramIndex("monitoringeventparticipant", "name"),
         AddFoldedIndex("monitoringeventparticipant", "name"),
-        DropTrigramIndex("studycommunicationlog", "name"),
         AddFoldedIndex("studycommunicationlog", "name"),
-        DropTrigramIndex("studycommunicationlog", "subject"),
         AddFoldedIndex("studycommunicationlog", "subject"),
-        DropTrigramIndex("studycommunicationcontact", "name"),
         AddFoldedIndex("studycommunicationcontact", "name"),
         AddFoldedIndex("person", "phone"),
         AddFoldedIndex("person", "person_identifier"),

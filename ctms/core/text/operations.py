@@ -14,19 +14,35 @@ from ctms.core.text.sorting import COLLATION, ICU_LOCALE
 
 
 def _build_function() -> str:
-    text = f"regexp_replace(normalize($1, NFKD), '{DROPPED}', '', 'g')"
+    letters = f"regexp_replace(normalize($1, NFKD), '{DROPPED}', '', 'g')"
     # Character by character as in Python would be slow; the one letter that differs by its place is in LETTERS.
-    text = f"regexp_replace(lower({text} COLLATE \"und-x-icu\"), '{DROPPED}', '', 'g')"
-    letters = ("".join(each).replace("'", "''") for each in (LETTERS, LETTERS.values()))
-    text = "translate({}, '{}', '{}')".format(text, *letters)
+    letters = f"regexp_replace(lower({letters} COLLATE \"und-x-icu\"), '{DROPPED}', '', 'g')"
+    plain = ("".join(each).replace("'", "''") for each in (LETTERS, LETTERS.values()))
+    letters = "translate({}, '{}', '{}')".format(letters, *plain)
     for letter, pair in PAIRS.items():
-        text = f"replace({text}, '{letter}', '{pair}')"
+        letters = f"replace({letters}, '{letter}', '{pair}')"
+    digits = "folded"
     for pattern, kept in ((TRUNK, r"\1"), (SEPARATORS, r"\1"), (PLUS, "")):
-        text = f"regexp_replace({text}, '{pattern}', '{kept}', 'g')"
-    return (
-        f"CREATE OR REPLACE FUNCTION {FUNCTION}(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT "
-        f"AS $fold$ SELECT {text} $fold$"
-    )
+        digits = f"regexp_replace({digits}, '{pattern}', '{kept}', 'g')"
+    # Most texts are plain, and most have no number with separators: a scan of the table folds them much faster so.
+    return f"""
+        CREATE OR REPLACE FUNCTION {FUNCTION}(text) RETURNS text
+        LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $fold$
+        DECLARE
+            folded text;
+        BEGIN
+            IF octet_length($1) = char_length($1) THEN
+                folded := translate(lower($1 COLLATE "C"), '`', '''');
+            ELSE
+                folded := {letters};
+            END IF;
+            IF folded ~ '[0-9][ ./()-]|[+][0-9]' THEN
+                folded := {digits};
+            END IF;
+            RETURN folded;
+        END
+        $fold$
+    """
 
 
 class _PostgreSQLOperation(Operation):
@@ -101,25 +117,3 @@ class AddFoldedIndex(_PostgreSQLOperation):
 
     def _get_name(self, app_label: str) -> str:
         return f"{app_label}_{self.model_name}_{self.field_name}_folded".lower()
-
-
-class DropTrigramIndex(_PostgreSQLOperation):
-    """Drops an index of `ctms.core.trigrams.AddTrigramIndex`, in whose place there is one of folded texts."""
-
-    def __init__(self, model_name: str, field_name: str) -> None:
-        self.model_name, self.field_name = model_name, field_name
-
-    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return type(self).__name__, [self.model_name, self.field_name], {}
-
-    def list_statements(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
-        del state
-        name = f"{app_label}_{self.model_name}_{self.field_name}_trigrams".lower()
-        return [f"DROP INDEX IF EXISTS {schema_editor.quote_name(name)}"]
-
-    def list_reversing(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
-        del app_label, schema_editor, state
-        return []  # a search without it is slow, not wrong
-
-    def describe(self) -> str:
-        return f"Drop the former search index of {self.model_name}.{self.field_name}"

@@ -28,8 +28,8 @@ from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, load_for_wr
 
 MOST_RECORDS = 100_000
 # Parameters of a selection, in addition to those of the list.
-UIDS, ALL, QUERY_STRING = "uids", "all", "query"
-_OWN = frozenset({UIDS, ALL, QUERY_STRING, "csrfmiddlewaretoken"})
+UIDS, ALL, QUERY_STRING, QUICK = "uids", "all", "query", "quick"
+_OWN = frozenset({UIDS, ALL, QUERY_STRING, QUICK, "csrfmiddlewaretoken"})
 
 
 class InvalidSelectionError(VaultError):
@@ -107,6 +107,30 @@ def list_edit_fields(shape: ObjectShape) -> list[ObjectField]:
 def may_be_cleared(field: ObjectField) -> bool:
     """Whether the field can be emptied: it is not required, and its kind knows emptiness."""
     return not field.is_required and kind_of(field).can_be_cleared
+
+
+def fill_quick_change(*, access: ObjectAccess, form: QueryDict) -> QueryDict:
+    """Return the form with the values of the quick change that it names in `quick`, as if they had been entered.
+
+    A change that asks for a value has its field ticked; its value is entered in the form.
+    """
+    change = next((each for each in access.vault_object.quick_changes if each.api_name == form.get(QUICK)), None)
+    if change is None:
+        return form
+    filled = form.copy()
+    filled.setlist("change", [change.asks] if change.asks else list(change.values))
+    for name, value in change.values.items():
+        filled[name] = _write_value(value)
+    if not change.asks:
+        filled["step"] = "preview"
+    return filled
+
+
+def _write_value(value: Any) -> str:
+    """Return a value as a form of the Vault sends it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 class BulkEditForm(forms.Form):

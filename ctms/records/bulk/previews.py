@@ -8,9 +8,10 @@ from typing import Any
 
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.fields.references import name_record
-from ctms.records.fields.values import ValueReader, get_record_url
+from ctms.records.fields.values import ValueReader
 from ctms.records.models import BulkOperation
 from ctms.records.writing.bulk_write import RowDraft, RowProblem, load_for_writing
 

@@ -25,6 +25,7 @@ from ctms.records.fields.references import get_target, list_visible
 ADD, GROUP, REMOVE, MORE = "add", "group", "remove", "more"
 # The value of `add` for the outermost conditions, because a button without a value sends nothing.
 TOP = "top"
+_LONGEST_NUMBER = 4  # digits of a row's number
 
 
 @dataclass(slots=True, kw_only=True)
@@ -165,7 +166,7 @@ class ConditionsForm:
         paths, places = data.getlist("condition"), data.getlist("place")
         numbers = data.getlist("number")
         for path, place, number in list(zip(paths, places, numbers, strict=False))[: MOST_CONDITIONS + 1]:
-            if number.isdecimal() and _is_place(place):
+            if number.isdecimal() and len(number) <= _LONGEST_NUMBER and _is_place(place):
                 row = self._add_row(stored={"field": path}, place=place, number=int(number))
                 row.data = data
                 row.read()

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.core.text.folding import fold_text
 from ctms.records.fields.askers import Asker
 from ctms.records.fields.operators import PERIODS, Operator
 from ctms.records.fields.periods import list_days
@@ -66,6 +67,10 @@ class Comparison:
 
     def mean(self, *, asker: Asker, field: ObjectField, operator: Operator, values: Sequence[str]) -> Any:  # noqa: ARG002
         """Return what the values mean, for `build`. Raises ValueError with a message for the user."""
+        empty = [value for value in values if not fold_text(value)] if operator in _PARTS else []
+        if empty:
+            # As a part, nothing is in every text.
+            raise ValueError(f"{empty[0]!r} has nothing that can be looked for. Enter letters or digits.")
         return tuple(values)
 
     def build(self, *, field: ObjectField, operator: Operator, name: str, meaning: Any) -> Q:  # noqa: ARG002
@@ -79,7 +84,11 @@ class Comparison:
         return _join(Q(**{f"{name}__{lookup}": value}) for value in meaning)
 
 
-_PARTS = {Operator.CONTAINS: "icontains", Operator.NOT_CONTAINS: "icontains", Operator.BEGINS: "istartswith"}
+_PARTS = {
+    Operator.CONTAINS: "folded_contains",
+    Operator.NOT_CONTAINS: "folded_contains",
+    Operator.BEGINS: "folded_startswith",
+}
 
 
 class TextComparison(Comparison):

@@ -8,14 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import CharField, F, Value
-from django.urls import reverse
 
 from ctms.accounts.models import User
 from ctms.configuration.registry import UnknownObjectError, VaultObject
 from ctms.configuration.snapshot import Configuration, load_configuration
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
-from ctms.records.fields.references import join_caption
-from ctms.records.fields.values import get_record_url
+from ctms.records.addresses import build_record_url, get_object_url, get_record_url
+from ctms.records.fields.titles import join_caption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ def find_page(*, access: ObjectAccess, record: Any) -> str:
     """Return the URL of a record's page, or of its list if the user does not see the record that they saved."""
     if access.list_records().filter(pk=record.pk).exists():
         return get_record_url(record)
-    return reverse("record_list", args=(access.shape.api_name,))
+    return get_object_url("record_list", access.shape.api_name)
 
 
 def find_links(
@@ -56,7 +55,7 @@ def find_links(
         except (UnknownObjectError, AccessRefusedError):
             continue  # no object of the study teams (any more), or one that the user may not read
         named = access.list_records().order_by().filter(uid__in=wanted).annotate(place=Value(len(objects)))
-        caption = access.vault_object.caption_field
+        caption = access.vault_object.title_field or access.vault_object.caption_field
         shown = F(access.vault_object.fields[caption]) if caption else Value("", output_field=CharField())
         statements.append(named.annotate(caption=shown).values_list("uid", "name", "place", "caption"))
         objects.append(access.vault_object)
@@ -66,10 +65,16 @@ def find_links(
     found = first.union(*others, all=True) if others else first
     return {
         uid: RecordLink(
-            label=join_caption(name=name, caption=caption),
+            label=_join(vault_object=objects[place], name=name, caption=caption),
             object_label=objects[place].title,
-            url=reverse("record", args=(objects[place].api_name, uid)),
+            url=build_record_url(page="record", object_name=objects[place].api_name, uid=uid),
             icon=objects[place].icon,
         )
         for uid, name, place, caption in found
     }
+
+
+def _join(*, vault_object: VaultObject, name: str, caption: str) -> str:
+    if vault_object.title_field and caption:
+        return join_caption(name=caption, caption=name)
+    return join_caption(name=name, caption=caption)

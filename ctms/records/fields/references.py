@@ -20,6 +20,7 @@ from ctms.configuration.registry import ReferenceChoices, VaultObject, get_objec
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.fields.titles import get_code, get_title, join_caption
 
 # Shown in place of the name of a record that the user may not read.
 HIDDEN = "(not visible to you)"
@@ -166,29 +167,19 @@ def select_scopes(*, records: QuerySet[Any], shape: ObjectShape, field: ObjectFi
 
 
 def describe_choice(record: Any) -> str:
-    """Return the text of a choice: name and e-mail of a person, name and caption field of any other record."""
+    """Return the text of a choice: name and e-mail of a person, else name and caption field, or title and name."""
     contact = getattr(record, "display_contact", "")
     if contact:
         return str(contact)
     vault_object = get_object_of_model(type(record))
     if vault_object is None or not vault_object.caption_field:
-        return str(record)
+        return join_caption(name=get_title(record), caption=get_code(record))
     return join_caption(name=str(record), caption=getattr(record, vault_object.fields[vault_object.caption_field]))
 
 
 def name_record(record: Any) -> str:
-    """Return what people call a record: its caption where its name is only a code, as the subject of an activity."""
-    vault_object = get_object_of_model(type(record))
-    if vault_object is not None and vault_object.caption_field and "name__v" in vault_object.generated_fields:
-        caption = getattr(record, vault_object.fields[vault_object.caption_field])
-        if caption:
-            return str(caption)
-    return describe_choice(record)
-
-
-def join_caption(*, name: str, caption: str) -> str:
-    """Join name and caption of a record, such as `0001 · Hospital`."""
-    return f"{name} · {caption}" if caption else name
+    """Return what people call a record: its title where its name is only a code, as the subject of an activity."""
+    return get_title(record) if get_code(record) else describe_choice(record)
 
 
 def describe_reference(*, access: ObjectAccess, record: Any) -> str:

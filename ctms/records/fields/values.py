@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Model, QuerySet
-from django.urls import reverse
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import get_object_of_model
@@ -16,26 +15,15 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.core.models import VaultRecord
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.kinds.base import EMPTY, kind_of
 from ctms.records.fields.references import HIDDEN, can_name, can_name_record, get_target
+from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.titles import mention_record
 
 # Badges of the fields that every object has.
 _STATUS = {RecordStatus.ACTIVE: ("neutral", "Active"), RecordStatus.INACTIVE: ("quiet", "Inactive")}
 _BADGES: Mapping[str, Callable[[Any], tuple[str, str]]] = {"status__v": lambda record: _STATUS[record.status]}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownValue:
-    """A value as pages show it. `tone` makes it a badge, `url` a link; `raw` is used to sort, export and compare.
-
-    `icon` names an icon of the sprite to show before the text.
-    """
-
-    text: str
-    raw: Any
-    url: str = ""
-    tone: str = ""
-    icon: str = ""
 
 
 def read_value(*, record: Any, field: ObjectField) -> Any:
@@ -76,6 +64,7 @@ class ValueReader:
     people: dict[str, Any] = field(default_factory=dict)
     targets: dict[str, ObjectAccess | None] = field(default_factory=dict)
     named: dict[tuple[type[Model], str], bool] = field(default_factory=dict)
+    texts: dict[tuple[str, Any], str] = field(default_factory=dict)
 
     @property
     def shape(self) -> ObjectShape:
@@ -104,9 +93,27 @@ class ValueReader:
             return ShownValue(text=HIDDEN, raw=None)
         badges = self.shape.vault_object.badges
         badge = badges.get(field.api_name) or _BADGES.get(field.api_name)
-        tone, text = badge(record) if badge else ("", format_value(value=value, field=field, shape=self.shape))
-        icon = self.shape.vault_object.icons.get(field.api_name, {}).get(str(value), "")
-        return ShownValue(text=text, raw=value, url=self._find_url(field=field, value=value), tone=tone, icon=icon)
+        tone, text = badge(record) if badge else ("", self._format(value=value, field=field))
+        icons = self.shape.vault_object.icons.get(field.api_name)
+        icon = icons.get(str(value), "") if icons else ""
+        link = kind_of(field).find_link(value) if value not in EMPTY else ""
+        url = link or (self._find_url(field=field, value=value) if field.reference is not None else "")
+        return ShownValue(text=text, raw=value, url=url, tone=tone, icon=icon, is_external=bool(link))
+
+    def depends_on_record(self, field: ObjectField) -> bool:
+        """Whether two records may show the same value differently: a badge may depend on other fields."""
+        return field.api_name in self.shape.vault_object.badges
+
+    def _format(self, *, value: Any, field: ObjectField) -> str:
+        """Format a value; days, moments and picklist values only once, for the rows of a list repeat them."""
+        if isinstance(value, Model):
+            return mention_record(value)
+        if not isinstance(value, (dt.date, bool)) and not (field.choices and isinstance(value, str)):
+            return format_value(value=value, field=field, shape=self.shape)
+        key = (field.api_name, value)
+        if key not in self.texts:
+            self.texts[key] = format_value(value=value, field=field, shape=self.shape)
+        return self.texts[key]
 
     def may_name(self, value: Any) -> bool:
         """Whether the user may see the value: False for a record that the profile hides."""
@@ -126,17 +133,6 @@ class ValueReader:
         if self.targets[target.api_name] is None:
             return ""
         return get_record_url(value)
-
-
-def get_record_url(record: Any) -> str:
-    """Return the URL of a record's page."""
-    return f"{_get_list_url(record.object_name)}{record.uid}/"
-
-
-@functools.cache
-def _get_list_url(object_name: str) -> str:
-    # Cached by object: a page links hundreds of records, and reversing URLs would take most of its time.
-    return reverse("record_list", args=(object_name,))
 
 
 def format_value(*, value: Any, field: ObjectField, shape: ObjectShape) -> str:

@@ -56,9 +56,14 @@ class Conflict:
     typed: list[tuple[str, str]]
 
     @property
+    def focus(self) -> str:
+        """The name of the first field for which the user has to choose a version; empty if there is none."""
+        return next((row.name for row in self.rows if row.choice not in (YOURS, THEIRS)), "")
+
+    @property
     def is_undecided(self) -> bool:
         """Whether the user still has to choose a version for a field."""
-        return any(row.choice not in (YOURS, THEIRS) for row in self.rows)
+        return bool(self.focus)
 
 
 def build_conflict(*, state: FormState, data: QueryDict, version: int) -> Conflict:

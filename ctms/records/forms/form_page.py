@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from ctms.configuration.fields import ObjectField
-from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.kinds.picklist import PicklistField, SegmentedInput
-from ctms.records.fields.values import ShownValue, ValueReader
+from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.values import ValueReader
 from ctms.records.forms.form_state import FormState
 
 _MOST_SEGMENTS = 6
@@ -106,7 +106,7 @@ def _place_focus(state: FormState) -> None:
 
 
 def _build_item(*, state: FormState, field: ObjectField, reader: ValueReader) -> FormItem | None:
-    is_wide = kind_of(field).is_wide
+    is_wide = field.is_wide
     if field.api_name in state.fields:
         return FormItem(label=field.label, bound=state[field.api_name], is_wide=is_wide)
     shown = reader.show(record=state.layout.record, field=field)

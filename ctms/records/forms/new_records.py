@@ -25,9 +25,10 @@ from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.configuration.fields import OBJECT_TYPE
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.record_links import find_page
 from ctms.records.fields.references import describe_choice
-from ctms.records.fields.values import get_record_url, read_value
+from ctms.records.fields.values import read_value
 from ctms.records.forms.form_layout import FormLayout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState

@@ -19,9 +19,9 @@ from ctms.configuration.fields import OBJECT_TYPE
 from ctms.configuration.snapshot import TypeShape
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.record_links import find_page
 from ctms.records.fields.references import describe_choice
-from ctms.records.fields.values import get_record_url
 from ctms.records.forms.edit_conflicts import Conflict, build_conflict, merge_choices
 from ctms.records.forms.form_layout import PageLayout, QuickLayout, build_clone_layout
 from ctms.records.forms.form_page import render_form

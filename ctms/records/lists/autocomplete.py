@@ -26,6 +26,7 @@ from ctms.records.fields.references import (
     select_scopes,
 )
 from ctms.records.lists.keyset_pagination import Sort, look_around, order_records
+from ctms.records.lists.namesakes import describe_namesakes
 from ctms.records.lists.search import MOST_WORDS, search_records, split_joined, split_words
 
 MOST_CHOICES = 20
@@ -53,7 +54,11 @@ def find_choices(
         raise TypeError(f"{field.api_name} refers to no object.")
     records = select_scopes(records=records, shape=access.shape, field=field)
     found = find_matching(access=access, records=records, vault_object=target, query=query, limit=MOST_CHOICES + 1)
-    choices = [_build_choice(access=access, field=field, target=target, record=each) for each in found[:MOST_CHOICES]]
+    told_apart = describe_namesakes(access=access, records=found[:MOST_CHOICES])
+    choices = [
+        _build_choice(access=access, field=field, target=target, record=each, told_apart=told_apart.get(each.pk, ""))
+        for each in found[:MOST_CHOICES]
+    ]
     return choices, len(found) > MOST_CHOICES
 
 
@@ -120,9 +125,13 @@ def _match_words(
     return search_records(access=access, records=records, vault_object=vault_object, query=long_words)
 
 
-def _build_choice(*, access: ObjectAccess, field: ObjectField, target: VaultObject, record: Any) -> Choice:
+def _build_choice(
+    *, access: ObjectAccess, field: ObjectField, target: VaultObject, record: Any, told_apart: str
+) -> Choice:
     filled = list_filled(shape=access.shape, field=field, record=record)
     words = [str(each) for each in filled.values() if can_name_record(access=access, record=each)]
+    if told_apart:
+        words.append(told_apart)
     if target.object_types:
         words.insert(0, access.configuration.get(target.api_name).get_type(record.object_type).label)
     return Choice(

@@ -13,6 +13,9 @@ from ctms.records.models import ListPreference
 
 PAGE_SIZES = (25, 50, 100, 200)
 NAME = "name__v"
+# How much room the rows of all lists take; the user chooses it.
+COMFORTABLE, COMPACT = "comfortable", "compact"
+DENSITIES = (COMFORTABLE, COMPACT)
 
 
 def get_preference(*, user: User, object_name: str) -> ListPreference:
@@ -27,11 +30,17 @@ def save_preference(*, user: User, object_name: str, **values: Any) -> None:
 
 
 def choose_columns(*, listed: ListQuery, preference: ListPreference) -> list[ObjectField]:
-    """Return the columns in order. The record's name is always first, because it links to the record."""
+    """Return the columns in order. What the record is called is always first, because it links to the record."""
     shape = listed.access.shape
     if listed.columns is not None:
-        return _put_name_first(shape=shape, names=[each.api_name for each in listed.columns])
-    return _put_name_first(shape=shape, names=preference.columns or shape.vault_object.list_columns)
+        return _put_lead_first(shape=shape, names=[each.api_name for each in listed.columns])
+    return _put_lead_first(shape=shape, names=preference.columns or shape.vault_object.list_columns)
+
+
+def get_lead(shape: ObjectShape) -> str:
+    """Return the name of the field that the object's records are called by."""
+    title = shape.vault_object.title_field
+    return title if title in shape.fields else NAME
 
 
 def choose_size(*, listed: ListQuery, preference: ListPreference) -> int:
@@ -57,6 +66,9 @@ def move_column(*, names: Sequence[str], name: str, step: int) -> list[str]:
     return moved
 
 
-def _put_name_first(*, shape: ObjectShape, names: Sequence[str]) -> list[ObjectField]:
-    ordered = dict.fromkeys([NAME, *names])
+def _put_lead_first(*, shape: ObjectShape, names: Sequence[str]) -> list[ObjectField]:
+    lead = get_lead(shape)
+    # A name beside a title is a code, and stands at the end wherever it was chosen.
+    code = [NAME] if NAME in names and lead != NAME else []
+    ordered = dict.fromkeys([lead, *(name for name in names if name not in code), *code])
     return [shape.fields[name] for name in ordered if name in shape.fields]

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -49,7 +50,9 @@ class Export:
 
     @property
     def heading(self) -> list[str]:
-        return [each.label for each in self.columns]
+        labels = Counter(each.label.casefold() for each in self.access.shape.fields.values())
+        # An import could not tell columns of the same label apart.
+        return [each.label if labels[each.label.casefold()] == 1 else each.api_name for each in self.columns]
 
     def list_rows(self) -> Iterator[list[Cell]]:
         """Yield the rows, which are read from the database in chunks."""

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import VaultObject
+from ctms.records.addresses import get_object_url
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import select_references
-from ctms.records.lists.columns import NAME, PAGE_SIZES, choose_columns, choose_size, list_choosable
+from ctms.records.lists.columns import (
+    COMFORTABLE,
+    COMPACT,
+    DENSITIES,
+    PAGE_SIZES,
+    choose_columns,
+    choose_size,
+    get_lead,
+    list_choosable,
+)
 from ctms.records.lists.filters import list_filterable_fields
 from ctms.records.lists.keyset_pagination import COUNT_CAP, LAST, InvalidCursorError, Page, Sort, cut_page, look_around
+from ctms.records.lists.menus import render_column_choices, render_filter_link
 from ctms.records.lists.query import (
     COLUMNS,
     CURSOR,
@@ -88,7 +100,7 @@ class ListPage:
     @property
     def url(self) -> str:
         """Return the URL of the list without parameters."""
-        return reverse("record_list", args=(self.access.shape.api_name,))
+        return get_object_url("record_list", self.access.shape.api_name)
 
     # -- Head: count, views, actions ------------------------------------------------------------------------------
 
@@ -127,6 +139,21 @@ class ListPage:
         return [self._build_view_link(each) for each in self.views if each.user_id != self.access.user.pk]
 
     @property
+    def delivered_views(self) -> list[Link]:
+        """Return the views of the object that everybody has."""
+        present = self.query
+        return [
+            Link(label=each.name, url=f"{self.url}?{each.parameters}", is_current=present == each.parameters)
+            for each in self.vault_object.views
+        ]
+
+    @property
+    def open_view(self) -> str:
+        """Return the name of the view that is open, delivered or saved; empty if there is none."""
+        current = next((each.label for each in self.delivered_views if each.is_current), "")
+        return self.view.name if self.view else current
+
+    @property
     def all_url(self) -> str:
         """Return the URL of the unfiltered list; explicit if the user's list opens with a view by default."""
         return f"{self.url}?{VIEW}={ALL}" if self.preference.default_view_id else self.url
@@ -134,12 +161,12 @@ class ListPage:
     @property
     def create_url(self) -> str:
         """Return the URL to create a record; empty if the user cannot."""
-        return reverse("record_create", args=(self.access.shape.api_name,)) if self.access.can_create() else ""
+        return get_object_url("record_create", self.access.shape.api_name) if self.access.can_create() else ""
 
     @property
     def import_url(self) -> str:
         may = self.access.can_create() or self.access.allows("edit")
-        return reverse("record_import", args=(self.access.shape.api_name,)) if may else ""
+        return get_object_url("record_import", self.access.shape.api_name) if may else ""
 
     @property
     def exports(self) -> list[Link]:
@@ -188,16 +215,17 @@ class ListPage:
             cleared[VIEW] = ALL
         return f"{self.url}?{cleared.urlencode()}" if cleared else self.url
 
-    @property
-    def offered_filters(self) -> list[Link]:
-        """Return links to the filters that the object suggests first."""
+    @cached_property
+    def offered_filters(self) -> SafeString:
+        """Return the menu entries of the filters that the object suggests first."""
         names = self.vault_object.filters
-        return [self._build_filter_link(self.access.shape.fields[name]) for name in names if name in self._filterable]
+        return self._render_filters(self.access.shape.fields[name] for name in names if name in self._filterable)
 
-    @property
-    def other_filters(self) -> list[Link]:
+    @cached_property
+    def other_filters(self) -> SafeString:
+        """Return the menu entries of all other filters, by label."""
         others = [each for name, each in self._filterable.items() if name not in self.vault_object.filters]
-        return [self._build_filter_link(each) for each in sorted(others, key=lambda each: each.label.casefold())]
+        return self._render_filters(sorted(others, key=lambda each: each.label.casefold()))
 
     @cached_property
     def _filterable(self) -> dict[str, ObjectField]:
@@ -225,11 +253,11 @@ class ListPage:
         return self._build_url("record_columns")
 
     @property
-    def choosable_columns(self) -> list[tuple[ObjectField, bool]]:
-        """Return every field except the name, which is always shown, and whether it is a column now."""
-        chosen = {each.api_name for each in self.columns}
+    def column_choices(self) -> SafeString:
+        """Return the entries of the menu for every field except the one that leads, which is always shown."""
+        chosen, lead = {each.api_name for each in self.columns}, get_lead(self.access.shape)
         fields = list_choosable(shape=self.access.shape, chosen=self.columns)
-        return [(each, each.api_name in chosen) for each in fields if each.api_name != NAME]
+        return render_column_choices((each, each.api_name in chosen) for each in fields if each.api_name != lead)
 
     # -- Empty list -----------------------------------------------------------------------------------------------
 
@@ -253,7 +281,7 @@ class ListPage:
         """Return the URL that edits the chosen rows, or all records of the list."""
         return self._build_url("record_bulk")
 
-    @property
+    @cached_property
     def query(self) -> str:
         """Return the query string of this list, for actions on all records that match."""
         return change_parameters(self.listed.parameters).urlencode()
@@ -294,6 +322,15 @@ class ListPage:
         return "" if self.page.is_last else self._list_url(**{CURSOR: LAST})
 
     @property
+    def density(self) -> str:
+        return COMPACT if self.access.user.has_compact_lists else COMFORTABLE
+
+    @property
+    def densities(self) -> list[tuple[str, str]]:
+        """Return the densities to choose from, and the label of each."""
+        return [(each, each.capitalize()) for each in DENSITIES]
+
+    @property
     def sizes(self) -> list[tuple[int, bool]]:
         """Return the page sizes to choose from, and whether each is the present one."""
         return [(size, size == self.size) for size in PAGE_SIZES]
@@ -328,8 +365,15 @@ class ListPage:
             is_current=self.view is not None and self.view.pk == view.pk,
         )
 
-    def _build_filter_link(self, field: ObjectField) -> Link:
-        return Link(label=field.label, url=self._build_url("record_filter", field.api_name))
+    def _render_filters(self, fields: Iterable[ObjectField]) -> SafeString:
+        return SafeString(
+            "\n".join(
+                [
+                    render_filter_link(label=each.label, url=self._build_url("record_filter", each.api_name))
+                    for each in fields
+                ]
+            )
+        )
 
     def _list_state(self, **changes: Any) -> list[tuple[str, str]]:
         changed = change_parameters(self.listed.parameters, **changes)
@@ -342,8 +386,6 @@ class ListPage:
         return f"{self.url}?{query}" if query else self.url
 
     def _build_url(self, name: str, *arguments: str, parameters: QueryDict | None = None) -> str:
-        if parameters is None:
-            parameters = change_parameters(self.listed.parameters)
-        query = parameters.urlencode()
-        address = reverse(name, args=(self.access.shape.api_name, *arguments))
+        query = self.query if parameters is None else parameters.urlencode()
+        address = get_object_url(name, self.access.shape.api_name, *arguments)
         return f"{address}?{query}" if query else address

@@ -16,9 +16,10 @@ from ctms.accounts.login_resume import login_required
 from ctms.audit.reasons import LONGEST_REASON
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.references import describe_choice
-from ctms.records.fields.values import get_record_url
 from ctms.records.lists.autocomplete import find_matching
+from ctms.records.lists.namesakes import describe_namesakes
 from ctms.records.merging.services import (
     FieldChoice,
     MergePlan,
@@ -103,7 +104,8 @@ def _ask_for_other(request: HttpRequest, *, access: ObjectAccess, record: Any) -
         query=query,
         limit=_MOST_OFFERED,
     )
-    offered = [(each, describe_choice(each)) for each in found] if query.strip() else []
+    details = describe_namesakes(access=access, records=found)
+    offered = [(each, describe_choice(each), details.get(each.pk, "")) for each in found] if query.strip() else []
     context = {"access": access, "record": record, "query": query, "offered": offered}
     return render(request, "records/merge_choose.html", context)
 

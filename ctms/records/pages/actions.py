@@ -9,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
-
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, ObjectAccess
+from ctms.records.addresses import build_record_url
 from ctms.records.merging.services import explain_merge
 
 
@@ -41,6 +40,8 @@ class OfferedAction:
 
     label: str
     url: str
+    icon: str = "arrow-right"
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class ActionMenu:
     status_url: str
     next_status: str
     own: list[OfferedAction]
+    quick: list[OfferedAction]
 
 
 _actions: dict[tuple[str, str], RecordAction] = {}
@@ -66,19 +68,27 @@ def register_action(action: RecordAction) -> None:
 
 def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
     """Return the actions that the user can do with the record now."""
-    address = (access.shape.api_name, record.uid)
+
+    def build_url(page: str, name: str = "") -> str:
+        return build_record_url(page=page, object_name=access.shape.api_name, uid=record.uid, name=name)
+
     object_type = getattr(record, "object_type", "")
     can_edit = not access.explain_edit(record)
     has_status = "status__v" in access.shape.get_type(object_type).fields
     return ActionMenu(
-        edit_url=reverse("record_edit", args=address) if can_edit else "",
-        clone_url="" if access.explain_create(object_type) else reverse("record_clone", args=address),
-        delete_url="" if access.explain_delete(record) else reverse("record_delete", args=address),
-        merge_url="" if explain_merge(access=access, record=record) else reverse("record_merge", args=address),
-        status_url=reverse("record_status", args=address) if can_edit and has_status else "",
+        edit_url=build_url("record_edit") if can_edit else "",
+        clone_url="" if access.explain_create(object_type) else build_url("record_clone"),
+        delete_url="" if access.explain_delete(record) else build_url("record_delete"),
+        merge_url="" if explain_merge(access=access, record=record) else build_url("record_merge"),
+        status_url=build_url("record_status") if can_edit and has_status else "",
         next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
+        quick=[
+            OfferedAction(label=each.label, url=build_url("record_change", each.api_name), icon=each.icon, key=each.key)
+            for each in access.vault_object.quick_changes
+            if can_edit and not each.asks and each.applies(record)
+        ],
         own=[
-            OfferedAction(label=label, url=reverse("record_action", args=(*address, name)))
+            OfferedAction(label=label, url=build_url("record_action", name))
             for name, label in access.vault_object.actions.items()
             if not explain_action(access=access, record=record, name=name)
         ],

@@ -17,8 +17,10 @@ from ctms.configuration.registry import VaultObject, list_record_objects
 from ctms.configuration.snapshot import load_configuration
 from ctms.core.text.folding import find_folded
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.references import describe_choice
-from ctms.records.fields.values import ShownValue, ValueReader, get_record_url, select_references
+from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.values import ValueReader, select_references
 from ctms.records.lists.autocomplete import SHORTEST_SEARCHED, find_matching
 from ctms.records.lists.keyset_pagination import Sort
 from ctms.records.lists.query import QUERY

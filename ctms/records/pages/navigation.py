@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import list_permitted_types
 from ctms.configuration.registry import VaultObject, list_record_objects
 from ctms.configuration.snapshot import Configuration, load_configuration
+from ctms.core.icons import render_icon
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_object_url
 from ctms.records.bulk.operations import list_unseen_operations
 from ctms.records.choices import OperationState
 from ctms.records.fields.record_links import RecordLink
 from ctms.records.models import BulkOperation
 from ctms.records.pages.favourites import list_favourites, list_recent
 from ctms.records.pages.home import describe_age
+from ctms.records.requests import get_user
 
 _SHOWN = 8
 
@@ -56,16 +61,32 @@ class Frame:
     @property
     def tabs(self) -> list[FrameLink]:
         """Return the tabs of objects whose records the user may read."""
-        return [
-            FrameLink(
-                label=each.tab_label or each.plural_title,
-                url=reverse("record_list", args=(each.api_name,)),
-                icon=each.icon,
-                is_current=self._is_current(each),
-            )
-            for each in list_record_objects()
-            if each.tab is not None and self._may(each, "read")
-        ]
+        if "tabs" not in self._kept:
+            self._kept["tabs"] = [
+                FrameLink(
+                    label=each.tab_label or each.plural_title,
+                    url=get_object_url("record_list", each.api_name),
+                    icon=each.icon,
+                    is_current=self._is_current(each),
+                )
+                for each in list_record_objects()
+                if each.tab is not None and self._may(each, "read")
+            ]
+        links: list[FrameLink] = self._kept["tabs"]
+        return links
+
+    @property
+    def tabs_html(self) -> SafeString:
+        """Return the tabs as HTML, which every page has twice: as a bar and, for phones, as a menu."""
+        if "tabs_html" not in self._kept:
+            self._kept["tabs_html"] = SafeString("".join([_render_tab(each) for each in self.tabs]))
+        html: SafeString = self._kept["tabs_html"]
+        return html
+
+    @property
+    def create_html(self) -> SafeString:
+        """Return the links of the Create menu as HTML."""
+        return SafeString("".join([_render_create(each) for each in self.create]))
 
     @property
     def create(self) -> list[FrameLink]:
@@ -73,10 +94,9 @@ class Frame:
         if "create" not in self._kept:
             configuration = self._configuration
             self._kept["create"] = [
-                FrameLink(label=each.title, url=reverse("record_create", args=(each.api_name,)), icon=each.icon)
+                FrameLink(label=each.title, url=get_object_url("record_create", each.api_name), icon=each.icon)
                 for each in list_record_objects()
                 if each.tab is not None
-                and self._may(each, "create")
                 and ObjectAccess(
                     user=self.user, shape=configuration.get(each.api_name), configuration=configuration
                 ).can_create()
@@ -143,8 +163,8 @@ class Frame:
         """Return the URL of the quick log form of the first object that has one for this user; empty if none has."""
         creatable = {link.url for link in self.create}
         for each in list_record_objects():
-            if each.quick_fields and reverse("record_create", args=(each.api_name,)) in creatable:
-                return reverse("record_quick", args=(each.api_name,))
+            if each.quick_fields and get_object_url("record_create", each.api_name) in creatable:
+                return get_object_url("record_quick", each.api_name)
         return ""
 
     @property
@@ -161,6 +181,18 @@ class Frame:
     def _may(self, vault_object: VaultObject, action: str) -> bool:
         permitted = list_permitted_types(user=self.user, object_name=vault_object.api_name, action=action)
         return permitted is None or bool(permitted)
+
+
+def _render_tab(link: FrameLink) -> str:
+    current = ' aria-current="page"' if link.is_current else ""
+    return f'<a href="{escape(link.url)}"{current}>{escape(link.label)}</a>\n'
+
+
+def _render_create(link: FrameLink) -> str:
+    icon = render_icon(link.icon or "record")
+    return (
+        f'<a class="menu-item" href="{escape(link.url)}" data-object-label="Create">{icon} {escape(link.label)}</a>\n'
+    )
 
 
 def _build_notification(*, operation: BulkOperation, vault_object: VaultObject) -> Notification:
@@ -180,4 +212,4 @@ def add_frame(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User) or request.path_info.startswith("/admin/"):
         return {}
-    return {"frame": Frame(request=request, user=user)}
+    return {"frame": Frame(request=request, user=get_user(request))}

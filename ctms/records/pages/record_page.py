@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
-
 from ctms.accounts.policies import has_permission
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import SectionShape
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.values import ShownValue, ValueReader
+from ctms.records.addresses import build_record_url
+from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.titles import get_code, get_title
+from ctms.records.fields.values import ValueReader
 from ctms.records.pages.actions import ActionMenu, build_action_menu
 from ctms.records.pages.favourites import is_favourite
 from ctms.records.pages.notices import RecordNotice, list_notices
@@ -42,10 +43,15 @@ class FieldsPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPage:
-    """Content of the page. `origin` says where a record that users cannot change comes from."""
+    """Content of the page. `code` is the name of a record that is called by its title.
+
+    `origin` says where a record that users cannot change comes from.
+    """
 
     access: ObjectAccess
     record: Any
+    title: str
+    code: str
     type_label: str
     origin: str
     status: ShownValue
@@ -70,6 +76,8 @@ def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool =
     return RecordPage(
         access=access,
         record=record,
+        title=get_title(record),
+        code=get_code(record),
         type_label=type_shape.label or access.vault_object.title,
         origin=type_shape.origin,
         status=facts.reader.show(record=record, field=shape.fields["status__v"]),
@@ -112,13 +120,20 @@ class FactReader:
         return [self._build(each) for each in fields if each.api_name in self.names]
 
     def _build(self, field: ObjectField) -> Fact:
-        address = (self.access.shape.api_name, self.record.uid, field.api_name)
         return Fact(
             name=field.api_name,
             label=field.label,
             value=self.reader.show(record=self.record, field=field),
-            is_long=field.kind == "long_text",
-            edit_url="" if self.is_refused or field.is_read_only else reverse("record_field", args=address),
+            is_long=field.is_wide,
+            edit_url="" if self.is_refused or field.is_read_only else self._build_edit_url(field),
+        )
+
+    def _build_edit_url(self, field: ObjectField) -> str:
+        return build_record_url(
+            page="record_field",
+            object_name=self.access.shape.api_name,
+            uid=self.record.uid,
+            name=field.api_name,
         )
 
 

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from ctms.configuration.snapshot import ObjectShape, SectionShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
+from ctms.records.addresses import get_object_url, get_record_url
 from ctms.records.fields.references import list_scopes
-from ctms.records.fields.values import ShownValue, ValueReader, get_record_url, select_references
+from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.titles import get_title
+from ctms.records.fields.values import ValueReader, select_references
+from ctms.records.lists.columns import get_lead
 from ctms.records.lists.keyset_pagination import COUNT_CAP, Sort, count_capped, order_records
 
 ROWS_SHOWN = 8
-_SHORT = 14  # characters
+# Characters of a value that fits on a line, and of a long text that is shown.
+_SHORT, _LONGEST = 14, 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelatedCell:
-    """A value with the label of its column. If `is_name`, it links to the record; if `is_short`, it fits on a line."""
+    """A value with the label of its column. If `is_name`, it links to the record."""
 
     label: str
     value: ShownValue
     is_name: bool
     is_long: bool
-
-    @property
-    def is_short(self) -> bool:
-        return len(self.value.text) <= _SHORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,11 @@ class RelatedPart:
     all_url: str
     create_url: str
 
+    @property
+    def body(self) -> SafeString:
+        """The HTML of the rows."""
+        return SafeString("".join([_render_row(row=row, has_names=self.has_names) for row in self.rows]))
+
 
 def build_related_part(*, access: ObjectAccess, record: Any, section: SectionShape) -> RelatedPart | None:
     """Build the section with the records that the user sees; None if the user may not read the related object.
@@ -68,6 +76,7 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
     if related is None:
         return None
     shape = related.shape
+    lead = get_lead(shape)
     columns = [shape.fields[name] for name in _list_columns(section=section, shape=shape) if name in shape.fields]
     records = related.list_records().filter(**{section.related_field.attribute: record})
     count = count_capped(records)
@@ -77,14 +86,14 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
     parent = urlencode({section.related_field.api_name: record.uid})
     rows = [
         RelatedRow(
-            name=str(row),
+            name=get_title(row),
             url=get_record_url(row),
             cells=[
                 RelatedCell(
                     label=column.label,
                     value=reader.show(record=row, field=column),
-                    is_name=column.api_name == "name__v",
-                    is_long=column.kind == "long_text",
+                    is_name=column.api_name == lead,
+                    is_long=column.is_wide,
                 )
                 for column in columns
             ],
@@ -100,12 +109,35 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
         rows=rows,
         count=f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}",
         has_more=count > len(rows),
-        has_names=any(column.api_name == "name__v" for column in columns),
-        all_url=f"{reverse('record_list', args=(shape.api_name,))}?{parent}",
-        create_url=f"{reverse('record_create', args=(shape.api_name,))}?{parent}"
+        has_names=any(column.api_name == lead for column in columns),
+        all_url=f"{get_object_url('record_list', shape.api_name)}?{parent}",
+        create_url=f"{get_object_url('record_create', shape.api_name)}?{parent}"
         if _can_create(section=section, related=related, record=record)
         else "",
     )
+
+
+def _render_row(*, row: RelatedRow, has_names: bool) -> str:
+    name, url = escape(row.name), escape(row.url)
+    cells = [_render_name(cell=each, name=name, url=url) if each.is_name else _render_cell(each) for each in row.cells]
+    if not has_names:
+        link = f'<a class="cell-link" href="{url}">Open<span class="visually-hidden"> {name}</span></a>'
+        cells.append(f'<td class="nowrap" data-label="Record">{link}</td>')
+    return f"<tr>{''.join(cells)}</tr>\n"
+
+
+def _render_name(*, cell: RelatedCell, name: str, url: str) -> str:
+    css_class = "title-cell nowrap" if len(cell.value.text) <= _SHORT else "title-cell"
+    link = f'<a class="cell-link" href="{url}">{name}</a>'
+    return f'<th scope="row" class="{css_class}" data-label="{escape(cell.label)}">{link}</th>'
+
+
+def _render_cell(cell: RelatedCell) -> str:
+    label, text = escape(cell.label), cell.value.text
+    if cell.is_long:
+        return f'<td data-label="{label}" class="grow"><span>{escape(Truncator(text).chars(_LONGEST))}</span></td>'
+    css_class = "nowrap" if len(text) <= _SHORT else ""
+    return f'<td data-label="{label}" class="{css_class}"><span>{cell.value.html}</span></td>'
 
 
 def _list_columns(*, section: SectionShape, shape: ObjectShape) -> tuple[str, ...]:

@@ -13,7 +13,9 @@ from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.accounts.policies import has_permission, list_visible
 from ctms.audit.actors import Actor
 from ctms.audit.change_sets import CHANGE, EDIT, ENTRY, IMPORT, ChangeSet, read_reference
+from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
+from ctms.records.models import MergedRecord
 
 _WORDS = {CHANGE: "change", ENTRY: "change", EDIT: "bulk edit", IMPORT: "import"}
 
@@ -44,6 +46,14 @@ def get_undo_url(change_set: ChangeSet) -> str:
 def name_change_set(change_set: ChangeSet) -> str:
     """Return what people call such a change set, such as `bulk edit`."""
     return _WORDS.get(change_set.kind, "undo")
+
+
+def explain_final(change_set: ChangeSet) -> str:
+    """Return why a change set is never undone, whoever asks; empty if it can be."""
+    deleted = change_set.list_entries().filter(action=AuditAction.DELETED).order_by().values("record_uid")
+    if MergedRecord.objects.filter(record_uid__in=deleted).exists():
+        return "Records were merged, which is not undone. Create the one that went again, and move what is its own."
+    return ""
 
 
 def list_undoable(*, change_set: ChangeSet, user: User) -> QuerySet[AuditEntry]:

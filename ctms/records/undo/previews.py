@@ -9,7 +9,7 @@ from ctms.audit.change_sets import ChangeSet
 from ctms.audit.reading import EntryReader, ToldEntry
 from ctms.audit.words import ToldChange
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.values import get_record_url
+from ctms.records.addresses import get_record_url
 from ctms.records.undo.history import Unit
 from ctms.records.writing.bulk_write import RowDraft, RowProblem
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -212,3 +214,19 @@ def test_a_finished_operation_keeps_no_values(client: Client) -> None:
     assert (operation.content, operation.basis) == ("", "")
     assert operation.plan["fields"] == ["subject__v"]
     assert "Ada Ash" not in str(BulkOperation.objects.filter(pk=operation.pk).values())
+
+
+def test_operations_of_before_lose_their_values_and_are_checked_again(user: User) -> None:
+    for state in ("done", "draft"):
+        BulkOperation.objects.create(
+            user=user,
+            of_object=ACTIVITY,
+            kind="edit",
+            state=state,
+            plan={"values": {"subject__v": "Ada"}, "list": "q=a"},
+        )
+    import_module("ctms.records.migrations.0003_operation_basis").forget_values(apps, None)
+    assert list(BulkOperation.objects.order_by("id").values_list("state", "plan")) == [
+        ("done", {"fields": ["subject__v"], "list": "q=a"}),
+        ("checking", {"values": {"subject__v": "Ada"}, "list": "q=a"}),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctms.records.bulk.imports.code_pages import CODE_PAGES, find_code_page, find_sample
+from ctms.records.bulk.imports.dialects.code_pages import CODE_PAGES, find_code_page, find_sample
 
 POLISH = "First name;Last name;City\nŁukasz;Wójcik;Łódź\nMałgorzata;Zielińska;Kraków\n"
 CZECH = "First name;Last name;City\nJiří;Dvořák;Plzeň\nŠárka;Černá;Brno\n"

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from ctms.records.bulk.imports.dates import DateOrder, MixedDatesError, find_reading, read_moment, read_numeric
+from ctms.records.bulk.imports.dialects.dates import DateOrder, MixedDatesError, find_reading, read_moment, read_numeric
 
 DAY, MOMENT = dt.datetime(2026, 3, 31), dt.datetime(2026, 3, 31, 14, 5)  # noqa: DTZ001  times on the wall
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctms.records.bulk.imports.numbers import DecimalMark, MixedNumbersError, find_number_reading, read_number
+from ctms.records.bulk.imports.dialects.numbers import DecimalMark, MixedNumbersError, find_number_reading, read_number
 
 POINT, COMMA = DecimalMark.POINT, DecimalMark.COMMA
 

@@ -11,9 +11,12 @@ import xlsxwriter
 from django.test import Client
 
 from ctms.accounts.models import User
+from ctms.audit.services import save_record
 from ctms.clinical.models import Person, Study, StudySite
+from ctms.configuration.models import ReasonRule
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import UserFactory
+from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
 from tests.records.bulk.steps import confirm, do_import, list_problems, run_job, upload
 from tests.records.trainings import add_custom_fields
@@ -180,6 +183,19 @@ def test_the_key_can_be_changed_on_the_check_page(client: Client) -> None:
     page = answer(client, operation, key="name__v")
     assert "Existing records are found by Study number, and changed" in page
     assert operation.counts == {"changed": 1}
+
+
+def test_a_key_that_finds_records_needs_the_reason_for_changing_them(client: Client) -> None:
+    save_record(record=ReasonRule(of_object=STUDY, field_name="sponsor__v"), actor=build_admin_actor())
+    StudyFactory.create(name="S-1", sponsor="Old")
+    operation = upload(client, STUDY, "Study number,Sponsor\nS-1,New\n", key="none")
+    message = "Say why Sponsor is changed in records that exist already."
+    assert message in answer(client, operation, key="name__v")
+    assert operation.plan["key"] == "none"
+    answer(client, operation, key="name__v", change_reason="A merger.")
+    confirm(client, operation)
+    run_job(operation)
+    assert (operation.counts, Study.objects.get().sponsor) == ({"changed": 1}, "New")
 
 
 def test_people_are_found_by_their_e_mail_address_in_any_case(client: Client) -> None:

@@ -9,6 +9,7 @@ from django.test import Client
 
 from ctms.accounts.models import User
 from ctms.audit.services import save_record
+from ctms.configuration.models import CustomField
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import UserFactory
@@ -59,12 +60,17 @@ def test_a_list_of_any_object_comes_back_without_a_change(client: Client, object
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_values_of_every_kind_come_back_without_a_change(client: Client, file_format: str) -> None:
     add_custom_fields()
+    for name, kind, values in (("fee__c", "currency", []), ("topics__c", "multi_select", ["red", "blue"])):
+        field = CustomField(of_object=TRAINING, api_name=name, label=name, kind=kind, picklist_values=values)
+        save_record(record=field, actor=build_admin_actor())
     trainings = create_trainings()
     trainings[0].custom_fields |= {
         "datetime__c": "2026-03-02T13:05:59.123456+00:00",
         "long_text__c": "=1+1\n\n",
         "number__c": 12345.678901,
         "text__c": "'=apostrophe _x000D_ \u00a0end",
+        "fee__c": {"amount": "1234.50", "currency": "EUR"},
+        "topics__c": "red;blue",
     }
     save_record(record=trainings[0], actor=build_admin_actor())
     operation = come_back(client, TRAINING, file_format)
@@ -75,6 +81,13 @@ def test_values_of_every_kind_come_back_without_a_change(client: Client, file_fo
 def test_activities_come_back_without_a_change(client: Client, file_format: str) -> None:
     ActivityFactory.create(site=StudySiteFactory.create(), complete=True, subject="-1", notes="One\r\ntwo")
     assert come_back(client, ACTIVITY, file_format).counts == {"unchanged": 1}
+
+
+def test_columns_of_the_same_label_come_back(client: Client) -> None:
+    field = CustomField(of_object=TRAINING, api_name="hours__c", label="hours", kind="number")
+    save_record(record=field, actor=build_admin_actor())
+    TrainingFactory.create(hours=1, custom_fields={"hours__c": 2})
+    assert come_back(client, TRAINING, "csv").counts == {"unchanged": 1}
 
 
 def test_a_text_that_the_workbook_cut_stays_whole(client: Client) -> None:

@@ -11,10 +11,10 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from ctms.records.bulk.imports import workbooks
+from ctms.records.bulk.imports.dialects import workbooks
+from ctms.records.bulk.imports.dialects.workbooks import read_sheets
 from ctms.records.bulk.imports.errors import UnreadableFileError
 from ctms.records.bulk.imports.files import decode_file
-from ctms.records.bulk.imports.workbooks import read_sheets
 
 
 def build(*rows: list[Any]) -> bytes:

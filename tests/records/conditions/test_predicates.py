@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ctms.audit.services import create_records
 from ctms.clinical.models import Person
+from ctms.configuration.models import CustomField
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.conditions.addresses import read_address, write_address
 from ctms.records.conditions.askers import UserAsker, VaultAsker
@@ -37,6 +38,7 @@ TODAY = dt.date(2026, 3, 4)
 _REVERSED = "is after “until”"
 _TEXTS = ["dose", "Dose 2", "50%", "a_b", "Acme, Inc."]
 _DAYS = ["2025-12-31", "2026-02-02", "2026-03-03", "2026-03-04", "2026-03-05", "2026-03-08", "2026-04-01", "2027-01-01"]
+_AMOUNTS = ["0", "1.5", "7", "33"]
 _NUMBERS = ["0", "1", "1.5", "2", "7", "33"]
 _PERIODS: Mapping[str, Callable[[dt.date], bool]] = {
     "today": lambda day: day == TODAY,
@@ -70,6 +72,32 @@ _YES_NO = _Kind(["true", "false"], ("is",), lambda text: text == "true")
 _NUMBER = _Kind(_NUMBERS, ("is", "is_not", "from", "until", "between"), Decimal)
 _DAY = _Kind(_DAYS, ("is", "is_not", "from", "until", "between", "within", "not_within"), dt.date.fromisoformat)
 _PERSON = _Kind([], ("is", "is_not"))
+_COLOURS = _Kind(["red", "blue"], ("is", "is_not", "has_all"))
+
+
+class _Money:
+    """An amount, with or without a currency. Without one, it is compared with amounts in any."""
+
+    def __init__(self, text: str) -> None:
+        amount, _, self.currency = text.partition(" ")
+        self.amount = Decimal(amount)
+
+    def _fits(self, other: _Money) -> bool:
+        return not other.currency or self.currency == other.currency
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Money) and self._fits(other) and self.amount == other.amount
+
+    def __ge__(self, other: _Money) -> bool:
+        return self._fits(other) and self.amount >= other.amount
+
+    def __le__(self, other: _Money) -> bool:
+        return self._fits(other) and self.amount <= other.amount
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_MONEY = _Kind(["0", "1.5", "1.5 EUR", "7 USD", "33 EUR"], ("is", "is_not", "from", "until"), _Money)
 
 
 def _custom(name: str, read: Callable[[Any], Any] = lambda value: value) -> Callable[[Training], Any]:
@@ -98,6 +126,8 @@ _FIELDS: Mapping[str, tuple[_Kind, Callable[[Training], Any], bool]] = {
     "datetime__c": (_DAY, _custom("datetime__c", lambda text: dt.datetime.fromisoformat(text).date()), True),
     "yes_no__c": (_YES_NO, _custom("yes_no__c"), True),
     "picklist__c": (_COLOUR, _custom("picklist__c"), True),
+    "multi_select__c": (_COLOURS, _custom("multi_select__c", lambda text: text.split(";")), True),
+    "currency__c": (_MONEY, _custom("currency__c", lambda kept: _Money(f"{kept['amount']} {kept['currency']}")), True),
     "person__c": (_PERSON, _custom("person__c"), True),
     "person__c.last_name__sys": (_TEXT, _follow_custom, False),
 }
@@ -117,8 +147,11 @@ def holds(record: Training, stored: dict[str, Any]) -> bool:
         return value in (None, "")
     if value in (None, ""):
         return False
-    fits: dict[str, Callable[[], bool]] = {
-        "is": lambda: value in asked,
+    answers: dict[str, Callable[[], bool]] = {
+        "is": lambda: (
+            any(each in value for each in asked) if kind is _COLOURS else any(value == each for each in asked)
+        ),
+        "has_all": lambda: all(each in value for each in asked),
         "contains": lambda: any(each.lower() in value.lower() for each in asked),
         "begins": lambda: any(value.lower().startswith(each.lower()) for each in asked),
         "from": lambda: value >= asked[0],
@@ -126,7 +159,7 @@ def holds(record: Training, stored: dict[str, Any]) -> bool:
         "between": lambda: asked[0] <= value <= asked[-1],
         "within": lambda: _PERIODS[asked[0]](value),
     }
-    return fits[operator]()
+    return answers[operator]()
 
 
 @st.composite
@@ -160,6 +193,17 @@ def trees(*, paths: tuple[str, ...], people: tuple[str, ...]) -> st.SearchStrate
 def records() -> list[Training]:
     """Trainings with values of every kind; each field is empty in some of them."""
     add_custom_fields()
+    others = [
+        CustomField(
+            of_object=OBJECT,
+            api_name="multi_select__c",
+            label="Colours",
+            kind="multi_select",
+            picklist_values=["red", "blue"],
+        ),
+        CustomField(of_object=OBJECT, api_name="currency__c", label="Money", kind="currency"),
+    ]
+    create_records(records=others, actor=build_admin_actor())
     people = [
         PersonFactory.create(last_name=name, phone=phone, email=f"person-{phone}@example.org")
         for name, phone in (("Dose 2", "1"), ("Acme, Inc.", ""), ("50%", "2"))
@@ -174,6 +218,8 @@ def records() -> list[Training]:
             "datetime__c": f"{day}T23:30:00+00:00",
             "yes_no__c": bool(number % 2),
             "picklist__c": "red" if number % 3 else "blue",
+            "multi_select__c": ["red", "blue", "red;blue"][number % 3],
+            "currency__c": {"amount": _AMOUNTS[number % 4], "currency": "EUR" if number % 2 else "USD"},
             "person__c": str(people[number % 3].uid),
         }
         gone = list(custom)[number % 7 :: 3]  # each is missing somewhere

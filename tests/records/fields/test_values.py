@@ -18,13 +18,13 @@ from ctms.clinical.models import Person, Study
 from ctms.configuration.models import CustomField
 from ctms.configuration.services import create_custom_field
 from ctms.records.access import ObjectAccess, open_object
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.references import HIDDEN
+from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import (
-    ShownValue,
     ValueReader,
     assign_value,
     format_value,
-    get_record_url,
     read_value,
     select_references,
 )
@@ -166,7 +166,7 @@ def test_values_are_shown_in_words(studies: ObjectAccess) -> None:
 
 
 def test_states_are_chips_channels_have_icons_and_references_are_links() -> None:
-    activity = ActivityFactory.create(complete=True, site=StudySiteFactory.create(name="0142"))
+    activity = ActivityFactory.create(complete=True, site=StudySiteFactory.create(name="0142", city="Graz"))
     access = open_activities()
     reader = ValueReader(access=access)
 
@@ -178,7 +178,7 @@ def test_states_are_chips_channels_have_icons_and_references_are_links() -> None
     assert shown == {
         "complete__v": ShownValue(text="Complete", raw=True, tone="complete"),
         "channel__v": ShownValue(text="Phone", raw="phone__v", icon="phone"),
-        "site__v": ShownValue(text="0142", raw=activity.site, url=get_record_url(activity.site)),
+        "site__v": ShownValue(text="0142 · Graz", raw=activity.site, url=get_record_url(activity.site)),
         "status__v": ShownValue(text="Active", raw="active__v", tone="neutral"),
         "object_type__v": ShownValue(text="Clinical Activity", raw=ActivityType.CLINICAL),
         "created_by__v": ShownValue(text="Ada Admin", raw=get_admin_user()),

@@ -11,10 +11,12 @@ from django.test import Client
 from django.utils import timezone
 
 from activities.models import Activity
+from ctms.audit.services import save_record
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from tests.admin_forms import fill, read_form
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
+from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyFactory
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +138,25 @@ def test_what_the_record_refuses_has_the_cursor_as_well(client: Client) -> None:
 
     assert find_focus(answer) == ["planned_end_date__v"]
     assert find_focus(client.get(url)) == []
+
+
+def test_the_page_of_one_field_begins_in_it(client: Client) -> None:
+    activity = ActivityFactory.create()
+    url = f"/records/crm_activity__v/{activity.uid}/fields/date__v/"
+
+    assert find_focus(client.get(url)) == ["date__v"]
+    assert find_focus(client.post(url, {"date__v": "soon", "expected_version": 1})) == ["date__v"]
+    assert find_focus(client.get(url, headers={"HX-Request": "true"})) == []
+
+
+def test_a_conflict_begins_at_the_first_field_to_choose(client: Client) -> None:
+    activity = ActivityFactory.create(subject="Call", notes="")
+    url = f"/records/crm_activity__v/{activity.uid}/edit/"
+    typed = fill(read_form(client.get(url), form_id=FORM), typed={"subject__v": "Mine", "notes__v": "Typed"})
+    activity.subject = "Theirs"
+    save_record(record=activity, actor=build_admin_actor())
+
+    assert find_focus(client.post(url, typed)) == ["choose__subject__v"]
 
 
 def test_every_error_of_the_summary_leads_to_an_element_of_the_page(client: Client) -> None:

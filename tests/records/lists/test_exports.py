@@ -182,7 +182,7 @@ def test_only_what_the_user_sees_is_exported(client: Client) -> None:
     mine = ActivityFactory.create(study=seen)
     ActivityFactory.create(study=hidden)
     MedicalActivityFactory.create()
-    assert [row[0] for row in read_csv(client, f"{ACTIVITIES}export.csv")[1:]] == [mine.name]
+    assert [row[0] for row in read_csv(client, f"{ACTIVITIES}export.csv")[1:]] == [mine.subject]
 
 
 def test_an_export_leaves_an_audit_entry(client: Client, user: User) -> None:
@@ -256,6 +256,6 @@ def test_activities_are_exported_with_what_they_refer_to(client: Client, user: U
     study = StudyFactory.create()
     activity = ActivityFactory.create(study=study, complete=False)
     row = read_csv(client, f"{ACTIVITIES}export.csv")[1]
-    assert row[:4] == [activity.name, "Clinical Activity", "2026-03-02", activity.person.name]
-    assert row[5] == "No"
+    assert row[:3] == [activity.subject, "2026-03-02", activity.person.name]
+    assert (row[4], row[-1]) == ("No", activity.name)
     assert Activity.objects.count() == 1

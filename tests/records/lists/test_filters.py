@@ -170,6 +170,10 @@ def test_users_are_filtered_by_name_and_as_me(access: ObjectAccess) -> None:
             {"date__v__within": [NO_PERIOD.format("soon")]},
         ),
         ("trainee__v=x", {"trainee__v": ["'x' is no uid. Choose the record again."]}),
+        (
+            "name__v__contains=%CC%81",
+            {"name__v__contains": ["'\u0301' has nothing that can be looked for. Enter letters or digits."]},
+        ),
         ("name__v=%00", {"name__v": ["Null characters are not allowed. Remove them."]}),
         (
             "created_by__v=nobody",

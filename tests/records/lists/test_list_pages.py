@@ -117,22 +117,21 @@ def test_a_list_shows_its_columns_with_links_chips_and_texts(client: Client, use
         site=site, date=dt.date(2026, 3, 2), channel=Channel.PHONE, complete=True, subject="<b>About & more</b>"
     )
     page = open_page(client, ACTIVITIES)
-    assert page.heading == ["Name", "Object type", "Date", "Person", "Channel", "Complete", "Subject", "Study", "Site"]
+    assert page.heading == ["Subject", "Date", "Person", "Channel", "Complete", "Study", "Site", "Name"]
     assert page.body == [
         [
-            activity.name,
-            "Clinical Activity",
+            "<b>About & more</b>",
             "2 Mar 2026",
             activity.person.name,
             "Phone",
             "Complete",
-            "<b>About & more</b>",
             site.study.name,
-            site.name,
+            f"{site.name} · {site.city or site.site_name}",
+            activity.name,
         ]
     ]
     assert "<b>About" not in page.content
-    assert page.links[activity.name] == f"{ACTIVITIES}{activity.uid}/"
+    assert page.links["<b>About & more</b>"] == f"{ACTIVITIES}{activity.uid}/"
     assert page.links[site.study.name] == f"/records/study__v/{site.study.uid}/"
     assert page.find('<span class="count" data-list-count>(.*?)</span>') == ["1"]
 
@@ -141,7 +140,7 @@ def test_what_the_user_may_not_read_is_not_named(client: Client) -> None:
     log_in_with(client, "crm_activity__v:read", "crm_activity__v:edit", "person__sys.investigator__v:read")
     activity = ActivityFactory.create(person=PersonFactory.create(last_name="Secret", email="secret@x.example"))
     page = open_page(client, ACTIVITIES)
-    assert page.body[0][3] == "(not visible to you)"
+    assert page.body[0][2] == "(not visible to you)"
     for address in (ACTIVITIES, *(f"{ACTIVITIES}{activity.uid}/{rest}" for rest in ("", "edit/", "fields/person__v/"))):
         response = client.get(address)
         assert (response.status_code, "ecret" in response.content.decode()) == (200, False), address
@@ -161,9 +160,8 @@ def test_medical_activities_stand_beside_clinical_ones_and_say_where_they_come_f
     clinical = ActivityFactory.create(date=dt.date(2026, 3, 1))
     medical = MedicalActivityFactory.create(date=dt.date(2026, 3, 2))
     page = open_page(client, ACTIVITIES)
-    assert page.names == [f"{medical.name} Medical CRM", clinical.name]
-    assert [row[1] for row in page.body] == ["Medical Activity", "Clinical Activity"]
-    assert page.find('<span class="badge" title="(.*?)">') == ["From the Medical CRM"]
+    assert page.names == [f"{medical.subject} From the Medical CRM", clinical.subject]
+    assert page.find('<span class="origin" title="(.*?)">') == ["From the Medical CRM"]
 
 
 def test_records_of_an_inactive_object_type_stay_visible(client: Client, user: User) -> None:
@@ -175,7 +173,7 @@ def test_records_of_an_inactive_object_type_stay_visible(client: Client, user: U
         actor=build_admin_actor(),
     )
     page = open_page(client, ACTIVITIES)
-    assert page.names == [activity.name]
+    assert page.names == [activity.subject]
     assert "Create activity" not in page.links
 
 
@@ -187,7 +185,7 @@ def test_only_permitted_types_and_visible_studies_are_listed(client: Client) -> 
     ActivityFactory.create(study=hidden)
     ActivityFactory.create()
     MedicalActivityFactory.create()
-    assert sorted(open_page(client, ACTIVITIES).names) == sorted([mine.name, of_none.name])
+    assert sorted(open_page(client, ACTIVITIES).names) == sorted([mine.subject, of_none.subject])
 
 
 @pytest.mark.parametrize("object_name", [each.api_name for each in list_record_objects()])
@@ -273,7 +271,7 @@ def test_filters_in_force_have_chips_that_remove_them(client: Client, user: User
     one = ActivityFactory.create(study=study)
     ActivityFactory.create(study=study, complete=True)
     page = open_page(client, f"{ACTIVITIES}?study__v={study.uid}&complete__v=false&sort=name__v&size=25")
-    assert page.names == [one.name]
+    assert page.names == [one.subject]
     assert page.find(r"<span>(Study|Complete): <strong>(?:.*?)</strong></span>") == ["Study", "Complete"]
     assert page.links["Remove filter: Study CARDIO-301"] == f"{ACTIVITIES}?complete__v=false&sort=name__v&size=25"
     assert page.links["Clear"] == f"{ACTIVITIES}?sort=name__v&size=25"
@@ -305,7 +303,7 @@ def test_what_is_not_understood_is_named_and_can_be_left_out(client: Client, use
 def test_a_sort_size_or_column_that_is_not_understood_hides_nothing(client: Client, user: User) -> None:
     activity = ActivityFactory.create()
     page = open_page(client, f"{ACTIVITIES}?sort=x&size=y&columns=z")
-    assert page.names == [activity.name]
+    assert page.names == [activity.subject]
     assert page.content.count("Leave it out") == 3
 
 
@@ -329,7 +327,7 @@ def test_headings_sort_one_way_and_then_the_other(client: Client, user: User) ->
         ActivityFactory.create(subject=subject, date=dt.date(2026, 3, ord(subject) - 96))
 
     def list_subjects(query: str) -> str:
-        return "".join(row[6] for row in open_page(client, f"{ACTIVITIES}?{query}").body)
+        return "".join(row[0] for row in open_page(client, f"{ACTIVITIES}?{query}").body)
 
     def list_sorts(query: str) -> dict[str, str]:
         found = open_page(client, f"{ACTIVITIES}?{query}").find(r'<th scope="col"(.*?)</th>')
@@ -340,7 +338,7 @@ def test_headings_sort_one_way_and_then_the_other(client: Client, user: User) ->
         }
 
     page = open_page(client, ACTIVITIES)
-    assert "".join(row[6] for row in page.body) == "cba"
+    assert "".join(row[0] for row in page.body) == "cba"
     assert page.find(r'aria-sort="(\w+)"') == ["descending"]
     assert (list_subjects("sort=date__v"), list_subjects("sort=-subject__v")) == ("abc", "cba")
     plain, by_subject = list_sorts(""), list_sorts("sort=subject__v")
@@ -384,9 +382,9 @@ def list_row_menu(page: Page) -> list[str]:
 
 
 def test_the_menu_of_a_row_offers_what_the_user_may(client: Client) -> None:
-    ActivityFactory.create()
+    ActivityFactory.create(complete=False)
     log_in_with(client, "crm_activity__v:read", "crm_activity__v:edit", "crm_activity__v:create")
-    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Edit", "Clone"]
+    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Reschedule…", "Edit", "Clone"]
     log_in_with(client, "crm_activity__v:read", "crm_activity__v:delete")
     assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Delete…"]
 

@@ -160,6 +160,6 @@ def test_a_number_is_shown_with_what_people_know_the_record_by(client: Client, u
     for record in (site, activity):
         client.get(f"/records/{record.object_name}/{record.uid}/")
     assert [link.label for link in list_recent(user=user, limit=8)] == [
-        f"{activity.name} · Screening log",
+        f"Screening log · {activity.name}",
         "0142 · Charité Berlin",
     ]

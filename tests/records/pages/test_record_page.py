@@ -29,6 +29,7 @@ from ctms.configuration.services.layouts import change_layouts
 from ctms.configuration.services.object_types import assign_action, assign_fields, set_object_type_status
 from ctms.configuration.snapshot import forget_configuration
 from ctms.core.choices import RecordStatus
+from ctms.records.fields.titles import get_title
 from ctms.records.pages.actions import RecordAction, register_action
 from ctms.records.pages.record_page import FieldsPart, RecordPage
 from ctms.records.pages.related import ROWS_SHOWN, RelatedPart
@@ -95,16 +96,16 @@ def add_section(object_name: str, **values: Any) -> None:
 @pytest.mark.parametrize("object_name", OBJECTS)
 def test_every_object_has_a_page(client: Client, admin: User, object_name: str) -> None:
     record = create_record(object_name)
-    assert f"<h1>{record}</h1>" in client.get(get_address(record)).content.decode()
+    assert f"<h1>{get_title(record)}</h1>" in client.get(get_address(record)).content.decode()
 
 
 def test_the_head_names_type_status_and_the_key_fields_that_have_a_value(client: Client, admin: User) -> None:
-    event = MonitoringEventFactory.create(site=StudySiteFactory.create(name="0142"), planned_start=None)
+    event = MonitoringEventFactory.create(site=StudySiteFactory.create(name="0142", city="Graz"), planned_start=None)
     page = open_page(client, event)
     assert (page.type_label, page.status.text) == ("Interim Monitoring Visit", "Active")
     assert [(fact.label, fact.value.text) for fact in page.key_facts] == [
         ("Study", event.study.name),
-        ("Site", "0142"),
+        ("Site", "0142 · Graz"),
         ("Lifecycle state", "Expected"),
     ]
 
@@ -270,7 +271,7 @@ def test_both_kinds_of_activities_stand_side_by_side(client: Client, admin: User
     MedicalActivityFactory.create(study=site.study, site=site, date=dt.date(2026, 3, 9))
     add_section("site__v", title="Activities", related_object="crm_activity__v", related_field="site__v")
     part = list_related(open_page(client, site))["Activities"]
-    assert [row.cells[1].value.text for row in part.rows] == ["Medical Activity", "Clinical Activity"]
+    assert [row.cells[1].value.text for row in part.rows] == ["9 Mar 2026", "2 Mar 2026"]
 
 
 def test_nothing_is_created_in_a_section_where_the_layout_prevents_it(client: Client, admin: User) -> None:

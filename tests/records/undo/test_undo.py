@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
-from ctms.audit.change_sets import ChangeSet, find_change_set
+from ctms.audit.change_sets import ChangeSet, build_reference, find_change_set
 from ctms.audit.models import AuditEntry, AuditRedaction
 from ctms.audit.redaction import approve_redaction, ask_redaction
 from ctms.audit.sealing import seal_entries
@@ -22,6 +23,8 @@ from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, Pe
 from ctms.configuration.models import ReasonRule
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
+from ctms.records.access import open_object
+from ctms.records.merging.moving import Move
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
@@ -36,7 +39,10 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 from tests.records.bulk.steps import do_edit, do_import, list_problems, run_job
+from tests.records.trainings import OBJECT as TRAINING
+from tests.records.trainings import add_custom_fields, create_trainings, open_trainings
 from tests.records.undo.steps import change, delete, edit_field, find_last, name_url, read_messages, undo, undo_last
+from tests.sample.models import Training
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -242,6 +248,36 @@ def test_a_bulk_edit_is_undone_at_once(client: Client) -> None:
     assert values == {(each.subject, each.complete) for each in activities}
 
 
+def test_custom_fields_of_every_kind_come_back(client: Client) -> None:
+    add_custom_fields()
+    trainings = create_trainings()
+    before = {each.uid: each.custom_fields for each in trainings}
+    person = PersonFactory.create()
+    values: dict[str, Any] = {
+        "text__c": "New",
+        "number__c": "7",
+        "date__c": "2026-05-05",
+        "yes_no__c": "yes",
+        "picklist__c": None,
+        "person__c": str(person.uid),
+    }
+    known: dict[str, Any] = {name: value for name, value in values.items() if name in open_trainings().shape.fields}
+    operation = do_edit(client, TRAINING, trainings, **known)
+    assert not operation.failed
+    undo(client, ChangeSet(kind="edit", key=str(operation.uid)))
+    assert {each.uid: _drop_empty(each.custom_fields) for each in Training.objects.all()} == {
+        uid: _drop_empty(fields) for uid, fields in before.items()
+    }
+    record = Training.objects.get(uid=trainings[0].uid)
+    delete(client, record)
+    undo_last(client, record)
+    assert _drop_empty(Training.objects.get(uid=record.uid).custom_fields) == _drop_empty(record.custom_fields)
+
+
+def _drop_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
 def test_what_somebody_changed_after_a_bulk_edit_stays_and_the_rest_is_undone(client: Client) -> None:
     first, second = create_activities(2)
     operation = do_edit(client, ACTIVITY, [first, second], subject__v="New")
@@ -260,7 +296,9 @@ def test_all_or_nothing_undoes_nothing_then(client: Client) -> None:
     first, second = create_activities(2)
     operation = do_edit(client, ACTIVITY, [first, second], subject__v="New")
     change(first, subject="Theirs")
-    undo(client, ChangeSet(kind="edit", key=str(operation.uid)))
+    BulkOperation.objects.update(plan={"list": "complete__v=no"})
+    response = client.post(f"/undo/edit/{operation.uid}/", follow=True)
+    assert response.context["list_url"] == f"/records/{ACTIVITY}/?complete__v=no"
     undoing = BulkOperation.objects.get(kind="undo")
     client.post(f"/records/{ACTIVITY}/undo/{undoing.uid}/", {"mode": "all"})
     run_job(undoing)
@@ -330,6 +368,20 @@ def test_an_erasure_is_not_undone_nor_what_was_before_it(client: Client) -> None
     response = client.post(f"/undo/{emptied.kind}/{emptied.key}/", follow=True)
     assert "The person was erased on request" in response.content.decode()
     assert Person.objects.get(pk=person.pk).phone == ""
+
+
+def test_a_merge_is_not_undone(client: Client, user: User) -> None:
+    first, second = PersonFactory.create_batch(2)
+    activity = ActivityFactory.create(person=second)
+    access = open_object(user=user, object_name="person__sys")
+    actor = Actor(user=user, source="page", reference=build_reference(kind="change"))
+    with transaction.atomic():
+        move = Move(configuration=access.configuration, actor=actor, reason="Entered twice")
+        move.replace(loser=second, winner=first)
+    undo_last(client, activity)
+    assert any("Records were merged" in each for each in read_messages(client))
+    assert not Person.objects.filter(uid=second.uid).exists()
+    assert Activity.objects.get().person == first
 
 
 def test_a_reason_is_asked_for_where_the_change_needs_one(client: Client) -> None:

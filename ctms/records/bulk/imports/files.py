@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ctms.records.bulk.imports.code_pages import CODE_PAGES, find_code_page
+from ctms.records.bulk.imports.dialects.code_pages import CODE_PAGES, find_code_page
+from ctms.records.bulk.imports.dialects.workbooks import is_workbook, read_sheets
 from ctms.records.bulk.imports.errors import UnreadableFileError
-from ctms.records.bulk.imports.workbooks import is_workbook, read_sheets
 from ctms.records.fields.csv_injection import neutralise_line, restore
 
 MOST_BYTES = 10 * 1024 * 1024

@@ -11,13 +11,13 @@ from django.core.files.uploadedfile import UploadedFile
 from ctms.audit.reasons import LONGEST_REASON, PARAMETER
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
-from ctms.records.bulk.imports.code_pages import CODE_PAGES
-from ctms.records.bulk.imports.dates import DateOrder
+from ctms.records.bulk.imports.dialects.code_pages import CODE_PAGES
+from ctms.records.bulk.imports.dialects.dates import DateOrder
+from ctms.records.bulk.imports.dialects.numbers import DecimalMark
+from ctms.records.bulk.imports.dialects.zeros import ZeroAnswer
 from ctms.records.bulk.imports.files import MOST_BYTES, MOST_ROWS
 from ctms.records.bulk.imports.keys import BY_COLUMNS, get_match_key, list_match_keys
-from ctms.records.bulk.imports.numbers import DecimalMark
 from ctms.records.bulk.imports.work import ImportFile, ImportOptions, open_upload
-from ctms.records.bulk.imports.zeros import ZeroAnswer
 
 _ACCEPTED = ".xlsx,.xlsm,.csv,.txt,.tsv,text/csv,application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -54,12 +54,7 @@ class ImportForm(forms.Form):
         super().__init__(data, files)
         self.reasoned = dict(reasoned or {})
         if self.reasoned:
-            self.fields[PARAMETER] = forms.CharField(
-                label="Reason for change",
-                required=False,
-                max_length=LONGEST_REASON,
-                help_text="Why records that exist already are changed.",
-            )
+            self.fields[PARAMETER] = _build_reason_field()
         self.shape = shape
         self.opened: ImportFile | None = None
         key = self.fields["key"]
@@ -76,7 +71,7 @@ class ImportForm(forms.Form):
         if self.opened is not None and updates and not cleaned.get(PARAMETER):
             named = [self.reasoned[name] for name in self.opened.options.fields if name in self.reasoned]
             if named:
-                self.add_error(PARAMETER, f"Say why {', '.join(named)} is changed in records that exist already.")
+                self.add_error(PARAMETER, _ask_reason(named))
         return cleaned
 
     def _open(self, *, upload: UploadedFile[Any], cleaned: dict[str, Any]) -> None:
@@ -111,11 +106,16 @@ class ReadingForm(forms.Form):
         shape: ObjectShape,
         options: ImportOptions,
         lost_zeros: Sequence[str] = (),
+        reasoned: Mapping[str, str] | None = None,
         data: Any = None,
     ) -> None:
-        """Ask what the options leave open or can be changed in. `lost_zeros` are examples."""
+        """Ask what the options leave open or can be changed in. `lost_zeros` are examples.
+
+        `reasoned` is API name → label of what needs a reason to be changed; empty if there is a reason already.
+        """
         super().__init__(data)
-        self.options, self.lost_zeros = options, lost_zeros
+        self.shape, self.options, self.lost_zeros = shape, options, lost_zeros
+        self.reasoned = [label for name, label in (reasoned or {}).items() if name in options.fields]
         question = options.date_question or {}
         keys = [(name, get_match_key(shape=shape, name=name).label) for name in options.keys]
         orders = [(each.value, f"{question.get(each.value)} ({each.label})") for each in DateOrder]
@@ -128,10 +128,19 @@ class ReadingForm(forms.Form):
         pages = [(each.name, each.label) for each in CODE_PAGES.values()]
         self._ask("encoding", pages if options.encoding else [], initial=options.encoding)
         self._ask("key", keys, initial=options.key)
+        if self.reasoned and options.update_existing and "key" in self.fields:
+            self.fields[PARAMETER] = _build_reason_field()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        key = get_match_key(shape=self.shape, name=cleaned.get("key") or self.options.key)
+        if PARAMETER in self.fields and key.fields and not cleaned.get(PARAMETER):
+            self.add_error(PARAMETER, _ask_reason(self.reasoned))
+        return cleaned
 
     def list_choices(self) -> dict[str, str]:
         """Return what was chosen otherwise than before, by the names of `ImportOptions`."""
-        chosen = {name: str(value) for name, value in self.cleaned_data.items() if value}
+        chosen = {name: str(value) for name, value in self.cleaned_data.items() if value and name != PARAMETER}
         return {name: value for name, value in chosen.items() if value != getattr(self.options, name)}
 
     def _ask(self, name: str, choices: Sequence[tuple[str, str]], *, initial: Any) -> None:
@@ -146,3 +155,16 @@ _ZEROS = [
     (ZeroAnswer.RESTORE.value, "The file has lost them: put them back"),
     (ZeroAnswer.KEEP.value, "These are other numbers: take them as they are"),
 ]
+
+
+def _build_reason_field() -> forms.CharField:
+    return forms.CharField(
+        label="Reason for change",
+        required=False,
+        max_length=LONGEST_REASON,
+        help_text="Why records that exist already are changed.",
+    )
+
+
+def _ask_reason(labels: Sequence[str]) -> str:
+    return f"Say why {', '.join(labels)} is changed in records that exist already."

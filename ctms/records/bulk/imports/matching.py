@@ -16,9 +16,9 @@ from ctms.core.models import NumberedRecord
 from ctms.core.text.numbers import build_number_key
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
+from ctms.records.bulk.imports.dialects.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.bulk.imports.keys import UID, MatchKey
 from ctms.records.bulk.imports.references import ReferenceFinder
-from ctms.records.bulk.imports.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.choices import ProblemKind
 from ctms.records.writing.bulk_write import load_for_writing
 

@@ -13,17 +13,18 @@ from ctms.configuration.snapshot import TypeShape
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
 from ctms.records.bulk.imports.columns import Column, read_texts
-from ctms.records.bulk.imports.dates import DateOrder
+from ctms.records.bulk.imports.dialects.dates import DateOrder
+from ctms.records.bulk.imports.dialects.leavings import explain_leaving, explain_shortened
+from ctms.records.bulk.imports.dialects.numbers import DecimalMark
+from ctms.records.bulk.imports.dialects.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.bulk.imports.files import FileRow
 from ctms.records.bulk.imports.keys import UID, MatchKey
-from ctms.records.bulk.imports.leavings import explain_leaving, explain_shortened
 from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowError
-from ctms.records.bulk.imports.numbers import DecimalMark
 from ctms.records.bulk.imports.references import ReferenceFinder
-from ctms.records.bulk.imports.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.choices import ProblemKind
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import format_for, format_value, read_value
+from ctms.records.lists.duplicates import find_stored, has_duplicates
 from ctms.records.lists.exports import CUT_MARK
 from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, prepare_drafts
 from ctms.records.writing.services import build_record
@@ -90,9 +91,19 @@ class RowPlanner:
                 self._build_draft(draft=draft, texts=each, key=key, found=found)
         ready = [draft for draft in drafts if draft.record is not None and not (draft.problems or draft.is_left_out)]
         prepare_drafts(access=self.access, drafts=ready, unique=self.unique)
+        self._warn_of_duplicates([draft for draft in ready if draft.is_new and not draft.problems])
         for draft in drafts:
             draft.name = str(draft.record or "")
         return drafts
+
+    def _warn_of_duplicates(self, drafts: Sequence[RowDraft]) -> None:
+        if not has_duplicates(self.access):
+            return
+        found = find_stored(access=self.access, records=[draft.record for draft in drafts])
+        for place, each in found.items():
+            known = f"{each.label}, {each.detail}," if each.detail else each.label
+            told = f"{known} is there already: same {', '.join(each.same)}."
+            drafts[place].warn(f"{told} To use this one, give its UID: {each.record.uid}.")
 
     def skip(self, rows: Sequence[FileRow]) -> None:
         """Remember the lines of records that an earlier run has written, so that later lines cannot repeat them."""

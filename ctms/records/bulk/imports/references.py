@@ -14,7 +14,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.core.choices import RecordStatus
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
-from ctms.records.bulk.imports.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
+from ctms.records.bulk.imports.dialects.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
 from ctms.records.fields.references import ReferenceScope, describe_choice, get_target, list_scopes, list_visible
 
 _MOST_KEPT = 20_000

@@ -12,7 +12,9 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.columns import Column, list_named_fields, match_columns
-from ctms.records.bulk.imports.dates import DateOrder
+from ctms.records.bulk.imports.dialects.dates import DateOrder
+from ctms.records.bulk.imports.dialects.numbers import DecimalMark
+from ctms.records.bulk.imports.dialects.zeros import ZeroAnswer
 from ctms.records.bulk.imports.errors import UnreadableFileError
 from ctms.records.bulk.imports.files import (
     MOST_ROWS,
@@ -24,10 +26,8 @@ from ctms.records.bulk.imports.files import (
     read_rows,
 )
 from ctms.records.bulk.imports.keys import BY_COLUMNS, MatchKey, get_match_key, list_possible_keys
-from ctms.records.bulk.imports.numbers import DecimalMark
 from ctms.records.bulk.imports.planning import RowPlanner
 from ctms.records.bulk.imports.readings import describe_encoding, describe_sheet, read_dates, read_numbers
-from ctms.records.bulk.imports.zeros import ZeroAnswer
 from ctms.records.writing.bulk_write import RowDraft
 
 MOST_ROWS_AT_ONCE = 10_000  # of an import that is all or nothing

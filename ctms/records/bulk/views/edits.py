@@ -22,6 +22,7 @@ from ctms.records.bulk.edits import (
     InvalidSelectionError,
     Selection,
     describe_plan,
+    fill_quick_change,
     list_selected,
     may_be_cleared,
     read_selection,
@@ -55,8 +56,10 @@ def edit_many(request: HttpRequest, object_name: str) -> HttpResponse:
     except InvalidListError as error:
         messages.error(request, str(error))
         return redirect("record_list", object_name=object_name)
-    is_sent = request.POST.get("step") == "preview"
-    form = BulkEditForm(access=access, data=request.POST if is_sent else None)
+    data = fill_quick_change(access=access, form=request.POST)
+    is_sent = data.get("step") == "preview"
+    form = BulkEditForm(access=access, data=data if is_sent else None)
+    form.initial["change"] = data.getlist("change")
     if is_sent and form.is_valid():
         operation = create_operation(
             user=get_user(request),

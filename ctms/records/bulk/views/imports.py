@@ -134,12 +134,12 @@ def change_reading(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
     form = _build_reading_form(access=access, operation=operation, data=request.POST)
     try:
         if not form.is_valid():
-            messages.error(request, "Choose one of the answers.")
-        elif choices := form.list_choices():
+            messages.error(request, " ".join(str(message) for errors in form.errors.values() for message in errors))
+        elif (choices := form.list_choices()) or form.cleaned_data.get(PARAMETER):
             opened = read_again(shape=access.shape, content=operation.content, options=form.options, choices=choices)
             restart_operation(
                 operation=operation,
-                plan=opened.options.as_plan(),
+                plan=opened.options.as_plan() | _read_reason(form),
                 content=opened.content,
                 total=len(opened.rows),
             )
@@ -147,6 +147,11 @@ def change_reading(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
     except VaultError as error:
         messages.error(request, str(error))
     return redirect("operation", uid=uid)
+
+
+def _read_reason(form: ReadingForm) -> dict[str, Any]:
+    reason = form.cleaned_data.get(PARAMETER)
+    return {"reason": reason} if reason else {}
 
 
 def _check_or_ask(operation: BulkOperation, *, options: ImportOptions) -> None:
@@ -162,6 +167,7 @@ def _build_reading_form(*, access: ObjectAccess, operation: BulkOperation, data:
     return ReadingForm(
         shape=access.shape,
         options=ImportOptions.read(operation.plan),
+        reasoned={} if operation.plan.get("reason") else access.list_reasoned(),
         lost_zeros=[f"{message.partition('. ')[0]}." for message in lost[:_SHOWN_ZEROS]],
         data=data,
     )

@@ -13,11 +13,13 @@ from django.utils import formats, timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
+from ctms.accounts.models import User
 from ctms.audit.change_sets import ChangeSet
 from ctms.audit.reasons import LONGEST_REASON, PARAMETER, read_reason
 from ctms.configuration.registry import list_record_objects
 from ctms.core.errors import VaultError
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.bulk.operations import (
     OperationTakenError,
     confirm_operation,
@@ -36,11 +38,10 @@ from ctms.records.bulk.runner import (
 )
 from ctms.records.bulk.views.operations import build_problem_context, get_list_url, get_own_operation_or_404
 from ctms.records.choices import OperationKind, OperationState
-from ctms.records.fields.values import get_record_url
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
 from ctms.records.undo.history import Unit, find_main, list_units
-from ctms.records.undo.offers import list_undoable, name_change_set, tell_saved
+from ctms.records.undo.offers import explain_final, list_undoable, name_change_set, tell_saved
 from ctms.records.undo.previews import build_undo_rows
 from ctms.records.undo.recent import list_recent_changes
 
@@ -63,6 +64,9 @@ def undo_change(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         raise Http404("There is nothing here that you could undo.")
     access = open_object_or_404(request, main.object_name)
     units = list_units(change_set)
+    if refusal := explain_final(change_set):
+        messages.error(request, refusal)
+        return redirect(_find_page(access, units=units))
     at = formats.date_format(timezone.localtime(main.at), "DATETIME_FORMAT")
     what = f"{name_change_set(change_set)} of {at}"
     operation = create_operation(
@@ -72,6 +76,7 @@ def undo_change(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         plan={
             "undoes": {"kind": change_set.kind, "key": change_set.key},
             "what": what,
+            "list": _find_list(change_set, user=get_user(request)),
             # With it the trail says which of the entries are the undoing.
             "reason": f"Undo of the {what}",
         },
@@ -122,6 +127,14 @@ def show_changes(request: HttpRequest) -> HttpResponse:
     return render(request, "records/changes.html", {"changes": list_recent_changes(user=get_user(request))})
 
 
+def _find_list(change_set: ChangeSet, *, user: User) -> str:
+    """Return the query string of the list from which the user's own bulk edit was started, to lead back there."""
+    if change_set.kind != OperationKind.EDIT:
+        return ""
+    operation = BulkOperation.objects.defer("content", "basis").filter(uid=change_set.key, user=user).first()
+    return str(operation.plan.get("list", "")) if operation is not None else ""
+
+
 def _confirm(request: HttpRequest, *, operation: BulkOperation, reason: str) -> HttpResponse:
     standing = str(operation.plan.get("reason", ""))
     plan = {
@@ -159,7 +172,7 @@ def _build_context(*, access: ObjectAccess, operation: BulkOperation, page: str)
         "doing_text": "1 record" if doing == 1 else f"{doing:,} records",
         "total_text": f"{operation.total:,}",
         "may_be_all_or_nothing": operation.total <= _MOST_AT_ONCE,
-        "list_url": get_list_url(object_name=operation.of_object, query=""),
+        "list_url": get_list_url(object_name=operation.of_object, query=operation.plan.get("list", "")),
     } | build_problem_context(operation, user=access.user)
 
 

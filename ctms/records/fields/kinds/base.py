@@ -86,7 +86,6 @@ class Kind(FieldKind):
     is_sortable: ClassVar[bool] = True
     is_newest_first: ClassVar[bool] = False  # whether the first click on a heading sorts downwards
     is_number: ClassVar[bool] = False  # stands to the right in tables
-    is_wide: ClassVar[bool] = False  # takes a whole row of a form
     is_wide_inline: ClassVar[bool] = False  # needs more room to be edited in place than to be shown
     can_be_cleared: ClassVar[bool] = True
     cleared: ClassVar[Any] = None  # what an empty cell of a file makes of a value, if it may

@@ -104,7 +104,7 @@ class MoneyInput(forms.TextInput):
         choices = [("", "–"), ("Often used", often), ("All others", others)]
         select = forms.Select(choices=choices)
         return format_html(
-            '<span class="money">{}{}</span>',
+            '<span class="parts">{}{}</span>',
             super().render(name, amount, given, renderer),
             select.render(f"{name}__currency", code, {"aria-label": "Currency"}, renderer),
         )

@@ -8,13 +8,22 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.users import save_user
 from ctms.records.access import ObjectAccess
-from ctms.records.lists.columns import NAME, PAGE_SIZES, get_preference, move_column, save_preference
+from ctms.records.lists.columns import (
+    COMPACT,
+    DENSITIES,
+    PAGE_SIZES,
+    get_lead,
+    get_preference,
+    move_column,
+    save_preference,
+)
 from ctms.records.lists.page import ListPage
 from ctms.records.lists.query import COLUMNS, SIZE, VIEW, change_parameters, drop_blanks, read_list
 from ctms.records.lists.saved_views import ALL, build_parameters, find_view
 from ctms.records.models import ListPreference
-from ctms.records.requests import open_object_or_404
+from ctms.records.requests import build_actor, open_object_or_404
 
 
 @require_safe
@@ -32,18 +41,24 @@ def show_list(request: HttpRequest, object_name: str) -> HttpResponse:
 @require_POST
 @login_required
 def choose_columns(request: HttpRequest, object_name: str) -> HttpResponse:
-    """Save the user's columns or page size, and redirect to the list."""
+    """Save the user's columns, page size or density, and redirect to the list."""
     access = open_object_or_404(request, object_name)
     parameters = change_parameters(request.GET)
+    if request.POST.get("density") in DENSITIES:
+        user = access.user
+        user.has_compact_lists = request.POST["density"] == COMPACT
+        save_user(user=user, actor=build_actor(request), fields=["has_compact_lists"])
+        return _redirect_to_list(object_name, parameters.urlencode())
     if request.POST.get("size") in [str(size) for size in PAGE_SIZES]:
         save_preference(user=access.user, object_name=object_name, page_size=int(request.POST["size"]))
         parameters.pop(SIZE, None)
         return _redirect_to_list(object_name, parameters.urlencode())
-    names = [name for name in request.POST.getlist("column") if name in access.shape.fields and name != NAME]
+    lead = get_lead(access.shape)
+    names = [name for name in request.POST.getlist("column") if name in access.shape.fields and name != lead]
     for action, step in (("up", -1), ("down", 1)):
         names = move_column(names=names, name=request.POST.get(action, ""), step=step)
     is_reset = "reset" in request.POST
-    save_preference(user=access.user, object_name=object_name, columns=[] if is_reset else [NAME, *names])
+    save_preference(user=access.user, object_name=object_name, columns=[] if is_reset else [lead, *names])
     parameters.pop(COLUMNS, None)
     return _redirect_to_list(object_name, parameters.urlencode())
 

@@ -18,6 +18,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.fields.references import list_choices, list_visible
 from ctms.records.lists.autocomplete import clean_query
 from ctms.records.lists.autocomplete import find_choices as find_choices_of
+from ctms.records.lists.duplicates import find_duplicates, has_duplicates
 from ctms.records.pages.global_search import search_objects
 from ctms.records.requests import get_user, open_object_or_404
 from ctms.records.writing.child_records import build_deciders, list_child_choices, open_child_pickers
@@ -55,6 +56,21 @@ def find_choices(request: HttpRequest, object_name: str, field_name: str) -> Htt
     if uid := read_uid(request.GET.get("uid")):
         records = records.filter(uid=uid)
     return _answer(request, access=access, field=field, records=records)
+
+
+@require_safe
+@login_required
+def show_duplicates(request: HttpRequest, object_name: str) -> HttpResponse:
+    """Return the part of a page that tells of records which may be the one that is typed; empty if there are none.
+
+    The parameters are texts by API name; `record` is the uid of the record that is edited.
+    """
+    access = open_object_or_404(request, object_name)
+    if not has_duplicates(access):
+        raise Http404(f"{access.vault_object.plural_title} are not compared while typing.")
+    values = {name: clean_query(str(text)) for name, text in request.GET.items() if name != "record"}
+    found = find_duplicates(access=access, values=values, without=read_uid(request.GET.get("record")))
+    return render(request, "records/form/duplicates_found.html", {"access": access, "duplicates": found})
 
 
 def _find_parts(request: HttpRequest, *, access: ObjectAccess, name: str) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from ctms.accounts.login_resume import login_required
-from ctms.records.fields.values import get_record_url
+from ctms.records.addresses import get_record_url
 from ctms.records.pages.favourites import switch_favourite
 from ctms.records.requests import get_record_or_404, get_user, open_object_or_404
 

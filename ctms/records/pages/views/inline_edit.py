@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -13,19 +14,23 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.actors import Actor
 from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import ObjectAccess
+from ctms.records.addresses import get_record_url
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.record_links import find_page
-from ctms.records.fields.values import get_record_url
 from ctms.records.forms.edit_conflicts import Conflict, build_conflict
 from ctms.records.forms.form_layout import FieldLayout
 from ctms.records.forms.form_state import FormState
 from ctms.records.pages.record_page import build_record_page, explain_field_edit
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version, shows_refusals
 from ctms.records.undo.offers import build_button, tell_saved
+
+# Header of a form that stands in the cell of a list and not on the record's page.
+IN_LIST = "X-In-List"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -83,9 +88,27 @@ def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> Http
         # The new value may hide the record from the user, such as another study; or another user deleted it.
         tell_saved(request, text=text, actor=actor)
         return HttpResponse(headers={"HX-Redirect": find_page(access=access, record=record)})
+    if IN_LIST in request.headers:
+        tell_saved(request, text=text, actor=actor)
+    return _show_saved(request, access=access, record=record, field=field, versions=versions, actor=actor)
+
+
+def _show_saved(
+    request: HttpRequest,
+    *,
+    access: ObjectAccess,
+    record: Any,
+    field: ObjectField,
+    versions: dict[str, int],
+    actor: Actor,
+) -> HttpResponse:
+    """Return the parts of the record's page that changed; nothing for a list, which reads itself anew."""
+    trigger = json.dumps({"record:saved": versions})
+    if IN_LIST in request.headers:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"HX-Trigger": trigger})
     page = build_record_page(access=access, record=record, with_related=False)
     response = render(request, "records/record/saved.html", {"page": page, "saved": field, "undo": build_button(actor)})
-    response.headers["HX-Trigger"] = json.dumps({"record:saved": versions})
+    response.headers["HX-Trigger"] = trigger
     return response
 
 
@@ -110,6 +133,8 @@ def _show_form(
 ) -> HttpResponse:
     access, record, [field] = state.layout.access, state.layout.record, state.layout.writable
     alone = "HX-Request" not in request.headers
+    if alone and not state.questions:
+        state.fields[field.api_name].widget.attrs["autofocus"] = True
     context = {
         "access": access,
         "record": record,

@@ -15,7 +15,7 @@ from ctms.accounts.login_resume import login_required
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError
-from ctms.records.fields.values import get_record_url
+from ctms.records.addresses import get_record_url
 from ctms.records.merging.redirects import find_winner
 from ctms.records.pages.actions import run_action
 from ctms.records.pages.favourites import note_view

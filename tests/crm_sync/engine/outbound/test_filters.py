@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -138,6 +139,39 @@ def test_a_wider_filter_transfers_what_was_not_modified_since_the_last_run(world
 
     assert world.count(run, OUT) == {"selected": 2, "sent": 1, "created": 1, "unchanged": 1}
     assert list_subjects(world) == ["Call", "Meeting"]
+
+
+def test_a_record_that_enters_a_period_without_being_changed_is_transferred_that_day(world: World) -> None:
+    person = PersonFactory.create()
+    world.add_accounts([person])
+    today = get_now().date()
+    for days, subject in ((0, "Today"), (1, "Tomorrow"), (9, "Later")):
+        ActivityFactory.create(person=person, date=today + dt.timedelta(days=days), subject=subject)
+    set_filter(world, OUT, ("date__v", Operator.WITHIN, ["today"]))
+    world.transfer()
+    assert list_subjects(world) == ["Today"]
+    # The days of a rule are those of UTC. Within the day nothing is looked at again.
+    assert world.count(world.transfer(), OUT).get("unchanged", 0) == 0
+
+    transfer_later(world, hours=24)
+
+    assert list_subjects(world) == ["Today", "Tomorrow"]
+
+
+def test_of_a_group_of_conditions_one_must_hold(world: World) -> None:
+    create_phone_and_video(world)
+    rule = IntegrationRule.objects.get(integration__connection=world.connection, integration__kind=OUT)
+    rule.conditions = [
+        {
+            "any": [
+                {"field": "channel__v", "operator": "is", "values": ["phone__v"]},
+                {"field": "person__v.last_name__sys", "operator": "is", "values": ["Nobody"]},
+            ]
+        }
+    ]
+    save(rule)
+    world.transfer()
+    assert list_subjects(world) == ["Call"]
 
 
 @pytest.mark.every_dialect

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ctms.core.errors import VaultError
-from ctms.records.bulk.imports.month_names import find_month
+from ctms.records.bulk.imports.dialects.month_names import find_month
 
 # Two digits of a year mean one of the hundred years that begin here, as in today's spreadsheets.
 FIRST_OF_SHORT_YEARS = 1950

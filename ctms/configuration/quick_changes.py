@@ -1,0 +1,28 @@
+"""Changes that users make often, offered where records are listed, for one record or for all that are selected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _always(_record: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class QuickChange:
+    """A change of a record in one step, such as *Complete*.
+
+    `values` maps API names to what is set; `asks` names fields whose values are asked for. `key` is the key that does
+    it in a list. `applies` tells whether a record can still be changed so.
+    """
+
+    api_name: str
+    label: str
+    icon: str
+    key: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    asks: str = ""
+    applies: Callable[[Any], bool] = _always

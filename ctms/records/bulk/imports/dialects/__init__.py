@@ -1,0 +1,1 @@
+"""How people and programs write dates, numbers and texts, and what they leave in files; nothing knows of records."""

@@ -1,0 +1,45 @@
+"""Entries of the menus that a list has for each field of its object, as HTML: columns and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from django.utils.safestring import SafeString
+
+from ctms.configuration.fields import ObjectField
+from ctms.core.icons import render_icon
+
+
+def render_column_choices(choices: Iterable[tuple[ObjectField, bool]]) -> SafeString:
+    """Return a list entry for each field with a tick, and buttons to move those that are columns now."""
+    return SafeString("\n".join([_render_choice(field=field, is_chosen=chosen) for field, chosen in choices]))
+
+
+# What loads the form of a filter into the menu where it was chosen.
+_LOADS_FORM = (
+    'hx-target="closest .menu" hx-select="#filter-form" hx-swap="innerHTML" hx-push-url="false" '
+    'hx-select-oob="unset" hx-indicator="unset"'
+)
+
+
+def render_filter_link(*, label: str, url: str) -> str:
+    """Return the menu entry that opens the form of a filter."""
+    url = escape(url)
+    return f'<a class="menu-item" href="{url}" hx-get="{url}" {_LOADS_FORM}>{escape(label)}</a>'
+
+
+def _render_choice(*, field: ObjectField, is_chosen: bool) -> str:
+    name, label = escape(field.api_name), escape(field.label)
+    checked = " checked" if is_chosen else ""
+    tick = f'<input type="checkbox" name="column" value="{name}"{checked}> {label}'
+    buttons = ""
+    if is_chosen:
+        buttons = "".join(
+            [
+                f'<button class="button quiet icon-only small" type="submit" name="{step}" value="{name}" '
+                f'aria-label="Move {label} to the {side}">{render_icon(icon, "small")}</button>'
+                for step, side, icon in (("up", "left", "chevron-up"), ("down", "right", "chevron-down"))
+            ]
+        )
+    return f'<li><label class="tick">{tick}</label>{buttons}</li>'

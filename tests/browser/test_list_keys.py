@@ -1,0 +1,171 @@
+"""Lists by keyboard, dense or with room, and on a phone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from activities.models import Activity
+from ctms.accounts.models import User
+from ctms.audit.services import save_record
+from tests.browser.accessibility import find_violations
+from tests.browser.sessions import enter_as
+from tests.factories.accounts import UserFactory
+from tests.factories.base import build_admin_actor
+from tests.factories.bulk import create_activities, create_people
+from tests.factories.clinical import StudyCountryFactory, StudyFactory, StudySiteFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LIST = "/records/crm_activity__v/"
+ROW = ".list-table tbody tr"
+CURRENT = f"{ROW}.is-current"
+
+
+@pytest.fixture
+def carla(page: Page) -> Page:
+    """The page of somebody who is logged in and has forty activities at a site."""
+    UserFactory.create(username="carla", is_superuser=True, first_name="Carla", last_name="Craig")
+    study = StudyFactory.create(name="CARDIO-301")
+    country = StudyCountryFactory.create(study=study)
+    site = StudySiteFactory.create(study_country=country, name="04001", city="Graz", site_name="University Hospital")
+    people = create_people(6, prefix="Nurse")
+    create_activities(40, people=people, site=site, study=study, study_country=country)
+    enter_as(page, "carla")
+    return page
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_keys_move_select_edit_and_open_a_row(carla: Page) -> None:
+    carla.goto(LIST)
+    press(carla, "j", "j", "k", "ArrowDown")
+    expect(carla.locator(ROW).nth(1)).to_have_class("is-current")
+    press(carla, "x", "j", "j", "Shift+X")
+    expect(carla.get_by_text("3 selected")).to_be_visible()
+    title = carla.locator(CURRENT).locator(".cell-link").inner_text()
+    press(carla, "Enter")
+    expect(carla.get_by_role("heading", level=1)).to_have_text(title)
+    carla.go_back()
+    expect(carla.locator(CURRENT).locator(".cell-link")).to_have_text(title)
+    expect(carla.get_by_text("3 selected")).to_be_visible()
+    press(carla, "e")
+    expect(carla).to_have_url(re.compile("/edit/$"))
+
+
+def test_the_palette_does_what_the_page_can_do_and_shows_its_key(carla: Page) -> None:
+    carla.goto(LIST)
+    press(carla, "j", "Control+k")
+    palette = carla.get_by_role("dialog", name="Go to")
+    expect(palette.get_by_role("option", name="Create activity")).to_contain_text("n")
+    palette.get_by_role("combobox").fill("edit")
+    expect(palette.get_by_role("option").first).to_contain_text("Edit")
+    press(carla, "Enter")
+    expect(carla.get_by_role("heading", level=1)).to_contain_text("Edit")
+
+
+def test_a_question_mark_lists_the_keys(carla: Page) -> None:
+    carla.goto(LIST)
+    press(carla, "?")
+    keys = carla.get_by_role("dialog", name="Keys")
+    expect(keys).to_contain_text("next and previous row")
+    assert find_violations(carla) == []
+    press(carla, "Escape")
+    expect(keys).to_be_hidden()
+
+
+def test_a_user_keeps_the_density_of_lists_for_all_objects(carla: Page) -> None:
+    carla.goto(LIST)
+    comfortable = carla.locator(ROW).first.bounding_box()
+    carla.get_by_role("button", name="Compact").click()
+    expect(carla.locator(".list-table.compact")).to_be_visible()
+    compact = carla.locator(ROW).first.bounding_box()
+    assert comfortable is not None
+    assert compact is not None
+    assert compact["height"] < comfortable["height"]
+    carla.goto("/records/site__v/")
+    expect(carla.locator(".list-table.compact")).to_be_visible()
+    assert User.objects.get(username="carla").has_compact_lists
+
+
+def test_the_subject_leads_and_a_site_is_named_with_its_city(carla: Page) -> None:
+    carla.goto(LIST)
+    headings = carla.locator(".list-table thead th a").all_inner_texts()
+    assert headings[0] == "Subject"
+    assert headings[-1] == "Name"
+    expect(carla.locator(ROW).first).to_contain_text("04001 · Graz")
+
+
+@pytest.mark.parametrize("width", [390, 360])
+def test_a_row_has_two_lines_on_a_phone(carla: Page, width: int) -> None:
+    carla.set_viewport_size({"width": width, "height": 800})
+    carla.goto(LIST)
+    heights = carla.evaluate(f"[...document.querySelectorAll('{ROW}')].map((row) => row.offsetHeight)")
+    assert len(heights) == 40
+    assert max(heights) <= 64
+    assert carla.evaluate("document.documentElement.scrollWidth") <= width
+    assert find_violations(carla) == []
+
+
+def test_a_row_is_completed_by_one_key_and_stays_the_current_one(carla: Page) -> None:
+    carla.goto(f"{LIST}?complete__v=false&sort=date__v")
+    carla.get_by_role("columnheader", name="Subject").wait_for()
+    press(carla, "j")
+    title = carla.locator(CURRENT).locator(".cell-link").inner_text()
+    press(carla, "c")
+    expect(carla.locator("#messages")).to_contain_text(f"Complete: {title} was saved.")
+    expect(carla.locator("[data-list-count]")).to_have_text("19")
+    expect(carla.get_by_role("link", name=title, exact=True)).to_be_hidden()
+    assert Activity.objects.get(subject=title).complete
+
+
+def test_selected_rows_are_completed_together_after_a_preview(carla: Page) -> None:
+    carla.goto(f"{LIST}?complete__v=false")
+    press(carla, "j", "x", "j", "j", "Shift+X")
+    carla.get_by_role("group", name="Selected rows").get_by_role("button", name="Complete").click()
+    expect(carla.get_by_role("heading", level=1)).to_contain_text("3 activities")
+    expect(carla.locator("main")).to_contain_text("Complete")
+
+
+def test_a_value_is_changed_in_its_cell(carla: Page) -> None:
+    carla.goto(LIST)
+    row = carla.locator(ROW).nth(1)
+    row.locator("[data-field=date__v]").dblclick()
+    editor = carla.locator("#cell-editor")
+    editor.get_by_role("textbox", name="Date").fill("2026-07-05")
+    editor.get_by_role("button", name="Save Date").click()
+    expect(carla.locator(ROW).first.locator("[data-field=date__v]")).to_have_text("5 Jul 2026")
+    expect(carla.locator(ROW).first.locator("[data-field=date__v]")).to_be_focused()
+    # The same by keyboard: to the cell, e, and Escape leaves everything as it was.
+    press(carla, "e")
+    expect(editor.get_by_role("textbox", name="Date")).to_be_focused()
+    press(carla, "Escape")
+    expect(editor).to_be_hidden()
+    expect(carla.locator(ROW).first.locator("[data-field=date__v]")).to_be_focused()
+
+
+def test_a_change_in_a_cell_shows_what_somebody_else_saved_meanwhile(carla: Page) -> None:
+    carla.goto(LIST)
+    carla.locator(ROW).first.locator("[data-field=date__v]").dblclick()
+    editor = carla.locator("#cell-editor")
+    editor.get_by_role("textbox", name="Date").fill("2026-07-05")
+    activity = Activity.objects.order_by("-date")[0]
+    activity.date = dt.date(2026, 7, 1)
+    save_record(record=activity, actor=build_admin_actor())
+    editor.get_by_role("button", name="Save Date").click()
+    expect(editor.get_by_role("alert")).to_contain_text("1 Jul 2026")
+    editor.get_by_role("button", name="Save mine over it").click()
+    expect(carla.locator(ROW).first.locator("[data-field=date__v]")).to_have_text("5 Jul 2026")
+
+
+def test_the_object_delivers_views_of_its_list(carla: Page) -> None:
+    carla.goto(LIST)
+    carla.locator("#list-head details").first.locator("summary").click()
+    carla.get_by_role("link", name="Overdue", exact=True).click()
+    expect(carla.locator("#list-head summary").first).to_contain_text("Overdue")
+    expect(carla.locator(ROW)).to_have_count(20)
