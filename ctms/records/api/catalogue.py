@@ -25,12 +25,17 @@ def _list_texts(help_text: str) -> serializers.ListField:
     return serializers.ListField(child=serializers.CharField(), help_text=help_text)
 
 
-_CHOICE: dict[str, Any] = {"value": serializers.CharField(), "label": serializers.CharField()}
+_CHOICE: dict[str, Any] = {
+    "value": serializers.CharField(),
+    "label": serializers.CharField(),
+    "is_active": serializers.BooleanField(help_text="Whether it can be chosen; records keep one that cannot."),
+}
 _FIELD: dict[str, Any] = {
     "name": serializers.CharField(help_text="API name: the key in records."),
     "label": serializers.CharField(),
     "kind": serializers.CharField(help_text=f"One of {', '.join(kind.name for kind in list_kinds())}."),
     "is_required": serializers.BooleanField(help_text="Of every new record; object types may require more."),
+    "is_unique": serializers.BooleanField(help_text="Custom: no two records have the same value."),
     "is_read_only": serializers.BooleanField(help_text="Filled by the Vault."),
     "is_custom": serializers.BooleanField(help_text="Added by an admin."),
     "is_sortable": serializers.BooleanField(),
@@ -108,10 +113,13 @@ def _describe_field(*, access: ObjectAccess, field: ObjectField) -> dict[str, An
         "label": field.label,
         "kind": field.kind,
         "is_required": is_writable and is_required(shape=access.shape, field=field),
+        "is_unique": field.is_unique,
         "is_read_only": not is_writable,
         "is_custom": field.is_custom,
         "is_sortable": can_sort(access=access, field=field),
         "max_length": field.max_length,
         "reference": target.api_name if target else None,
-        "choices": [{"value": value, "label": label} for value, label in field.choices],
+        "choices": [
+            {"value": value, "label": label, "is_active": value not in field.retired} for value, label in field.choices
+        ],
     }

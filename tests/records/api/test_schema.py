@@ -101,7 +101,11 @@ def test_the_catalogue_tells_what_the_user_may_do_with_each_object(caller: Calle
     ]
     fields = {each["name"]: each for each in activity["fields"]}
     assert fields["channel__v"]["kind"] == "picklist"
-    assert fields["channel__v"]["choices"][0] == {"value": "in_person__v", "label": "In person"}
+    assert fields["channel__v"]["choices"][0] == {
+        "value": "in_person__v",
+        "label": "In person",
+        "is_active": True,
+    }
     assert (fields["person__v"]["reference"], fields["created_by__v"]["reference"]) == ("person__sys", None)
     assert (fields["from__v"]["is_read_only"], fields["date__v"]["is_required"]) == (True, True)
     assert "date__v__within" in activity["filters"]
