@@ -134,7 +134,7 @@ class EveryDoor:
             found = {record.pk for record in page.table.rows}
             assert (first.pk in found, other.pk in found) == expected, query
             rows = caller.client.get(f"/api/v1/{OBJECT}/?{query}").json()["results"]
-            assert {row["name__v"] for row in rows} == {str(row.record) for row in page.table.rows}
+            assert {row["name__v"] for row in rows} == {str(record) for record in page.table.rows}
         assert client.get(f"{_LIST}?{NAME}__empty=true").context["page"].total == 1
 
     def test_a_file_changes_it_and_what_is_exported_changes_nothing(self, client: Client) -> None:
