@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ctms.configuration.kinds import FieldKind, find_custom_kind, list_kinds
 
 MOST_DECIMALS = 6
+LONGEST_UNIQUE = 255
 # Properties that only some kinds have, in the words of a refusal.
 OPTIONS = {
     "max_length": "a length",
@@ -55,6 +56,8 @@ def _list_size_problems(field: HasOptions, kind: FieldKind) -> dict[str, str]:
     longest = kind.custom_max_length
     if field.max_length is not None and longest is not None and not 1 <= field.max_length <= longest:
         problems["max_length"] = f"Enter a number from 1 to {longest:,}."
+    if field.is_unique and (field.max_length or longest or 0) > LONGEST_UNIQUE:
+        problems["max_length"] = f"Unique values have at most {LONGEST_UNIQUE} characters. Enter that, or less."
     if field.least is not None and field.greatest is not None and field.least > field.greatest:
         problems["greatest"] = "This is less than the smallest value. Enter a larger one."
     if "reference_object" in kind.options and not field.reference_object:

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from ctms.configuration.choices import SectionKind
-from ctms.configuration.field_options import MOST_DECIMALS, list_option_problems
+from ctms.configuration.field_options import LONGEST_UNIQUE, MOST_DECIMALS, list_option_problems
 from ctms.configuration.kinds import DEFAULT_KIND, find_custom_kind, list_custom_choices
 from ctms.configuration.picklists import find_values_problem, read_picklist, store_picklist
 from ctms.core.choices import RecordStatus
@@ -167,7 +167,7 @@ class UniqueValue(models.Model):
     """A value of a unique custom field, and the record that has it: two records cannot get the same, even at once."""
 
     field = models.ForeignKey(CustomField, on_delete=models.CASCADE, related_name="unique_values")
-    value = models.CharField(max_length=255)
+    value = models.CharField(max_length=LONGEST_UNIQUE)
     record_uid = models.UUIDField()
 
     class Meta:

@@ -76,6 +76,7 @@ def make(value: Any) -> Person:
         ({"kind": "yes_no", "is_required": True}, "is_required"),
         ({"kind": "long_text", "is_unique": True}, "is_unique"),
         ({"kind": "text", "max_length": 256}, "max_length"),
+        ({"kind": "url", "is_unique": True}, "max_length"),
         ({"kind": "number", "least": Decimal(3), "greatest": Decimal(2)}, "greatest"),
         ({"kind": "number", "decimals": 7}, "decimals"),
     ],

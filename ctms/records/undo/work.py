@@ -214,6 +214,9 @@ class UndoWork:
             if history.unit.uid in there:
                 draft.is_left_out = True  # it was brought back already
                 continue
+            if (later := history.find_later()) is not None:  # brought back, and deleted again: that is to be undone
+                self._refuse_later(draft, history, later=later, fields=list_keyed(access.shape))
+                continue
             draft.task = RESTORE
             key = self.keys.get(history.unit.uid)
             draft.record, lost = build_past_record(

@@ -119,7 +119,7 @@ class EveryDoor:
         access = open_object(user=UserFactory.create(is_superuser=True), object_name=OBJECT)
         is_sortable = kind_of(access.shape.fields[NAME]).is_sortable
         answers = [client.get(f"{_LIST}?sort={sign}{NAME}").context["page"] for sign in ("", "-")]
-        names = [[str(row.record) for row in page.table.rows] for page in answers]
+        names = [[str(record) for record in page.table.rows] for page in answers]
         assert (names[0] == names[1][::-1], [bool(page.problems) for page in answers]) == (
             (True, [False, False]) if is_sortable else (False, [True, True])
         )
@@ -131,10 +131,10 @@ class EveryDoor:
         for query, expected in self.filters.items():
             page = client.get(f"{_LIST}?{query}").context["page"]
             assert not page.problems, (query, page.problems)
-            found = {row.record.pk for row in page.table.rows}
+            found = {record.pk for record in page.table.rows}
             assert (first.pk in found, other.pk in found) == expected, query
             rows = caller.client.get(f"/api/v1/{OBJECT}/?{query}").json()["results"]
-            assert {row["name__v"] for row in rows} == {str(row.record) for row in page.table.rows}
+            assert {row["name__v"] for row in rows} == {str(record) for record in page.table.rows}
         assert client.get(f"{_LIST}?{NAME}__empty=true").context["page"].total == 1
 
     def test_a_file_changes_it_and_what_is_exported_changes_nothing(self, client: Client) -> None:
