@@ -6,12 +6,9 @@ from typing import Any
 
 from django.db import models
 
-from ctms.configuration.custom_fields import read_field
 from ctms.configuration.fields import ObjectField
-from ctms.configuration.models import CustomField
 from ctms.configuration.registry import VaultObject, list_record_objects
 from ctms.configuration.snapshot import Configuration
-from ctms.core.choices import RecordStatus
 from ctms.records.fields.expressions import name_value
 
 
@@ -22,21 +19,18 @@ def list_custom_references(
 
     Inactive ones are among them: records keep their values until the field is active again.
     """
-    inactive: dict[str, list[ObjectField]] = {}
-    for row in CustomField.objects.filter(status=RecordStatus.INACTIVE).order_by("pk"):
-        inactive.setdefault(row.of_object, []).append(read_field(row))
     return [
         (other, field)
         for other in list_record_objects()
-        for field in (*configuration.get(other.api_name).fields.values(), *inactive.get(other.api_name, ()))
-        if field.is_custom and field.reference is model
+        for field in configuration.list_custom_fields(other.api_name)
+        if field.reference is model
     ]
 
 
 def count_custom_references(*, configuration: Configuration, record: Any) -> list[tuple[VaultObject, int]]:
     """Count by object the records that refer to this one in custom fields, which have no foreign key.
 
-    Runs one statement for each field, and one for the inactive fields.
+    Runs one statement for each field.
     """
     counts: dict[str, tuple[VaultObject, int]] = {}
     for other, field in list_custom_references(configuration=configuration, model=type(record)):

@@ -16,7 +16,6 @@ from ctms.audit.values import read_values
 from ctms.audit.words import CUSTOM_FIELDS
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import get_object_of_model
-from ctms.configuration.selectors import list_inactive_fields
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.clock import get_now
 from ctms.records.access import ObjectAccess
@@ -180,7 +179,7 @@ def _take_custom(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the stored values of custom fields that still exist, and the labels of references that cannot be had."""
     custom = {name: each for name, each in past.fields.items() if each.is_custom}
-    known = custom.keys() | list_inactive_fields(past.access.shape.api_name).keys()
+    known = {each.api_name for each in past.access.configuration.list_custom_fields(past.access.shape.api_name)}
     lost = [
         each.label
         for name, each in custom.items()
