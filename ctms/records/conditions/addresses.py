@@ -23,7 +23,7 @@ from typing import Any
 from django.http import QueryDict
 
 from ctms.records.conditions.subjects import Subject, find_subject
-from ctms.records.conditions.tree import Joint, read_joint
+from ctms.records.conditions.tree import DEEPEST, TOO_DEEP, Joint, read_joint
 from ctms.records.fields.askers import Asker
 from ctms.records.fields.operators import EMPTINESS, NUMBER_OF_VALUES, Operator
 
@@ -99,6 +99,9 @@ def read_address(*, asker: Asker, object_name: str, parameters: QueryDict) -> Ad
         named = split_name(asker=asker, object_name=object_name, name=name)
         if named is None:
             address.unknown.append(name)
+            continue
+        if len(named.groups) >= DEEPEST:
+            address.problems[name] = [TOO_DEEP]
             continue
         place, members = _open_group(groups=groups, path=named.groups)
         stored = _store(address=address, named=named, name=name, values=values)

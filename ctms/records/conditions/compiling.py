@@ -12,23 +12,24 @@ from typing import Any
 from ctms.records.conditions.errors import ConditionError
 from ctms.records.conditions.kinds import get_kind, list_accepted_operators, read_value
 from ctms.records.conditions.subjects import Subject, find_subject
-from ctms.records.conditions.tree import Condition, Group, Joint, read_joint
+from ctms.records.conditions.tree import DEEPEST, TOO_DEEP, Condition, Group, Joint, read_joint
 from ctms.records.fields.askers import Asker
 from ctms.records.fields.comparisons import refuse_reversed
 from ctms.records.fields.operators import NUMBER_OF_VALUES, Operator
 
 MOST_CONDITIONS = 40
+# Of one condition, and of all together: SQLite refuses statements that join more than a thousand comparisons.
 MOST_VALUES = 500
-DEEPEST = 4  # a condition in three groups
 _UNREADABLE = "Condition {number} of the filter cannot be read. Remove it."
 
 
 @dataclass(slots=True, kw_only=True)
 class Compiler:
-    """Compiles the conditions on one object, and collects what is wrong with them."""
+    """Compiles the conditions on one object, and collects what is wrong with them. `values` counts those read."""
 
     asker: Asker
     object_name: str
+    values: int = 0
     problems: list[ConditionError] = field(default_factory=list)
 
     def compile_group(self, *, stored: Sequence[Any], joint: Joint = Joint.ALL, place: tuple[int, ...] = ()) -> Group:
@@ -48,7 +49,7 @@ class Compiler:
         if group is None:
             return self._compile_condition(stored=stored, place=place)
         if len(place) >= DEEPEST:
-            raise ConditionError(f"Groups stand at most {DEEPEST - 1} deep in each other. Remove one.", place=place)
+            raise ConditionError(TOO_DEEP, place=place)
         if not group[1]:
             raise ConditionError("A group has no condition. Add one, or remove the group.", place=place)
         return self.compile_group(stored=group[1], joint=group[0], place=place)
@@ -82,7 +83,7 @@ class Compiler:
                 place=place,
             )
         try:
-            cleaned = _clean_values(subject=subject, operator=operator, values=values)
+            cleaned = self._read_values(subject=subject, operator=operator, values=values)
             meaning = (
                 get_kind(asked).mean(asker=self.asker, field=asked, operator=operator, values=cleaned)
                 if cleaned
@@ -91,6 +92,13 @@ class Compiler:
         except ValueError as error:
             raise ConditionError(str(error), label=label, place=place) from None
         return Condition(subject=subject, operator=operator, values=cleaned, meaning=meaning)
+
+    def _read_values(self, *, subject: Subject, operator: Operator, values: Sequence[str]) -> tuple[str, ...]:
+        cleaned = _clean_values(subject=subject, operator=operator, values=values)
+        self.values += len(cleaned)
+        if self.values > MOST_VALUES:
+            raise ValueError(f"All conditions together have at most {MOST_VALUES} values. Remove some.")
+        return cleaned
 
     def _refuse_reversed(self, *, members: Sequence[Condition | Group], place: tuple[int, ...]) -> None:
         """Refuse *from* and *until* of one field, as two conditions that must both hold, that no value can fulfil."""

@@ -13,11 +13,11 @@ from django.utils.datastructures import MultiValueDict
 
 from ctms.accounts.models import User
 from ctms.records.access import ObjectAccess
-from ctms.records.conditions.compiling import DEEPEST, MOST_CONDITIONS, Compiler
+from ctms.records.conditions.compiling import MOST_CONDITIONS, Compiler
 from ctms.records.conditions.kinds import list_operators
 from ctms.records.conditions.rows import ConditionRow
 from ctms.records.conditions.subjects import Subject, find_subject, list_subjects
-from ctms.records.conditions.tree import Joint, read_joint
+from ctms.records.conditions.tree import DEEPEST, Joint, read_joint
 from ctms.records.fields.askers import Asker
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import get_target, list_visible

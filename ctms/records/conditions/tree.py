@@ -11,6 +11,9 @@ from django.db.models import TextChoices
 from ctms.records.conditions.subjects import Subject
 from ctms.records.fields.operators import Operator
 
+DEEPEST = 4  # a condition in three groups
+TOO_DEEP = f"Groups stand at most {DEEPEST - 1} deep in each other. Remove one."
+
 
 class Joint(TextChoices):
     """How a group joins its members."""

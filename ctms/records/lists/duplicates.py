@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Lower
 
 from ctms.core.text.folding import fold_text
@@ -19,7 +19,6 @@ from ctms.records.fields.references import describe_choice
 from ctms.records.lists.namesakes import describe_namesakes
 
 MOST_SHOWN = 5
-_MOST_READ = 50
 # Shorter values are shared by chance.
 _SHORTEST = 3
 
@@ -49,12 +48,13 @@ def find_duplicates(*, access: ObjectAccess, values: Mapping[str, str], without:
     typed = _list_comparable(access=access, draft=_read_draft(access=access, values=values))
     if not typed:
         return []
-    conditions = Q(*(Q(**{f"{attribute}__folded_exact": text}) for attribute, _, text in typed), _connector=Q.OR)
-    records = access.list_records().filter(conditions)
+    conditions = [Q(**{f"{attribute}__folded_exact": text}) for attribute, _, text in typed]
+    records = access.list_records().filter(Q(*conditions, _connector=Q.OR))
     if without:
         records = records.exclude(uid=without)
-    found = [(record, _list_same(record=record, typed=typed)) for record in records.order_by("pk")[:_MOST_READ]]
-    found = sorted(found, key=lambda each: -len(each[1]))[:MOST_SHOWN]
+    likeness = sum((Case(When(each, then=1), default=0) for each in conditions), Value(0))
+    likeliest = records.order_by(likeness.desc(), "pk")[:MOST_SHOWN]
+    found = [(record, _list_same(record=record, typed=typed)) for record in likeliest]
     details = describe_namesakes(access=access, records=[record for record, _ in found])
     return [_build(record=record, same=same, details=details) for record, same in found]
 
@@ -70,15 +70,29 @@ def find_stored(*, access: ObjectAccess, records: Sequence[Any]) -> dict[int, Du
     lowered = {f"lower_{each}": Lower(each) for each in attributes}
     for each, texts in wanted.items():
         condition |= Q(**{f"{each}__in": texts}) | Q(**{f"lower_{each}__in": {text.lower() for text in texts}})
-    stored = list(access.list_records().alias(**lowered).filter(condition)) if any(wanted.values()) else []
+    found = access.list_records().alias(**lowered).filter(condition).order_by("pk") if any(wanted.values()) else []
+    stored = {each.pk: each for each in found}
+    holders = _index_texts(records=stored.values(), attributes=attributes)
     likely: dict[int, tuple[Any, tuple[str, ...]]] = {}
     for place, record in enumerate(records):
-        typed = _list_comparable(access=access, draft=record)
-        found = [(other, same) for other in stored if len(same := _list_same(record=other, typed=typed)) > 1]
-        if found:
-            likely[place] = max(found, key=lambda each: len(each[1]))
+        same: dict[Any, list[str]] = {}
+        for attribute, label, text in _list_comparable(access=access, draft=record):
+            for pk in holders.get((attribute, fold_text(text.strip())), ()):
+                same.setdefault(pk, []).append(_write_label(label))
+        pk, labels = max(same.items(), key=lambda each: len(each[1]), default=(None, []))
+        if len(labels) > 1:
+            likely[place] = (stored[pk], tuple(labels))
     details = describe_namesakes(access=access, records=[record for record, _ in likely.values()])
     return {place: _build(record=record, same=same, details=details) for place, (record, same) in likely.items()}
+
+
+def _index_texts(*, records: Iterable[Any], attributes: Sequence[str]) -> dict[tuple[str, str | None], list[Any]]:
+    """Return attribute and folded text → primary keys of the records that hold it; each text is folded once."""
+    holders: dict[tuple[str, str | None], list[Any]] = {}
+    for record in records:
+        for each in attributes:
+            holders.setdefault((each, fold_text(getattr(record, each))), []).append(record.pk)
+    return holders
 
 
 def _build(*, record: Any, same: tuple[str, ...], details: Mapping[Any, str]) -> Duplicate:
@@ -112,7 +126,12 @@ def _list_comparable(*, access: ObjectAccess, draft: Any) -> list[tuple[str, str
 
 def _list_same(*, record: Any, typed: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
     return tuple(
-        label[:1].lower() + label[1:] if label[1:2].islower() else label
+        _write_label(label)
         for attribute, label, text in typed
         if fold_text(getattr(record, attribute)) == fold_text(text.strip())
     )
+
+
+def _write_label(label: str) -> str:
+    """Return a label as it stands inside of a sentence."""
+    return label[:1].lower() + label[1:] if label[1:2].islower() else label

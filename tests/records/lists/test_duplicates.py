@@ -9,8 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from ctms.clinical.models import Person
+from ctms.core.text.folding import fold_text
 from ctms.records.access import open_object
-from ctms.records.lists.duplicates import find_duplicates
+from ctms.records.lists import duplicates
+from ctms.records.lists.duplicates import MOST_SHOWN, find_duplicates
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import get_admin_user
 from tests.factories.clinical import PersonFactory, StudyAssignmentFactory, StudyPersonFactory, StudySiteFactory
@@ -40,6 +42,32 @@ def test_the_likeliest_comes_first_and_says_what_is_the_same() -> None:
     typed = {"first_name__sys": "lukasz", "last_name__sys": "MÜLLER", "email__sys": "l.muller@example.org"}
     assert find(**typed)[0] == ("Lukasz Muller", ("name", "email"))
     assert set(find(**typed)[1:]) == {("Łukasz Müller", ("name",)), ("Eva Other", ("email",))}
+
+
+def test_the_likeliest_is_found_among_many_who_share_a_phone() -> None:
+    for number in range(60):
+        create("Eva", f"Other{number}", phone="+49 30 12345")
+    create("Ann", "Lee", phone="+49 30 12345", email="ann@example.org")
+    typed = {"first_name__sys": "Ann", "last_name__sys": "Lee", "phone__v": "4930 12345"}
+    assert find(**typed)[0] == ("Ann Lee", ("name", "phone"))
+    assert len(find(**typed)) == MOST_SHOWN
+
+
+def test_each_text_of_an_import_is_folded_once_whatever_many_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10):
+        create("Ann", f"Lee{number}", phone="+49 30 12345", email=f"ann{number}@example.org")
+    texts: list[str | None] = []
+
+    def note(text: str | None) -> str | None:
+        texts.append(text)
+        return fold_text(text)
+
+    monkeypatch.setattr(duplicates, "fold_text", note)
+    access = open_object(user=get_admin_user(), object_name=PERSON)
+    drafts = list(Person.objects.order_by("pk"))
+    found = duplicates.find_stored(access=access, records=drafts)
+    assert [each.record for each in found.values()] == drafts
+    assert len(texts) <= 4 * 5 * len(drafts)  # twice what is typed and once what is stored, of five fields
 
 
 @pytest.mark.parametrize(

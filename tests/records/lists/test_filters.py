@@ -302,3 +302,18 @@ def test_inactive_records_can_be_filtered_by() -> None:
     save_record(record=study, actor=build_admin_actor())
     access = open_object(user=UserFactory.create(is_superuser=True), object_name=Activity.object_name)
     assert len(find(access, f"study__v={study.uid}")) == 1
+
+
+@pytest.mark.parametrize("depth", [4, 5, 2000])
+def test_groups_deeper_than_three_are_refused_however_deep(access: ObjectAccess, depth: int) -> None:
+    name = f"{'any1.' * depth}name__v"
+    assert find_errors(access, f"{name}=x") == {name: ["Groups stand at most 3 deep in each other. Remove one."]}
+
+
+def test_all_conditions_together_have_five_hundred_values(access: ObjectAccess) -> None:
+    names = ("any1.name__v__contains", "any1.name__v__begins")
+    allowed = [f"{name}=x{number}" for name in names for number in range(250)]
+    assert find(access, "&".join(allowed)) == []
+    assert find_errors(access, "&".join([*allowed, f"{names[1]}=y"])) == {
+        names[1]: ["All conditions together have at most 500 values. Remove some."]
+    }
