@@ -66,4 +66,14 @@ def find_values_problem(values: Collection[PicklistValue]) -> str:
         seen_labels[key] = each.label
     if values and not any(each.is_active for each in values):
         return "Every value is retired. Leave one active, or make the field inactive."
+    return _find_mistakable(values)
+
+
+def _find_mistakable(values: Collection[PicklistValue]) -> str:
+    """Return which label is the API name of another value: forms and files name a value by either."""
+    named = {each.api_name.casefold(): each for each in values}
+    for each in values:
+        other = named.get(each.label.casefold(), each)
+        if other.api_name.casefold() != each.api_name.casefold():
+            return f"“{each.label}” is the API name of the value “{other.label}”. Choose another label."
     return ""

@@ -327,3 +327,12 @@ def test_views_rules_and_identifiers_that_name_a_field_are_told() -> None:
     assert [(each.place, each.keeps_field) for each in uses] == [("Application Settings", True), ("Saved view", False)]
     with pytest.raises(RecordInUseError, match="used by Application Settings Clinical Person Identifier"):
         delete_custom_field(field=field, actor=build_admin_actor())
+
+
+def test_a_label_cannot_be_the_api_name_of_another_value() -> None:
+    # A cell or a form that says “red” could mean either.
+    field = add(kind="picklist", picklist_values=["red", "blue"])
+    renamed = [{"api_name": "red", "label": "Crimson"}, {"api_name": "blue", "label": "blue"}]
+    change(field, picklist_values=renamed)
+    [message] = refuse(field, picklist_values=[*renamed, {"api_name": "red__c", "label": "Red"}])["picklist_values"]
+    assert message == "“Red” is the API name of the value “Crimson”. Choose another label."

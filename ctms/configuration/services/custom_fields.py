@@ -45,6 +45,9 @@ def create_custom_field(
         raise ValidationError(
             {"of_object": f"{field.of_object or 'No object'} takes no custom fields. Choose another."}
         )
+    if number := count_holders(field):
+        held = "1 record has a value" if number == 1 else f"{number:,} records have values"
+        raise ValidationError({"api_name": f"{held} of a former field of this name. Choose another name."})
     _check(field=field, before=None, default=default, actor=actor)
     with transaction.atomic():
         save_record(record=field, actor=actor)

@@ -37,6 +37,20 @@ def read_value(*, record: Any, field: ObjectField) -> Any:
     return kind_of(field).read(stored)
 
 
+def fits_kind(*, stored: Any, field: ObjectField) -> bool:
+    """Whether JSON that a custom field of this name held at another time is a value of the field's present kind."""
+    kind = kind_of(field)
+    try:
+        return _name_json_type(kind.store(kind.read(stored))) == _name_json_type(stored)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _name_json_type(stored: Any) -> str:
+    is_number = isinstance(stored, int | float) and not isinstance(stored, bool)
+    return "number" if is_number else type(stored).__name__
+
+
 def assign_value(*, record: Any, field: ObjectField, value: Any) -> None:
     """Set a field to a value of its Python type (a record, for a reference) without saving the record."""
     if not field.is_custom:

@@ -20,18 +20,21 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.core.clock import get_now
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.references import list_visible
-from ctms.records.fields.values import read_value
+from ctms.records.fields.values import fits_kind, read_value
 from ctms.records.undo.history import RecordHistory
+
+_GONE = "What stood here is deleted, or not visible to you."
+_OTHER_KIND = "This field held values of another kind then. Enter a new value by hand."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastValue:
-    """The value of a field before a change, in its Python type; `is_lost` if what it referred to cannot be had."""
+    """The value of a field before a change, in its Python type; `loss` says why it cannot be had any more."""
 
     key: str
     field: ObjectField
     value: Any
-    is_lost: bool = False
+    loss: str = ""
 
 
 def list_keyed(shape: ObjectShape) -> dict[str, ObjectField]:
@@ -59,7 +62,7 @@ class PastValues:
         wanted: dict[str, set[Any]] = {}
         for history in histories:
             for name, value in history.list_before().items():
-                if self._get_target(name) is not None and value not in (None, ""):
+                if self._get_target(name) is not None and value not in (None, "") and self._fits(name, value):
                     wanted.setdefault(name, set()).add(self._read_key(history=history, name=name, value=value))
         for name, keys in wanted.items():
             records = self._list_targets(name)
@@ -86,7 +89,7 @@ class PastValues:
             if each.is_custom:
                 is_same = custom.get(name) == stored or (custom.get(name) in (None, "") and stored in (None, ""))
             elif each.reference is not None:
-                is_same = not past.is_lost and present.get(name) == getattr(past.value, "pk", None)
+                is_same = not past.loss and present.get(name) == getattr(past.value, "pk", None)
             else:
                 is_same = present.get(name) == record._meta.get_field(name).to_python(stored)
             if not is_same:
@@ -98,9 +101,11 @@ class PastValues:
         if stored in (None, ""):
             empty = None if field.is_custom or field.reference is not None else stored
             return PastValue(key=name, field=field, value=empty)
+        if field.is_custom and not fits_kind(stored=stored, field=field):
+            return PastValue(key=name, field=field, value=None, loss=_OTHER_KIND)
         if field.reference is not None:
             found = self.find(history=history, name=name, stored=stored)
-            return PastValue(key=name, field=field, value=found, is_lost=found is None)
+            return PastValue(key=name, field=field, value=found, loss="" if found is not None else _GONE)
         model: Any = self.access.vault_object.model
         if not field.is_custom:
             return PastValue(key=name, field=field, value=model._meta.get_field(field.attribute).to_python(stored))
@@ -116,6 +121,10 @@ class PastValues:
         if isinstance(stored, int):
             return self.restored.get(stored)
         return next((each for each in self.restored.values() if each.uid == key), None)
+
+    def _fits(self, name: str, value: Any) -> bool:
+        each = self.fields.get(name)
+        return each is None or not each.is_custom or fits_kind(stored=value, field=each)
 
     def _read_key(self, *, history: RecordHistory, name: str, value: Any) -> Any:
         """Return the uid, which a record keeps when it is restored; the database key of what has none in the trail."""
@@ -137,6 +146,20 @@ class PastValues:
         if model is not None and (target is None or target.is_setup):
             return model._base_manager.all()
         return list_visible(access=self.access, field=self.fields[name])
+
+
+def drop_unfit_values(*, record: Any, access: ObjectAccess) -> list[str]:
+    """Take values of fields that are gone, or have another kind now, out of a record; return the fields' names."""
+    values = getattr(record, CUSTOM_FIELDS, None) or {}
+    fields = {each.api_name: each for each in access.configuration.list_custom_fields(access.shape.api_name) if values}
+    fitting = {
+        name: stored
+        for name, stored in values.items()
+        if name in fields and fits_kind(stored=stored, field=fields[name])
+    }
+    if values != fitting:
+        record.custom_fields = fitting
+    return sorted(values.keys() - fitting)
 
 
 def build_past_record(

@@ -28,7 +28,7 @@ from ctms.records.fields.custom_references import list_custom_references
 from ctms.records.fields.expressions import name_value
 from ctms.records.fields.references import name_record
 from ctms.records.undo.history import RecordHistory, Unit, list_made, read_births, read_histories, read_keys
-from ctms.records.undo.values import PastValues, build_past_record, list_keyed
+from ctms.records.undo.values import PastValues, build_past_record, drop_unfit_values, list_keyed
 from ctms.records.writing.bulk_write import (
     DELETE,
     RESTORE,
@@ -143,9 +143,8 @@ class UndoWork:
                 self._refuse_later(draft, history, later=later, fields=list_keyed(access.shape))
                 continue
             for each in differing:
-                if each.is_lost:
-                    label = each.field.label
-                    draft.refuse("What stood here is deleted, or not visible to you.", label=label)
+                if each.loss:
+                    draft.refuse(each.loss, label=each.field.label)
                 draft.values[each.field.api_name] = each.value
             if not draft.problems:
                 ready.append(draft)
@@ -225,6 +224,8 @@ class UndoWork:
                 past=past, history=history, key=key, birth=births.get(history.unit.uid), by=access.user
             )
             draft.name = name_record(draft.record) if not lost else draft.name
+            for name in drop_unfit_values(record=draft.record, access=access):
+                draft.warn("The field was deleted since; what it held stays in the history alone.", label=name)
             for label in lost:
                 draft.refuse("What it referred to is deleted, or not visible to you.", label=label)
             if refusal := self._explain_restoring(access, draft.record):
