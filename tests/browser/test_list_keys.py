@@ -6,6 +6,7 @@ import datetime as dt
 import re
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from activities.models import Activity
@@ -40,6 +41,20 @@ def carla(page: Page) -> Page:
 def press(page: Page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
+
+
+def test_the_key_that_completes_asks_about_a_day_to_come_and_leads_back(carla: Page) -> None:
+    future = Activity.objects.latest("date")
+    future.date, future.subject = timezone.localdate() + dt.timedelta(days=40), "Visit to come"
+    save_record(record=future, actor=build_admin_actor())
+    carla.goto(f"{LIST}?sort=-date__v")
+    press(carla, "j", "c")
+    expect(carla.get_by_role("alert")).to_contain_text("Is the activity complete already?")
+    assert not find_violations(carla)
+    carla.get_by_role("button", name="Complete", exact=True).click()
+    expect(carla).to_have_url(re.compile(r"\?sort=-date__v"))
+    future.refresh_from_db()
+    assert future.complete
 
 
 def test_keys_move_select_edit_and_open_a_row(carla: Page) -> None:

@@ -100,7 +100,9 @@ def list_edit_fields(shape: ObjectShape) -> list[ObjectField]:
     return [
         each
         for name, each in shape.fields.items()
-        if name in assigned and not each.is_read_only and name != OBJECT_TYPE and each.attribute not in unique
+        if name in assigned
+        and not (each.is_read_only or each.is_unique or each.attribute in unique)
+        and name != OBJECT_TYPE
     ]
 
 

@@ -34,6 +34,12 @@ def list_foreign_keys(model: type[models.Model]) -> list[ForeignKey[Any, Any]]:
     return [each.field for each in relations]
 
 
+def list_doubles(*, loser: Any, winner: Any) -> list[Any]:
+    """Return the records about the loser that go, because the winner has the same; theirs are other values perhaps."""
+    keys = [key for key in list_foreign_keys(type(loser)) if issubclass(key.model, AuditedModel)]
+    return [double for key in keys for double, _ in _list_doubles(key=key, loser=loser, winner=winner)]
+
+
 @dataclass(slots=True, kw_only=True)
 class Move:
     """The moving of what refers to records, in a transaction of the caller. `moved` and `doubles` count by label."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from ctms.configuration.registry import get_object_of_model
 from ctms.records.access import ObjectAccess
 from ctms.records.models import MergedRecord
 
@@ -18,15 +19,22 @@ def find_winner(*, access: ObjectAccess, uid: UUID) -> Any:
 def keep_redirect(*, winner: Any, loser: Any) -> None:
     """Let the uid of `loser`, and of all that were merged into it before, lead to `winner`."""
     MergedRecord.objects.filter(into_uid=loser.uid).update(into_uid=winner.uid)
+    vault_object = get_object_of_model(type(loser))
+    is_told = vault_object is not None and vault_object.is_mergeable
+    MergedRecord.objects.create(
+        of_object=loser.object_name,
+        record_uid=loser.uid,
+        into_uid=winner.uid,
+        values=_list_texts(loser) if is_told else {},
+    )
+
+
+def _list_texts(loser: Any) -> dict[str, str]:
+    """Return the texts by which a CRM may still know the record; what is merged along with one is known by none."""
     texts = {
         each.attname: value
         for each in loser._meta.concrete_fields
         if isinstance(value := getattr(loser, each.attname), str) and value
     }
     custom = {f"custom_fields__{name}": str(value) for name, value in (loser.custom_fields or {}).items()}
-    MergedRecord.objects.create(
-        of_object=loser.object_name,
-        record_uid=loser.uid,
-        into_uid=winner.uid,
-        values={**texts, **custom, "uid": str(loser.uid)},
-    )
+    return {**texts, **custom, "uid": str(loser.uid)}

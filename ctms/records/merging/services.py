@@ -23,7 +23,7 @@ from ctms.records.access import ObjectAccess, open_related
 from ctms.records.fields.custom_references import list_custom_references
 from ctms.records.fields.expressions import name_value
 from ctms.records.fields.values import ValueReader, read_value
-from ctms.records.merging.moving import Move
+from ctms.records.merging.moving import Move, list_doubles
 from ctms.records.writing.services import write_values
 
 _RACE = "Somebody else wrote something about one of the two at the same moment. Nothing was merged; try again."
@@ -45,10 +45,14 @@ class FieldChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergePlan:
-    """What a merge would do: the fields to choose, and how many records of each kind would refer to the other."""
+    """What a merge would do: the fields to choose, and how many records of each kind would refer to the other.
+
+    `doubles` are the records that go too, because the one that stays has the same.
+    """
 
     choices: list[FieldChoice]
     moving: dict[str, int] = field(default_factory=dict)
+    doubles: list[Any] = field(default_factory=list)
     refusal: str = ""
 
 
@@ -68,7 +72,12 @@ def plan_merge(*, access: ObjectAccess, winner: Any, loser: Any) -> MergePlan:
     elif hidden:
         refusal = f"{hidden:,} records that you do not see refer to {loser}. Ask somebody who sees all studies."
     refusal = refusal or explain_merge(access=access, record=winner) or explain_merge(access=access, record=loser)
-    return MergePlan(choices=_list_choices(access=access, winner=winner, loser=loser), moving=moving, refusal=refusal)
+    return MergePlan(
+        choices=_list_choices(access=access, winner=winner, loser=loser),
+        moving=moving,
+        doubles=[] if refusal else list_doubles(loser=loser, winner=winner),
+        refusal=refusal,
+    )
 
 
 def merge_records(

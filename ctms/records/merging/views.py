@@ -18,6 +18,7 @@ from ctms.core.errors import StaleRecordError
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.references import describe_choice
+from ctms.records.fields.titles import get_title
 from ctms.records.lists.autocomplete import find_matching
 from ctms.records.lists.namesakes import describe_namesakes
 from ctms.records.merging.services import (
@@ -126,6 +127,8 @@ def _show(
         "record": record,
         "other": other,
         "plan": plan,
+        "doubles": [(get_title(each), get_record_url(each)) for each in plan.doubles[:_MOST_OFFERED]],
+        "other_doubles": max(0, len(plan.doubles) - _MOST_OFFERED),
         "rows": _build_rows(plan=plan, taken=taken),
         "problem": problem,
         "reason": reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -87,11 +87,18 @@ class RecordHistory:
                 values[CUSTOM_FIELDS] = {**(values.get(CUSTOM_FIELDS) or {}), name: old}
         return values
 
-    def find_later(self, names: Collection[str] = ()) -> tuple[AuditEntry, str] | None:
-        """Return the latest entry since, and the field in it: of one of these fields, or of any if there are none."""
+    def find_later(
+        self, names: Collection[str] = (), *, follows: Callable[[AuditEntry], bool] | None = None
+    ) -> tuple[AuditEntry, str] | None:
+        """Return the latest entry since, and the field in it: of one of these fields, or of any if there are none.
+
+        Entries of which `follows` is true do not count. A redacted one may be about any field.
+        """
         for entry in reversed(self.since):
-            if entry.action != AuditAction.CHANGED:
+            if entry.action != AuditAction.CHANGED or REDACTED in entry.changes:
                 return entry, ""
+            if follows is not None and follows(entry):
+                continue
             touched = [name for name, _ in flatten(entry.changes)]
             hit = next((name for name in touched if not names or name in names), None)
             if hit is not None:

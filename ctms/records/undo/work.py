@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from django.utils import formats, timezone
 from ctms.audit.change_sets import ChangeSet
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
+from ctms.audit.words import flatten
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import UnknownObjectError, get_object, list_record_objects
 from ctms.core.models import AuditedModel
@@ -152,15 +153,16 @@ class UndoWork:
     # -- Creations --------------------------------------------------------------------------------
     def _plan_removals(self, access: ObjectAccess, planned: Sequence[tuple[RowDraft, RecordHistory]]) -> None:
         ready = []
+        follows = partial(_follows, names=_list_filled(access))
         for draft, history in planned:
             draft.task = DELETE
-            later = history.find_later()
+            later = history.find_later(follows=follows)
             if draft.record is None:
                 if later is not None and later[0].action == AuditAction.DELETED:
                     draft.task, draft.is_left_out = "", True  # somebody deleted it already
                 else:
                     self._refuse(draft, history, _HIDDEN)
-            elif later is not None and not _follows(access=access, entry=later[0]):
+            elif later is not None:
                 self._refuse_later(draft, history, later=later, fields=list_keyed(access.shape))
             elif refusal := access.explain_delete(draft.record):
                 self._refuse(draft, history, refusal)
@@ -296,10 +298,13 @@ def _explain_gone(history: RecordHistory) -> str:
     return _HIDDEN
 
 
-def _follows(*, access: ObjectAccess, entry: AuditEntry) -> bool:
+def _list_filled(access: ObjectAccess) -> set[str]:
+    """Return the names in the trail of the fields that users fill."""
+    return {
+        name for name, each in list_keyed(access.shape).items() if not each.is_read_only or each.api_name == OBJECT_TYPE
+    }
+
+
+def _follows(entry: AuditEntry, *, names: set[str]) -> bool:
     """Whether an entry changed only what the Vault fills, such as a name that follows another."""
-    fields = list_keyed(access.shape)
-    return entry.action == AuditAction.CHANGED and all(
-        name not in fields or (fields[name].is_read_only and fields[name].api_name != OBJECT_TYPE)
-        for name in entry.words
-    )
+    return names.isdisjoint(name for name, _ in flatten(entry.changes))

@@ -133,10 +133,14 @@ def test_there_is_a_limit(client: Client, monkeypatch: pytest.MonkeyPatch) -> No
 
 # -- Which fields ---------------------------------------------------------------------------------
 def test_fields_that_records_cannot_share_are_not_offered(client: Client) -> None:
+    code = CustomField(of_object=STUDY, label="Code", api_name="code__c", kind="text", is_unique=True)
+    save_record(record=code, actor=build_admin_actor())
     study = StudyFactory.create()
     response = client.get(f"/records/{STUDY}/bulk/?uids={study.uid}")
     offered = [row["field"].api_name for row in response.context["rows"]]
-    assert not {"name__v", "external_id__v", "uid__sys", "object_type__v", "created_date__v"}.intersection(offered)
+    assert not {"name__v", "code__c", "external_id__v", "uid__sys", "object_type__v", "created_date__v"}.intersection(
+        offered
+    )
     assert {"status__v", "sponsor__v", "study_phase__v", "send_to_crm__v"} <= set(offered)
     cleared = [row["field"].api_name for row in response.context["rows"] if row["may_be_cleared"]]
     assert not {"status__v", "send_to_crm__v"}.intersection(cleared)

@@ -139,7 +139,9 @@ def test_roles_that_are_there_twice_become_one_and_take_what_refers_to_them(pair
     assert {each.record_uid for each in MergedRecord.objects.filter(into_uid=kept.uid)} == {double.uid}
 
 
-def test_who_took_part_twice_took_part_once(pair: tuple[Person, Person]) -> None:
+def test_who_took_part_twice_took_part_once_and_the_page_names_what_goes(
+    client: Client, pair: tuple[Person, Person]
+) -> None:
     winner, loser = pair
     event = MonitoringEventFactory.create()
     for person in pair:
@@ -147,6 +149,10 @@ def test_who_took_part_twice_took_part_once(pair: tuple[Person, Person]) -> None
     activities = [
         ActivityFactory.create(person=person, monitoring_event=event, is_generated=True) for person in (winner, loser)
     ]
+    client.force_login(get_admin_user())
+    address = reverse("record_merge", args=(PERSON, winner.uid))
+    page = client.get(address, {"with": str(loser.uid)}).content.decode()
+    assert [reverse("record", args=(each.object_name, each.uid)) in page for each in activities] == [False, True]
     elsewhere = ActivityFactory.create(
         person=loser, monitoring_event=MonitoringEventFactory.create(), is_generated=True
     )
@@ -273,8 +279,12 @@ def test_who_does_not_see_the_winner_learns_nothing(client: Client, pair: tuple[
 # -- Erasure --------------------------------------------------------------------------------------
 def test_erasing_a_person_forgets_those_who_were_merged_into_it(pair: tuple[Person, Person]) -> None:
     winner, loser = pair
+    event = MonitoringEventFactory.create()
+    for person in pair:
+        MonitoringEventParticipantFactory.create(monitoring_event=event, person=person)
     merge(pair)
     erasure = erase_person(person=winner, actor=build_admin_actor(), reason="asked by letter")
-    assert MergedRecord.objects.get().values == {}
+    # That of the participant, whose name is the person's, too.
+    assert list(MergedRecord.objects.values_list("values", flat=True)) == [{}, {}]
     named = AuditEntry.objects.filter(pk__in=erasure.entry_ids).values_list("record_uid", flat=True)
     assert loser.uid in set(named)

@@ -375,16 +375,47 @@ def test_an_import_of_many_is_deleted_in_few_statements(client: Client) -> None:
 
 # -- The trail ------------------------------------------------------------------------------------
 @pytest.mark.django_db(transaction=True)
+def redact(entry: AuditEntry, *, user: User) -> None:
+    seal_entries()
+    redaction = AuditRedaction(entry_ids=[entry.pk], reason="Erasure was asked for")
+    ask_redaction(redaction=redaction, actor=Actor(user=user, source="admin"))
+    approve_redaction(redaction=redaction, actor=build_admin_actor())
+
+
 def test_redacted_values_cannot_be_undone_and_say_so(client: Client, user: User) -> None:
     activity = ActivityFactory.create(subject="Old")
     edit_field(client, activity, "subject__v", "New")
     change_set = find_last(activity)
-    seal_entries()
-    redaction = AuditRedaction(entry_ids=[change_set.list_entries().get().pk], reason="Erasure was asked for")
-    ask_redaction(redaction=redaction, actor=Actor(user=user, source="admin"))
-    approve_redaction(redaction=redaction, actor=build_admin_actor())
+    redact(change_set.list_entries().get(), user=user)
     response = client.post(f"/undo/{change_set.kind}/{change_set.key}/", follow=True)
     assert "were redacted in the audit trail" in response.content.decode()
+
+
+def test_a_change_since_that_was_redacted_is_one_nevertheless(client: Client, user: User) -> None:
+    activity = ActivityFactory.create(subject="Old")
+    edit_field(client, activity, "subject__v", "Mine")
+    mine = find_last(activity)
+    change(activity, subject="Theirs")
+    redact(AuditEntry.objects.latest("id"), user=user)
+    undo(client, mine)
+    activity.refresh_from_db()
+    assert activity.subject == "Theirs"
+
+
+@pytest.mark.parametrize("is_redacted", [True, False])
+def test_a_creation_is_kept_that_somebody_changed_before_its_name_followed(
+    client: Client, user: User, is_redacted: bool
+) -> None:
+    person = PersonFactory.create(first_name="Ann", last_name="Lee")
+    made = MonitoringEventParticipantFactory.build(person=person, monitoring_event=MonitoringEventFactory.create())
+    save_record(record=made, actor=Actor(user=user, source="page", reference=build_reference(kind="change")))
+    created = find_last(made)
+    change(made, status=RecordStatus.INACTIVE)
+    if is_redacted:
+        redact(AuditEntry.objects.filter(record_uid=made.uid).latest("id"), user=user)
+    change(person, last_name="Leigh")
+    undo(client, created)
+    assert MonitoringEventParticipant.objects.get().name == "Ann Leigh"
 
 
 def test_an_erasure_is_not_undone_nor_what_was_before_it(client: Client) -> None:
