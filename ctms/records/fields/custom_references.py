@@ -15,12 +15,15 @@ from ctms.records.fields.expressions import name_value
 def list_custom_references(
     *, configuration: Configuration, model: type[models.Model]
 ) -> list[tuple[VaultObject, ObjectField]]:
-    """Return each custom field that refers to records of the model, with its object."""
+    """Return each custom field that refers to records of the model, with its object.
+
+    Inactive ones are among them: records keep their values until the field is active again.
+    """
     return [
         (other, field)
         for other in list_record_objects()
-        for field in configuration.get(other.api_name).fields.values()
-        if field.is_custom and field.reference is model
+        for field in configuration.list_custom_fields(other.api_name)
+        if field.reference is model
     ]
 
 

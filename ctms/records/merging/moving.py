@@ -78,7 +78,9 @@ class Move:
             rows, name = name_value(records=other.model._base_manager.all(), field=each)
             for records in _read_batches(rows.filter(**{name: str(loser.uid)}).exclude(pk=_get_own_key(other, loser))):
                 for record in records:
-                    assign_value(record=record, field=each, value=winner)
+                    # The two are one: neither refers to itself because it referred to the other.
+                    is_winner = other.model is type(winner) and record.pk == winner.pk
+                    assign_value(record=record, field=each, value=None if is_winner else winner)
                 written = update_records(records=records, actor=self.actor, reason=self.reason)
                 self.moved[other.plural_label] += len(written)
 

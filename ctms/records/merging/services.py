@@ -124,7 +124,7 @@ def _merge(
     if not reason and (reasoned := access.list_reasoned()):
         raise ReasonRequiredError(reasoned.values())
     values = {
-        each.field.api_name: _read(access=access, record=loser, field=each.field)
+        each.field.api_name: _read_taken(field=each.field, winner=winner, loser=loser)
         for each in plan.choices
         if each.field.api_name in taken
     }
@@ -132,6 +132,7 @@ def _merge(
     told = f"{told}: {reason}" if reason else f"{told}."
     move = Move(configuration=access.configuration, actor=actor, reason=told[:LONGEST_REASON])
     move.replace(loser=loser, winner=winner)
+    winner.refresh_from_db()  # it may have referred to the loser, and has another version then
     record_event(
         actor=actor, action=AuditAction.EVENT, object_name=access.shape.api_name, record=winner, reason=move.reason
     )
@@ -167,12 +168,14 @@ def _list_choices(*, access: ObjectAccess, winner: Any, loser: Any) -> list[Fiel
     return choices
 
 
-def _read(*, access: ObjectAccess, record: Any, field: ObjectField) -> Any:
-    value = read_value(record=record, field=field)
-    if field.is_custom and field.reference is not None and value is not None:
-        return field.reference._base_manager.filter(uid=value).first()
-    del access
-    return value
+def _read_taken(*, field: ObjectField, winner: Any, loser: Any) -> Any:
+    """Return the loser's value as the winner gets it; nothing where it refers to one of the two, which are one then."""
+    value = read_value(record=loser, field=field)
+    if field.reference is None or value is None:
+        return value
+    if field.is_custom:
+        value = field.reference._base_manager.filter(uid=value).first()
+    return None if value in (winner, loser) else value
 
 
 def _count_references(*, access: ObjectAccess, loser: Any) -> tuple[dict[str, int], int]:

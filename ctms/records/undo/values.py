@@ -118,7 +118,9 @@ class PastValues:
         key = self._read_key(history=history, name=name, value=stored)
         if (name, key) in self._found:
             return self._found[name, key]
-        return self.restored.get(stored) if isinstance(stored, int) else None
+        if isinstance(stored, int):
+            return self.restored.get(stored)
+        return next((each for each in self.restored.values() if each.uid == key), None)
 
     def _fits(self, name: str, value: Any) -> bool:
         each = self.fields.get(name)
@@ -185,11 +187,31 @@ def build_past_record(
         else:
             setattr(record, each.attname, None if each.null else _get_empty(each))
     record.pk, record.uid = key, history.unit.uid
+    if record.custom_fields:
+        record.custom_fields, lost_custom = _take_custom(past=past, history=history, stored=record.custom_fields)
+        lost += lost_custom
     if not lost:
         record.prepare_for_save()
     record.created_at = birth.at if birth is not None else get_now()
     record.created_by = birth.actor if birth is not None and birth.actor is not None else by
     return record, lost
+
+
+def _take_custom(
+    *, past: PastValues, history: RecordHistory, stored: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the stored values of custom fields that still exist, and the labels of references that cannot be had."""
+    custom = {name: each for name, each in past.fields.items() if each.is_custom}
+    known = {each.api_name for each in past.access.configuration.list_custom_fields(past.access.shape.api_name)}
+    lost = [
+        each.label
+        for name, each in custom.items()
+        if each.reference is not None
+        and stored.get(name)
+        and str(stored[name]) != str(history.unit.uid)
+        and past.find(history=history, name=name, stored=stored[name]) is None
+    ]
+    return {name: value for name, value in stored.items() if name in known}, lost
 
 
 def _get_empty(model_field: models.Field[Any, Any]) -> Any:

@@ -59,7 +59,8 @@ def list_dependants(*, access: ObjectAccess, record: Any, counts: Mapping[str, i
             continue
         address = reverse("record_list", args=(other.api_name,))
         url = f"{address}?{urlencode({field.api_name: record.uid})}"
-        links.setdefault(other.plural_label, []).append(DependantLink(label=field.label, url=url))
+        if field.api_name in opened.shape.fields:  # no list is filtered by an inactive field
+            links.setdefault(other.plural_label, []).append(DependantLink(label=field.label, url=url))
         records = opened.list_records()
         limited[other.plural_label] |= bool(records.query.where)
         named, name = name_value(records=records, field=field)

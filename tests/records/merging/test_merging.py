@@ -17,6 +17,7 @@ from ctms.clinical.erasure import erase_person
 from ctms.clinical.models import MonitoringEventParticipant, Person, StudyPerson, StudySite
 from ctms.configuration.models import CustomField
 from ctms.configuration.services.custom_fields import create_custom_field
+from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import open_object
 from ctms.records.merging.services import MergeRefusedError, merge_records, plan_merge
@@ -153,6 +154,35 @@ def test_who_took_part_twice_took_part_once(pair: tuple[Person, Person]) -> None
     assert MonitoringEventParticipant.objects.filter(monitoring_event=event).count() == 1
     assert set(Activity.objects.filter(person=winner)) == {activities[0], elsewhere}
     assert not DeclinedActivity.objects.exists()
+
+
+@pytest.fixture
+def chief() -> CustomField:
+    field = CustomField(of_object=PERSON, label="Chief", api_name="chief__c", kind="reference", reference_object=PERSON)
+    create_custom_field(field=field, actor=build_admin_actor())
+    return field
+
+
+@pytest.mark.parametrize(("referring", "taken"), [(0, "phone__v"), (1, "chief__c")])
+def test_who_referred_to_the_other_does_not_refer_to_itself_afterwards(
+    pair: tuple[Person, Person], chief: CustomField, referring: int, taken: str
+) -> None:
+    pair[referring].custom_fields = {chief.api_name: str(pair[1 - referring].uid)}
+    save_record(record=pair[referring], actor=build_admin_actor())
+    merge(pair, taken)
+    assert not pair[0].custom_fields.get(chief.api_name)
+    assert pair[0].phone == ("123" if taken == "phone__v" else "")
+
+
+def test_what_refers_in_an_inactive_field_refers_to_the_one_that_stays(
+    pair: tuple[Person, Person], chief: CustomField
+) -> None:
+    third = PersonFactory.create(custom_fields={chief.api_name: str(pair[1].uid)})
+    chief.status = RecordStatus.INACTIVE
+    save_record(record=chief, actor=build_admin_actor())
+    merge(pair)
+    third.refresh_from_db()
+    assert third.custom_fields == {chief.api_name: str(pair[0].uid)}
 
 
 def test_what_was_declined_of_the_one_is_declined_of_the_other(pair: tuple[Person, Person]) -> None:

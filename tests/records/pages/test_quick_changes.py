@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Any
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from activities.models import Activity
+from ctms.audit.models import AuditEntry
+from ctms.audit.services import save_record
+from ctms.configuration.models import ReasonRule
 from ctms.records.models import BulkOperation
+from tests.admin_forms import fill, read_form
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
+from tests.factories.base import build_admin_actor
 
 pytestmark = pytest.mark.django_db
 ACTIVITIES = "/records/crm_activity__v/"
@@ -40,6 +49,33 @@ def test_what_somebody_else_changed_meanwhile_is_not_overwritten(admin: Client) 
     activity = ActivityFactory.create(complete=False)
     assert complete(admin, activity, expected_version=activity.version + 1) == 302
     assert not Activity.objects.get().complete
+
+
+def follow(client: Client, activity: Activity, wording: str, **typed: Any) -> Activity:
+    """Press *Complete* in a list, answer the page that asks, and return the activity."""
+    url = f"{ACTIVITIES}{activity.uid}/change/complete/"
+    asked = client.post(
+        url, {"expected_version": activity.version, "query": "size=50"}, headers={"HX-Request": "true"}
+    ).headers["HX-Redirect"]
+    page = client.get(asked)
+    assert not Activity.objects.get().complete
+    assert wording in page.content.decode()
+    saved = client.post(asked, fill(read_form(page, form_id="quick-change"), typed=typed))
+    assert saved.headers["Location"] == f"{ACTIVITIES}?size=50"
+    activity.refresh_from_db()
+    return activity
+
+
+def test_what_is_unusual_is_asked_about_and_saved_after_a_yes(admin: Client) -> None:
+    activity = ActivityFactory.create(complete=False, date=timezone.localdate() + dt.timedelta(days=30))
+    assert follow(admin, activity, "Is the activity complete already?").complete
+
+
+def test_the_reason_is_asked_for(admin: Client) -> None:
+    save_record(record=ReasonRule(of_object="crm_activity__v", field_name="complete__v"), actor=build_admin_actor())
+    activity = ActivityFactory.create(complete=False)
+    assert follow(admin, activity, "Reason for change", change_reason="seen on site").complete
+    assert AuditEntry.objects.latest("id").reason == "seen on site"
 
 
 def test_nobody_changes_what_they_may_not_change(client: Client) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 
 from activities.models import Activity
 from ctms.accounts.models import User
@@ -17,10 +18,10 @@ from ctms.audit.change_sets import ChangeSet, build_reference, find_change_set
 from ctms.audit.models import AuditEntry, AuditRedaction
 from ctms.audit.redaction import approve_redaction, ask_redaction
 from ctms.audit.sealing import seal_entries
-from ctms.audit.services import save_record
+from ctms.audit.services import delete_record, save_record
 from ctms.clinical.erasure import erase_person
 from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, Person, Study
-from ctms.configuration.models import ReasonRule
+from ctms.configuration.models import CustomField, ReasonRule
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.records.access import open_object
@@ -140,6 +141,33 @@ def test_undoing_twice_says_that_all_is_as_it_was(client: Client) -> None:
 
 
 # -- Deletions ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_deleted_record_refers_to_nobody_who_is_gone_in_a_custom_field(client: Client, is_kept: bool) -> None:
+    mentor = CustomField(
+        of_object=ACTIVITY, label="Mentor", api_name="mentor__c", kind="reference", reference_object="person__sys"
+    )
+    save_record(record=mentor, actor=build_admin_actor())
+    person = PersonFactory.create()
+    activity = ActivityFactory.create(custom_fields={"mentor__c": str(person.uid)})
+    delete(client, activity)
+    if not is_kept:
+        delete(client, person)
+    page = client.get(undo_last(client, activity).headers["Location"], follow=True).content.decode()
+    stored = list(Activity.objects.values_list("custom_fields", flat=True))
+    assert stored == ([{"mentor__c": str(person.uid)}] if is_kept else [])
+    assert ("Mentor: What it referred to is deleted" in " ".join(strip_tags(page).split())) != is_kept
+
+
+def test_a_deleted_record_comes_back_without_the_values_of_fields_that_are_gone(client: Client) -> None:
+    field = CustomField(of_object=ACTIVITY, label="Code", api_name="code__c", kind="text")
+    save_record(record=field, actor=build_admin_actor())
+    activity = ActivityFactory.create(custom_fields={"code__c": "A"})
+    delete(client, activity)
+    delete_record(record=field, actor=build_admin_actor())
+    undo_last(client, activity)
+    assert Activity.objects.get().custom_fields == {}
+
+
 def test_a_deleted_record_comes_back_with_its_uid_its_author_and_a_later_version(client: Client) -> None:
     activity = ActivityFactory.create(subject="Call", complete=True)
     edit_field(client, activity, "subject__v", "Call again")

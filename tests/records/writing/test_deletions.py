@@ -15,6 +15,7 @@ from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.clinical.models import MonitoringEvent, MonitoringEventParticipant, Person, Study
 from ctms.configuration.models import CustomField
+from ctms.core.choices import RecordStatus
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor
@@ -173,6 +174,11 @@ def test_a_person_whom_a_custom_field_names_is_kept(client: Client) -> None:
     refused = client.delete(f"/api/v1/person__sys/{person.uid}/", headers={"If-Match": f'"{person.version}"'})
     assert (refused.status_code, Person.objects.filter(pk=person.pk).exists()) == (409, True)
     assert refused.json()["detail"].endswith("it is referred to by 1 study. Delete or change those first.")
+
+    mentor.status = RecordStatus.INACTIVE
+    save_record(record=mentor, actor=build_admin_actor())
+    inactive = client.get(get_address(person))
+    assert (inactive.context["is_possible"], list_shown(inactive, "protecting")) == (False, [("Studies", 1, [])])
 
     study.custom_fields = {}
     save_record(record=study, actor=build_admin_actor())
