@@ -178,11 +178,7 @@ class Kind(FieldKind):
     def read_default(self, *, text: str, field: ObjectField, user: User) -> Any:
         if not text.strip():
             return None
-        configuration = load_configuration()
-        # Only references ask what the user sees; of which object the field is makes no difference to them.
-        shape = configuration.get(list_record_objects()[0].api_name)
-        asked = Asked(access=ObjectAccess(user=user, shape=shape, configuration=configuration), field=field)
-        value = self.build_form_field(asked, label=field.label, required=False).clean(text)
+        value = self._build_default_field(field=field, user=user).clean(text)
         if value in EMPTY:
             return None
         problem = self.explain(value=value, field=field)
@@ -191,8 +187,15 @@ class Kind(FieldKind):
         return self.store(value)
 
     def show_default(self, *, stored: Any, field: ObjectField) -> str:
-        del field
-        return str(stored)
+        made = self._build_default_field(field=field, user=User())
+        return str(made.widget.format_value(made.prepare_value(self.read(stored))))
+
+    def _build_default_field(self, *, field: ObjectField, user: User) -> forms.Field:
+        configuration = load_configuration()
+        # Only references ask what the user sees; of which object the field is makes no difference to them.
+        shape = configuration.get(list_record_objects()[0].api_name)
+        asked = Asked(access=ObjectAccess(user=user, shape=shape, configuration=configuration), field=field)
+        return self.build_form_field(asked, label=field.label, required=False)
 
     # -- Imported and exported files -----------------------------------------------------------------------------
     export_width: ClassVar[int] = 24  # characters of a column of a workbook

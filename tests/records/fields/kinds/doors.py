@@ -11,18 +11,21 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
+from ctms.configuration.custom_fields import read_field
 from ctms.configuration.kinds import find_custom_kind
 from ctms.configuration.models import CustomField
-from ctms.configuration.services.custom_fields import create_custom_field
+from ctms.configuration.services.custom_fields import create_custom_field, update_custom_field
 from ctms.records.access import open_object
 from ctms.records.fields.kinds.base import kind_of
-from ctms.records.fields.values import read_value
+from ctms.records.fields.values import fits_kind, read_value
 from ctms.records.pages.timeline import read_timeline
+from ctms.records.writing.services import build_record
 from tests.admin_forms import fill, read_form
 from tests.factories.accounts import UserFactory
 from tests.factories.base import build_admin_actor
@@ -68,8 +71,11 @@ class EveryDoor:
         return user
 
     def create(self, stored: Any = None, name: str = "GCP") -> Training:
+        return self.save(name=name, custom_fields={NAME: self.stored if stored is None else stored})
+
+    def save(self, *, name: str, custom_fields: dict[str, Any]) -> Training:
         training = Training(name=name, external_id=name, trainee=PersonFactory.create())
-        training.custom_fields = {NAME: self.stored if stored is None else stored}
+        training.custom_fields = custom_fields
         save_record(record=training, actor=build_admin_actor())
         return training
 
@@ -126,7 +132,7 @@ class EveryDoor:
 
     def test_filters_find_it(self, client: Client) -> None:
         first, other = self.create(), self.create(stored=self.other_stored, name="ICH")
-        self.create(stored="", name="None")
+        self.save(name="None", custom_fields={})
         caller = build_caller(UserFactory.create(is_superuser=True))
         for query, expected in self.filters.items():
             page = client.get(f"{_LIST}?{query}").context["page"]
@@ -211,3 +217,33 @@ class EveryDoor:
     def test_the_preview_of_a_layout_has_a_sample(self) -> None:
         kind = find_custom_kind(self.kind)
         assert kind.build_sample([(each, each) for each in self.choices]) == (self.choices[0] if self.choices else "")
+
+    def test_a_default_goes_into_new_records_and_is_shown_as_it_is_typed(self, user: User) -> None:
+        field = CustomField.objects.get(api_name=NAME)
+        update_custom_field(field=field, actor=build_admin_actor(), default=self.text)
+        assert field.default_value == self.stored
+        shown = find_custom_kind(self.kind).show_default(stored=field.default_value, field=read_field(field))
+        update_custom_field(field=field, actor=build_admin_actor(), default=shown)
+        assert field.default_value == self.stored
+        access = open_object(user=user, object_name=OBJECT)
+        assert build_record(access=access, object_type="").custom_fields == {NAME: self.stored}
+
+    def test_only_one_record_has_it_if_it_is_unique(self, client: Client) -> None:
+        field = CustomField.objects.get(api_name=NAME)
+        field.is_unique, field.max_length = True, 255 if "max_length" in find_custom_kind(self.kind).options else None
+        if not find_custom_kind(self.kind).can_be_unique:
+            with pytest.raises(ValidationError, match="cannot be unique"):
+                update_custom_field(field=field, actor=build_admin_actor())
+            return
+        update_custom_field(field=field, actor=build_admin_actor())
+        self.create()
+        self.save(name="ICH", custom_fields={})
+        file = io.StringIO()
+        csv.writer(file).writerows([["External ID", "Extra"], ["ICH", self.text]])
+        [(line, label, problem)] = list_problems(upload(client, OBJECT, file.getvalue()))
+        assert (line, label, "has this Extra; only one may" in problem) == (2, "Extra", True)
+
+    def test_what_it_stores_is_told_from_what_another_kind_did(self, user: User) -> None:
+        field = open_object(user=user, object_name=OBJECT).shape.fields[NAME]
+        assert all(fits_kind(stored=each, field=field) for each in (self.stored, self.other_stored))
+        assert not fits_kind(stored=["another"], field=field)
