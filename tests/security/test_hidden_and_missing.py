@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}")
 # Another one in each answer, by chance.
-_DRAWN = re.compile(r'(csrfmiddlewaretoken" value="|X-CSRFToken": "|nonce=")[^"]+')
+_DRAWN = re.compile(r'(csrfmiddlewaretoken" value="|name="form_token"\s+value="|X-CSRFToken": "|nonce=")[^"]+')
 
 # Objects of which a user sees some records and not others: those of studies, and persons.
 HIDEABLE = [name for name in OBJECTS if getattr(get_object(name).scope, "limit", True)]

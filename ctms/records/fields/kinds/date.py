@@ -63,6 +63,7 @@ class DateKind(Kind):
     can_be_unique = True
     audit_kind = DATE
     is_newest_first = True
+    is_day = True
     comparison = DayComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)
     export_width = 12

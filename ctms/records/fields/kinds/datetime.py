@@ -118,6 +118,8 @@ class DatetimeKind(Kind):
     custom_names = {"datetime": "Date and time"}
     audit_kind = DATETIME
     is_newest_first = True
+    is_day = True
+    is_moment = True
     comparison = MomentComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)
     export_width = 19
