@@ -77,6 +77,11 @@ class RecordHistory:
                 return UUID(text) if text else None
         return None
 
+    def get_label(self, name: str) -> str:
+        """Return the label that a field had when the change set was written; its name if the trail has none."""
+        labels = [str(entry.words[name].get("label", "")) for entry in self.own if name in entry.words]
+        return next(filter(None, labels), name)
+
     def list_values(self) -> dict[str, Any]:
         """Return all values of a deleted record before the change set, by field, as the trail stores them."""
         values = {name: pair[0] for name, pair in self.own[-1].changes.items()}

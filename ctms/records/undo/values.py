@@ -87,7 +87,7 @@ class PastValues:
                 continue
             past = self.read(history=history, field=each, name=name, stored=stored)
             if each.is_custom:
-                is_same = custom.get(name) == stored or (custom.get(name) in (None, "") and stored in (None, ""))
+                is_same = _is_same(custom.get(name), stored)
             elif each.reference is not None:
                 is_same = not past.loss and present.get(name) == getattr(past.value, "pk", None)
             else:
@@ -95,6 +95,16 @@ class PastValues:
             if not is_same:
                 differing.append(past)
         return differing
+
+    def list_unused(self, *, record: Any, history: RecordHistory) -> list[str]:
+        """Return the labels of custom fields that are not as they were before and are Inactive or gone by now."""
+        present = record.custom_fields or {}
+        others = self.fields.keys() | {each.name for each in record._meta.concrete_fields}
+        return [
+            history.get_label(name)
+            for name, stored in history.list_before().items()
+            if name not in others and not _is_same(present.get(name), stored)
+        ]
 
     def read(self, *, history: RecordHistory, field: ObjectField, name: str, stored: Any) -> PastValue:
         """Return a stored value in the Python type of its field."""
@@ -212,6 +222,11 @@ def _take_custom(
         and past.find(history=history, name=name, stored=stored[name]) is None
     ]
     return {name: value for name, value in stored.items() if name in known}, lost
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two stored values of a custom field are the same; empty ones are."""
+    return bool(one == other) or (one in (None, "") and other in (None, ""))
 
 
 def _get_empty(model_field: models.Field[Any, Any]) -> Any:

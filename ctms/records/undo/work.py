@@ -42,6 +42,7 @@ from ctms.records.writing.bulk_write import (
 _REDACTED = "Values of this change were redacted in the audit trail, so it cannot be undone."
 _ERASED = "The person was erased on request; nothing of before is brought back."
 _HIDDEN = "This record was deleted since, or you cannot see it any more."
+_UNUSED = "This field is not in use any more. Ask an admin to make it Active again, or to add it, then undo the change."
 _SECONDS_OF = {
     AuditAction.DELETED: "deleted it",
     AuditAction.RESTORED: "brought it back",
@@ -133,6 +134,10 @@ class UndoWork:
         for draft, history in planned:
             if draft.record is None:
                 self._refuse(draft, history, _explain_gone(history))
+                continue
+            for label in past.list_unused(record=draft.record, history=history):
+                self._refuse(draft, history, _UNUSED, label=label)
+            if draft.problems:
                 continue
             differing = past.list_differing(record=draft.record, history=history)
             if not differing:

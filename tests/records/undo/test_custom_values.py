@@ -67,6 +67,22 @@ def test_a_refusal_says_that_the_field_is_another_one(client: Client, actor: Act
     assert "This field held values of another kind then." in response.content.decode()
 
 
+def test_a_change_of_a_field_that_is_inactive_now_is_refused_and_not_called_undone(
+    client: Client, actor: Actor
+) -> None:
+    field = add()
+    training = create(**{NAME: "abc"})
+    training.custom_fields = {NAME: "def"}
+    save_record(record=training, actor=actor)
+    field.status = "inactive__v"
+    save_record(record=field, actor=build_admin_actor())
+    page = client.get(undo_last(client, training).url, follow=True).content.decode()
+    assert "This field is not in use any more." in page
+    assert "There is nothing to undo" not in page
+    training.refresh_from_db()
+    assert training.custom_fields == {NAME: "def"}
+
+
 @pytest.mark.parametrize("kind", ["", "number"])
 def test_a_deleted_record_comes_back_without_values_of_fields_that_are_gone(client: Client, kind: str) -> None:
     field = add()
