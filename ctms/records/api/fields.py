@@ -5,6 +5,7 @@ Input is not converted between JSON types: "1" in quotes is text, neither a numb
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -56,8 +57,12 @@ class UidInput(serializers.UUIDField):
         return uid
 
 
-def build_input_field(*, shape: ObjectShape, field: ObjectField) -> serializers.Field[Any, Any, Any, Any]:
-    """Build the serializer field that reads values of a field that users can set."""
+def build_input_field(
+    *, shape: ObjectShape, field: ObjectField, is_new: bool = False
+) -> serializers.Field[Any, Any, Any, Any]:
+    """Build the serializer field that reads values of a field that users can set; new records get no retired one."""
+    if is_new and field.retired:
+        field = replace(field, choices=tuple(field.offered))
     required = is_required(shape=shape, field=field)
     common: dict[str, Any] = {"required": required, "allow_null": not required, "help_text": _describe(field)}
     model_field = _find_model_field(shape=shape, field=field)

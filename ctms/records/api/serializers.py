@@ -68,12 +68,13 @@ class RecordInputSerializer(serializers.Serializer[Any]):
         set_override(self, "description", f"Values of a {shape.vault_object.label}.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        is_new = self.instance is None and not self.partial
         fields = {
-            name: build_input_field(shape=self.shape, field=each)
+            name: build_input_field(shape=self.shape, field=each, is_new=is_new)
             for name, each in self.shape.fields.items()
             if _is_writable(each)
         }
-        if self.instance is None and not self.partial:
+        if is_new:
             fields[UID] = UidInput(
                 required=False, help_text="Chosen by you, so that a request that is sent twice creates one record."
             )

@@ -51,7 +51,20 @@ def test_every_operation_names_its_refusals_and_the_ways_to_log_in(caller: Calle
     ]
     assert {content[0] for _, content in refusals} == {"application/problem+json"}
     change = schema["paths"]["/api/v1/site__v/{uid}/"]["patch"]
-    assert sorted(change["responses"]) == ["200", "400", "401", "403", "404", "406", "412", "413", "415", "428", "429"]
+    assert sorted(change["responses"]) == [
+        "200",
+        "400",
+        "401",
+        "403",
+        "404",
+        "406",
+        "410",
+        "412",
+        "413",
+        "415",
+        "428",
+        "429",
+    ]
     parameters = [(each["name"], each.get("required", False)) for each in change["parameters"]]
     assert parameters == [("uid", True), ("If-Match", True), ("X-Change-Reason", False)]
     assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
@@ -115,3 +128,19 @@ def test_the_catalogue_leaves_out_what_the_user_may_not_read() -> None:
     limited = build_limited_caller("study__v:read", "site__v:read", "site__v:create")
     results = limited.get("objects/").json()["results"]
     assert [(each["name"], each["can_create"]) for each in results] == [("study__v", False), ("site__v", True)]
+
+
+@pytest.mark.parametrize("kind", ["picklist", "multi_select"])
+def test_a_retired_choice_is_for_records_that_have_it(caller: Caller, kind: str) -> None:
+    values = [{"api_name": "red", "label": "Red"}, {"api_name": "blue", "label": "Blue", "is_active": False}]
+    name = add_custom_field(kind=kind, picklist_values=values)
+    schemas = read_schema(caller)["components"]["schemas"]
+    new, change = (schemas[f"person__sys_{each}"]["properties"][name] for each in ("new", "change"))
+    found = [[value for value in each.get("items", each)["enum"] if value] for each in (new, change)]
+    assert found == [["red"], ["red", "blue"]]
+
+
+def test_the_bounds_of_a_number_are_in_the_document(caller: Caller) -> None:
+    name = add_custom_field(kind="number", decimals=0, least=1, greatest=10)
+    described = read_schema(caller)["components"]["schemas"]["person__sys_new"]["properties"][name]
+    assert described == {"type": ["integer", "null"], "minimum": 1, "maximum": 10, "description": "Number"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.db import models
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
@@ -33,7 +33,6 @@ _WHOLE = "Enter a whole number."
 _LARGEST_NUMBER = 10**15  # what every JSON reader can hold without rounding
 
 
-@extend_schema_field({"type": "number", "minimum": -_LARGEST_NUMBER, "maximum": _LARGEST_NUMBER})
 class NumberInput(serializers.Field[Decimal, Any, Any, Any]):
     """Reads a JSON number as the decimal that was written."""
 
@@ -42,6 +41,15 @@ class NumberInput(serializers.Field[Decimal, Any, Any, Any]):
         "invalid": "Send a number, without quotes.",
         "too_large": f"Send a number between {-_LARGEST_NUMBER:,} and {_LARGEST_NUMBER:,}.",
     }
+
+    def __init__(self, *, field: ObjectField, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        least, greatest = (
+            default if bound is None else show_plainly(bound)
+            for bound, default in ((field.least, -_LARGEST_NUMBER), (field.greatest, _LARGEST_NUMBER))
+        )
+        kind = "integer" if field.is_whole else "number"
+        set_override(self, "field", {"type": kind, "minimum": least, "maximum": greatest})
 
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, int | float):
@@ -129,10 +137,10 @@ class NumberKind(Kind):
     def build_api_field(
         self, *, field: ObjectField, shape: ObjectShape, model_field: models.Field[Any, Any] | None, **common: Any
     ) -> ApiField:
-        del field, shape
+        del shape
         if isinstance(model_field, models.IntegerField):
             return WholeNumberInput(validators=model_field.validators, **common)
-        return NumberInput(**common)
+        return NumberInput(field=field, **common)
 
 
 def fits_number(value: Any) -> bool:

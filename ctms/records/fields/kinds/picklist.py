@@ -126,8 +126,7 @@ class PicklistKind(Kind):
         self, *, field: ObjectField, shape: ObjectShape, model_field: models.Field[Any, Any] | None, **common: Any
     ) -> ApiField:
         del model_field
-        choices = [each for each in shape.list_choices(field) if each[0] not in field.retired]
-        return PicklistInput(choices=choices, **common)
+        return PicklistInput(choices=shape.list_choices(field), **common)
 
 
 def list_offered(asked: Asked) -> list[tuple[str, str]]:
