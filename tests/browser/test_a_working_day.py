@@ -180,7 +180,7 @@ def test_two_people_change_the_same_call_and_nothing_is_overwritten(page: Page, 
     assert (activity.subject, activity.channel) == ("What Olga typed", Channel.PHONE)
     page.get_by_role("row", name=re.compile("^Subject")).get_by_label("Yours").check()
     page.get_by_role("button", name="Save what is chosen").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("ACT-")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("What I typed")
     activity.refresh_from_db()
     assert (activity.subject, activity.channel, activity.notes) == ("What I typed", Channel.VIDEO, "Olga's notes")
 

@@ -17,6 +17,7 @@ from ctms.audit.services import save_record
 from ctms.clinical.choices import SiteState
 from ctms.clinical.models import StudySite
 from ctms.configuration.steps import apply_step, get_step
+from ctms.records.fields.titles import get_title
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
@@ -93,7 +94,7 @@ def log_in(page: Page) -> None:
 def open_record(page: Page, record: Any) -> None:
     log_in(page)
     page.goto(f"/records/{record.object_name}/{record.uid}/")
-    expect(page.get_by_role("heading", level=1)).to_have_text(str(record))
+    expect(page.get_by_role("heading", level=1)).to_have_text(get_title(record))
 
 
 def take_pictures(page: Page, name: str) -> None:

@@ -183,17 +183,17 @@ def test_an_activity_section_is_added_with_its_columns_and_without_creation(clie
     key = json.loads(editor.values["layout"][0])[-1]["key"]
     assert editor.sections[-1] == (
         "Activities",
-        ["name__v", "object_type__v", "date__v", "person__v", "channel__v", "complete__v", "subject__v", "site__v"],
+        ["subject__v", "date__v", "person__v", "channel__v", "complete__v", "site__v", "name__v"],
     )
     for name in ("subject__v", "site__v"):
         editor.press(f"item-remove|{key}|{name}")
-    editor.press(f"item-up|{key}|date__v")
+    editor.press(f"item-up|{key}|channel__v")
     editor.save(**{f"prevent-{key}": "on"})
     section = find("Activities")
     assert (section.related_object, section.related_field, section.items, section.prevent_creation) == (
         "crm_activity__v",
         "study__v",
-        ("name__v", "date__v", "object_type__v", "person__v", "channel__v", "complete__v"),
+        ("date__v", "channel__v", "person__v", "complete__v", "name__v"),
         True,
     )
     Editor(client).save(**{f"prevent-{section.key}": None})

@@ -192,7 +192,7 @@ def test_custom_fields_of_every_kind_are_imported_and_come_back_unchanged(client
         "datetime": "2026-03-31 14:05",
         "yes_no": "Yes",
         "picklist": "RED",
-        "person": "P-7",
+        "reference": "P-7",
     }
     by_label = {each.label: cells[each.kind] for each in CustomField.objects.order_by("id")}
     content = f"Name,Trainee,{','.join(by_label)}\nGCP,P-7,{','.join(by_label.values())}\n"

@@ -90,7 +90,7 @@ def test_back_and_other_values_ask_and_save_makes_another_record(client: Client)
     asked = client.post(CREATE, typed | {"subject__v": "Another call"})
 
     text = " ".join(strip_tags(asked.content.decode()).split())
-    assert f"This form was saved already , as {first.name} · Call" in text.replace("already,", "already ,")
+    assert f"This form was saved already , as Call · {first.name}." in text.replace("already,", "already ,")
     values = read_form(asked, form_id="record-form")
     assert (values["subject__v"], values["form_token"] == typed["form_token"]) == (["Another call"], False)
     assert Activity.objects.count() == 1
