@@ -140,7 +140,7 @@ def test_enter_in_the_palette_before_the_search_answers_goes_to_the_only_result(
     carla.goto("/")
     held = HeldRequests(carla, "**/search/**")
     carla.keyboard.press("Control+k")
-    carla.keyboard.type("charité")
+    carla.keyboard.type("charité berlin")
     carla.keyboard.press("Enter")
     held.answer_all()
     carla.wait_for_url(f"**/records/site__v/{berlin.uid}/")

@@ -244,6 +244,7 @@ def _build_other_filters() -> OpenApiParameter:
             "type": "object",
             "propertyNames": {"pattern": build_name_pattern()},
             "additionalProperties": {"type": "array", "items": {"type": "string"}},
+            "example": {},  # a form that tries the API out would make one up, which is refused
         },
         style="form",
         explode=True,
