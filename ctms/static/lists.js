@@ -95,10 +95,18 @@
     request.path = url.pathname + url.search;
   });
 
+  // An answer that was overtaken is refused where it was asked for: once the list that it was for is replaced, no event
+  // of that list reaches the document, and the answer would write its address and draw its menus.
+  document.addEventListener("htmx:beforeSend", ({ detail: { elt, requestConfig } }) => {
+    if (requestConfig !== newest?.request) return;
+    elt.addEventListener("htmx:beforeOnLoad", (event) => {
+      if (event.detail.requestConfig === requestConfig && requestConfig !== newest.request) event.preventDefault();
+    });
+  });
+
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { target, requestConfig } = event.detail;
+    const { target } = event.detail;
     if (target.id !== "list-results") return;
-    if (newest && requestConfig !== newest.request) return (event.detail.shouldSwap = false); // it was overtaken
     ticked = [...target.querySelectorAll("[name=uids]:checked")].map(({ value }) => value);
   });
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
