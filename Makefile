@@ -23,9 +23,7 @@ help: ## Say what each target does
 demo: .venv/.demo ## Show it all on this machine: Vault, CRM sandbox, worker and beat, with demonstration data
 	@exec $(RUN) manage.py demo $(DEMO)
 
-# Two parts at a time: each waits now and then, and leaves a processor to the other.
-test: .venv/.development browser ## Run every test; docs/development/testing.md says what runs where
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync PROCESSES=2 test-sqlite test-postgresql test-reliability test-browser
+test: test-sqlite test-postgresql test-browser test-reliability ## Run every test; docs/development/testing.md says what runs where
 
 # Three for two processors, because tests wait; two where a test's processes keep them busy. Each begins with tests that
 # lie together: what a module makes once is made once.
