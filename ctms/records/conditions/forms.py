@@ -19,6 +19,7 @@ from ctms.records.conditions.rows import ConditionRow
 from ctms.records.conditions.subjects import Subject, find_subject, list_subjects
 from ctms.records.conditions.tree import DEEPEST, Joint, read_joint
 from ctms.records.fields.askers import Asker
+from ctms.records.fields.operators import Operator
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import get_target, list_visible
 
@@ -131,7 +132,10 @@ class ConditionsForm:
         elif len(self.rows) >= MOST_CONDITIONS:
             self.error = f"A filter has at most {MOST_CONDITIONS} conditions. Remove some."
         else:
-            self._add_row(stored={"field": path, "operator": str(operators[0]), "values": []}, place=place)
+            # Who looks for something types a part of a text; a rule that nobody wrote otherwise means the whole.
+            is_part = self.asker.user is not None and Operator.CONTAINS in operators
+            operator = Operator.CONTAINS if is_part else operators[0]
+            self._add_row(stored={"field": path, "operator": str(operator), "values": []}, place=place)
 
     def check(self) -> bool:
         """Check all conditions; the rows hold what is wrong with them."""

@@ -94,8 +94,7 @@ _PARTS = {
 class TextComparison(Comparison):
     """Conditions on texts. Whole values are compared exactly, parts of them ignoring case."""
 
-    # What people type first is a part of the text.
-    operators = (Operator.CONTAINS, *_LISTED, Operator.NOT_CONTAINS, Operator.BEGINS)
+    operators = (*_LISTED, Operator.CONTAINS, Operator.NOT_CONTAINS, Operator.BEGINS)
     is_text = True
 
 
