@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from ctms.audit.reasons import LONGEST_REASON, PARAMETER
-from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.fields import COMMON_FIELDS, OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
 from ctms.core.models import TYPED_AS
@@ -89,7 +89,10 @@ def list_selected(*, access: ObjectAccess, selection: Selection) -> list[str]:
 
 
 def list_edit_fields(shape: ObjectShape) -> list[ObjectField]:
-    """Return the fields that can be set in many records at once: neither read-only nor unique, nor the object type."""
+    """Return the fields that can be set in many records at once: neither read-only nor unique, nor the object type.
+
+    Those that every object has, as the status, come last: they are the least likely to be meant.
+    """
     assigned = frozenset[str]().union(*(each.fields for each in shape.types.values()))
     unique = {each.name for each in shape.vault_object.model._meta.concrete_fields if each.unique}
     unique |= {
@@ -97,13 +100,14 @@ def list_edit_fields(shape: ObjectShape) -> list[ObjectField]:
         for constraint in shape.vault_object.model._meta.total_unique_constraints
         if len(constraint.fields) == 1
     }
-    return [
+    found = [
         each
         for name, each in shape.fields.items()
         if name in assigned
         and not (each.is_read_only or each.is_unique or each.attribute in unique)
         and name != OBJECT_TYPE
     ]
+    return sorted(found, key=lambda each: each.api_name in COMMON_FIELDS)
 
 
 def may_be_cleared(field: ObjectField) -> bool:
