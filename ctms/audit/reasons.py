@@ -26,12 +26,13 @@ _rules: list[ReasonRules] = []  # one at most
 
 
 class ReasonRequiredError(ValidationError, VaultError):
-    """A change lacks the reason that an admin asks for; nothing was written."""
+    """A change lacks the reason that an admin asks for; nothing was written. `labels` say what was to be changed."""
 
     def __init__(self, labels: Iterable[str]) -> None:
+        self.labels = list(labels)
         super().__init__(
-            f"Reason for change: say why {', '.join(labels)} is changed. Fill in the field of that name; where a page "
-            f"has none, use Edit; over the API, send it in the header {HEADER}."
+            f"Reason for change: say why {', '.join(self.labels)} is changed. Fill in the field of that name; over the "
+            f"API, send it in the header {HEADER}."
         )
 
     def __str__(self) -> str:

@@ -5,7 +5,6 @@ A save that changes nothing writes nothing: the version and the modified date st
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +16,7 @@ from ctms.audit.choices import AuditAction
 from ctms.audit.entries import ROWS_PER_STATEMENT, build_entries, build_entry, write_entries
 from ctms.audit.models import AuditEntry
 from ctms.audit.reasons import require_reason
+from ctms.audit.uses import explain_use, list_seen, name_number
 from ctms.audit.values import list_changes, read_values
 from ctms.audit.words import flatten
 from ctms.core.clock import get_now
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from ctms.accounts.models import User
     from ctms.audit.actors import Actor
 
 RecordT = TypeVar("RecordT", bound=AuditedModel)
 
 
 class RecordInUseError(VaultError):
-    """The record cannot be deleted because others refer to it; the message names them."""
+    """The record cannot be deleted because others refer to it; the message counts those that the user sees."""
 
 
 def save_record(
@@ -170,7 +171,8 @@ def delete_record(*, record: AuditedModel, actor: Actor, reason: str = "", expec
         try:
             stored.delete()
         except ProtectedError as error:
-            raise RecordInUseError(_describe_dependants(record=record, dependants=error.protected_objects)) from error
+            text = _explain_use(record=record, user=actor.user, dependants=error.protected_objects)
+            raise RecordInUseError(text) from error
         write_entries(entries)
         notify_listeners([(stored, changes)])
 
@@ -195,7 +197,7 @@ def delete_records(*, records: Sequence[AuditedModel], actor: Actor, reason: str
         try:
             model._base_manager.filter(pk__in=list(locked)).delete()
         except ProtectedError as error:
-            text = _describe_dependants(record=stored[0], dependants=error.protected_objects)
+            text = _explain_use(record=stored[0], user=actor.user, dependants=error.protected_objects)
             raise RecordInUseError(text) from error
         write_entries(entries)
         for record in stored:
@@ -353,7 +355,12 @@ def _stamping(*, records: Sequence[AuditedModel], actor: Actor, now: datetime, a
         raise
 
 
-def _describe_dependants(*, record: AuditedModel, dependants: set[models.Model]) -> str:
-    counts = Counter(type(dependant)._meta for dependant in dependants)
-    listed = sorted(f"{n} {meta.verbose_name if n == 1 else meta.verbose_name_plural}" for meta, n in counts.items())
-    return f"{record} cannot be deleted: it is referred to by {', '.join(listed)}. Delete or change those first."
+def _explain_use(*, record: AuditedModel, user: User, dependants: set[models.Model]) -> str:
+    keys: dict[type[models.Model], list[Any]] = {}
+    for dependant in dependants:
+        keys.setdefault(type(dependant), []).append(dependant.pk)
+    referring = [
+        name_number(list_seen(model._base_manager.filter(pk__in=each), user).count(), model=model)
+        for model, each in keys.items()
+    ]
+    return f"{record} cannot be deleted: {explain_use(user=user, referring=referring)}"

@@ -165,9 +165,10 @@ def _refuse_leaving(*, record: Any, stored: Any) -> None:
                 and len(_list_study_references(other)) > 1
                 and other.list_holding(other._base_manager.filter(**{relation.field.name: record.pk})).exists()
             ):
-                kept = f"{_name(stored)} stays in {getattr(stored, name)}, because {other._meta.verbose_name_plural}"
+                # Without saying which they are: whoever moves the record may not see them.
+                kept = f"{_name(stored)} stays in {getattr(stored, name)}, because records of that study refer to it."
                 remedy = "Change or delete those first, or create another in the other study."
-                raise ValidationError({name: f"{kept} of that study refer to it. {remedy}"})
+                raise ValidationError({name: f"{kept} {remedy}"})
 
 
 def _name(record: Any) -> str:

@@ -108,7 +108,7 @@ def test_a_record_stays_in_its_study_while_others_of_it_refer_to_it(write: Write
     site = StudySiteFactory.create(study_country=country)
     other = StudyCountryFactory.create(country="FR")
     country.study = other.study
-    with pytest.raises(ValidationError, match=r"stays in .*, because study sites of that study refer to it"):
+    with pytest.raises(ValidationError, match=r"stays in .*, because records of that study refer to it"):
         write(country)
     site.study_country, site.study = other, other.study
     write(site)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -19,12 +20,16 @@ from ctms.audit.reasons import ReasonRequiredError
 from ctms.audit.services import delete_record, save_record, update_records
 from ctms.clinical.models import StudySite
 from ctms.configuration.models import ReasonRule
+from ctms.configuration.registry import get_object, register_object
+from ctms.configuration.snapshot import forget_configuration
+from ctms.core.choices import RecordStatus
 from ctms.records.access import open_object
 from ctms.records.bulk.runner import perform_operation
+from ctms.records.pages.actions import RecordAction, register_action
 from ctms.records.pages.timeline import read_timeline
 from tests.admin_forms import fill, list_errors, log_in_admin, read_form, submit
 from tests.factories.base import build_admin_actor
-from tests.factories.clinical import StudyFactory, StudySiteFactory
+from tests.factories.clinical import MonitoringEventParticipantFactory, StudyFactory, StudySiteFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -112,6 +117,20 @@ def test_the_form_asks(client: Client, user: User, site: StudySite) -> None:
     assert timeline.entries[0].reason == "Moved"
 
 
+def test_the_form_asks_why_a_child_record_is_removed(client: Client, user: User) -> None:
+    ask_for("monitoring_event_participant__ctms")
+    participant = MonitoringEventParticipantFactory.create()
+    event = participant.monitoring_event
+    address = f"/records/monitoring_event__ctms/{event.uid}/edit/"
+    page = client.get(address)
+    assert "Needed for Participants." in page.content.decode()
+    typed = {**fill(read_form(page, form_id="record-form"), typed={}), "participants": []}
+    assert "Reason for change: say why it is changed" in client.post(address, typed).content.decode()
+    assert event.participants.count() == 1
+    assert client.post(address, typed | {"change_reason": "Did not come"}).status_code == 302
+    assert event.participants.count() == 0
+
+
 def test_editing_in_place_asks(client: Client, user: User, site: StudySite) -> None:
     address = f"/records/site__v/{site.uid}/fields/city__v/"
     assert 'name="change_reason"' in client.get(address).content.decode()
@@ -119,6 +138,55 @@ def test_editing_in_place_asks(client: Client, user: User, site: StudySite) -> N
     typed = {"city__v": "Bonn", "expected_version": str(site.version)}
     assert "say why City is changed" in client.post(address, typed).content.decode()
     assert client.post(address, typed | {"change_reason": "Moved"}).status_code == 302
+    assert read(site) == ("Bonn", "Moved")
+
+
+def test_activating_asks_on_a_page_of_its_own(client: Client, user: User) -> None:
+    ask_for("site__v", "status__v")
+    site = StudySiteFactory.create()
+    typed = {"status": "inactive__v", "expected_version": str(site.version)}
+    asked = client.post(f"/records/site__v/{site.uid}/status/", typed)
+    assert (asked.status_code, "Needed for Status." in asked.content.decode()) == (200, True)
+    site.refresh_from_db()
+    assert site.status == RecordStatus.ACTIVE
+    again = fill(read_form(asked, form_id="reason-form"), typed={"change_reason": "Closed"})
+    assert client.post(f"/records/site__v/{site.uid}/status/", again).status_code == 302
+    site.refresh_from_db()
+    assert (site.status, read(site)[1]) == (RecordStatus.INACTIVE, "Closed")
+
+
+def test_what_was_changed_while_the_reason_was_typed_is_not_overwritten(client: Client, user: User) -> None:
+    ask_for("site__v", "status__v")
+    site = StudySiteFactory.create()
+    address = f"/records/site__v/{site.uid}/status/"
+    asked = client.post(address, {"status": "inactive__v", "expected_version": str(site.version)})
+    site.site_name = "Clinic"
+    save_record(record=site, actor=build_admin_actor())
+    client.post(address, fill(read_form(asked, form_id="reason-form"), typed={"change_reason": "Closed"}))
+    site.refresh_from_db()
+    assert site.status == RecordStatus.ACTIVE
+
+
+def test_an_action_of_the_object_asks(client: Client, user: User, site: StudySite) -> None:
+    def move(record: Any, actor: Actor) -> str:
+        record.city = "Bonn"
+        save_record(record=record, actor=actor)
+        return "Moved."
+
+    vault_object = get_object("site__v")
+    register_object(replace(vault_object, actions={"move__c": "Move to Bonn"}))
+    register_action(RecordAction(object_name="site__v", api_name="move__c", run=move))
+    forget_configuration()
+    try:
+        address = f"/records/site__v/{site.uid}/actions/move__c/"
+        asked = client.post(address)
+        assert (asked.status_code, "Needed for City." in asked.content.decode()) == (200, True)
+        assert read(site) == ("Berlin", "")
+        again = fill(read_form(asked, form_id="reason-form"), typed={"change_reason": "Moved"})
+        assert client.post(address, again).status_code == 302
+    finally:
+        register_object(vault_object)
+        forget_configuration()
     assert read(site) == ("Bonn", "Moved")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models
@@ -9,7 +10,17 @@ from django.db import models
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import VaultObject, list_record_objects
 from ctms.configuration.snapshot import Configuration
+from ctms.records.access import ObjectAccess, open_related
 from ctms.records.fields.expressions import name_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomReferences:
+    """How many records of an object refer to a record in custom fields, and how many of them the user sees."""
+
+    vault_object: VaultObject
+    number: int = 0
+    seen: int = 0
 
 
 def list_custom_references(
@@ -27,16 +38,23 @@ def list_custom_references(
     ]
 
 
-def count_custom_references(*, configuration: Configuration, record: Any) -> list[tuple[VaultObject, int]]:
+def count_custom_references(*, access: ObjectAccess, record: Any) -> list[CustomReferences]:
     """Count by object the records that refer to this one in custom fields, which have no foreign key.
 
-    Runs one statement for each field.
+    Runs a statement for each field, and another where some do.
     """
-    counts: dict[str, tuple[VaultObject, int]] = {}
-    for other, field in list_custom_references(configuration=configuration, model=type(record)):
-        records, name = name_value(records=other.model._base_manager.all(), field=field)
-        naming = records.filter(**{name: str(record.uid)})
-        number = (naming.exclude(pk=record.pk) if other.model is type(record) else naming).count()
+    counts: dict[str, CustomReferences] = {}
+    for other, field in list_custom_references(configuration=access.configuration, model=type(record)):
+        number = _count_naming(other.model._base_manager.all(), field=field, record=record)
         if number:
-            counts[other.api_name] = (other, counts.get(other.api_name, (other, 0))[1] + number)
+            opened = open_related(access=access, object_name=other.api_name)
+            seen = 0 if opened is None else _count_naming(opened.list_records(), field=field, record=record)
+            before = counts.get(other.api_name, CustomReferences(vault_object=other))
+            counts[other.api_name] = replace(before, number=before.number + number, seen=before.seen + seen)
     return list(counts.values())
+
+
+def _count_naming(rows: models.QuerySet[Any], *, field: ObjectField, record: Any) -> int:
+    records, name = name_value(records=rows, field=field)
+    naming = records.filter(**{name: str(record.uid)})
+    return (naming.exclude(pk=record.pk) if rows.model is type(record) else naming).count()

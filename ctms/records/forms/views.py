@@ -23,7 +23,7 @@ from ctms.records.addresses import get_record_url
 from ctms.records.fields.record_links import find_page
 from ctms.records.fields.references import describe_choice
 from ctms.records.forms.edit_conflicts import Conflict, build_conflict, merge_choices
-from ctms.records.forms.form_layout import PageLayout, QuickLayout, build_clone_layout
+from ctms.records.forms.form_layout import FormLayout, PageLayout, QuickLayout, build_clone_layout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
 from ctms.records.forms.new_records import CREATE, NewPage, is_saving, issue_token, save_or_show_new
@@ -168,11 +168,20 @@ def _show_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpR
         "back_url": get_record_url(record),
         "record_url": get_record_url(record),
         "version": version,
-        "reasoned": state.layout.access.list_reasoned(),
+        "reasoned": _list_reasoned(state.layout),
         "change_reason": read_reason(request),
         "is_dirty": request.method == "POST",
     }
     return render_form(request, state=state, template="records/form.html", context=context)
+
+
+def _list_reasoned(layout: FormLayout) -> dict[str, str]:
+    """Return what needs a reason on the form: the fields of the record, and that child records are removed."""
+    reasoned = layout.access.list_reasoned()
+    for each in layout.child_pickers:
+        if each.can_remove and "" in each.access.list_reasoned():
+            reasoned = {**reasoned, each.definition.name: each.title}
+    return reasoned
 
 
 def _show_conflict(request: HttpRequest, *, access: ObjectAccess, conflict: Conflict) -> HttpResponse:

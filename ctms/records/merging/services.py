@@ -17,7 +17,7 @@ from ctms.audit.choices import AuditAction
 from ctms.audit.reasons import LONGEST_REASON, ReasonRequiredError
 from ctms.audit.services import record_event
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
-from ctms.configuration.registry import list_referring_fields
+from ctms.configuration.registry import VaultObject, list_referring_fields
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.fields.custom_references import list_custom_references
@@ -65,12 +65,12 @@ def explain_merge(*, access: ObjectAccess, record: Any) -> str:
 
 def plan_merge(*, access: ObjectAccess, winner: Any, loser: Any) -> MergePlan:
     """Return what merging `loser` into `winner` would do, and why it cannot be done, if so."""
-    moving, hidden = _count_references(access=access, loser=loser)
+    moving, has_hidden = _count_references(access=access, loser=loser)
     refusal = ""
     if winner.pk == loser.pk:
         refusal = f"{winner} is the same {access.vault_object.label}. Choose another one."
-    elif hidden:
-        refusal = f"{hidden:,} records that you do not see refer to {loser}. Ask somebody who sees all studies."
+    elif has_hidden:
+        refusal = f"Records that you do not see refer to {loser}. Ask somebody who sees all studies."
     refusal = refusal or explain_merge(access=access, record=winner) or explain_merge(access=access, record=loser)
     return MergePlan(
         choices=_list_choices(access=access, winner=winner, loser=loser),
@@ -130,8 +130,8 @@ def _merge(
     plan = plan_merge(access=access, winner=winner, loser=loser)
     if plan.refusal:
         raise MergeRefusedError(plan.refusal)
-    if not reason and (reasoned := access.list_reasoned()):
-        raise ReasonRequiredError(reasoned.values())
+    if not reason and (reasoned := list_reasoned(access=access, loser=loser)):
+        raise ReasonRequiredError(reasoned)
     values = {
         each.field.api_name: _read_taken(field=each.field, winner=winner, loser=loser)
         for each in plan.choices
@@ -156,6 +156,20 @@ def _merge(
             confirmed=tuple(values),
         )
     return move.moved
+
+
+def list_reasoned(*, access: ObjectAccess, loser: Any) -> list[str]:
+    """Return the labels of what a merge may change and an admin asks a reason for: here, and in what refers to it."""
+    configuration = access.configuration
+    labels = dict.fromkeys(access.list_reasoned().values())
+    for other, each in _list_referring(access=access, record=loser):
+        reasoned = configuration.list_reasoned(other.api_name) if not other.is_setup else {}
+        asked = [reasoned[name] for name in (each.api_name, "") if name in reasoned]
+        if asked:
+            rows, name = name_value(records=other.model._base_manager.all(), field=each)
+            if rows.filter(**{name: str(loser.uid) if each.is_custom else loser}).exists():
+                labels |= dict.fromkeys(asked)
+    return list(labels)
 
 
 def _list_choices(*, access: ObjectAccess, winner: Any, loser: Any) -> list[FieldChoice]:
@@ -187,25 +201,30 @@ def _read_taken(*, field: ObjectField, winner: Any, loser: Any) -> Any:
     return None if value in (winner, loser) else value
 
 
-def _count_references(*, access: ObjectAccess, loser: Any) -> tuple[dict[str, int], int]:
-    """Return how many records of each label refer to the record, and how many of them the user does not see."""
-    counts: Counter[str] = Counter()
-    hidden = 0
-    referring = [
+def _list_referring(*, access: ObjectAccess, record: Any) -> list[tuple[VaultObject, ObjectField]]:
+    return [
         *list_referring_fields(access.vault_object),
-        *list_custom_references(configuration=access.configuration, model=type(loser)),
+        *list_custom_references(configuration=access.configuration, model=type(record)),
     ]
-    for other, each in referring:
+
+
+def _count_references(*, access: ObjectAccess, loser: Any) -> tuple[dict[str, int], bool]:
+    """Return how many records of each label that the user sees refer to the record, and whether others do."""
+    counts: Counter[str] = Counter()
+    has_hidden = False
+    for other, each in _list_referring(access=access, record=loser):
         every, name = name_value(records=other.model._base_manager.all(), field=each)
         value = str(loser.uid) if each.is_custom else loser
         number = every.filter(**{name: value}).count()
         if not number:
             continue
-        counts[other.plural_title] += number
         opened = open_related(access=access, object_name=other.api_name)
         if opened is None:
-            hidden += number
+            has_hidden = True
             continue
         seen, name = name_value(records=opened.list_records(), field=each)
-        hidden += number - seen.filter(**{name: value}).count()
-    return dict(sorted(counts.items())), hidden
+        visible = seen.filter(**{name: value}).count()
+        has_hidden |= visible < number
+        if visible:
+            counts[other.plural_title] += visible
+    return dict(sorted(counts.items())), has_hidden

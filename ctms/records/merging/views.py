@@ -26,6 +26,7 @@ from ctms.records.merging.services import (
     MergePlan,
     MergeRefusedError,
     explain_merge,
+    list_reasoned,
     merge_records,
     plan_merge,
 )
@@ -132,7 +133,7 @@ def _show(
         "rows": _build_rows(plan=plan, taken=taken),
         "problem": problem,
         "reason": reason,
-        "needs_reason": bool(access.list_reasoned()),
+        "needs_reason": bool(list_reasoned(access=access, loser=other)),
     }
     return render(request, "records/merge.html", context)
 

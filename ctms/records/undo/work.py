@@ -19,6 +19,7 @@ from django.utils import formats, timezone
 from ctms.audit.change_sets import ChangeSet
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
+from ctms.audit.uses import explain_use, list_seen
 from ctms.audit.words import flatten
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import UnknownObjectError, get_object, list_record_objects
@@ -175,12 +176,16 @@ class UndoWork:
                 ready.append((draft, history))
         held = self._list_holding(access, [draft.record for draft, _ in ready])
         for draft, history in ready:
-            if counts := held.get(draft.record.pk):
-                listed = ", ".join(f"{number} {label}" for label, number in sorted(counts.items()))
-                self._refuse(draft, history, f"It is referred to by {listed}. Delete or change those first.")
+            if (counts := held.get(draft.record.pk)) is not None:
+                referring = [(number, label) for label, number in counts.items()]
+                text = explain_use(user=self.access.user, referring=referring)
+                self._refuse(draft, history, text[0].upper() + text[1:])
 
     def _list_holding(self, access: ObjectAccess, records: Sequence[Any]) -> dict[int, Counter[str]]:
-        """Count by record what refers to it, without what is undone too. Takes a statement for each reference to it."""
+        """Count by record what refers to it and the user sees, without what is undone too.
+
+        A record that only hidden ones refer to has an empty count. Takes two statements for each reference to it.
+        """
         held: dict[int, Counter[str]] = defaultdict(Counter)
         if not records:
             return held
@@ -189,21 +194,28 @@ class UndoWork:
         for relation in model._meta.get_fields(include_hidden=True):
             if isinstance(relation, ManyToOneRel) and relation.on_delete is PROTECT:
                 others = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": records})
+                names = ("pk", relation.field.attname, *_name_uid(relation.related_model))
                 self._count(
                     held,
-                    rows=others.values_list(relation.field.attname, *_name_uid(relation.related_model)),
+                    rows=others.values_list(*names),
+                    seen=set(list_seen(others, self.access.user).values_list("pk", flat=True)),
                     label=str(relation.related_model._meta.verbose_name_plural),
                 )
         for other, reference in list_custom_references(configuration=access.configuration, model=model):
             naming, name = name_value(records=other.model._base_manager.all(), field=reference)
-            rows = naming.filter(**{f"{name}__in": list(keys)}).values_list(name, "uid")
-            self._count(held, rows=((keys[str(key)], uid) for key, uid in rows), label=other.plural_label)
+            others = naming.filter(**{f"{name}__in": list(keys)})
+            self._count(
+                held,
+                rows=((pk, keys[str(key)], uid) for pk, key, uid in others.values_list("pk", name, "uid")),
+                seen=set(list_seen(others, self.access.user).values_list("pk", flat=True)),
+                label=other.plural_label,
+            )
         return held
 
-    def _count(self, held: dict[int, Counter[str]], *, rows: Any, label: str) -> None:
-        for key, *uid in rows:
+    def _count(self, held: dict[int, Counter[str]], *, rows: Any, seen: set[Any], label: str) -> None:
+        for pk, key, *uid in rows:
             if not (uid and uid[0] in self.own):
-                held[key][label] += 1
+                held[key][label] += pk in seen
 
     # -- Deletions --------------------------------------------------------------------------------
     def _plan_restorations(

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from ctms.audit.actors import Actor
 from ctms.audit.selectors import list_dependants
 from ctms.audit.services import RecordInUseError, delete_record, save_record
+from ctms.audit.uses import count_seen, explain_use
 from ctms.configuration.field_defaults import put_defaults
 from ctms.configuration.fields import OBJECT_TYPE
 from ctms.configuration.registry import get_object_of_model
@@ -141,6 +142,7 @@ def translate_errors(*, error: ValidationError, shape: ObjectShape) -> Validatio
 class DeletionPlan:
     """What a deletion would do: rows deleted along with the record, and rows that prevent it, counted by label.
 
+    Both count what the user does not see, too: `list_protecting` leaves that out of what is shown.
     `parts_digest` identifies exactly the parts that are deleted along; empty if there are none.
     """
 
@@ -160,8 +162,8 @@ def plan_deletion(*, access: ObjectAccess, record: Any) -> DeletionPlan:
     parts = _list_parts(record)
     going_along = Counter(str(part._meta.verbose_name_plural) for part in parts)
     kept = Counter(dependants.protecting)
-    named = count_custom_references(configuration=access.configuration, record=record)
-    kept.update({other.plural_label: number for other, number in named})
+    named = count_custom_references(access=access, record=record)
+    kept.update({each.vault_object.plural_label: each.number for each in named})
     kept.subtract(going_along)
     return DeletionPlan(
         refusal=_explain_deletion(access=access, record=record, parts=parts),
@@ -201,20 +203,21 @@ def delete_with_parts(
                 f"What goes with {record} is not what you were shown; nothing was deleted. Look at it again, then "
                 "delete it."
             )
-        _refuse_named(access=access, record=record)
+        _refuse_named(access=access, record=record, parts=parts)
         for part in parts:
             delete_record(record=part, actor=actor, reason=reason)
         delete_record(record=record, actor=actor, reason=reason, expected_version=expected_version)
 
 
-def _refuse_named(*, access: ObjectAccess, record: Any) -> None:
-    """Raise RecordInUseError if custom fields refer to the record."""
-    named = count_custom_references(configuration=access.configuration, record=record)
+def _refuse_named(*, access: ObjectAccess, record: Any, parts: Sequence[AuditedModel]) -> None:
+    """Raise RecordInUseError if custom fields refer to the record. It counts all that refers to it, in any field."""
+    named = count_custom_references(access=access, record=record)
     if named:
-        listed = sorted(f"{n} {other.label if n == 1 else other.plural_label}" for other, n in named)
-        raise RecordInUseError(
-            f"{record} cannot be deleted: it is referred to by {', '.join(listed)}. Delete or change those first."
-        )
+        referring = [
+            (each.seen, each.vault_object.label if each.seen == 1 else each.vault_object.plural_label) for each in named
+        ]
+        referring += count_seen(record=record, user=access.user, without=parts)
+        raise RecordInUseError(f"{record} cannot be deleted: {explain_use(user=access.user, referring=referring)}")
 
 
 def build_clone(*, access: ObjectAccess, record: Any) -> Any:

@@ -12,10 +12,11 @@ from activities.models import Activity, DeclinedActivity
 from ctms.accounts.models import User
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
+from ctms.audit.reasons import ReasonRequiredError
 from ctms.audit.services import save_record
 from ctms.clinical.erasure import erase_person
 from ctms.clinical.models import MonitoringEventParticipant, Person, StudyPerson, StudySite
-from ctms.configuration.models import CustomField
+from ctms.configuration.models import CustomField, ReasonRule
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
@@ -236,12 +237,29 @@ def test_what_the_user_does_not_see_is_not_moved(pair: tuple[Person, Person]) ->
     StudyAssignmentFactory.create(user=user, study=seen.study)
     StudyPersonFactory.create(person=pair[0], study=seen.study, study_country=seen.study_country, site=seen.site)
     ActivityFactory.create(person=pair[1])
-    with pytest.raises(MergeRefusedError, match="1 records that you do not see"):
+    with pytest.raises(MergeRefusedError, match=r"^Records that you do not see refer to"):
         merge(pair, user=user)
     assert Person.objects.filter(pk=pair[1].pk).exists()
 
 
 # -- Pages and API --------------------------------------------------------------------------------
+def test_the_reason_that_records_which_move_need_is_asked_for(client: Client, pair: tuple[Person, Person]) -> None:
+    save_record(record=ReasonRule(of_object="study_person__clin", field_name="person__clin"), actor=build_admin_actor())
+    assert merge((pair[1], pair[0])) == {}, "nothing of it moves"
+    other = PersonFactory.create()
+    role = StudyPersonFactory.create(person=other)
+    pair[1].refresh_from_db()
+    client.force_login(get_admin_user())
+    address = f"/records/{PERSON}/{pair[1].uid}/merge/?with={other.uid}"
+    page = client.get(address)
+    assert page.context["needs_reason"] is True
+    with pytest.raises(ReasonRequiredError, match="say why Person is changed"):
+        merge((pair[1], other))
+    merge((pair[1], other), reason="The same")
+    role.refresh_from_db()
+    assert role.person == pair[1]
+
+
 def test_a_person_is_merged_on_two_pages(client: Client, pair: tuple[Person, Person]) -> None:
     client.force_login(get_admin_user())
     winner, loser = pair

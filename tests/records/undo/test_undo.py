@@ -35,8 +35,10 @@ from tests.factories.clinical import (
     MonitoringEventFactory,
     MonitoringEventParticipantFactory,
     PersonFactory,
+    StudyAssignmentFactory,
     StudyCountryFactory,
     StudyFactory,
+    StudyPersonFactory,
     StudySiteFactory,
 )
 from tests.records.bulk.steps import do_edit, do_import, list_problems, run_job
@@ -263,6 +265,27 @@ def test_a_created_record_that_was_changed_or_is_referred_to_stays(client: Clien
     response = client.post(f"/undo/{changed.kind}/{changed.key}/", follow=True)
     assert "Ada Admin changed this on" in response.content.decode()
     assert Study.objects.count() == 2
+
+
+def test_what_keeps_a_created_record_is_not_told_to_who_does_not_see_it(client: Client) -> None:
+    rights = [f"person__sys:{action}" for action in ("read", "create", "edit", "delete")]
+    profile = SecurityProfileFactory.create(permissions=[*rights, "study_person__clin:read"])
+    member = UserFactory.create(security_profile=profile)
+    site = StudySiteFactory.create()
+    StudyAssignmentFactory.create(user=member, study=site.study)
+    client.force_login(member)
+    values = {"last_name__sys": "Lee", "object_type__v": "person__v"}
+    sent = client.post("/api/v1/person__sys/", values, content_type="application/json")
+    assert sent.status_code == 201, sent.content
+    person = Person.objects.get(uid=sent.json()["uid__sys"])
+    ActivityFactory.create(person=person)
+    made = name_url(person)
+    hidden = client.post(made, follow=True).content.decode()
+    assert "Records that you do not see refer to it." in hidden
+    assert "1 activit" not in hidden
+    StudyPersonFactory.create(person=person, site=site)
+    both = client.post(made, follow=True).content.decode()
+    assert "It is referred to by 1 study people. Delete or change those first. Records that you do not see may" in both
 
 
 # -- Many records ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -130,18 +131,52 @@ def test_parts_go_along_only_if_the_profile_allows_it(client: Client) -> None:
     assert MonitoringEventParticipant.objects.count() == 1
 
 
-def test_records_of_other_studies_are_counted_as_such(client: Client) -> None:
-    person = PersonFactory.create()
-    own, _ = (StudyPersonFactory.create(person=person) for _ in range(2))
-    profile = SecurityProfileFactory.create(
-        permissions=["person__sys:read", "person__sys:delete", "study_person__clin:read"], sees_all_studies=False
-    )
+def log_in_member(client: Client, *, study: Study, permissions: list[str]) -> None:
+    """Log a user in who sees one study."""
+    profile = SecurityProfileFactory.create(permissions=permissions, sees_all_studies=False)
     user = UserFactory.create(security_profile=profile)
-    StudyAssignmentFactory.create(user=user, study=own.study)
+    StudyAssignmentFactory.create(user=user, study=study)
     client.force_login(user)
-    response = client.get(get_address(person))
-    [people] = response.context["protecting"]
-    assert (people.count, people.hidden, "1 of them is not visible to you" in response.content.decode()) == (2, 1, True)
+
+
+def read_refusals(client: Client, person: Person) -> list[str]:
+    """Return what each door says about the deletion of a person whom other records name, without drawn values."""
+    shown, posted = client.get(get_address(person)), delete(client, person)
+    api = client.delete(f"/api/v1/person__sys/{person.uid}/", headers={"If-Match": f'"{person.version}"'})
+    assert (shown.status_code, posted.status_code, api.status_code) == (200, 200, 409)
+    pages = [
+        re.sub(r'(csrfmiddlewaretoken" value="|nonce="|X-CSRFToken": ")[^"]+', "", each.content.decode())
+        for each in (shown, posted)
+    ]
+    return [*pages, api.content.decode()]
+
+
+def test_a_refusal_is_the_same_whether_or_not_hidden_records_refer_to_the_record(client: Client) -> None:
+    person = PersonFactory.create()
+    mentor = CustomField(
+        of_object="study__v", label="Mentor", api_name="mentor__c", kind="reference", reference_object="person__sys"
+    )
+    save_record(record=mentor, actor=build_admin_actor())
+    own = StudyPersonFactory.create(person=person)
+    rights = ["person__sys:read", "person__sys:delete", "study_person__clin:read", "study__v:read"]
+    log_in_member(client, study=own.study, permissions=rights)
+    alone = read_refusals(client, person)
+    StudyPersonFactory.create(person=person)
+    ActivityFactory.create(person=person)
+    StudyFactory.create(custom_fields={"mentor__c": str(person.uid)})
+    assert read_refusals(client, person) == alone
+    assert [("Records that you do not see may refer to it, too." in text) for text in alone] == [True] * 3
+    assert "it is referred to by 1 study person. Delete" in alone[2]
+
+
+def test_who_sees_nothing_that_refers_to_a_record_is_told_that_alone(client: Client) -> None:
+    person = StudyPersonFactory.create().person
+    own = StudyPersonFactory.create(person=person)
+    # Who may read the person because they share a study, but not the roles in it.
+    log_in_member(client, study=own.study, permissions=["person__sys:read", "person__sys:delete"])
+    for text in read_refusals(client, person):
+        assert "records that you do not see refer to it" in text
+        assert "study pe" not in text.lower()
 
 
 def test_what_keeps_a_record_is_shown_with_the_lists_to_see_it_in(client: Client) -> None:
@@ -186,13 +221,15 @@ def test_a_person_whom_a_custom_field_names_is_kept(client: Client) -> None:
     assert not Person.objects.filter(pk=person.pk).exists()
 
 
-def test_what_the_user_may_not_read_is_counted_without_a_link(client: Client) -> None:
+def test_what_the_user_may_not_read_is_neither_counted_nor_named(client: Client) -> None:
     person = StudyPersonFactory.create().person
     profile = SecurityProfileFactory.create(
         permissions=["person__sys:read", "person__sys:delete"], sees_all_studies=True
     )
     client.force_login(UserFactory.create(security_profile=profile))
-    assert list_shown(client.get(get_address(person)), "protecting") == [("Study people", 1, [])]
+    response = client.get(get_address(person))
+    assert list_shown(response, "protecting") == []
+    assert "records that you do not see refer to it" in response.content.decode()
 
 
 def test_a_record_that_others_refer_to_stays(client: Client) -> None:

@@ -12,13 +12,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.login_resume import login_required
+from ctms.accounts.policies import sees_all_studies
 from ctms.audit.reasons import ReasonRequiredError
 from ctms.audit.services import RecordInUseError
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version
 from ctms.records.undo.offers import tell_saved
-from ctms.records.writing.deletions import list_dependants
+from ctms.records.writing.deletions import list_going_along, list_protecting
 from ctms.records.writing.services import delete_with_parts, plan_deletion
 
 
@@ -75,8 +76,9 @@ def _ask(
         "record": record,
         "is_possible": plan.is_possible,
         "parts_digest": plan.parts_digest,
-        "protecting": list_dependants(access=access, record=record, counts=plan.protecting),
-        "going_along": list_dependants(access=access, record=record, counts=plan.going_along),
+        "protecting": list_protecting(access=access, record=record, counts=plan.protecting),
+        "may_hide_others": not sees_all_studies(user=access.user),
+        "going_along": list_going_along(access=access, record=record, counts=plan.going_along),
         "verb": f"Delete {access.vault_object.label}{_count_others(number)}",
         "problem": problem,
         "reason": reason,

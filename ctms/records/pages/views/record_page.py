@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
+from ctms.audit.reasons import ReasonRequiredError
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
-from ctms.records.access import AccessRefusedError
+from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.addresses import get_record_url
+from ctms.records.fields.titles import get_title
 from ctms.records.merging.redirects import find_winner
 from ctms.records.pages.actions import run_action
 from ctms.records.pages.favourites import note_view
@@ -68,25 +72,30 @@ def show_timeline(request: HttpRequest, object_name: str, uid: UUID) -> HttpResp
 @require_POST
 @login_required
 def set_status(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
-    """Activate or deactivate the record."""
+    """Activate or deactivate the record. Where a reason is needed and was not given, a page asks for it."""
     access = open_object_or_404(request, object_name)
     record = get_record_or_404(access=access, uid=uid)
     status = request.POST.get("status", "")
     if status not in RecordStatus.values:
         raise BadRequest(f"status is one of {', '.join(RecordStatus.values)}.")
     actor = build_actor(request)
+    version = read_version(request)
     try:
         write_values(
             access=access,
             record=record,
             values={"status__v": status},
             actor=actor,
-            expected_version=read_version(request),
+            expected_version=version,
         )
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
     except StaleRecordError as error:
         messages.error(request, str(error))
+    except ReasonRequiredError as error:
+        sent = {"status": status, "expected_version": version}
+        label = "Activate" if status == RecordStatus.ACTIVE else "Deactivate"
+        return _ask_reason(request, access=access, record=record, label=label, sent=sent, error=error)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
@@ -97,18 +106,49 @@ def set_status(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespons
 @require_POST
 @login_required
 def do_action(request: HttpRequest, object_name: str, uid: UUID, action_name: str) -> HttpResponse:
-    """Run an action that the object adds to the menu."""
+    """Run an action that the object adds to the menu. Where a reason is needed and is missing, a page asks for it."""
     access = open_object_or_404(request, object_name)
     record = get_record_or_404(access=access, uid=uid)
     if action_name not in access.vault_object.actions:
         raise Http404(f"{access.vault_object.title} has no action {action_name}.")
     actor = build_actor(request)
     try:
-        done = run_action(access=access, record=record, name=action_name, actor=actor)
+        with transaction.atomic():
+            done = run_action(access=access, record=record, name=action_name, actor=actor)
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
-    tell_saved(request, text=done, actor=actor)
+    except ReasonRequiredError as error:
+        label = access.vault_object.actions[action_name]
+        return _ask_reason(request, access=access, record=record, label=label, sent={}, error=error)
+    except StaleRecordError as error:
+        messages.error(request, str(error))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        tell_saved(request, text=done, actor=actor)
     return redirect(get_record_url(record))
+
+
+def _ask_reason(
+    request: HttpRequest,
+    *,
+    access: ObjectAccess,
+    record: Any,
+    label: str,
+    sent: dict[str, Any],
+    error: ReasonRequiredError,
+) -> HttpResponse:
+    """Show a page that asks for the reason and sends the same again with it; nothing was written."""
+    context = {
+        "access": access,
+        "record": record,
+        "title": get_title(record),
+        "label": label,
+        "sent": sent,
+        "reasoned": {each: each for each in error.labels},
+        "back_url": get_record_url(record),
+    }
+    return render(request, "records/reason.html", context)
 
 
 def _read_before(request: HttpRequest) -> int | None:
