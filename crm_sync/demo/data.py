@@ -104,7 +104,7 @@ def plant_later_changes() -> bool:
 def _load(*, now: datetime) -> None:
     """Write everything. `now` is the midnight (UTC) from which all dates and times are counted."""
     rng, today = Random(_SEED), now.date()  # noqa: S311  invented names need no secrecy
-    users = create_users()
+    users = create_users(today=today)
     actor = users.actor
     configure_vault(actor=actor)
     studies = create_studies(today=today, actor=actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import secrets
@@ -18,9 +19,11 @@ from ctms.audit.services import create_records
 from ctms.audit.users import save_user
 from ctms.clinical.choices import AssignmentRole
 from ctms.clinical.models import Study, StudyAssignment
-from ctms.configuration.profiles import CRA, STUDY_MANAGER, VAULT_OWNER
+from ctms.configuration.profiles import CRA, INSPECTOR, STUDY_MANAGER, VAULT_OWNER
 
 CRA_STUDIES = ("HVT118-301", "HVT214-301", "HVT441-301", "HVT712-201")
+INSPECTED_STUDIES = CRA_STUDIES[:2]
+INSPECTION_DAYS = 365
 ADMIN_USERNAME = "admin"
 # They write activities and cannot log in.
 COLLEAGUES = (
@@ -49,6 +52,7 @@ _ROLES = (
     _Role("Admin", ADMIN_USERNAME, "Helena", "Brandt", VAULT_OWNER),
     _Role("Study manager", "study.manager", "Matteo", "Ferrari", STUDY_MANAGER),
     _Role("CRA", "cra", "Anneli", "Söderström", CRA),
+    _Role("Inspector", "inspector", "Ingrid", "Vasquez", INSPECTOR),
 )
 
 
@@ -64,11 +68,12 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Users:
-    """The users of the demonstration, and the log-ins of the three who can log in."""
+    """The users of the demonstration, and the log-ins of the four who can log in."""
 
     admin: User
     study_manager: User
     cra: User
+    inspector: User
     colleagues: list[User]
     logins: list[Login]
 
@@ -78,8 +83,8 @@ class Users:
         return Actor(user=self.admin, source="command", reference="demo")
 
 
-def create_users() -> Users:
-    """Write the users with delivered security profiles, as *System*."""
+def create_users(*, today: dt.date) -> Users:
+    """Write the users with delivered security profiles, as *System*. The inspector's account has a last day."""
     actor = build_system_actor(source="command", reference="demo")
     profiles = {profile.api_name: profile for profile in SecurityProfile.objects.all()}
     made, logins = [], []
@@ -87,7 +92,9 @@ def create_users() -> Users:
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
         user = _build_user(role.username, first_name=role.first_name, last_name=role.last_name, password=password)
         user.is_superuser = role.username == ADMIN_USERNAME
-        user.is_staff = role.profile != CRA  # exceptions of the transfer are in the admin console
+        user.is_staff = role.profile != CRA  # exceptions of the transfer and the audit trail are in the console
+        if role.profile == INSPECTOR:
+            user.valid_until = today + dt.timedelta(days=INSPECTION_DAYS)
         user.security_profile = profiles[role.profile]
         made.append(user)
         logins.append(Login(role=role.label, username=role.username, password=password))
@@ -99,12 +106,22 @@ def create_users() -> Users:
         colleagues.append(user)
     for user in (*made, *colleagues):
         save_user(user=user, actor=actor)
-    admin, study_manager, cra = made
-    return Users(admin=admin, study_manager=study_manager, cra=cra, colleagues=colleagues, logins=logins)
+    admin, study_manager, cra, inspector = made
+    return Users(
+        admin=admin,
+        study_manager=study_manager,
+        cra=cra,
+        inspector=inspector,
+        colleagues=colleagues,
+        logins=logins,
+    )
 
 
 def assign_studies(*, users: Users, studies: dict[str, Study]) -> dict[str, list[User]]:
-    """Assign four studies to the CRA and some to every colleague. Returns the users of each study, by its number."""
+    """Assign four studies to the CRA, two to the inspector, and some to every colleague.
+
+    Return by number who works in each study, which the inspector does not.
+    """
     by_study: dict[str, list[User]] = {}
     count = len(users.colleagues)
     for position, trial in enumerate(trial for trial in TRIALS if trial.countries):
@@ -115,6 +132,10 @@ def assign_studies(*, users: Users, studies: dict[str, Study]) -> dict[str, list
             StudyAssignment(user=user, study=studies[number], role=AssignmentRole.CRA)
             for number, team in by_study.items()
             for user in team
+        ]
+        + [
+            StudyAssignment(user=users.inspector, study=studies[number], role=AssignmentRole.OTHER)
+            for number in INSPECTED_STUDIES
         ],
         actor=users.actor,
     )
@@ -136,7 +157,9 @@ def replace_passwords() -> list[Login]:
     actor = build_system_actor(source="command", reference="demo")
     logins = []
     for role in _ROLES:
-        user = User.objects.get(username=role.username)
+        user = User.objects.filter(username=role.username).first()
+        if user is None:  # data that an earlier version has loaded, which knew fewer users
+            continue
         login = Login(role=role.label, username=role.username, password=secrets.token_urlsafe(_PASSWORD_BYTES))
         user.set_password(login.password)
         save_user(user=user, actor=actor, fields=["password"])

@@ -11,10 +11,12 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from ctms.jobs.console import register_overdue_panel
+        from ctms.jobs.steps import register_verification_step
         from ctms.jobs.trail_verification import register_verification_job
 
         register_overdue_panel()
         register_verification_job()
+        register_verification_step()
         post_migrate.connect(_deliver, sender=self)
 
 

@@ -1,4 +1,4 @@
-"""The configuration step that a job is Active."""
+"""The configuration step that a job is Active, and that of the job which verifies the audit trail."""
 
 from __future__ import annotations
 
@@ -7,13 +7,32 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 
 from ctms.configuration.step_kinds import StepText
-from ctms.configuration.steps import ConfigurationStep, StepState, StepStatus
+from ctms.configuration.steps import ConfigurationStep, StepState, StepStatus, register_step
 from ctms.core.choices import RecordStatus
 from ctms.jobs.models import JobDefinition
 from ctms.jobs.services import set_job_status
+from ctms.jobs.trail_verification import VERIFICATION_JOB_KEY
 
 if TYPE_CHECKING:
     from ctms.audit.actors import Actor
+
+
+def register_verification_step() -> None:
+    """Register the step of *Verify Audit Trail*; called once, when the app is ready."""
+    register_step(
+        build_job_step(
+            text=StepText(
+                key="audit_trail_verification",
+                title="Audit trail verified daily",
+                why="Inspectors ask how you would notice that somebody changed the audit trail. The job verifies "
+                "every entry each day, and fails, which Job Status shows, if one was changed, removed or inserted.",
+                section="Inspections",
+                position=600,
+                is_optional=True,
+            ),
+            job_key=VERIFICATION_JOB_KEY,
+        )
+    )
 
 
 def build_job_step(*, text: StepText, job_key: str) -> ConfigurationStep:

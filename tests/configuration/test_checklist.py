@@ -30,6 +30,7 @@ def test_a_new_vault_starts_with_the_checklist(client: Client) -> None:
         "Medical Activity setup",
         "Connection setup: configuration",
         "Connection setup: enablement",
+        "Inspections",
         "Test transfer",
     ]
     assert (content["is_complete"], content["can_apply_all"]) == (False, True)

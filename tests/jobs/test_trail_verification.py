@@ -12,11 +12,13 @@ from ctms.audit import verification
 from ctms.audit.checks import check_verified_head
 from ctms.audit.models import AuditEntry
 from ctms.audit.sealing import read_head, seal_entries
+from ctms.configuration.steps import StepStatus, apply_step, get_step
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.models import JobDefinition, JobRun
 from ctms.jobs.registry import JobUnit
 from ctms.jobs.services import create_run, execute_run
 from ctms.jobs.trail_verification import VERIFICATION_JOB_KEY
+from tests.factories.base import build_admin_actor
 from tests.factories.clinical import StudyFactory
 from tests.rows import without_triggers
 
@@ -115,3 +117,10 @@ def test_a_place_that_cannot_be_read_is_refused_at_the_start(settings: Any) -> N
     assert error.msg.startswith("AUDIT_VERIFIED_UP_TO: 'yesterday' is no head of the audit trail")
     settings.AUDIT_VERIFIED_UP_TO = ""
     assert check_verified_head() == []
+
+
+def test_the_setup_checklist_has_a_step_for_it() -> None:
+    step = get_step("audit_trail_verification")
+    assert step.read_state().status == StepStatus.TO_DO
+    apply_step(step=step, actor=build_admin_actor())
+    assert step.read_state().reason == "Verify Audit Trail is Active."

@@ -30,7 +30,7 @@ from crm_sync.demo.dataset.expectations import (
 )
 from crm_sync.demo.dataset.identity import EMEA, NA
 from crm_sync.demo.dataset.trials import WITHDRAWN_STUDY_NUMBER
-from crm_sync.demo.logins import CRA_STUDIES
+from crm_sync.demo.logins import CRA_STUDIES, INSPECTED_STUDIES
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from crm_sync.sandbox.data.organisation import Organisation
 from ctms.accounts.models import User
@@ -255,28 +255,41 @@ def test_the_vault_is_configured_as_the_requirements_describe() -> None:
     ]
 
 
-def test_three_users_and_two_organisations_can_be_logged_in_to() -> None:
+def test_four_users_and_two_organisations_can_be_logged_in_to() -> None:
     logins = read_logins()
     assert stat.S_IMODE(get_logins_path().stat().st_mode) == 0o600
     assert [(login["role"], login["username"]) for login in logins] == [
         ("Admin", "admin"),
         ("Study manager", "study.manager"),
         ("CRA", "cra"),
+        ("Inspector", "inspector"),
         ("CRM NA API", "vault.integration@na.crm.test"),
         ("CRM EMEA API", "vault.integration@emea.crm.test"),
     ]
-    for login in logins[:3]:
+    for login in logins[:4]:
         user = User.objects.get(username=login["username"])
         assert (user.check_password(login["password"]), user.is_staff) == (True, login["role"] != "CRA")
-    for login, plan in zip(logins[3:], ORGANISATIONS, strict=True):
+    for login, plan in zip(logins[4:], ORGANISATIONS, strict=True):
         crm = read_integration_login(plan=plan, directory=get_sandbox_directory())
         assert (login["password"], login["consumer_key"], login["consumer_secret"]) == (
             crm.password,
             crm.consumer_key,
             crm.consumer_secret,
         )
-    others = User.objects.exclude(username__in=["admin", "study.manager", "cra"])
+    others = User.objects.exclude(username__in=["admin", "study.manager", "cra", "inspector"])
     assert [user.username for user in others if user.has_usable_password() or user.is_staff] == []
+
+
+def test_the_inspector_reads_two_studies_and_the_audit_trail_until_a_day() -> None:
+    inspector = User.objects.get(username="inspector")
+    assert inspector.valid_until is not None
+    assert inspector.security_profile is not None
+    assert (inspector.security_profile.log_views, inspector.has_ended) == (True, False)
+    asked = ("crm_activity__v:read", "admin:audit", "crm_activity__v:edit", "study__v:create")
+    assert [has_permission(user=inspector, permission=each) for each in asked] == [True, True, False, False]
+    studies = StudyAssignment.objects.filter(user=inspector).values_list("study__name", flat=True)
+    assert sorted(studies) == sorted(INSPECTED_STUDIES)
+    assert not Activity.objects.filter(created_by=inspector).exists()
 
 
 def test_roles_may_do_what_their_profiles_say() -> None:
@@ -312,7 +325,7 @@ def test_no_secret_is_stored_readably() -> None:
     )
     names = ("password", "consumer_key", "consumer_secret")
     secrets = [login[name] for login in read_logins() for name in names if name in login]
-    assert len(secrets) == 9
+    assert len(secrets) == 10
     for secret in secrets:
         assert [secret in text for text in (stored, trail, sources)] == [False] * 3
 
@@ -323,8 +336,8 @@ def test_lost_log_ins_are_replaced_by_new_ones(copied: Path) -> None:
     load_demo_data()
     new = read_logins()
     assert [login["username"] for login in new] == [login["username"] for login in old]
-    assert new[3:] == old[3:]
-    for before, after in zip(old[:3], new[:3], strict=True):
+    assert new[4:] == old[4:]
+    for before, after in zip(old[:4], new[:4], strict=True):
         user = User.objects.get(username=after["username"])
         assert (user.check_password(after["password"]), user.check_password(before["password"])) == (True, False)
 

@@ -136,8 +136,8 @@ def test_everything_starts_transfers_and_stops_and_starts_again_with_what_it_had
         second_output, _ = process.communicate()
     assert process.returncode == 0, second_output
     assert "Loading the demonstration data" not in second_output
-    logins = re.compile(r"^demo +\| (?:Admin|Study manager|CRA) .*$", flags=re.MULTILINE)
-    assert len(logins.findall(first_output)) == 3
+    logins = re.compile(r"^demo +\| (?:Admin|Study manager|CRA|Inspector) .*$", flags=re.MULTILINE)
+    assert len(logins.findall(first_output)) == 4
     assert logins.findall(second_output) == logins.findall(first_output)
     assert list_processes(directory=tmp_path) == []
 
