@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from ctms.accounts.models import Theme, TokenScope, User
+from ctms.accounts.sessions import has_just_logged_in
 from ctms.accounts.tokens import LONGEST_DAYS
 from ctms.core.rate_limits import TooManyRequestsError
 
@@ -75,6 +76,42 @@ class CodeForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
         error_messages={"required": "Enter the code that the app shows now."},
     )
+
+
+class PasswordAndCodeForm(CodeForm):
+    """Asks for the password, too, which counts as a log-in does, unless the user has just logged in.
+
+    Without it a session that was left open would give itself, or lose, the second factor. Nobody but who knows the
+    password learns whether the code was right.
+    """
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._request = request
+        user = request.user
+        # Whoever has none, because an identity provider logs them in, logs in again.
+        self.needs_new_log_in = False
+        if not has_just_logged_in(request.session):
+            self.needs_new_log_in = not user.has_usable_password()
+            self.fields["password"] = forms.CharField(
+                label="Password",
+                strip=False,
+                widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+                error_messages={"required": "Enter your password."},
+            )
+            self.fields["code"].widget.attrs.pop("autofocus")
+            self.order_fields(["password", "code"])
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        try:
+            found = authenticate(self._request, username=self._request.user.get_username(), password=password)
+        except TooManyRequestsError as error:
+            self.refusal = error
+            raise ValidationError(str(error), code="too_many_requests") from error
+        if found != self._request.user:
+            raise ValidationError("This is not your password.", code="password_incorrect")
+        return password
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stub is generic

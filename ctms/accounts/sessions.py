@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -23,6 +24,7 @@ from ctms.core.clock import get_now
 # A page that asks for news by itself sends this header: that nobody looks at it must not keep a session alive.
 BACKGROUND_HEADER = "Vault-Background"
 _USE_IS_NOTED_EVERY = dt.timedelta(minutes=1)
+_JUST = dt.timedelta(minutes=5)
 _LOG_IN = "log_in"  # key of the session's data: when, from where and by what browser the user logged in
 _BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 _SYSTEMS = {
@@ -79,6 +81,12 @@ def note_log_in(request: HttpRequest, **_kwargs: Any) -> None:
         "address": request.META.get("REMOTE_ADDR", ""),
         "browser": describe_browser(request.META),
     }
+
+
+def has_just_logged_in(session: SessionBase) -> bool:
+    """Whether the user of a session logged in a few minutes ago, so that it is not somebody else at an open page."""
+    log_in = session.get(_LOG_IN)
+    return bool(log_in) and get_now() - dt.datetime.fromisoformat(log_in["at"]) < _JUST
 
 
 def note_use(session: SessionStore) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
@@ -13,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from ctms.accounts.addresses import get_client_address
-from ctms.accounts.forms import CodeForm
+from ctms.accounts.forms import CodeForm, PasswordAndCodeForm
 from ctms.accounts.lockout import begin_attempt, forget_failures, note_failure
 from ctms.accounts.login_resume import SENT, login_required, show_log_in, show_resend
 from ctms.accounts.models import SecondFactor, User
@@ -62,12 +64,14 @@ def show_second_factor(request: HttpRequest) -> HttpResponse:
     user = request.user
     if settings.TOTP == OFF or not isinstance(user, User):
         raise Http404("There is no second factor in this Vault.")
-    form = CodeForm(request.POST if request.method == "POST" else None)
+    form = PasswordAndCodeForm(request.POST if request.method == "POST" else None, request=request)
     factor = find_second_factor(user)
+    if form.needs_new_log_in:
+        return render(request, "registration/second_factor_log_in.html", status=HTTPStatus.FORBIDDEN)
     return _set_up(request, user=user, form=form) if factor is None else _show(request, factor=factor, form=form)
 
 
-def _set_up(request: HttpRequest, *, user: User, form: CodeForm) -> HttpResponse:
+def _set_up(request: HttpRequest, *, user: User, form: PasswordAndCodeForm) -> HttpResponse:
     secret = get_new_secret(request.session, user=user)
     if form.is_valid():
         try:
@@ -79,10 +83,10 @@ def _set_up(request: HttpRequest, *, user: User, form: CodeForm) -> HttpResponse
             note_passed(request.session)
             return render(request, "registration/recovery_codes.html", {"codes": codes})
     context = {"form": form, "secret": secret, "image": draw_secret(secret=secret, user=user)}
-    return render(request, "registration/second_factor_set_up.html", context)
+    return refuse_if_too_many(render(request, "registration/second_factor_set_up.html", context), form)
 
 
-def _show(request: HttpRequest, *, factor: SecondFactor, form: CodeForm) -> HttpResponse:
+def _show(request: HttpRequest, *, factor: SecondFactor, form: PasswordAndCodeForm) -> HttpResponse:
     if form.is_valid() and _accept(request, user=factor.user, form=form):
         if "remove" not in request.POST:  # a session that has yet to pass, or a page from before it was set up
             note_passed(request.session)

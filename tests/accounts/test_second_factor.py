@@ -362,3 +362,56 @@ def test_an_admin_removes_only_that_of_users_whom_they_may_change(client: Client
     url = reverse("admin:accounts_secondfactor_changelist")
     client.post(url, {"action": "remove", "_selected_action": chosen})
     assert SecondFactor.objects.count() == 2
+
+
+# -- At a page that was left open -----------------------------------------------------------------
+def open_left_page(clock: Traveller, user: User) -> Client:
+    """Return a session whose user logged in a while ago."""
+    client = Client()
+    client.force_login(user)
+    clock.shift(dt.timedelta(minutes=6))
+    return client
+
+
+def test_setting_up_asks_for_the_password_a_while_after_the_log_in(clock: Traveller) -> None:
+    user = UserFactory.create()
+    client = open_left_page(clock, user)
+    page = client.get(PAGE)
+    assert 'name="password"' in page.content.decode()
+    code = get_code(page.context["secret"])
+    for password, problem in (("", "Enter your password."), ("wrong", "This is not your password.")):
+        refused = client.post(PAGE, {"code": code, "password": password})
+        assert refused.context["form"].errors == {"password": [problem]}
+    assert not SecondFactor.objects.exists()
+    assert len(client.post(PAGE, {"code": code, "password": USER_PASSWORD}).context["codes"]) == 10
+
+
+def test_removing_asks_for_the_password_too_and_does_not_use_the_code_up(clock: Traveller) -> None:
+    user = UserFactory.create()
+    secret, _ = set_up(user)
+    client = open_left_page(clock, user)
+    code = get_code(secret)
+    refused = client.post(PAGE, {"code": code, "password": "wrong", "remove": "1"})
+    assert refused.context["form"].errors == {"password": ["This is not your password."]}
+    assert SecondFactor.objects.count() == 1
+    assert client.post(PAGE, {"code": code, "password": USER_PASSWORD, "remove": "1"}).status_code == 302
+    assert not SecondFactor.objects.exists()
+
+
+def test_wrong_passwords_there_count_as_those_of_the_log_in(clock: Traveller) -> None:
+    user = UserFactory.create()
+    client = open_left_page(clock, user)
+    answers = [client.post(PAGE, {"code": "123456", "password": "wrong"}).status_code for _ in range(6)]
+    assert answers == [200] * 5 + [429]
+    assert FailedLogIn.objects.count() == 5
+
+
+def test_who_has_no_password_logs_in_again_first(clock: Traveller) -> None:
+    user = UserFactory.create()
+    user.set_unusable_password()
+    user.save()
+    client = open_left_page(clock, user)
+    refused = client.post(PAGE, {"code": "123456", "password": ""})
+    assert (refused.status_code, "Log in again first" in refused.content.decode()) == (403, True)
+    client.force_login(user)
+    assert client.get(PAGE).status_code == 200
