@@ -65,6 +65,7 @@
     link.href = message.url;
     link.textContent = message.label;
     text.append(`${message.text} `, link);
+    if (message.told) text.append(`. ${message.told}`);
     if (message.undo_url) {
       const undo = document.createElement("button");
       undo.type = "submit";

@@ -100,13 +100,13 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
     change = state.read_change(actor=actor, is_once=uid is not None) if saves else None
     if change is not None:
         try:
-            return _answer_saved(request, layout=layout, page=page, saved=change.save(), actor=actor)
+            return _answer_saved(request, state=state, page=page, saved=change.save(), actor=actor)
         except ValidationError as error:
             state.refuse(error)
         except RepeatedError as error:
             made = list_made(access=access, uid=error.uid)
             if change.is_done(made):
-                return _answer_saved(request, layout=layout, page=page, saved=made)
+                return _answer_saved(request, state=state, page=page, saved=made)
             uid = None  # what is saved from here on is another record
             context |= {"is_repeated": True, "made": [(get_record_url(each), describe_choice(each)) for each in made]}
     context |= {
@@ -119,13 +119,14 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
 
 
 def _answer_saved(
-    request: HttpRequest, *, layout: FormLayout, page: NewPage, saved: Sequence[Any], actor: Actor | None = None
+    request: HttpRequest, *, state: FormState, page: NewPage, saved: Sequence[Any], actor: Actor | None = None
 ) -> HttpResponse:
     """Lead to what was saved, or to the next form; tell a dialog about it in JSON.
 
     `actor` is the one with whom it was saved, which can be undone; None if an earlier request saved it.
     """
-    access, record = layout.access, saved[0]
+    layout, access, record = state.layout, state.layout.access, saved[0]
+    told = " ".join(state.told)
     url = find_page(access=access, record=record)
     subject = access.vault_object.title if len(saved) == 1 else f"{len(saved)} {access.vault_object.plural_label}"
     text = f"{subject} {'created' if actor else 'had been created already, and not again'}:"
@@ -135,13 +136,15 @@ def _answer_saved(
     if "application/json" in request.headers.get("Accept", ""):
         # The form that waits for a record created in place would keep one that is undone.
         undo_url = find_undo_url(actor) if actor is not None and page.form != IN_PLACE else ""
-        message = {"text": text, "label": str(record), "url": url, "undo_url": undo_url}
+        message = {"text": text, "label": str(record), "url": url, "undo_url": undo_url, "told": told}
         told = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
         return JsonResponse(told, status=201 if actor else 200)
     links = [
         (find_page(access=access, record=each), _name_saved(access=access, record=each, among=saved)) for each in saved
     ]
     created = format_html("{} {}", text, format_html_join(", ", '<a href="{}">{}</a>', links))
+    if told:
+        created = format_html("{}. {}", created, told)
     if actor is None:
         messages.success(request, created)
     else:

@@ -157,7 +157,7 @@ def _save_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpR
     except StaleRecordError:
         # The record changed between reading and writing: handle the request again with the record as it is now.
         return edit_record(request, object_name=access.shape.api_name, uid=record.uid)
-    tell_saved(request, text=f"{record} was saved.", actor=actor)
+    tell_saved(request, text=" ".join([f"{record} was saved.", *state.told]), actor=actor)
     return redirect(find_page(access=access, record=record))
 
 

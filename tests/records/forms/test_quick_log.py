@@ -86,6 +86,7 @@ def test_the_dialog_is_told_what_was_saved(client: Client, user: User) -> None:
                 "label": activity.name,
                 "url": f"/records/crm_activity__v/{activity.uid}/",
                 "undo_url": name_url(activity),
+                "told": "",
             },
             "next": f"{QUICK}?date__v={timezone.localdate()}&channel__v=email__v",
         },

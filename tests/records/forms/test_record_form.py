@@ -705,7 +705,13 @@ def test_what_is_missing_is_created_in_place(client: Client, user: User) -> None
         {
             "uid": str(person.uid),
             "label": "Hannah Berg (berg@x.example)",
-            "message": {"text": "Person created:", "label": "Hannah Berg", "url": address(person), "undo_url": ""},
+            "message": {
+                "text": "Person created:",
+                "label": "Hannah Berg",
+                "url": address(person),
+                "undo_url": "",
+                "told": "",
+            },
             "next": "",
         },
     )

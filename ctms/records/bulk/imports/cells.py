@@ -12,9 +12,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.core.text.dates import DateOrder, read_moment, read_numeric
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
-from ctms.records.bulk.imports.dialects.dates import DateOrder, read_moment, read_numeric
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark, read_number
 from ctms.records.bulk.imports.keys import UID
 from ctms.records.fields.form_fields import build_form_field

@@ -12,8 +12,8 @@ from django.core.files.uploadedfile import UploadedFile
 from ctms.audit.reasons import LONGEST_REASON, PARAMETER
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
+from ctms.core.text.dates import DateOrder
 from ctms.records.bulk.imports.dialects.code_pages import CODE_PAGES
-from ctms.records.bulk.imports.dialects.dates import DateOrder
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark
 from ctms.records.bulk.imports.dialects.zeros import ZeroAnswer
 from ctms.records.bulk.imports.files import MOST_BYTES, MOST_ROWS

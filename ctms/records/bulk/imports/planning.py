@@ -11,11 +11,11 @@ from django.core.exceptions import ValidationError
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import TypeShape
+from ctms.core.text.dates import DateOrder
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
 from ctms.records.bulk.imports.chosen_records import ChosenRecords, UnusableRecordError
 from ctms.records.bulk.imports.columns import Column, read_texts
-from ctms.records.bulk.imports.dialects.dates import DateOrder
 from ctms.records.bulk.imports.dialects.leavings import explain_leaving, explain_shortened
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark
 from ctms.records.bulk.imports.dialects.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded

@@ -9,16 +9,11 @@ from typing import Any
 
 from django.utils import formats
 
+from ctms.core.text.dates import FIRST_OF_SHORT_YEARS, DateOrder, NumericDate
 from ctms.records.bulk.imports.cells import is_day, list_plain, write_plainly
 from ctms.records.bulk.imports.columns import Column
 from ctms.records.bulk.imports.dialects.code_pages import CODE_PAGES, find_sample
-from ctms.records.bulk.imports.dialects.dates import (
-    FIRST_OF_SHORT_YEARS,
-    DateOrder,
-    DateReading,
-    NumericDate,
-    find_reading,
-)
+from ctms.records.bulk.imports.dialects.dates import DateReading, find_reading
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark, find_number_reading
 from ctms.records.bulk.imports.files import FileRow
 from ctms.records.fields.kinds.base import kind_of

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
+from ctms.core.text.dates import DateOrder
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.columns import Column, list_named_fields, match_columns
-from ctms.records.bulk.imports.dialects.dates import DateOrder
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark
 from ctms.records.bulk.imports.dialects.zeros import ZeroAnswer
 from ctms.records.bulk.imports.errors import UnreadableFileError
