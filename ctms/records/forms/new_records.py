@@ -137,8 +137,8 @@ def _answer_saved(
         # The form that waits for a record created in place would keep one that is undone.
         undo_url = find_undo_url(actor) if actor is not None and page.form != IN_PLACE else ""
         message = {"text": text, "label": str(record), "url": url, "undo_url": undo_url, "told": told}
-        told = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
-        return JsonResponse(told, status=201 if actor else 200)
+        answer = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
+        return JsonResponse(answer, status=201 if actor else 200)
     links = [
         (find_page(access=access, record=each), _name_saved(access=access, record=each, among=saved)) for each in saved
     ]

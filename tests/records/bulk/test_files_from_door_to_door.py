@@ -168,7 +168,7 @@ FILES = [
 ]
 
 
-def list_trainings() -> list[tuple[str, dt.date | None, str, str | None]]:
+def list_trainings() -> list[tuple[str | None, dt.date | None, str, str | None]]:
     found = []
     for each in Training.objects.order_by("external_id"):
         fee = each.custom_fields.get("fee__c")

@@ -176,10 +176,10 @@ def _get_import_or_404(request: HttpRequest, *, object_name: str, uid: UUID) -> 
 
 
 def _build_existing_form(*, access: ObjectAccess, operation: BulkOperation, data: Any = None) -> ExistingForm:
-    offered = operation.problems.filter(kind=ProblemKind.ALIKE, record_uid__isnull=False)
+    offered = operation.problems.filter(kind=ProblemKind.ALIKE)
     return ExistingForm(
         options=ImportOptions.read(operation.plan),
-        offered=dict(offered.values_list("position", "record_uid")),
+        offered={line: found for line, found in offered.values_list("position", "record_uid") if found is not None},
         reasoned={} if operation.plan.get("reason") else access.list_reasoned(),
         data=data,
     )
