@@ -50,6 +50,7 @@ urlpatterns = [
     path(f"{_OBJECT}import/template.csv", imports.download_template, name="record_import_template"),
     path(f"{_OBJECT}import/<uuid:uid>/", imports.preview_import, name="record_import_preview"),
     path(f"{_OBJECT}import/<uuid:uid>/reading/", imports.change_reading, name="record_import_reading"),
+    path(f"{_OBJECT}import/<uuid:uid>/existing/", imports.choose_existing, name="record_import_existing"),
     path(f"{_OBJECT}undo/<uuid:uid>/", undo.preview_undo, name="record_undo_preview"),
     path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
     path(f"{_OBJECT}duplicates/", autocomplete.show_duplicates, name="record_duplicates"),

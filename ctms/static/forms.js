@@ -65,6 +65,16 @@
     link.href = message.url;
     link.textContent = message.label;
     text.append(`${message.text} `, link);
+    if (message.told) text.append(`. ${message.told}`);
+    if (message.undo_url) {
+      const undo = document.createElement("button");
+      undo.type = "submit";
+      undo.className = "in-text";
+      undo.setAttribute("form", "undo");
+      undo.setAttribute("formaction", message.undo_url);
+      undo.textContent = "Undo";
+      text.append(" ", undo);
+    }
     line.append(text);
     document.body.append(holder);
     // What is added to a region that is there is announced; a region that appears is not.

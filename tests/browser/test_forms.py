@@ -199,6 +199,20 @@ def test_quick_log_takes_seconds_and_says_what_was_saved(carla: Page, berlin: St
     carla.wait_for_url(f"**/records/crm_activity__v/{activity.uid}/")
 
 
+def test_what_was_logged_quickly_is_undone_from_where_it_is_told(carla: Page, berlin: StudySite) -> None:
+    carla.keyboard.press("l")
+    dialog = carla.get_by_role("dialog", name="Log an activity")
+    expect(dialog.get_by_role("combobox", name="Person")).to_be_focused()
+    carla.keyboard.type("hannah")
+    expect(dialog.get_by_role("option").first).to_contain_text("Hannah Berg")
+    carla.keyboard.press("Enter")
+    dialog.get_by_text("Phone", exact=True).click()
+    carla.keyboard.press("Control+Enter")
+    carla.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(carla.locator("#messages")).to_contain_text("Undone: 1 deleted.")
+    assert not Activity.objects.exists()
+
+
 def test_quick_log_keeps_what_was_typed_and_goes_on_with_save_and_create(carla: Page, berlin: StudySite) -> None:
     carla.keyboard.press("l")
     dialog = carla.get_by_role("dialog", name="Log an activity")

@@ -11,12 +11,12 @@ import xlsxwriter
 from playwright.sync_api import Page, expect
 
 from ctms.accounts.models import User
-from ctms.clinical.models import Study, StudySite
+from ctms.clinical.models import Person, Study, StudySite
 from ctms.jobs import queue, services
 from tests.browser.sessions import enter_as
 from tests.browser.test_bulk import check_page
 from tests.factories.accounts import UserFactory
-from tests.factories.clinical import StudyCountryFactory, StudySiteFactory
+from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudySiteFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,3 +103,36 @@ def test_a_workbook_of_two_sheets_that_lost_zeros_is_imported_by_keyboard(
     work(waiting)
     expect(page.get_by_text("1 changed.")).to_be_visible()
     assert [(each.name, each.city) for each in StudySite.objects.all()] == [("03201", "Graz")]
+
+
+def test_a_row_uses_the_person_who_is_there_and_that_is_undone(page: Page, waiting: list[int], tmp_path: Path) -> None:
+    there = PersonFactory.create(first_name="Zoë", last_name="Weiß", email="zoe@example.org", phone="")
+    PersonFactory.create(first_name="Ann", last_name="Lee", email="ann@example.org")
+    rows = [
+        "Object type;First name;Last name;Email;Phone",
+        "Person;Zoë;Weiß;Zoe@example.org;+49 30 1",
+        "Person;Ann;Lee;ann@example.org;+49 30 2",
+        "Person;Bob;Ray;bob@example.org;+49 30 3",
+    ]
+    enter_as(page, "carla")
+    page.goto("/records/person__sys/import/")
+    page.get_by_text("Nothing: every row is a new record").click()
+    (tmp_path / "persons.csv").write_text("\n".join(rows), encoding="utf-8")
+    page.get_by_label("File", exact=True).set_input_files(tmp_path / "persons.csv")
+    page.get_by_role("button", name="Check the file").click()
+    expect(page.get_by_role("button", name="Import 3 rows")).to_be_visible()
+    check_page(page)
+    page.get_by_role("button", name="Use this one in line 2").click()
+    expect(page.get_by_text("Uses Zoë Weiß (zoe@example.org), as you chose.")).to_be_visible()
+    check_page(page)
+    page.get_by_role("button", name="Create a new one in line 2").click()
+    page.get_by_role("button", name="Use all 2 records").click()
+    page.get_by_role("button", name="Import 3 rows").click()
+    work(waiting)
+    page.reload()
+    expect(page.get_by_text("1 created, 2 changed.").first).to_be_visible()
+    there.refresh_from_db()
+    assert (there.phone, Person.objects.count()) == ("+49 30 1", 3)
+    page.get_by_role("button", name="Undo").first.click()
+    there.refresh_from_db()
+    assert (there.phone, Person.objects.count()) == ("", 2)

@@ -136,6 +136,12 @@ class FormState(forms.Form):
         self._note_children()
 
     @property
+    def told(self) -> list[str]:
+        """How dates were read that could have been meant otherwise, each a sentence with the label of its field."""
+        found = ((each.label, getattr(each, "told", "")) for each in self.fields.values())
+        return [f"{label}: {told}" for label, told in found if told]
+
+    @property
     def shown_fields(self) -> str:
         """Return the names of the fields, for the form to submit as `SHOWN_FIELDS`."""
         return " ".join([*self.fields, *(each.name for each in self.children)])

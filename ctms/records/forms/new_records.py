@@ -32,12 +32,15 @@ from ctms.records.fields.values import read_value
 from ctms.records.forms.form_layout import FormLayout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
+from ctms.records.undo.offers import find_undo_url, tell_saved
 from ctms.records.writing.repeats import RepeatedError, list_made
 
 # Parameter of a form with its token.
 FORM_TOKEN = "form_token"  # noqa: S105  the name of an input
 # The form that pages for creating a record have.
 CREATE = "create"
+# The form in a dialog for a record that another form needs.
+IN_PLACE = "place"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +100,13 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
     change = state.read_change(actor=actor, is_once=uid is not None) if saves else None
     if change is not None:
         try:
-            return _answer_saved(request, layout=layout, page=page, saved=change.save())
+            return _answer_saved(request, state=state, page=page, saved=change.save(), actor=actor)
         except ValidationError as error:
             state.refuse(error)
         except RepeatedError as error:
             made = list_made(access=access, uid=error.uid)
             if change.is_done(made):
-                return _answer_saved(request, layout=layout, page=page, saved=made, is_repeated=True)
+                return _answer_saved(request, state=state, page=page, saved=made)
             uid = None  # what is saved from here on is another record
             context |= {"is_repeated": True, "made": [(get_record_url(each), describe_choice(each)) for each in made]}
     context |= {
@@ -116,24 +119,36 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
 
 
 def _answer_saved(
-    request: HttpRequest, *, layout: FormLayout, page: NewPage, saved: Sequence[Any], is_repeated: bool = False
+    request: HttpRequest, *, state: FormState, page: NewPage, saved: Sequence[Any], actor: Actor | None = None
 ) -> HttpResponse:
-    """Lead to what was saved, or to the next form; tell a dialog about it in JSON."""
-    access, record = layout.access, saved[0]
+    """Lead to what was saved, or to the next form; tell a dialog about it in JSON.
+
+    `actor` is the one with whom it was saved, which can be undone; None if an earlier request saved it.
+    """
+    layout, access, record = state.layout, state.layout.access, saved[0]
+    told = " ".join(state.told)
     url = find_page(access=access, record=record)
     subject = access.vault_object.title if len(saved) == 1 else f"{len(saved)} {access.vault_object.plural_label}"
-    text = f"{subject} {'had been created already, and not again' if is_repeated else 'created'}:"
+    text = f"{subject} {'created' if actor else 'had been created already, and not again'}:"
     next_url = ""
     if "and_create" in request.POST:
         next_url = _build_next_url(request, layout=layout, page=page, record=record)
     if "application/json" in request.headers.get("Accept", ""):
-        message = {"text": text, "label": str(record), "url": url}
-        told = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
-        return JsonResponse(told, status=200 if is_repeated else 201)
+        # The form that waits for a record created in place would keep one that is undone.
+        undo_url = find_undo_url(actor) if actor is not None and page.form != IN_PLACE else ""
+        message = {"text": text, "label": str(record), "url": url, "undo_url": undo_url, "told": told}
+        answer = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
+        return JsonResponse(answer, status=201 if actor else 200)
     links = [
         (find_page(access=access, record=each), _name_saved(access=access, record=each, among=saved)) for each in saved
     ]
-    messages.success(request, format_html("{} {}", text, format_html_join(", ", '<a href="{}">{}</a>', links)))
+    created = format_html("{} {}", text, format_html_join(", ", '<a href="{}">{}</a>', links))
+    if told:
+        created = format_html("{}. {}", created, told)
+    if actor is None:
+        messages.success(request, created)
+    else:
+        tell_saved(request, text=created, actor=actor)
     return redirect(next_url or url)
 
 

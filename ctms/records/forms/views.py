@@ -26,7 +26,7 @@ from ctms.records.forms.edit_conflicts import Conflict, build_conflict, merge_ch
 from ctms.records.forms.form_layout import FormLayout, PageLayout, QuickLayout, build_clone_layout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
-from ctms.records.forms.new_records import CREATE, NewPage, is_saving, issue_token, save_or_show_new
+from ctms.records.forms.new_records import CREATE, IN_PLACE, NewPage, is_saving, issue_token, save_or_show_new
 from ctms.records.requests import (
     build_actor,
     get_record_or_404,
@@ -65,7 +65,7 @@ def create_record(request: HttpRequest, object_name: str) -> HttpResponse:
     )
     page = NewPage(title=f"Create {access.vault_object.label}")
     if is_in_place:
-        page = replace(page, template="records/form_in_place.html", auto_id="place_%s", form="place")
+        page = replace(page, template="records/form_in_place.html", auto_id="place_%s", form=IN_PLACE)
     return save_or_show_new(request, actor=actor, layout=layout, page=page)
 
 
@@ -157,7 +157,7 @@ def _save_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpR
     except StaleRecordError:
         # The record changed between reading and writing: handle the request again with the record as it is now.
         return edit_record(request, object_name=access.shape.api_name, uid=record.uid)
-    tell_saved(request, text=f"{record} was saved.", actor=actor)
+    tell_saved(request, text=" ".join([f"{record} was saved.", *state.told]), actor=actor)
     return redirect(find_page(access=access, record=record))
 
 

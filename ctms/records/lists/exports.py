@@ -7,7 +7,6 @@ import datetime as dt
 import io
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,6 +23,7 @@ from ctms.audit.services import record_event
 from ctms.configuration.fields import ObjectField
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.csv_injection import neutralise_line
+from ctms.records.fields.headers import FieldHeaders
 from ctms.records.fields.kinds.base import EMPTY, Cell, kind_of
 from ctms.records.fields.references import HIDDEN
 from ctms.records.fields.values import ValueReader, read_value, select_references
@@ -50,9 +50,8 @@ class Export:
 
     @property
     def heading(self) -> list[str]:
-        labels = Counter(each.label.casefold() for each in self.access.shape.fields.values())
-        # An import could not tell columns of the same label apart.
-        return [each.label if labels[each.label.casefold()] == 1 else each.api_name for each in self.columns]
+        headers = FieldHeaders(self.access.shape.fields.values())
+        return [headers.write(each) for each in self.columns]
 
     def list_rows(self) -> Iterator[list[Cell]]:
         """Yield the rows, which are read from the database in chunks."""

@@ -30,12 +30,18 @@ def build_button(actor: Actor) -> SafeString:
 
     It belongs to the form `undo`, which every page of a user has.
     """
+    url = find_undo_url(actor)
+    if not url:
+        return SafeString()
+    return format_html('<button class="in-text" type="submit" form="undo" formaction="{}">Undo</button>', url)
+
+
+def find_undo_url(actor: Actor) -> str:
+    """Return the URL that undoes what was written with this actor; empty if nothing was."""
     change_set = read_reference(actor.reference)
     if change_set is None or not change_set.list_entries().exists():
-        return SafeString()
-    return format_html(
-        '<button class="in-text" type="submit" form="undo" formaction="{}">Undo</button>', get_undo_url(change_set)
-    )
+        return ""
+    return get_undo_url(change_set)
 
 
 def get_undo_url(change_set: ChangeSet) -> str:

@@ -49,13 +49,14 @@ _RACE = "Somebody else saved a record that this one contradicts at the same mome
 class RowProblem:
     """Why a row cannot be written, or a warning: a message, and label and value of the field.
 
-    Label and value are empty if it concerns the whole row.
+    Label and value are empty if it concerns the whole row. `record` is another one that it is about, if any.
     """
 
     message: str
     label: str = ""
     value: str = ""
     kind: ProblemKind = ProblemKind.ERROR
+    record: Any = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,9 +108,17 @@ class RowDraft:
         """Add a problem, so that the row is not written."""
         self.problems.append(RowProblem(message=message, label=label, value=value, kind=kind))
 
-    def warn(self, message: str, *, label: str = "", value: str = "") -> None:
-        """Add a warning about a row that is written."""
-        self.questions.append(RowProblem(message=message, label=label, value=value, kind=ProblemKind.WARNING))
+    def warn(
+        self,
+        message: str,
+        *,
+        label: str = "",
+        value: str = "",
+        kind: ProblemKind = ProblemKind.WARNING,
+        record: Any = None,
+    ) -> None:
+        """Add a warning about a row that is written; `record` is another one that it is about, if any."""
+        self.questions.append(RowProblem(message=message, label=label, value=value, kind=kind, record=record))
 
 
 def list_references(model: type[models.Model]) -> list[ForeignKey[Any, Any]]:

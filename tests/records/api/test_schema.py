@@ -144,3 +144,23 @@ def test_the_bounds_of_a_number_are_in_the_document(caller: Caller) -> None:
     name = add_custom_field(kind="number", decimals=0, least=1, greatest=10)
     described = read_schema(caller)["components"]["schemas"]["person__sys_new"]["properties"][name]
     assert described == {"type": ["integer", "null"], "minimum": 1, "maximum": 10, "description": "Number"}
+
+
+def test_the_decimals_of_a_number_are_in_the_document(caller: Caller) -> None:
+    name = add_custom_field(kind="number", decimals=2, least=0, greatest=5)
+    described = read_schema(caller)["components"]["schemas"]["person__sys_new"]["properties"][name]
+    assert described == {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "maximum": 5,
+        "multipleOf": 0.01,
+        "description": "Number",
+    }
+
+
+def test_a_web_address_is_one_in_the_document(caller: Caller) -> None:
+    name = add_custom_field(kind="url")
+    schemas = read_schema(caller)["components"]["schemas"]
+    shown, new = (schemas[each]["properties"][name] for each in ("person__sys", "person__sys_new"))
+    assert shown["format"] == "uri"
+    assert new["oneOf"][0] == {"type": ["string", "null"], "format": "uri", "maxLength": 2000}

@@ -6,7 +6,8 @@ import datetime as dt
 
 import pytest
 
-from ctms.records.bulk.imports.dialects.dates import DateOrder, MixedDatesError, find_reading, read_moment, read_numeric
+from ctms.core.text.dates import DateOrder, read_moment, read_numeric
+from ctms.records.bulk.imports.dialects.dates import MixedDatesError, find_reading
 
 DAY, MOMENT = dt.datetime(2026, 3, 31), dt.datetime(2026, 3, 31, 14, 5)  # noqa: DTZ001  times on the wall
 

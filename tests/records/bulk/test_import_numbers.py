@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from ctms.configuration.fields import ObjectField
+from ctms.records.bulk.imports.cells import list_plain
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark, MixedNumbersError, find_number_reading, read_number
 
 POINT, COMMA = DecimalMark.POINT, DecimalMark.COMMA
+FEE = ObjectField(api_name="fee__c", label="Fee", kind="currency", attribute="custom_fields__fee__c", is_custom=True)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +32,16 @@ POINT, COMMA = DecimalMark.POINT, DecimalMark.COMMA
         ("1'234.50", "1234.50", None),
         ("0.125", "0.125", None),
         ("1234,567", None, "1234.567"),
-        *((text, None, None) for text in ("abc", "1,2,3", "1.5.2", "1E+05", ".5", "12 kg", "")),
+        ("1\u2009234\u2009567,5", None, "1234567.5"),
+        ("1\u2019234.50", "1234.50", None),
+        ("(1.234,50)", None, "-1234.50"),
+        ("( 12 )", "-12", "-12"),
+        ("1.234,50-", None, "-1234.50"),
+        ("12 \u2212", "-12", "-12"),
+        *(
+            (text, None, None)
+            for text in ("abc", "1,2,3", "1.5.2", "1E+05", ".5", "12 kg", "", "(-5)", "-5-", "()", "((5))", "-")
+        ),
     ],
 )
 def test_a_number_has_a_meaning_for_each_mark(text: str, with_point: str | None, with_comma: str | None) -> None:
@@ -60,3 +74,48 @@ def test_a_column_that_no_mark_fits_is_refused_with_its_lines() -> None:
         "Hours: 2.5 (line 3) has a point before the fraction, 1,5 (line 2) a comma. Write all numbers of the column in "
         "one way, best as 1234.5."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "with_point", "with_comma"),
+    [
+        ("1.234,50 EUR", None, "1234.50 EUR"),
+        ("EUR 1.234,50", None, "1234.50 EUR"),
+        ("1\u00a0234,50\u00a0€", None, "1234.50 EUR"),
+        ("£1,234.50", "1234.50 GBP", None),
+        ("CHF 1'234.50", "1234.50 CHF", None),
+        ("(1.234,50 eur)", None, "-1234.50 EUR"),
+        ("EUR (1,234.50)", "-1234.50 EUR", None),
+        ("1,234 KWD", "1234 KWD", "1.234 KWD"),
+        ("1,234 EUR", "1234 EUR", None),  # no fraction of three digits in euros
+        ("1.234 JPY", None, "1234 JPY"),
+        ("12", "12", "12"),
+        ("12.345 EUR", None, "12345 EUR"),
+        ("99,000 JPY", "99000 JPY", None),
+        ("1.2345 EUR", "1.2345 EUR", None),  # which the currency refuses
+        *((text, None, None) for text in ("EUR 5 USD", "5 euros", "$5", "EUR")),
+    ],
+)
+def test_an_amount_has_its_currency_before_or_behind_it(
+    text: str, with_point: str | None, with_comma: str | None
+) -> None:
+    meant = list_plain(text, field=FEE)
+    assert (meant.get(POINT), meant.get(COMMA)) == (with_point, with_comma)
+
+
+@pytest.mark.parametrize(("point_is_usual", "mark"), [(True, POINT), (False, COMMA)])
+def test_a_point_before_too_many_decimals_is_left_to_be_refused_where_it_is_usual(
+    point_is_usual: bool, mark: DecimalMark
+) -> None:
+    reading = find_number_reading(
+        label="Fee",
+        cells=[(2, "12.345 EUR")],
+        point_is_usual=point_is_usual,
+        list_meanings=partial(list_plain, field=FEE, point_is_usual=point_is_usual),
+    )
+    assert reading.mark == mark
+
+
+def test_what_a_point_is_taken_for_is_told_though_it_is_usual() -> None:
+    reading = find_number_reading(label="Hours", cells=[(2, "1.234")], point_is_usual=True)
+    assert (reading.mark, reading.assumed, reading.is_shown) == (POINT, "1.234", False)

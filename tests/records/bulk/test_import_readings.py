@@ -13,7 +13,7 @@ from django.test import Client
 from ctms.accounts.models import User
 from ctms.audit.services import save_record
 from ctms.clinical.models import Person, Study, StudySite
-from ctms.configuration.models import ReasonRule
+from ctms.configuration.models import CustomField, ReasonRule
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import UserFactory
 from tests.factories.base import build_admin_actor
@@ -110,6 +110,50 @@ def test_numbers_of_a_german_file_are_read_and_named(client: Client) -> None:
     operation = do_import(client, TRAINING, content, key="none")
     assert operation.plan["readings"] == ["number__c: 2.000 is read as 2000."]
     assert sorted(each.custom_fields["number__c"] for each in Training.objects.all()) == [1234.5, 2000]
+
+
+def add_fee() -> None:
+    field = CustomField(of_object=TRAINING, api_name="fee__c", label="Fee", kind="currency")
+    save_record(record=field, actor=build_admin_actor())
+    PersonFactory.create(external_id="P-7")
+
+
+@pytest.mark.parametrize(("mark", "amount"), [("comma", "1.234"), ("point", "1234.000")])
+def test_an_amount_that_can_be_mistaken_is_asked_about(client: Client, mark: str, amount: str) -> None:
+    add_fee()
+    operation = upload(client, TRAINING, 'Name,Trainee,Fee\nGCP,P-7,"1,234 KWD"\n', key="none")
+    page = show(client, operation)
+    assert "What does 1,234 KWD mean?" in page
+    assert "1.234 KWD (a comma before the fraction)" in page
+    assert "1234 KWD (a point before the fraction)" in page
+    answer(client, operation, number_answer=mark)
+    confirm(client, operation)
+    run_job(operation)
+    assert Training.objects.get().custom_fields == {"fee__c": {"amount": amount, "currency": "KWD"}}
+
+
+def test_amounts_as_accounts_write_them_are_read_and_named(client: Client) -> None:
+    add_fee()
+    amounts = ["1.234,50 EUR", "EUR 2.000", "(5,00 €)", "1\u00a0234\u00a0CHF", "12,5-"]
+    content = "".join(f"GCP;P-7;{each}\n" for each in amounts)
+    operation = do_import(client, TRAINING, f"Name;Trainee;Fee\n{content}", key="none")
+    assert operation.plan["readings"] == ["Fee: 1.234,50 EUR is read as 1234.50 EUR."]
+    fees = [each.custom_fields["fee__c"] for each in Training.objects.order_by("pk")]
+    assert [f"{each['amount']} {each['currency']}" for each in fees] == [
+        "1234.50 EUR",
+        "2000.00 EUR",
+        "-5.00 EUR",
+        "1234.00 CHF",
+    ]
+    problem = "The currency is missing. Choose one, or write it behind the amount: 1234.50 EUR."
+    assert list_problems(operation) == [(6, "Fee", problem)]
+
+
+def test_negative_numbers_in_parentheses_are_named(client: Client) -> None:
+    add_custom_fields()
+    PersonFactory.create(external_id="P-7")
+    operation = upload(client, TRAINING, "Name,Trainee,number__c\nGCP,P-7,(12)\n", key="none")
+    assert operation.plan["readings"] == ["number__c: (12) is read as -12."]
 
 
 # -- Encodings, sheets, keys ----------------------------------------------------------------------

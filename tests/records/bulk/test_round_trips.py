@@ -17,7 +17,7 @@ from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import StudySiteFactory
 from tests.record_rows import OBJECTS, TrainingFactory, create_record
-from tests.records.bulk.steps import do_import, list_problems, upload
+from tests.records.bulk.steps import do_import, list_problems, read_refusal, send_file, upload
 from tests.records.trainings import add_custom_fields, create_trainings
 from tests.sample.models import Training
 
@@ -83,11 +83,20 @@ def test_activities_come_back_without_a_change(client: Client, file_format: str)
     assert come_back(client, ACTIVITY, file_format).counts == {"unchanged": 1}
 
 
-def test_columns_of_the_same_label_come_back(client: Client) -> None:
-    field = CustomField(of_object=TRAINING, api_name="hours__c", label="hours", kind="number")
+@pytest.mark.parametrize("label", ["hours", "Hours*", "Ho\u00adurs ", "HOURS.", "hours__v", "*"])
+def test_columns_of_nearly_the_same_label_come_back(client: Client, label: str) -> None:
+    field = CustomField(of_object=TRAINING, api_name="hours__c", label=label, kind="number")
     save_record(record=field, actor=build_admin_actor())
     TrainingFactory.create(hours=1, custom_fields={"hours__c": 2})
     assert come_back(client, TRAINING, "csv").counts == {"unchanged": 1}
+
+
+@pytest.mark.parametrize("heading", ["Hours", "Hours*"])
+def test_a_column_that_could_mean_two_fields_is_refused(client: Client, heading: str) -> None:
+    field = CustomField(of_object=TRAINING, api_name="hours__c", label="Hours*", kind="number")
+    save_record(record=field, actor=build_admin_actor())
+    answer = send_file(client, TRAINING, f"Name,Trainee,{heading}\nGCP,P-7,1\n", key="none")
+    assert read_refusal(answer) == [f"The column “{heading}” could mean several fields. Name it hours__v or hours__c."]
 
 
 def test_a_text_that_the_workbook_cut_stays_whole(client: Client) -> None:

@@ -39,6 +39,7 @@ from tests.factories.clinical import (
     StudyPersonFactory,
     StudySiteFactory,
 )
+from tests.records.undo.steps import name_url
 
 pytestmark = pytest.mark.django_db
 
@@ -329,13 +330,15 @@ def test_several_sites_have_a_communication_each_with_their_own_people(admin: Cl
     answer = log_email(admin, site__v=[site.uid], site__v__text="0102", contacts=uids("Ivo", "Zoe", "Anna", "Mona"))
     assert answer.status_code == 302
     assert list_contacts() == {"0101": ["Ivo", "Zoe", "Mona"], "0102": ["Anna", "Mona"]}
-    logs = StudyCommunicationLog.objects.all()
+    logs = list(StudyCommunicationLog.objects.all())
     assert {(each.study, each.study_country, each.subject, str(each.date)) for each in logs} == {
         (site.study, site.study_country, "Amendment", "2026-03-02")
     }
     assert len({each.uid for each in logs}) == 2
     [message] = list_messages(admin.get(answer.headers["Location"]))
-    assert strip_tags(message) == "2 study communication logs created: 0101: Amendment, 0102: Amendment"
+    assert strip_tags(message) == "2 study communication logs created: 0101: Amendment, 0102: Amendment Undo"
+    admin.post(name_url(logs[0]))
+    assert StudyCommunicationLog.objects.count() == 0
 
 
 def test_a_site_that_none_of_those_chosen_belongs_to_is_named_and_nothing_is_saved(

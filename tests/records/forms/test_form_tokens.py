@@ -56,7 +56,7 @@ def test_a_form_that_is_sent_twice_creates_one_record_and_the_second_answer_lead
     address = f"/records/crm_activity__v/{activity.uid}/"
     assert [(each.status_code, each.headers["Location"]) for each in (first, second)] == [(302, address)] * 2
     assert [strip_tags(each) for each in list_messages(client.get("/"))] == [
-        f"Activity created: {activity.name}",
+        f"Activity created: {activity.name} Undo",
         f"Activity had been created already, and not again: {activity.name}",
     ]
     assert AuditEntry.objects.filter(record_uid=activity.uid).count() == 1

@@ -141,8 +141,6 @@ def test_an_import_warns_of_the_likely_ones_and_writes_what_was_confirmed(client
     )
     operation = do_import(client, PERSON, content, key="none")
     assert operation.counts == {"created": 3}
-    ((line, message),) = [(each.position, each.message) for each in operation.problems.all()]
-    assert line == 2
-    assert message == (
-        f"Ann Lee (ann@example.org) is there already: same name, email. To use this one, give its UID: {there.uid}."
-    )
+    ((line, uid, message),) = operation.problems.values_list("position", "record_uid", "message")
+    assert (line, uid) == (2, there.uid)
+    assert message == "Ann Lee (ann@example.org) is there already: same name, email."

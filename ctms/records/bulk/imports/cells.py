@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.core.text.dates import DateOrder, read_moment, read_numeric
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
-from ctms.records.bulk.imports.dialects.dates import DateOrder, read_moment, read_numeric
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark, read_number
 from ctms.records.bulk.imports.keys import UID
 from ctms.records.fields.form_fields import build_form_field
@@ -24,6 +25,34 @@ from ctms.records.fields.references import is_filled_by_another
 def is_day(field: ObjectField) -> bool:
     """Whether the values of a field are days, or moments."""
     return kind_of(field).is_day
+
+
+def write_plainly(text: str, *, mark: DecimalMark, field: ObjectField) -> str | None:
+    """Return a number as the field's form field reads it: with a point, and with its unit behind it, if it has one.
+
+    None if a text is no number in this way of writing.
+    """
+    number, unit = kind_of(field).split_unit(text)
+    written = read_number(number, mark=mark)
+    return f"{written} {unit}".strip() if written is not None else None
+
+
+def list_plain(text: str, *, field: ObjectField, point_is_usual: bool = False) -> dict[DecimalMark, str]:
+    """Return what a number can mean by its unit, as the field's form field reads it, by the mark before its fraction.
+
+    `1,234` can be a whole number and a fraction; `1,234 EUR` is a whole one, because euros have two decimals. Where a
+    point is usual before a fraction, `1.234 EUR` is both.
+    """
+    kind = kind_of(field)
+    number, unit = kind.split_unit(text)
+    written = {mark: found for mark in DecimalMark if (found := read_number(number, mark=mark)) is not None}
+    likely = {
+        mark: each
+        for mark, each in written.items()
+        if kind.fits_unit(number=Decimal(each), unit=unit)
+        or (mark is DecimalMark.POINT and point_is_usual and "." in number)
+    }
+    return {mark: f"{each} {unit}".strip() for mark, each in (likely or written).items()}
 
 
 class CellReader:
@@ -52,7 +81,7 @@ class CellReader:
             return _require_uid(text)
         written = self._write_date(field=field, text=text) if is_day(field) else text
         if field.api_name in self.marks:
-            written = read_number(text, mark=self.marks[field.api_name]) or text
+            written = write_plainly(text, mark=self.marks[field.api_name], field=field) or text
         try:
             return self._get_form_field(field).clean(written)
         except ValidationError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +10,8 @@ from ctms.configuration.snapshot import ObjectShape
 from ctms.records.bulk.imports.errors import UnreadableFileError
 from ctms.records.bulk.imports.files import FileRow
 from ctms.records.bulk.imports.keys import UID, MatchKey
+from ctms.records.fields.headers import FieldHeaders, clean_header
 
-# Zero-width signs, soft hyphens and byte order marks, which come along when headers are copied.
-_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 _MOST_NOTICES = 10
 _LONGEST_HEADER = 80
 
@@ -35,22 +32,15 @@ def list_import_fields(shape: ObjectShape) -> list[ObjectField]:
 
 
 def name_columns(shape: ObjectShape) -> list[str]:
-    """Return a header for each field that can be imported: its label, or its API name where two share a label."""
-    fields = list_import_fields(shape)
-    labels = [each.label.casefold() for each in fields]
-    return [each.label if labels.count(each.label.casefold()) == 1 else each.api_name for each in fields]
-
-
-def clean_header(header: str) -> str:
-    """Return a header without line breaks, unusual spaces, invisible signs, and the asterisk of a required field."""
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", header))
-    return " ".join(text.split()).strip("* ")
+    """Return a header for each field that can be imported: its label, or its API name where that is not enough."""
+    headers = FieldHeaders(shape.fields.values())
+    return [headers.write(each) for each in list_import_fields(shape)]
 
 
 def list_named_fields(*, shape: ObjectShape, headers: Sequence[str]) -> dict[int, ObjectField]:
     """Return the fields that the headers name, by position. Raises UnreadableFileError if one could mean several."""
-    fields = _FieldNames(shape)
-    found = {position: fields.find(header) for position, header in enumerate(headers)}
+    fields = FieldHeaders(shape.fields.values())
+    found = {position: _find_field(fields, header) for position, header in enumerate(headers)}
     return {position: field for position, field in found.items() if field is not None}
 
 
@@ -60,13 +50,13 @@ def match_columns(*, shape: ObjectShape, headers: Sequence[str], key: MatchKey) 
     Raises UnreadableFileError if a field is named twice, if the key's fields are missing, or if nothing is left.
     """
     allowed = {each.api_name for each in list_import_fields(shape)} | set(key.fields)
-    fields = _FieldNames(shape)
+    fields = FieldHeaders(shape.fields.values())
     columns: list[Column] = []
     notices: list[str] = []
     for position, header in enumerate(map(clean_header, headers)):
         if not header:
             continue
-        field = fields.find(header)
+        field = _find_field(fields, header)
         if field is None:
             notices.append(
                 f"The column {_quote(header)} is no field of {shape.vault_object.plural_label}; it is left out."
@@ -87,33 +77,13 @@ def read_texts(*, columns: Sequence[Column], row: FileRow) -> dict[str, str]:
     }
 
 
-class _FieldNames:
-    """Finds fields of an object by the header of a column, which is an API name, a label, or nearly a label."""
-
-    def __init__(self, shape: ObjectShape) -> None:
-        self._named = {name.casefold(): field for name, field in shape.fields.items()}
-        self._labelled: dict[str, list[ObjectField]] = {}
-        self._squeezed: dict[str, list[ObjectField]] = {}
-        for field in shape.fields.values():
-            label = clean_header(field.label).casefold()
-            self._labelled.setdefault(label, []).append(field)
-            self._squeezed.setdefault(_squeeze(label), []).append(field)
-
-    def find(self, header: str) -> ObjectField | None:
-        """Return the field of that API name or label. Raises UnreadableFileError if several have the label."""
-        text = clean_header(header).casefold()
-        if text in self._named:
-            return self._named[text]
-        labelled = self._labelled.get(text) or self._squeezed.get(_squeeze(text), [])
-        if len(labelled) > 1:
-            names = " or ".join(each.api_name for each in labelled)
-            raise UnreadableFileError(f"The column “{header}” could mean several fields. Name it {names}.")
-        return labelled[0] if labelled else None
-
-
-def _squeeze(text: str) -> str:
-    """Return the letters and digits of a text, so that “E-mail”, “e mail” and “Email” are the same header."""
-    return "".join(sign for sign in text if sign.isalnum()) or text
+def _find_field(headers: FieldHeaders, header: str) -> ObjectField | None:
+    """Return the field that a header means. Raises UnreadableFileError if it could mean several."""
+    meant = headers.list_meant(header)
+    if len(meant) > 1:
+        names = " or ".join(each.api_name for each in meant)
+        raise UnreadableFileError(f"The column “{header}” could mean several fields. Name it {names}.")
+    return meant[0] if meant else None
 
 
 def _quote(header: str) -> str:

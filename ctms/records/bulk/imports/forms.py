@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -11,8 +12,8 @@ from django.core.files.uploadedfile import UploadedFile
 from ctms.audit.reasons import LONGEST_REASON, PARAMETER
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
+from ctms.core.text.dates import DateOrder
 from ctms.records.bulk.imports.dialects.code_pages import CODE_PAGES
-from ctms.records.bulk.imports.dialects.dates import DateOrder
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark
 from ctms.records.bulk.imports.dialects.zeros import ZeroAnswer
 from ctms.records.bulk.imports.files import MOST_BYTES, MOST_ROWS
@@ -149,6 +150,46 @@ class ReadingForm(forms.Form):
             del self.fields[name]
         elif isinstance(field, forms.ChoiceField):
             field.choices, field.initial = choices, initial
+
+
+class ExistingForm(forms.Form):
+    """Says which lines use the record that is there already instead of creating one like it: `used` is line → uid.
+
+    `use` is a line, or `EVERY` for all that are offered; `create` is a line that creates a record after all.
+    """
+
+    EVERY = "all"
+
+    use = forms.CharField(required=False)
+    create = forms.CharField(required=False)
+
+    def __init__(
+        self,
+        *,
+        options: ImportOptions,
+        offered: Mapping[int, UUID],
+        reasoned: Mapping[str, str] | None = None,
+        data: Any = None,
+    ) -> None:
+        """Offer records by line. `reasoned` is as for `ReadingForm`."""
+        super().__init__(data)
+        self.options, self.offered = options, offered
+        self.reasoned = [label for name, label in (reasoned or {}).items() if name in options.fields]
+        self.used: dict[str, str] = dict(options.uses or {})
+        if self.reasoned and options.update_existing:
+            self.fields[PARAMETER] = _build_reason_field()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        use, create = cleaned.get("use", ""), cleaned.get("create", "")
+        chosen = {str(line): str(uid) for line, uid in self.offered.items() if use in (self.EVERY, str(line))}
+        if use and not chosen:
+            raise forms.ValidationError("There is no such record to use any more. The file was checked again.")
+        if chosen and PARAMETER in self.fields and not cleaned.get(PARAMETER):
+            self.add_error(PARAMETER, _ask_reason(self.reasoned))
+        self.used |= chosen
+        self.used.pop(create, None)
+        return cleaned
 
 
 _ZEROS = [

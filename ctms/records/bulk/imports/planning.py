@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import TypeShape
+from ctms.core.text.dates import DateOrder
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
+from ctms.records.bulk.imports.chosen_records import ChosenRecords, UnusableRecordError
 from ctms.records.bulk.imports.columns import Column, read_texts
-from ctms.records.bulk.imports.dialects.dates import DateOrder
 from ctms.records.bulk.imports.dialects.leavings import explain_leaving, explain_shortened
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark
 from ctms.records.bulk.imports.dialects.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
@@ -48,6 +50,9 @@ class _Options(Protocol):
     @property
     def zero_answer(self) -> ZeroAnswer: ...
 
+    @property
+    def used(self) -> Mapping[int, UUID]: ...
+
 
 @dataclass(slots=True, kw_only=True)
 class RowPlanner:
@@ -65,6 +70,7 @@ class RowPlanner:
     finders: dict[str, ReferenceFinder] = field(init=False)
     matcher: RecordMatcher = field(init=False)
     unique: UniqueChecker = field(init=False)
+    chosen: ChosenRecords = field(init=False)
 
     def __post_init__(self) -> None:
         zeros = self.options.zero_answer
@@ -77,6 +83,7 @@ class RowPlanner:
         self.matcher = RecordMatcher(
             access=self.access, key=self.key, reader=self.reader, finders=self.finders, zeros=zeros
         )
+        self.chosen = ChosenRecords(access=self.access, used=self.options.used)
         self.unique = UniqueChecker(shape=self.access.shape, noun="line")
 
     def plan(self, rows: Sequence[FileRow]) -> list[RowDraft]:
@@ -86,6 +93,7 @@ class RowPlanner:
         self._load_references(texts)
         keys = [self._read_key(texts=each, draft=draft) for each, draft in zip(texts, drafts, strict=True)]
         found = self.matcher.find_records([key for key in keys if key is not None])
+        self.chosen.load(draft.number for draft in drafts)
         for draft, each, key in zip(drafts, texts, keys, strict=True):
             if not draft.problems:
                 self._build_draft(draft=draft, texts=each, key=key, found=found)
@@ -103,7 +111,7 @@ class RowPlanner:
         for place, each in found.items():
             known = f"{each.label}, {each.detail}," if each.detail else each.label
             told = f"{known} is there already: same {', '.join(each.same)}."
-            drafts[place].warn(f"{told} To use this one, give its UID: {each.record.uid}.")
+            drafts[place].warn(told, kind=ProblemKind.ALIKE, record=each.record)
 
     def skip(self, rows: Sequence[FileRow]) -> None:
         """Remember the lines of records that an earlier run has written, so that later lines cannot repeat them."""
@@ -144,8 +152,12 @@ class RowPlanner:
             record = None
             if key is not None:
                 record = self.matcher.choose(key=key, found=found[key], line=draft.number)
+            record = self.chosen.choose(draft=draft, matched=record)
         except UnmatchedRowError as error:
             self._refuse_key(draft=draft, texts=texts, error=error)
+            return
+        except UnusableRecordError as error:
+            draft.refuse(str(error))
             return
         if record is not None and not self.options.update_existing:
             draft.record, draft.is_left_out = record, True

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.utils import formats
 
-from ctms.records.bulk.imports.cells import is_day
+from ctms.core.text.dates import FIRST_OF_SHORT_YEARS, DateOrder, NumericDate
+from ctms.records.bulk.imports.cells import is_day, list_plain, write_plainly
 from ctms.records.bulk.imports.columns import Column
 from ctms.records.bulk.imports.dialects.code_pages import CODE_PAGES, find_sample
-from ctms.records.bulk.imports.dialects.dates import (
-    FIRST_OF_SHORT_YEARS,
-    DateOrder,
-    DateReading,
-    NumericDate,
-    find_reading,
-)
-from ctms.records.bulk.imports.dialects.numbers import DecimalMark, find_number_reading, read_number
+from ctms.records.bulk.imports.dialects.dates import DateReading, find_reading
+from ctms.records.bulk.imports.dialects.numbers import DecimalMark, find_number_reading
 from ctms.records.bulk.imports.files import FileRow
 from ctms.records.fields.kinds.base import kind_of
 
@@ -71,7 +67,10 @@ def read_numbers(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: 
     """
     found = {
         column: find_number_reading(
-            label=column.header, cells=_list_cells(column=column, rows=rows), point_is_usual=point_is_usual
+            label=column.header,
+            cells=_list_cells(column=column, rows=rows),
+            point_is_usual=point_is_usual,
+            list_meanings=partial(list_plain, field=column.field, point_is_usual=point_is_usual),
         )
         for column in columns
         if kind_of(column.field).is_number
@@ -83,15 +82,18 @@ def read_numbers(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: 
         if mark is None:
             continue
         marks[column.field.api_name] = mark.value
-        number = read_number(each.example, mark=mark)
+        number = write_plainly(each.example, mark=mark, field=column.field)
         if number is not None and number != each.example:
             words.append(f"{column.header}: {each.example} is read as {number}.")
+        if each.assumed:
+            words.append(f"{column.header}: the point in {each.assumed} stands before a fraction.")
     open_columns = {column: each for column, each in found.items() if each.is_open}
     if not open_columns:
         return Found(choices=marks, question=None, words=tuple(words))
     samples = [each.example for each in open_columns.values()]
-    answers = {mark.value: read_number(samples[0], mark=mark) for mark in DecimalMark}
-    decided = {each.mark.value for each in found.values() if each.mark and each.example}
+    first = next(iter(open_columns))
+    answers = {mark.value: write_plainly(samples[0], mark=mark, field=first.field) for mark in DecimalMark}
+    decided = {each.mark.value for each in found.values() if each.mark and each.is_shown}
     hint = decided.pop() if len(decided) == 1 else ""
     question = {"columns": [column.header for column in open_columns], "samples": samples, "hint": hint} | answers
     return Found(choices=marks, question=question, words=tuple(words))

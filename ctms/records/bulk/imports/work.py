@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self
+from uuid import UUID
 
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.errors import VaultError
+from ctms.core.text.dates import DateOrder
 from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.columns import Column, list_named_fields, match_columns
-from ctms.records.bulk.imports.dialects.dates import DateOrder
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark
 from ctms.records.bulk.imports.dialects.zeros import ZeroAnswer
 from ctms.records.bulk.imports.errors import UnreadableFileError
@@ -51,6 +52,7 @@ class ImportOptions:
     date_answer: str = ""  # a DateOrder, for the columns in which day and month can be mistaken
     number_answer: str = ""  # a DecimalMark, for the columns in which thousands and fractions can be mistaken
     zeros: str = ZeroAnswer.OPEN
+    uses: Mapping[str, str] | None = None  # line → uid of the record that is there already and that it is to change
 
     delimiter: str = ","
     sheets: tuple[str, ...] = ()
@@ -78,6 +80,11 @@ class ImportOptions:
     def marks(self) -> dict[str, DecimalMark]:
         """Return what each column writes before the fraction of a number."""
         return {name: DecimalMark(mark) for name, mark in (self.number_marks or {}).items()}
+
+    @property
+    def used(self) -> dict[int, UUID]:
+        """Return the uid of the record that a line uses instead of creating one."""
+        return {int(line): UUID(uid) for line, uid in (self.uses or {}).items()}
 
     @property
     def zero_answer(self) -> ZeroAnswer:
@@ -128,8 +135,8 @@ def read_again(*, shape: ObjectShape, content: str, options: ImportOptions, choi
     chosen = replace(options, **choices)
     if options.encoding and chosen.encoding != options.encoding:
         content = decode_again(text=content, encoding=options.encoding, another=chosen.encoding)
-    if chosen.sheet != options.sheet and "key" not in choices:
-        chosen = replace(chosen, key=BY_COLUMNS)
+    if chosen.sheet != options.sheet:
+        chosen = replace(chosen, key=choices.get("key", BY_COLUMNS), uses=None)
     return _open(shape=shape, content=content, options=chosen)
 
 

@@ -19,7 +19,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.bulk.imports.cells import describe_cell
 from ctms.records.bulk.imports.columns import list_import_fields, name_columns, read_texts
 from ctms.records.bulk.imports.files import write_line
-from ctms.records.bulk.imports.forms import ImportForm, ReadingForm
+from ctms.records.bulk.imports.forms import ExistingForm, ImportForm, ReadingForm
 from ctms.records.bulk.imports.keys import MatchKey, get_match_key
 from ctms.records.bulk.imports.work import MOST_ROWS_AT_ONCE, ImportOptions, build_planner, open_content, read_again
 from ctms.records.bulk.operations import (
@@ -98,9 +98,7 @@ def download_template(request: HttpRequest, object_name: str) -> HttpResponse:
 def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
     """Show what the import would do; a POST confirms it and queues the job."""
     access = _open_for_import(request, object_name)
-    operation = get_own_operation_or_404(request, uid)
-    if (operation.kind, operation.of_object) != (OperationKind.IMPORT, object_name):
-        raise Http404("This operation is another one.")
+    operation = _get_import_or_404(request, object_name=object_name, uid=uid)
     if operation.state != OperationState.DRAFT:
         return redirect("operation", uid=uid)
     if request.method == "POST" and ImportOptions.read(operation.plan).is_open:
@@ -128,9 +126,7 @@ def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
 def change_reading(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
     """Read the file of an import as the user says, and check it again."""
     access = _open_for_import(request, object_name)
-    operation = get_own_operation_or_404(request, uid)
-    if (operation.kind, operation.of_object) != (OperationKind.IMPORT, object_name):
-        raise Http404("This operation is another one.")
+    operation = _get_import_or_404(request, object_name=object_name, uid=uid)
     form = _build_reading_form(access=access, operation=operation, data=request.POST)
     try:
         if not form.is_valid():
@@ -149,7 +145,47 @@ def change_reading(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
     return redirect("operation", uid=uid)
 
 
-def _read_reason(form: ReadingForm) -> dict[str, Any]:
+@require_POST
+@login_required
+def choose_existing(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Let lines use records that are there already, or create them after all, and check the file again."""
+    access = _open_for_import(request, object_name)
+    operation = _get_import_or_404(request, object_name=object_name, uid=uid)
+    form = _build_existing_form(access=access, operation=operation, data=request.POST)
+    try:
+        if not form.is_valid():
+            messages.error(request, " ".join(str(message) for errors in form.errors.values() for message in errors))
+        else:
+            restart_operation(
+                operation=operation,
+                plan={"uses": form.used} | _read_reason(form),
+                content=operation.content,
+                total=operation.total,
+            )
+            check_soon(operation)
+    except VaultError as error:
+        messages.error(request, str(error))
+    return redirect("operation", uid=operation.uid)
+
+
+def _get_import_or_404(request: HttpRequest, *, object_name: str, uid: UUID) -> BulkOperation:
+    operation = get_own_operation_or_404(request, uid)
+    if (operation.kind, operation.of_object) != (OperationKind.IMPORT, object_name):
+        raise Http404("This operation is another one.")
+    return operation
+
+
+def _build_existing_form(*, access: ObjectAccess, operation: BulkOperation, data: Any = None) -> ExistingForm:
+    offered = operation.problems.filter(kind=ProblemKind.ALIKE)
+    return ExistingForm(
+        options=ImportOptions.read(operation.plan),
+        offered={line: found for line, found in offered.values_list("position", "record_uid") if found is not None},
+        reasoned={} if operation.plan.get("reason") else access.list_reasoned(),
+        data=data,
+    )
+
+
+def _read_reason(form: ReadingForm | ExistingForm) -> dict[str, Any]:
     reason = form.cleaned_data.get(PARAMETER)
     return {"reason": reason} if reason else {}
 
@@ -208,6 +244,7 @@ def _build_preview_context(*, access: ObjectAccess, operation: BulkOperation, pa
         "operation": operation,
         "options": options,
         "reading": _build_reading_form(access=access, operation=operation),
+        "existing": _build_existing_form(access=access, operation=operation),
         "explanation": _explain(options=options, key=get_match_key(shape=access.shape, name=options.key)),
         "problem": problem,
         "columns": columns,
@@ -237,6 +274,8 @@ def _build_question_context(*, access: ObjectAccess, operation: BulkOperation) -
 
 
 def _explain(*, options: ImportOptions, key: MatchKey) -> str:
+    if not key.fields and options.uses:
+        return "Every row becomes a new record, except those for which you chose one that is there already."
     if not key.fields:
         return "Every row becomes a new record."
     if not options.update_existing:

@@ -36,7 +36,7 @@ from ctms.records.bulk.operations import (
 )
 from ctms.records.bulk.previews import build_figures
 from ctms.records.bulk.runner import check_soon
-from ctms.records.choices import OperationKind, OperationState, ProblemKind
+from ctms.records.choices import WARNINGS, OperationKind, OperationState, ProblemKind
 from ctms.records.models import BulkOperation, OperationProblem
 from ctms.records.requests import get_user
 from ctms.records.undo.offers import get_undo_url, list_undoable
@@ -152,12 +152,18 @@ def get_own_operation_or_404(request: HttpRequest, uid: UUID) -> BulkOperation:
 def build_problem_context(operation: BulkOperation, *, user: User) -> dict[str, Any]:
     """Return the first problems and warnings that the user may see, their numbers, and whether others are hidden."""
     found = list_problems(operation=operation, user=user)
-    problems, warnings = found.exclude(kind=ProblemKind.WARNING), found.filter(kind=ProblemKind.WARNING)
-    counts = found.aggregate(all=Count("pk"), warnings=Count("pk", filter=Q(kind=ProblemKind.WARNING)))
+    problems, warnings = found.exclude(kind__in=WARNINGS), found.filter(kind__in=WARNINGS)
+    counts = found.aggregate(
+        all=Count("pk"),
+        warnings=Count("pk", filter=Q(kind__in=WARNINGS)),
+        alike=Count("pk", filter=Q(kind=ProblemKind.ALIKE)),
+    )
     return {
         "problems": list(problems[:_SHOWN_PROBLEMS]),
         "problem_count": counts["all"] - counts["warnings"],
-        "warnings": list(warnings[:_SHOWN_PROBLEMS]),
+        # Those that their user can do something about come first.
+        "warnings": list(warnings.order_by("kind", "pk")[:_SHOWN_PROBLEMS]),
+        "alike_count": counts["alike"],
         "warning_count": counts["warnings"],
         "has_hidden_problems": counts["all"] < operation.problems.count(),
     }

@@ -214,6 +214,15 @@ class Kind(FieldKind):
         del text
         return ""
 
+    def split_unit(self, text: str) -> tuple[str, str]:
+        """Return the number in a cell, and its unit, such as a currency; the unit is empty if there is none."""
+        return text, ""
+
+    def fits_unit(self, *, number: Decimal, unit: str) -> bool:
+        """Whether a number as written can be one of the unit: none in euros has three decimals."""
+        del number, unit
+        return True
+
     def adapt_import_field(self, made: forms.Field) -> None:
         """Let a form field read what exported files have."""
 

@@ -47,6 +47,10 @@ _MOST_WHOLE_DIGITS = 11  # with four digits after the point, what JSON readers h
 _AMOUNT = r"-?[0-9][0-9, \u00a0\u202f]*(?:\.[0-9]+)?"
 _TEXT = re.compile(rf"(?P<before>[A-Za-z]{{3}})?\s*(?P<amount>{_AMOUNT})\s*(?P<after>[A-Za-z]{{3}})?\Z")
 _GROUPED = re.compile(r"-?([0-9]+|[0-9]{1,3}(?:([, \u00a0\u202f])[0-9]{3})(?:\2[0-9]{3})*)(\.[0-9]+)?\Z")
+_GROUP = 3  # digits between marks of thousands
+_SYMBOLS = {"€": "EUR", "£": "GBP"}  # $ and ¥ are those of several currencies
+_CODE = "[A-Za-z]{3}|[€£]"
+_CELL = re.compile(rf"(?P<before>{_CODE})?\s*(?P<amount>[^A-Za-z€£]+?)\s*(?P<after>{_CODE})?")
 _NO_MONEY = "This is no amount with a currency. Write it as 1234.50 EUR."
 
 
@@ -88,6 +92,11 @@ def read_money(text: str) -> Money:
     money = Money(amount=Decimal(re.sub(r"[, \u00a0\u202f]", "", found["amount"])), currency=code)
     if problem := money.find_problem():
         raise ValueError(problem)
+    typed = found["amount"].strip()
+    if _DECIMALS[code] == _GROUP and re.fullmatch(rf"-?[0-9]+,[0-9]{{{_GROUP}}}", typed):
+        raise ValueError(
+            f"{typed} {code} can be {typed.replace(',', '.')} or {money.write_amount()}. Write one of these."
+        )
     return money
 
 
@@ -269,6 +278,20 @@ class CurrencyKind(Kind):
     def advise(self, field: ObjectField) -> str:
         del field
         return "An amount with its currency, as 1234.50 EUR."
+
+    def split_unit(self, text: str) -> tuple[str, str]:
+        in_parentheses = text.startswith("(") and text.endswith(")")
+        found = _CELL.fullmatch(text[1:-1].strip() if in_parentheses else text)
+        if found is None or (found["before"] and found["after"]):
+            return text, ""
+        code = found["before"] or found["after"] or ""
+        amount = f"({found['amount']})" if in_parentheses else found["amount"]
+        return amount, _SYMBOLS.get(code, code.upper())
+
+    def fits_unit(self, *, number: Decimal, unit: str) -> bool:
+        # Three digits are a group of thousands, zeros or not, if the currency has not as many.
+        digits = -int(number.as_tuple().exponent)
+        return unit not in _DECIMALS or digits != _GROUP or _DECIMALS[unit] == _GROUP
 
     def build_api_field(
         self, *, field: ObjectField, shape: ObjectShape, model_field: models.Field[Any, Any] | None, **common: Any

@@ -23,6 +23,7 @@ from ctms.records.fields.kinds.base import (
     Kind,
     register_kind,
 )
+from ctms.records.fields.typed_dates import TypedDate
 
 # Seldom seen, since most browsers have a date picker.
 _NO_DATE = {"invalid": "This is no date. Write it as 2026-03-31 or 31 Mar 2026."}
@@ -39,6 +40,16 @@ class TypedDateInput(forms.DateInput):
         except ValueError:
             context["widget"]["type"] = "text"
         return context
+
+
+class DayField(TypedDate, forms.DateField):
+    """A day, from a date picker or as people write it."""
+
+    def to_python(self, value: Any) -> dt.date | None:
+        typed = self.read_typed(value) if isinstance(value, str) else None
+        if typed is not None and typed.time() == dt.time.min:
+            return typed.date()
+        return super().to_python(value)
 
 
 class DayInput(serializers.DateField):
@@ -83,7 +94,7 @@ class DateKind(Kind):
     def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
         del asked
         widget = TypedDateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-        return forms.DateField(widget=widget, error_messages=_NO_DATE, **common)
+        return DayField(widget=widget, error_messages=_NO_DATE, **common)
 
     def explain_missing(self, made: forms.Field) -> str:
         del made

@@ -27,6 +27,7 @@ from ctms.records.fields.kinds.base import (
 )
 from ctms.records.fields.limits import BEYOND, EARLIEST, LATEST
 from ctms.records.fields.moments import to_zone
+from ctms.records.fields.typed_dates import TypedDate
 
 _NO_TIME = {"invalid": "This is no time. Write it as 2026-03-31 14:05."}
 _SEND_TIME = "Send a date and time as YYYY-MM-DDThh:mm:ssZ, in quotes."
@@ -34,7 +35,7 @@ _SEND_TIME = "Send a date and time as YYYY-MM-DDThh:mm:ssZ, in quotes."
 _SHOWN_TIMES = ("%d %b %Y, %H:%M", "%d %b %Y %H:%M", "%d/%m/%Y %H:%M")
 
 
-class MomentField(forms.DateTimeField):
+class MomentField(TypedDate, forms.DateTimeField):
     """A date and time in the active time zone, shown to the minute; `clean()` returns it in UTC.
 
     `present` is the record's value: an unchanged text keeps it with its seconds. In the hour that is repeated when
@@ -49,6 +50,9 @@ class MomentField(forms.DateTimeField):
         return to_zone(value).replace(tzinfo=None) if isinstance(value, dt.datetime) else value
 
     def to_python(self, value: Any) -> dt.datetime | None:
+        typed = self.read_typed(value) if isinstance(value, str) else None
+        if typed is not None:
+            value = typed.isoformat(" ")
         try:
             moment = super().to_python(value)
         except ValidationError as error:

@@ -49,7 +49,10 @@ class NumberInput(serializers.Field[Decimal, Any, Any, Any]):
             for bound, default in ((field.least, -_LARGEST_NUMBER), (field.greatest, _LARGEST_NUMBER))
         )
         kind = "integer" if field.is_whole else "number"
-        set_override(self, "field", {"type": kind, "minimum": least, "maximum": greatest})
+        described: dict[str, Any] = {"type": kind, "minimum": least, "maximum": greatest}
+        if field.decimals:
+            described["multipleOf"] = show_plainly(Decimal(1).scaleb(-field.decimals))
+        set_override(self, "field", described)
 
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, int | float):

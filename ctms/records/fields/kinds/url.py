@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import models
+from drf_spectacular.drainage import set_override
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
@@ -36,6 +37,11 @@ class AddressInput(TextInput):
     """Reads a web address."""
 
     default_error_messages = {"no_address": _NO_ADDRESS}
+
+    def __init__(self, *, max_length: int | None, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+        described: dict[str, Any] = {"type": "string", "format": "uri"}
+        set_override(self, "field", described | ({"maxLength": max_length} if max_length else {}))
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)

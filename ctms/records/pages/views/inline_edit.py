@@ -60,8 +60,8 @@ def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> Http
     access, record, version = state.layout.access, state.layout.record, read_version(request)
     saved_from = record.version
     actor = build_actor(request)
-    text = f"{field.label} of {record} was saved."
     change = state.read_change(actor=actor, expected_version=version)
+    text = " ".join([f"{field.label} of {record} was saved.", *state.told])
     if change is None:
         return _show_form(request, state=state, version=version)
     try:
@@ -90,7 +90,8 @@ def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> Http
         return HttpResponse(headers={"HX-Redirect": find_page(access=access, record=record)})
     if IN_LIST in request.headers:
         tell_saved(request, text=text, actor=actor)
-    return _show_saved(request, access=access, record=record, field=field, versions=versions, actor=actor)
+    told = " ".join(state.told)
+    return _show_saved(request, access=access, record=record, field=field, versions=versions, actor=actor, told=told)
 
 
 def _show_saved(
@@ -101,13 +102,15 @@ def _show_saved(
     field: ObjectField,
     versions: dict[str, int],
     actor: Actor,
+    told: str,
 ) -> HttpResponse:
     """Return the parts of the record's page that changed; nothing for a list, which reads itself anew."""
     trigger = json.dumps({"record:saved": versions})
     if IN_LIST in request.headers:
         return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"HX-Trigger": trigger})
     page = build_record_page(access=access, record=record, with_related=False)
-    response = render(request, "records/record/saved.html", {"page": page, "saved": field, "undo": build_button(actor)})
+    context = {"page": page, "saved": field, "undo": build_button(actor), "told": told}
+    response = render(request, "records/record/saved.html", context)
     response.headers["HX-Trigger"] = trigger
     return response
 

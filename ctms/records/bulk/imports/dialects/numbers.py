@@ -1,22 +1,24 @@
 """Reads numbers as people and spreadsheets write them. Nothing here knows about records.
 
 `1,5` and `1.234,5` have a comma before the fraction, `1.5` and `1,234.5` a point; `1.234` can be either. As with dates,
-`find_number_reading` decides for a whole column.
+`find_number_reading` decides for a whole column. `(5)` and `5-` are written by bookkeepers for -5.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ctms.core.errors import VaultError
 
-_BLANKS = "'\u2019 \u00a0\u202f"  # between thousands, beside point and comma
+_BLANKS = "'\u2019 \u00a0\u2007\u2009\u202f"  # between thousands, beside point and comma: Swiss marks, and spaces
 _SHAPE = re.compile(
     rf"(?P<sign>[+\-\u2212]?)(?P<whole>\d+|\d{{1,3}}(?:[.,{_BLANKS}]\d{{3}})+)(?:(?P<mark>[.,])(?P<part>\d+))?$"
 )
+_IN_PARENTHESES = re.compile(r"\(\s*(?P<inner>[^()\s+\-\u2212][^()]*?)\s*\)$")
+_SIGN_BEHIND = re.compile(r"(?P<inner>\d.*\d|\d)\s?[-\u2212]$")
 _THOUSANDS = 3  # digits
 
 
@@ -37,10 +39,16 @@ class MixedNumbersError(VaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberReading:
-    """How the numbers of a column are read; `example` is one that can be mistaken, or shows the mark; else empty."""
+    """How the numbers of a column are read.
+
+    `example` can be mistaken, shows the mark, or is written unusually; empty if no number does. `is_shown` says whether
+    some number shows the mark. `assumed` could be mistaken, but has a point, which is usual in such a file.
+    """
 
     mark: DecimalMark | None
     example: str = ""
+    is_shown: bool = False
+    assumed: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -50,7 +58,8 @@ class NumberReading:
 
 def read_number(text: str, *, mark: DecimalMark) -> str | None:
     """Return a number without marks of thousands and with a point; None if it is none in this way of writing."""
-    found = _SHAPE.match(text)
+    negative = _IN_PARENTHESES.match(text) or _SIGN_BEHIND.match(text)
+    found = _SHAPE.match(negative["inner"] if negative else text)
     if found is None:
         return None
     whole, part = found["whole"], found["part"] or ""
@@ -62,24 +71,41 @@ def read_number(text: str, *, mark: DecimalMark) -> str | None:
     if mark.sign in whole or len(set(re.sub(r"\d", "", whole))) > 1:
         return None
     digits = re.sub(r"\D", "", whole)
-    sign = "-" if found["sign"] in ("-", "\u2212") else ""
+    sign = "-" if negative or found["sign"] in ("-", "\u2212") else ""
     return f"{sign}{digits}.{part}" if part else f"{sign}{digits}"
 
 
-def find_number_reading(*, label: str, cells: Iterable[tuple[int, str]], point_is_usual: bool) -> NumberReading:
+def list_numbers(text: str) -> dict[DecimalMark, str]:
+    """Return what a number means with each mark that it can have."""
+    return {mark: number for mark in DecimalMark if (number := read_number(text, mark=mark)) is not None}
+
+
+def find_number_reading(
+    *,
+    label: str,
+    cells: Iterable[tuple[int, str]],
+    point_is_usual: bool,
+    list_meanings: Callable[[str], Mapping[DecimalMark, str]] = list_numbers,
+) -> NumberReading:
     """Decide what stands before the fraction in a column. `cells` are lines and texts.
+
+    `list_meanings` returns what a text can mean by the mark, as `list_numbers`.
 
     Where both are possible, it is left to be asked for; but `1.234` has a fraction if a point is usual in such a file.
     Raises MixedNumbersError if some cells allow only a point and others only a comma.
     """
     witnesses: dict[DecimalMark, tuple[int, str]] = {}
-    doubtful = ""
+    doubtful = assumed = unusual = ""
     for line, text in cells:
-        readings = {mark: number for mark in DecimalMark if (number := read_number(text, mark=mark)) is not None}
+        readings = list_meanings(text)
         if len(readings) == 1:
             witnesses.setdefault(next(iter(readings)), (line, text))
-        elif len(set(readings.values())) > 1 and not (point_is_usual and "." in text):
+        elif len(set(readings.values())) > 1 and point_is_usual and "." in text:
+            assumed = assumed or text
+        elif len(set(readings.values())) > 1:
             doubtful = doubtful or text
+        elif readings and text not in readings.values():
+            unusual = unusual or text
     if len(witnesses) > 1:
         (line, point), (other, comma) = (witnesses[mark] for mark in DecimalMark)
         raise MixedNumbersError(
@@ -88,7 +114,7 @@ def find_number_reading(*, label: str, cells: Iterable[tuple[int, str]], point_i
         )
     if witnesses:
         mark, (_, text) = next(iter(witnesses.items()))
-        return NumberReading(mark=mark, example=doubtful or text)
+        return NumberReading(mark=mark, example=doubtful or assumed or text, is_shown=True)
     if doubtful:
         return NumberReading(mark=None, example=doubtful)
-    return NumberReading(mark=DecimalMark.POINT)
+    return NumberReading(mark=DecimalMark.POINT, example=unusual, assumed=assumed)
