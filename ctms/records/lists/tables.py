@@ -24,7 +24,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.titles import get_title
-from ctms.records.fields.values import ValueReader, read_value
+from ctms.records.fields.values import ValueReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,25 +47,36 @@ class Column:
             self.css_class = "number"
         editable = f' data-field="{escape(field.api_name)}"' if is_editable(field) else ""
         self._begin = f'<td data-label="{escape(heading.label)}" class="{self.css_class}"{editable}>'
+        self._shower, self._is_kept = reader.get_shower(field), not reader.depends_on_record(field)
         self._rendered: dict[Hashable, str] = {}
+
+    def render_heading(self) -> str:
+        """Return the HTML of the column's heading, which sorts the list if the column can be sorted by."""
+        label, direction = escape(self.heading.label), self.heading.direction
+        if not self.heading.url:
+            return f'<th scope="col" class="{self.css_class}">{label}</th>'
+        sorted_by = f' aria-sort="{direction}"' if direction else ""
+        icon = render_icon("sort-down" if direction == "descending" else "sort-up", "small")
+        link = f'<a href="{escape(self.heading.url)}">{label} {icon}</a>'
+        return f'<th scope="col" class="{self.css_class}"{sorted_by}>{link}</th>'
 
     def render(self, record: Any) -> str:
         """Return the HTML of the record's cell."""
-        key = self._find_key(record)
+        value = self._shower.read(record)
+        key = self._find_key(value)
         if key is None:
-            return self._build(record)
+            return self._build(record, value)
         if key not in self._rendered:
-            self._rendered[key] = self._build(record)
+            self._rendered[key] = self._build(record, value)
         return self._rendered[key]
 
-    def _build(self, record: Any) -> str:
-        return f"{self._begin}{self.reader.show(record=record, field=self.field).cell_html}</td>"
+    def _build(self, record: Any, value: Any) -> str:
+        return f"{self._begin}{self._shower.show(record, value).cell_html}</td>"
 
-    def _find_key(self, record: Any) -> Hashable:
+    def _find_key(self, value: Any) -> Hashable:
         """Return what two records with the same cell have in common; None if that is not known."""
-        if self.reader.depends_on_record(self.field):
+        if not self._is_kept:
             return None
-        value = read_value(record=record, field=self.field)
         if isinstance(value, Model):
             return type(value), value.pk
         return value if isinstance(value, (str, dt.date, bool, UUID)) else None
@@ -88,8 +99,8 @@ class NameColumn(Column):
 class TypeColumn(Column):
     """Renders the object type as a badge."""
 
-    def _build(self, record: Any) -> str:
-        text = self.reader.show(record=record, field=self.field).text
+    def _build(self, record: Any, value: Any) -> str:
+        text = self._shower.show(record, value).text
         return f'{self._begin}<span class="badge">{escape(text)}</span></td>'
 
 
@@ -121,6 +132,11 @@ class RecordTable:
         self._get_menu: Callable[[str, tuple[QuickChange, ...]], str] = cache(self._build_menu)
 
         self._explain_edit: Callable[[str], str] = cache(access.explain_edit_of)
+
+    @property
+    def head(self) -> SafeString:
+        """The HTML of the headings of all columns."""
+        return SafeString("".join([column.render_heading() for column in self.columns]))
 
     @property
     def body(self) -> SafeString:
