@@ -141,13 +141,15 @@ class FieldShower:
         self._reader, self._field, self._kind = reader, field, kind_of(field)
         self._badge = vault_object.badges.get(field.api_name) or _BADGES.get(field.api_name)
         self._icons = vault_object.icons.get(field.api_name) or {}
-        self._is_custom_reference = field.is_custom and field.reference is not None
+        self._attribute = "" if field.is_custom else field.attribute
         self._leads_on = field.reference is not None and reader.opens(field)
 
     def read(self, record: Any) -> Any:
         """Return the value; for a custom reference the record, or `HIDDEN` if the user does not see it."""
+        if self._attribute:
+            return getattr(record, self._attribute, None)
         value = read_value(record=record, field=self._field)
-        if self._is_custom_reference and value is not None:
+        if self._field.reference is not None and value is not None:
             return self._reader.people.get(str(value), HIDDEN)
         return value
 
