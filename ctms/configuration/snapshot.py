@@ -34,6 +34,7 @@ from ctms.configuration.registry import (
     get_object,
 )
 from ctms.core.choices import RecordStatus
+from ctms.core.request_memory import remember
 
 FindFields = Callable[[VaultObject], Mapping[str, ObjectField]]
 _CONFIGURED = (ObjectType, ObjectTypeField, ObjectTypeAction, CustomField, PageLayout, LayoutSection, ReasonRule)
@@ -168,7 +169,14 @@ _kept: dict[str, tuple[object, Configuration]] = {}
 
 
 def load_configuration() -> Configuration:
-    """Return the configuration in force now. Takes one statement if nothing has changed, eight if something has."""
+    """Return the configuration in force now. Takes one statement if nothing has changed, eight if something has.
+
+    A request that only reads asks once.
+    """
+    return remember("configuration", _load_configuration)
+
+
+def _load_configuration() -> Configuration:
     stamp = _read_stamp()
     kept = _kept.get("")
     if kept is not None and kept[0] == stamp:

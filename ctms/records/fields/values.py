@@ -79,6 +79,7 @@ class ValueReader:
     targets: dict[str, ObjectAccess | None] = field(default_factory=dict)
     named: dict[tuple[type[Model], str], bool] = field(default_factory=dict)
     texts: dict[tuple[str, Any], str] = field(default_factory=dict)
+    showers: dict[str, FieldShower] = field(default_factory=dict)
 
     @property
     def shape(self) -> ObjectShape:
@@ -100,34 +101,18 @@ class ValueReader:
 
     def show(self, *, record: Any, field: ObjectField) -> ShownValue:
         """Return a value of a record as the user may see it."""
-        value = read_value(record=record, field=field)
-        if field.is_custom and field.reference is not None and value is not None:
-            value = self.people.get(str(value), HIDDEN)
-        if value == HIDDEN or not self.may_name(value):
-            return ShownValue(text=HIDDEN, raw=None)
-        badges = self.shape.vault_object.badges
-        badge = badges.get(field.api_name) or _BADGES.get(field.api_name)
-        tone, text = badge(record) if badge else ("", self._format(value=value, field=field))
-        icons = self.shape.vault_object.icons.get(field.api_name)
-        icon = icons.get(str(value), "") if icons else ""
-        link = kind_of(field).find_link(value) if value not in EMPTY else ""
-        url = link or (self._find_url(field=field, value=value) if field.reference is not None else "")
-        return ShownValue(text=text, raw=value, url=url, tone=tone, icon=icon, is_external=bool(link))
+        shower = self.get_shower(field)
+        return shower.show(record, shower.read(record))
+
+    def get_shower(self, field: ObjectField) -> FieldShower:
+        """Return what shows the values of one field, for many records."""
+        if field.api_name not in self.showers:
+            self.showers[field.api_name] = FieldShower(reader=self, field=field)
+        return self.showers[field.api_name]
 
     def depends_on_record(self, field: ObjectField) -> bool:
         """Whether two records may show the same value differently: a badge may depend on other fields."""
         return field.api_name in self.shape.vault_object.badges
-
-    def _format(self, *, value: Any, field: ObjectField) -> str:
-        """Format a value; days, moments and picklist values only once, for the rows of a list repeat them."""
-        if isinstance(value, Model):
-            return mention_record(value)
-        if not isinstance(value, (dt.date, bool)) and not (field.choices and isinstance(value, str)):
-            return format_value(value=value, field=field, shape=self.shape)
-        key = (field.api_name, value)
-        if key not in self.texts:
-            self.texts[key] = format_value(value=value, field=field, shape=self.shape)
-        return self.texts[key]
 
     def may_name(self, value: Any) -> bool:
         """Whether the user may see the value: False for a record that the profile hides."""
@@ -138,15 +123,59 @@ class ValueReader:
             self.named[key] = can_name(access=self.access, model=key[0], object_type=key[1])
         return self.named[key]
 
-    def _find_url(self, *, field: ObjectField, value: Any) -> str:
+    def opens(self, field: ObjectField) -> bool:
+        """Whether the user may open the records that a reference names."""
         target = get_target(field)
-        if target is None or not isinstance(value, Model):
-            return ""
+        if target is None:
+            return False
         if target.api_name not in self.targets:
             self.targets[target.api_name] = open_related(access=self.access, object_name=target.api_name)
-        if self.targets[target.api_name] is None:
-            return ""
-        return get_record_url(value)
+        return self.targets[target.api_name] is not None
+
+
+class FieldShower:
+    """Shows values of one field. What all records have in common is found out once: lists have hundreds of cells."""
+
+    def __init__(self, *, reader: ValueReader, field: ObjectField) -> None:
+        vault_object = reader.shape.vault_object
+        self._reader, self._field, self._kind = reader, field, kind_of(field)
+        self._badge = vault_object.badges.get(field.api_name) or _BADGES.get(field.api_name)
+        self._icons = vault_object.icons.get(field.api_name) or {}
+        self._attribute = "" if field.is_custom else field.attribute
+        self._leads_on = field.reference is not None and reader.opens(field)
+
+    def read(self, record: Any) -> Any:
+        """Return the value; for a custom reference the record, or `HIDDEN` if the user does not see it."""
+        if self._attribute:
+            return getattr(record, self._attribute, None)
+        value = read_value(record=record, field=self._field)
+        if self._field.reference is not None and value is not None:
+            return self._reader.people.get(str(value), HIDDEN)
+        return value
+
+    def show(self, record: Any, value: Any) -> ShownValue:
+        """Return a value that was read from the record as the user may see it."""
+        # To compare a record with a text takes longer than to know that it is one.
+        is_record = isinstance(value, Model)
+        if not self._reader.may_name(value) if is_record else value == HIDDEN:
+            return ShownValue(text=HIDDEN, raw=None)
+        tone, text = self._badge(record) if self._badge else ("", self._format(value))
+        icon = self._icons.get(str(value), "") if self._icons else ""
+        link = "" if is_record or value in EMPTY else self._kind.find_link(value)
+        url = link or (get_record_url(value) if is_record and self._leads_on else "")
+        return ShownValue(text=text, raw=value, url=url, tone=tone, icon=icon, is_external=bool(link))
+
+    def _format(self, value: Any) -> str:
+        """Format a value; days, moments and picklist values only once, for the rows of a list repeat them."""
+        if isinstance(value, Model):
+            return mention_record(value)
+        field, shape, texts = self._field, self._reader.shape, self._reader.texts
+        if not isinstance(value, (dt.date, bool)) and not (field.choices and isinstance(value, str)):
+            return format_value(value=value, field=field, shape=shape)
+        key = (field.api_name, value)
+        if key not in texts:
+            texts[key] = format_value(value=value, field=field, shape=shape)
+        return texts[key]
 
 
 def format_value(*, value: Any, field: ObjectField, shape: ObjectShape) -> str:

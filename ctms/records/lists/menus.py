@@ -1,4 +1,4 @@
-"""Entries of the menus that a list has for each field of its object, as HTML: columns and filters."""
+"""Entries of the menus that a list has for each field of its object, as HTML: columns, filters and order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from ctms.configuration.fields import ObjectField
 from ctms.core.icons import render_icon
+from ctms.records.lists.tables import Heading
 
 
 def render_column_choices(choices: Iterable[tuple[ObjectField, bool]]) -> SafeString:
@@ -27,6 +28,17 @@ def render_filter_link(*, label: str, url: str) -> str:
     """Return the menu entry that opens the form of a filter."""
     url = escape(url)
     return f'<a class="menu-item" href="{url}" hx-get="{url}" {_LOADS_FORM}>{escape(label)}</a>'
+
+
+def render_sort_links(headings: Iterable[Heading]) -> SafeString:
+    """Return a menu entry for each heading that sorts the list, with the direction of the one that does."""
+    return SafeString("\n".join([_render_sort(each) for each in headings if each.url]))
+
+
+def _render_sort(heading: Heading) -> str:
+    current = ' aria-current="true"' if heading.direction else ""
+    note = f'<span class="end">{heading.direction}</span>'
+    return f'<a class="menu-item" href="{escape(heading.url)}"{current}>{escape(heading.label)} {note}</a>'
 
 
 def _render_choice(*, field: ObjectField, is_chosen: bool) -> str:

@@ -28,7 +28,7 @@ from ctms.records.lists.columns import (
 )
 from ctms.records.lists.filters import list_filterable_fields
 from ctms.records.lists.keyset_pagination import COUNT_CAP, LAST, InvalidCursorError, Page, Sort, cut_page, look_around
-from ctms.records.lists.menus import render_column_choices, render_filter_link
+from ctms.records.lists.menus import render_column_choices, render_filter_link, render_sort_links
 from ctms.records.lists.query import (
     COLUMNS,
     CURSOR,
@@ -287,13 +287,9 @@ class ListPage:
         return change_parameters(self.listed.parameters).urlencode()
 
     @property
-    def sorts(self) -> list[Link]:
-        """Return links that sort the list, for phones, where there is no room for headings."""
-        return [
-            Link(label=each.label, url=heading.url, note=heading.direction, is_current=bool(heading.direction))
-            for each in self.columns
-            if (heading := self._build_heading(each)).url
-        ]
+    def sorts(self) -> SafeString:
+        """Return menu entries that sort the list, for phones, where there is no room for headings."""
+        return render_sort_links([each.heading for each in self.table.columns])
 
     @property
     def rows_text(self) -> str:

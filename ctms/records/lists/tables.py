@@ -24,7 +24,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.titles import get_title
-from ctms.records.fields.values import ValueReader, read_value
+from ctms.records.fields.values import ValueReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,28 +47,39 @@ class Column:
             self.css_class = "number"
         editable = f' data-field="{escape(field.api_name)}"' if is_editable(field) else ""
         self._begin = f'<td data-label="{escape(heading.label)}" class="{self.css_class}"{editable}>'
+        self._shower, self._is_kept = reader.get_shower(field), not reader.depends_on_record(field)
         self._rendered: dict[Hashable, str] = {}
+
+    def render_heading(self) -> str:
+        """Return the HTML of the column's heading, which sorts the list if the column can be sorted by."""
+        label, direction = escape(self.heading.label), self.heading.direction
+        if not self.heading.url:
+            return f'<th scope="col" class="{self.css_class}">{label}</th>'
+        sorted_by = f' aria-sort="{direction}"' if direction else ""
+        icon = render_icon("sort-down" if direction == "descending" else "sort-up", "small")
+        link = f'<a href="{escape(self.heading.url)}">{label} {icon}</a>'
+        return f'<th scope="col" class="{self.css_class}"{sorted_by}>{link}</th>'
 
     def render(self, record: Any) -> str:
         """Return the HTML of the record's cell."""
-        key = self._find_key(record)
+        value = self._shower.read(record)
+        key = self._find_key(value)
         if key is None:
-            return self._build(record)
+            return self._build(record, value)
         if key not in self._rendered:
-            self._rendered[key] = self._build(record)
+            self._rendered[key] = self._build(record, value)
         return self._rendered[key]
 
-    def _build(self, record: Any) -> str:
-        return f"{self._begin}{self.reader.show(record=record, field=self.field).cell_html}</td>"
+    def _build(self, record: Any, value: Any) -> str:
+        return f"{self._begin}{self._shower.show(record, value).cell_html}</td>"
 
-    def _find_key(self, record: Any) -> Hashable:
+    def _find_key(self, value: Any) -> Hashable:
         """Return what two records with the same cell have in common; None if that is not known."""
-        if self.reader.depends_on_record(self.field):
+        if not self._is_kept:
             return None
-        value = read_value(record=record, field=self.field)
-        if isinstance(value, Model):
-            return type(value), value.pk
-        return value if isinstance(value, (str, dt.date, bool, UUID)) else None
+        if isinstance(value, (str, dt.date, bool, UUID)):
+            return value
+        return (type(value), value.pk) if isinstance(value, Model) else None
 
 
 class NameColumn(Column):
@@ -76,20 +87,21 @@ class NameColumn(Column):
 
     css_class = "title-cell"
 
-    def render(self, record: Any) -> str:
-        text = get_title(record) or "No name"
-        label = escape(self.heading.label)
-        link = f'<a class="cell-link" href="{escape(get_record_url(record))}">{escape(text)}</a>'
+    def __init__(self, *, field: ObjectField, reader: ValueReader, heading: Heading) -> None:
+        super().__init__(field=field, reader=reader, heading=heading)
+        self._begin = self._begin.replace("<td ", '<th scope="row" ', 1)
+
+    def render_link(self, *, record: Any, name: str, url: str) -> str:
+        """Return the HTML of the record's cell; name and URL of the record are escaped already."""
         badge = _render_origin(self.reader.shape.get_type(getattr(record, "object_type", "")).origin)
-        editable = f' data-field="{escape(self.field.api_name)}"' if is_editable(self.field) else ""
-        return f'<th scope="row" class="title-cell" data-label="{label}"{editable}>{link}{badge}</th>'
+        return f'{self._begin}<a class="cell-link" href="{url}">{name or "No name"}</a>{badge}</th>'
 
 
 class TypeColumn(Column):
     """Renders the object type as a badge."""
 
-    def _build(self, record: Any) -> str:
-        text = self.reader.show(record=record, field=self.field).text
+    def _build(self, record: Any, value: Any) -> str:
+        text = self._shower.show(record, value).text
         return f'{self._begin}<span class="badge">{escape(text)}</span></td>'
 
 
@@ -113,14 +125,22 @@ class RecordTable:
         self.has_ticks = access.allows("edit")
         reader = ValueReader(access=access).load(records=rows, fields=[field for field, _ in columns])
         # The first column is what the record is called.
-        self.columns = [
-            (_choose_column(field) if at else NameColumn)(field=field, reader=reader, heading=heading)
-            for at, (field, heading) in enumerate(columns)
-        ]
+        (field, heading), *others = columns
+        self._name = NameColumn(field=field, reader=reader, heading=heading)
+        self._others = [_choose_column(field)(field=field, reader=reader, heading=heading) for field, heading in others]
         # What the profile allows depends on the object type alone.
         self._get_menu: Callable[[str, tuple[QuickChange, ...]], str] = cache(self._build_menu)
 
         self._explain_edit: Callable[[str], str] = cache(access.explain_edit_of)
+
+    @property
+    def columns(self) -> list[Column]:
+        return [self._name, *self._others]
+
+    @property
+    def head(self) -> SafeString:
+        """The HTML of the headings of all columns."""
+        return SafeString("".join([column.render_heading() for column in self.columns]))
 
     @property
     def body(self) -> SafeString:
@@ -129,10 +149,11 @@ class RecordTable:
 
     def _render_row(self, record: Any) -> str:
         name, uid = escape(get_title(record)), str(record.uid)
-        cells = "".join([column.render(record) for column in self.columns])
+        url, version = escape(get_record_url(record)), getattr(record, "version", 0)
+        named = self._name.render_link(record=record, name=name, url=url)
+        cells = "".join([named, *[column.render(record) for column in self._others]])
         quick = tuple(each for each in self.access.vault_object.quick_changes if each.applies(record))
         menu = self._get_menu(getattr(record, "object_type", ""), quick)
-        url, version = escape(get_record_url(record)), getattr(record, "version", 0)
         start = _TICK.format(uid=uid, name=name) if self.has_ticks else ""
         can_edit = not self._explain_edit(getattr(record, "object_type", ""))
         edit = f' data-edit="{url}"' if can_edit else ""
