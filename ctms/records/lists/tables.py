@@ -81,8 +81,9 @@ class NameColumn(Column):
         label = escape(self.heading.label)
         link = f'<a class="cell-link" href="{escape(get_record_url(record))}">{escape(text)}</a>'
         badge = _render_origin(self.reader.shape.get_type(getattr(record, "object_type", "")).origin)
+        peek = _PEEK_ICON.format(url=escape(get_record_url(record)), icon=render_icon("peek", "small"))
         editable = f' data-field="{escape(self.field.api_name)}"' if is_editable(self.field) else ""
-        return f'<th scope="row" class="title-cell" data-label="{label}"{editable}>{link}{badge}</th>'
+        return f'<th scope="row" class="title-cell" data-label="{label}"{editable}>{link}{badge}{peek}</th>'
 
 
 class TypeColumn(Column):
@@ -140,7 +141,7 @@ class RecordTable:
 
     def _build_menu(self, object_type: str, quick: tuple[QuickChange, ...]) -> str:
         """Return the cell with the menu of a row of this object type, with places for `url`, `name` and `version`."""
-        items = [_build_item(page="", icon="eye", label="Open")]
+        items = [_build_item(page="", icon="eye", label="Open"), _PEEK]
         if not self.access.explain_edit_of(object_type):
             items += [_build_quick(each) for each in quick]
             items.append(_build_item(page="edit/", icon="edit", label="Edit", key="e"))
@@ -150,6 +151,11 @@ class RecordTable:
             items += ("<hr>", _build_item(page="delete/", icon="delete", label="Delete…", css_class=" danger"))
         return _MENU.format(items="".join(items), icon=render_icon("more"), name="{name}")
 
+
+# For the mouse alone: the menu of the row has the same for everybody, and the keyboard has a key.
+_PEEK_ICON = (
+    '<a class="row-peek" href="{url}peek/" data-peek tabindex="-1" aria-hidden="true" title="Peek (Space)">{icon}</a>'
+)
 
 # The cells before and behind those of the columns, with places for what is escaped already.
 _TICK = (
@@ -187,3 +193,6 @@ def _build_quick(change: QuickChange) -> str:
 def _build_item(*, page: str, icon: str, label: str, css_class: str = "", key: str = "") -> str:
     shortcut = f' aria-keyshortcuts="{key}"' if key else ""
     return f'<a class="menu-item{css_class}" href="{{url}}{page}"{shortcut}>{render_icon(icon)} {label}</a>'
+
+
+_PEEK = _build_item(page="peek/", icon="peek", label="Peek", key="Space").replace("<a ", "<a data-peek ", 1)
