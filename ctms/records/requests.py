@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.contrib.auth.middleware import get_user as get_logged_in
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.utils.functional import SimpleLazyObject
 
 from ctms.accounts.addresses import get_client_address
@@ -22,7 +22,10 @@ from ctms.audit.change_sets import CHANGE, build_reference
 from ctms.audit.reasons import read_reason
 from ctms.configuration.registry import UnknownObjectError
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
+from ctms.records.addresses import get_object_url, get_record_url
 
+# Where a list says which list it is, so that the user comes back to it.
+LIST = "query"
 # Longest number accepted in a request; databases can store longer ones.
 MOST_DIGITS = 18
 
@@ -93,3 +96,12 @@ def read_version(request: HttpRequest) -> int:
     if not text.isdecimal() or len(text) > MOST_DIGITS:
         raise BadRequest("expected_version: the version of the record that you saw, as a number.")
     return int(text)
+
+
+def find_way_back(parameters: QueryDict, *, record: Any) -> str:
+    """Return the URL of the list that the parameters name as `query`, or else of the record."""
+    if LIST not in parameters:
+        return get_record_url(record)
+    query = parameters[LIST]
+    address = get_object_url("record_list", record.object_name)
+    return f"{address}?{query}" if query else address

@@ -57,6 +57,7 @@ urlpatterns = [
     path(f"{_OBJECT}create/", views.create_record, name="record_create"),
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
     path(_RECORD, record_page.show_record, name="record"),
+    path(f"{_RECORD}peek/", record_page.show_peek, name="record_peek"),
     path(f"{_RECORD}timeline/", record_page.show_timeline, name="record_timeline"),
     path(f"{_RECORD}edit/", views.edit_record, name="record_edit"),
     path(f"{_RECORD}clone/", views.clone_record, name="record_clone"),

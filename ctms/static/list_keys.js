@@ -4,22 +4,54 @@
 (() => {
   const getRows = () => [...document.querySelectorAll(".list-table tbody tr:has(.cell-link)")];
   const getCurrent = () => document.querySelector(".list-table tbody tr.is-current");
+  const getPeek = () => document.querySelector(".peek[open]");
   let kept = ""; // the address of the current row's record
+  let keptPlace = -1; // its place in the page
+  let arriving = 0; // the page that follows was asked for: 1, or that before: -1
 
   function setCurrent(row) {
-    for (const each of getRows()) each.classList.toggle("is-current", each === row);
-    kept = row?.querySelector(".cell-link").href ?? "";
+    const rows = getRows();
+    for (const each of rows) each.classList.toggle("is-current", each === row);
+    kept = row.querySelector(".cell-link").href;
+    keptPlace = rows.indexOf(row);
+    row.dispatchEvent(new CustomEvent("row:current", { bubbles: true, detail: row }));
   }
 
-  function move(step) {
-    const rows = getRows();
-    const at = rows.indexOf(getCurrent());
-    const row = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + step, 0), rows.length - 1)];
-    if (!row) return;
+  function goTo(row) {
     setCurrent(row);
-    row.querySelector(".cell-link").focus({ preventScroll: true });
     row.scrollIntoView({ block: "nearest" });
+    if (!getPeek()?.contains(document.activeElement)) row.querySelector(".cell-link").focus({ preventScroll: true });
   }
+
+  const getPlace = () => getRows().indexOf(getCurrent());
+
+  /** The next or previous row; after a row that is not in the list any more, the one that came into its place. */
+  function findNext(step) {
+    const rows = getRows();
+    const at = getPlace();
+    if (at >= 0) return rows[at + step];
+    if (keptPlace < 0) return rows.at(step > 0 ? 0 : -1);
+    return rows[step > 0 ? keptPlace : keptPlace - 1];
+  }
+
+  const findPage = (step) => document.querySelector(`.pager a[rel=${step > 0 ? "next" : "prev"}]`);
+
+  /** With a record beside the list, also over the edge of the page. */
+  function move(step) {
+    if (arriving) return;
+    const row = findNext(step);
+    const page = getPeek() && findPage(step);
+    if (row) {
+      goTo(row);
+    } else if (page) {
+      arriving = step;
+      page.click();
+    }
+  }
+
+  const canMove = (step) => Boolean(findNext(step) ?? findPage(step));
+
+  window.rows = { getCurrent, getPlace, setCurrent, move, canMove };
 
   /** As a click does it, so that lists.js knows from which row on Shift selects. */
   function tick(shiftKey) {
@@ -27,13 +59,14 @@
     box?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey }));
   }
 
-  const inRow = (event) => event.target === document.body || event.target.closest?.(".list-table tbody tr, .table-region, #list-results, #main");
+  const inRow = (event) => event.target === document.body || event.target.closest?.(".list-table tbody tr, .table-region, #list-results, #main, .peek");
 
   document.addEventListener("keydown", (event) => {
     if (!getRows().length || !window.vault.isFree(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest?.(".menu-holder[open], .menu") || !inRow(event)) return;
     const isArrow = event.key.startsWith("Arrow");
-    if (isArrow && !event.target.closest?.(".list-table tbody .cell-link")) return;
+    const isInPeek = event.target.closest?.(".peek");
+    if (isArrow && !event.target.closest?.(".list-table tbody .cell-link, .peek")) return;
     const actions = {
       j: () => move(1),
       k: () => move(-1),
@@ -42,7 +75,7 @@
       x: () => tick(false),
       X: () => tick(true),
     };
-    const act = actions[event.key] ?? (event.shiftKey ? null : findOwn(event.key));
+    const act = actions[event.key] ?? (event.shiftKey || isInPeek ? null : findOwn(event.key));
     if (!act) return;
     event.preventDefault();
     act();
@@ -68,7 +101,7 @@
     if (!button) return;
     event.preventDefault();
     window.vault.closeMenusExcept(null);
-    const values = { query: button.form.elements.query.value, [button.name]: button.value };
+    const values = { query: window.location.search.slice(1), [button.name]: button.value };
     setCurrent(button.closest("tr"));
     window.htmx.ajax("POST", button.formAction, {
       values,
@@ -95,14 +128,19 @@
   }
 
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
-    if (detail.target?.id !== "list-results" || !kept) return;
-    const row = findRow(kept);
+    if (detail.target?.id !== "list-results") return;
+    const step = arriving;
+    arriving = 0;
+    if (step) return goTo(getRows().at(step > 0 ? 0 : -1));
+    const row = kept && findRow(kept);
     if (!row) return;
     setCurrent(row);
     if ([document.body, document.getElementById("list-results")].includes(document.activeElement)) {
       row.querySelector(".cell-link").focus({ preventScroll: true });
     }
   });
+
+  for (const name of ["htmx:responseError", "htmx:sendError"]) document.addEventListener(name, () => (arriving = 0));
 
   window.addEventListener("pageshow", () => {
     const place = JSON.parse(sessionStorage.getItem(PLACE) ?? "null");
@@ -111,7 +149,7 @@
     const row = findRow(place.row);
     if (row) {
       setCurrent(row);
-      row.querySelector(".cell-link").focus({ preventScroll: true });
+      if (!getPeek()) row.querySelector(".cell-link").focus({ preventScroll: true });
     }
     for (const box of document.querySelectorAll("[name=uids]")) box.checked = place.ticked.includes(box.value);
     document.querySelector(".list-rows [name=uids]")?.dispatchEvent(new Event("change", { bubbles: true }));

@@ -15,7 +15,7 @@
   const KEY = "aria-keyshortcuts";
 
   function readAction(element) {
-    const row = element.closest("tr")?.querySelector(".cell-link")?.textContent.trim();
+    const row = (element.closest("tr")?.querySelector(".cell-link") ?? element.closest(".peek")?.querySelector("h1"))?.textContent.trim();
     const isBar = element.closest(".bulk-bar");
     return {
       element,
@@ -146,7 +146,7 @@
   }
 
   function openPalette() {
-    if (!palette || document.querySelector("dialog[open]")) return;
+    if (!palette || document.querySelector("dialog[open]:not(.peek)")) return;
     window.vault.closeMenusExcept(null);
     paletteInput.value = "";
     filterPlaces();

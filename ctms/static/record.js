@@ -13,6 +13,17 @@
     target.closest(".fact")?.querySelector(".fact-edit")?.click();
   });
 
+  // What asks for a value, such as Reschedule, is answered where the value stands; if it is not shown, on its own page.
+  document.addEventListener("click", (event) => {
+    const link = isElement(event.target) ? event.target.closest("[data-edit-field]") : null;
+    if (!link || link.closest(".list-table") || !window.vault.isPlain(event)) return;
+    const pencil = document.querySelector(`#field-${CSS.escape(link.dataset.editField)} .fact-edit`);
+    if (!pencil) return;
+    event.preventDefault();
+    window.vault.closeMenusExcept(null);
+    pencil.click();
+  });
+
   document.addEventListener("keydown", (event) => {
     // Escape that closes a list of suggestions is not meant for the form.
     if (event.key !== "Escape" || event.defaultPrevented) return;

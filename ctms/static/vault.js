@@ -187,7 +187,7 @@
   /** Whether a key is nobody's: it goes into no field, no dialog is open, and the user wants single keys. */
   function isFree(event) {
     // A dialog that was just closed has the focus until the page is drawn again.
-    const isTyping = event.target.closest?.(EDITABLE)?.checkVisibility() || document.querySelector("dialog[open]");
+    const isTyping = event.target.closest?.(EDITABLE)?.checkVisibility() || document.querySelector("dialog[open]:not(.peek)");
     return !event.defaultPrevented && !isTyping && document.documentElement.dataset.shortcuts !== "off";
   }
 

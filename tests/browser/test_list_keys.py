@@ -15,9 +15,10 @@ from ctms.audit.services import save_record
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
+from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
-from tests.factories.clinical import StudyCountryFactory, StudyFactory, StudySiteFactory
+from tests.factories.clinical import StudyAssignmentFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/records/crm_activity__v/"
@@ -178,9 +179,69 @@ def test_a_change_in_a_cell_shows_what_somebody_else_saved_meanwhile(carla: Page
     expect(carla.locator(ROW).first.locator("[data-field=date__v]")).to_have_text("5 Jul 2026")
 
 
-def test_the_object_delivers_views_of_its_list(carla: Page) -> None:
+def test_a_row_is_rescheduled_by_key_where_its_date_stands(carla: Page) -> None:
+    carla.goto(f"{LIST}?complete__v=false&sort=date__v")
+    press(carla, "j", "r")
+    editor = carla.locator("#cell-editor")
+    expect(editor.get_by_role("textbox", name="Date")).to_be_focused()
+    editor.get_by_role("textbox", name="Date").fill("2026-01-01")
+    press(carla, "Enter")
+    expect(carla.locator(ROW).first.locator("[data-field=date__v]")).to_have_text("1 Jan 2026")
+    assert Activity.objects.order_by("date")[0].date == dt.date(2026, 1, 1)
+
+
+def test_the_key_that_reschedules_does_nothing_on_a_row_that_is_complete(carla: Page) -> None:
+    carla.goto(f"{LIST}?complete__v=true")
+    press(carla, "j", "r", "x")
+    expect(carla.get_by_text("1 selected")).to_be_visible()
+    expect(carla.locator("#cell-editor")).to_be_hidden()
+
+
+def test_a_key_creates_a_record(carla: Page) -> None:
     carla.goto(LIST)
-    carla.locator("#list-head details").first.locator("summary").click()
-    carla.get_by_role("link", name="Overdue", exact=True).click()
-    expect(carla.locator("#list-head summary").first).to_contain_text("Overdue")
+    press(carla, "n")
+    expect(carla).to_have_url(re.compile(f"{LIST}create/"))
+
+
+def test_a_click_with_shift_selects_the_rows_between_and_takes_them_back(carla: Page) -> None:
+    carla.goto(LIST)
+    ticks = carla.locator(f"{ROW} .tick-cell input")
+    ticks.nth(2).click()
+    ticks.nth(6).click(modifiers=["Shift"])
+    expect(carla.get_by_text("5 selected")).to_be_visible()
+    assert [at for at, tick in enumerate(ticks.all()) if tick.is_checked()] == [2, 3, 4, 5, 6]
+    # Upwards too, and what is taken back is taken back for all of them.
+    ticks.nth(4).click()
+    ticks.nth(2).click(modifiers=["Shift"])
+    expect(carla.get_by_text("2 selected")).to_be_visible()
+
+
+def open_view(page: Page, name: str) -> None:
+    page.goto(LIST)
+    page.locator("#list-head details").first.locator("summary").click()
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("#list-head summary").first).to_contain_text(name)
+
+
+def test_overdue_shows_what_is_past_and_open(carla: Page) -> None:
+    open_view(carla, "Overdue")
     expect(carla.locator(ROW)).to_have_count(20)
+
+
+def test_my_sites_shows_what_is_at_the_sites_of_my_assignments(carla: Page) -> None:
+    open_view(carla, "My sites")
+    expect(carla.get_by_role("heading", name="No activity matches")).to_be_visible()
+    StudyAssignmentFactory.create(user=User.objects.get(username="carla"), study=Activity.objects.all()[0].study)
+    ActivityFactory.create(subject="Elsewhere")
+    open_view(carla, "My sites")
+    expect(carla.locator("[data-list-count]")).to_have_text("40")
+    expect(carla.get_by_text("Elsewhere")).to_be_hidden()
+
+
+def test_this_week_shows_monday_to_sunday(carla: Page) -> None:
+    today = timezone.localdate()
+    monday = today - dt.timedelta(days=today.weekday())
+    for subject, days in (("Sunday before", -1), ("Monday", 0), ("Sunday", 6), ("Monday after", 7)):
+        ActivityFactory.create(subject=subject, date=monday + dt.timedelta(days=days))
+    open_view(carla, "This week")
+    expect(carla.locator(f"{ROW} .cell-link")).to_have_text(["Monday", "Sunday"])

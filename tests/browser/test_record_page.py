@@ -121,6 +121,24 @@ def test_axe_finds_no_violation(page: Page, site: StudySite, scheme: str) -> Non
 
 
 # -- Fields changed where they stand --------------------------------------------------------------
+@pytest.mark.parametrize("way", ["menu", "key"])
+def test_an_activity_is_rescheduled_where_its_date_stands(page: Page, site: StudySite, way: str) -> None:
+    activity = ActivityFactory.create(site=site, complete=False, subject="Monitoring call")
+    open_record(page, activity)
+    if way == "key":
+        page.keyboard.press("r")
+    else:
+        page.get_by_text("Actions", exact=True).click()
+        page.get_by_role("link", name="Reschedule…").click()
+    entry = page.get_by_role("textbox", name="Date")
+    expect(entry).to_be_focused()
+    entry.fill("2026-09-01")
+    page.keyboard.press("Enter")
+    expect(page.locator("#field-date__v")).to_contain_text("1 Sep 2026")
+    activity.refresh_from_db()
+    assert activity.date == dt.date(2026, 9, 1)
+
+
 def test_a_field_is_changed_by_keyboard_alone(page: Page, site: StudySite) -> None:
     open_record(page, site)
     page.get_by_role("link", name="Edit City").focus()

@@ -30,7 +30,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 FROZEN = Path(__file__).with_name("page_statements.json")
 MANY = 50
-RECORD_PAGES = ("record", "record_edit", "record_clone", "record_delete", "record_timeline")
+RECORD_PAGES = ("record", "record_peek", "record_edit", "record_clone", "record_delete", "record_timeline")
+_FRAGMENT = {"HX-Request": "true"}
 OBJECT_PAGES = ("record_list", "record_create", "record_import")
 
 
@@ -61,7 +62,7 @@ def list_pages(records: dict[str, Any]) -> dict[str, str]:
 
 def count_statements(client: Client, url: str) -> int:
     with CaptureQueriesContext(connection) as queries:
-        response = client.get(url)
+        response = client.get(url, headers=_FRAGMENT if url.endswith("/peek/") else None)
         if response.streaming:
             b"".join(response.streaming_content)  # type: ignore[attr-defined]
     assert response.status_code == 200, url

@@ -94,7 +94,8 @@ class NameColumn(Column):
     def render_link(self, *, record: Any, name: str, url: str) -> str:
         """Return the HTML of the record's cell; name and URL of the record are escaped already."""
         badge = _render_origin(self.reader.shape.get_type(getattr(record, "object_type", "")).origin)
-        return f'{self._begin}<a class="cell-link" href="{url}">{name or "No name"}</a>{badge}</th>'
+        peek = _PEEK_ICON.format(url=url, icon=render_icon("peek", "small"))
+        return f'{self._begin}<a class="cell-link" href="{url}">{name or "No name"}</a>{badge}{peek}</th>'
 
 
 class TypeColumn(Column):
@@ -161,7 +162,7 @@ class RecordTable:
 
     def _build_menu(self, object_type: str, quick: tuple[QuickChange, ...]) -> str:
         """Return the cell with the menu of a row of this object type, with places for `url`, `name` and `version`."""
-        items = [_build_item(page="", icon="eye", label="Open")]
+        items = [_build_item(page="", icon="eye", label="Open"), _PEEK]
         if not self.access.explain_edit_of(object_type):
             items += [_build_quick(each) for each in quick]
             items.append(_build_item(page="edit/", icon="edit", label="Edit", key="e"))
@@ -171,6 +172,11 @@ class RecordTable:
             items += ("<hr>", _build_item(page="delete/", icon="delete", label="Delete…", css_class=" danger"))
         return _MENU.format(items="".join(items), icon=render_icon("more"), name="{name}")
 
+
+# For the mouse alone: the menu of the row has the same for everybody, and the keyboard has a key.
+_PEEK_ICON = (
+    '<a class="row-peek" href="{url}peek/" data-peek tabindex="-1" aria-hidden="true" title="Peek (Space)">{icon}</a>'
+)
 
 # The cells before and behind those of the columns, with places for what is escaped already.
 _TICK = (
@@ -208,3 +214,6 @@ def _build_quick(change: QuickChange) -> str:
 def _build_item(*, page: str, icon: str, label: str, css_class: str = "", key: str = "") -> str:
     shortcut = f' aria-keyshortcuts="{key}"' if key else ""
     return f'<a class="menu-item{css_class}" href="{{url}}{page}"{shortcut}>{render_icon(icon)} {label}</a>'
+
+
+_PEEK = _build_item(page="peek/", icon="peek", label="Peek", key="Space").replace("<a ", "<a data-peek ", 1)

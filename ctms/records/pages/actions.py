@@ -36,12 +36,13 @@ class RecordAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedAction:
-    """An entry of the menu for an action of the object's own."""
+    """An entry of the menu for an action of the object's own. `asks` names the field whose value it asks for."""
 
     label: str
     url: str
     icon: str = "arrow-right"
     key: str = ""
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +75,24 @@ def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
 
     object_type = getattr(record, "object_type", "")
     can_edit = not access.explain_edit(record)
-    has_status = "status__v" in access.shape.get_type(object_type).fields
+    type_fields = access.shape.get_type(object_type).fields
     return ActionMenu(
         edit_url=build_url("record_edit") if can_edit else "",
         clone_url="" if access.explain_create(object_type) else build_url("record_clone"),
         delete_url="" if access.explain_delete(record) else build_url("record_delete"),
         merge_url="" if explain_merge(access=access, record=record) else build_url("record_merge"),
-        status_url=build_url("record_status") if can_edit and has_status else "",
+        status_url=build_url("record_status") if can_edit and "status__v" in type_fields else "",
         next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
         quick=[
-            OfferedAction(label=each.label, url=build_url("record_change", each.api_name), icon=each.icon, key=each.key)
+            OfferedAction(
+                label=each.label,
+                url=build_url("record_field", each.asks) if each.asks else build_url("record_change", each.api_name),
+                icon=each.icon,
+                key=each.key,
+                asks=each.asks,
+            )
             for each in access.vault_object.quick_changes
-            if can_edit and not each.asks and each.applies(record)
+            if can_edit and each.applies(record) and (not each.asks or each.asks in type_fields)
         ],
         own=[
             OfferedAction(label=label, url=build_url("record_action", name))

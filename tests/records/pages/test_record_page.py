@@ -442,6 +442,24 @@ def test_an_action_is_offered_on_the_types_to_which_it_is_assigned(
     assert client.post(address).status_code == 302
 
 
+def test_an_action_leads_back_to_the_list_that_it_was_done_in(client: Client, admin: User, with_action: None) -> None:
+    site = StudySiteFactory.create(city="Graz")
+    moved = client.post(get_address(site, "actions", "move_to_bonn__c"), {"query": f"size=50&peek={site.uid}"})
+    assert moved.headers["Location"] == f"/records/site__v/?size=50&peek={site.uid}"
+    closed = client.post(
+        get_address(site, "status"), {"status": "inactive__v", "expected_version": "2", "query": "size=50"}
+    )
+    assert closed.headers["Location"] == "/records/site__v/?size=50"
+
+
+def test_what_asks_for_a_value_is_offered_too_while_it_applies(client: Client, admin: User) -> None:
+    activity = ActivityFactory.create(complete=False)
+    offered = {each.label: each.url for each in open_page(client, activity).menu.quick}
+    assert offered["Reschedule"] == get_address(activity, "fields", "date__v")
+    assert "Complete" in offered
+    assert open_page(client, ActivityFactory.create(complete=True)).menu.quick == []
+
+
 def test_an_action_of_no_object_does_not_exist(client: Client, admin: User) -> None:
     assert client.post(get_address(StudyFactory.create(), "actions", "move_to_bonn__c")).status_code == 404
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -25,6 +27,9 @@ from ctms.records.lists.saved_views import ALL, build_parameters, find_view
 from ctms.records.models import ListPreference
 from ctms.records.requests import build_actor, open_object_or_404
 
+# Names the record that is shown beside the list.
+PEEK = "peek"
+
 
 @require_safe
 @login_required
@@ -32,9 +37,13 @@ def show_list(request: HttpRequest, object_name: str) -> HttpResponse:
     """Show the list that the address describes. Redirect to its canonical address, if the given one differs."""
     access = open_object_or_404(request, object_name)
     preference = get_preference(user=access.user, object_name=object_name)
-    if (address := _find_address(request=request, access=access, preference=preference)) != request.GET.urlencode():
-        return _redirect_to_list(object_name, address)
-    page = ListPage(listed=read_list(access=access, parameters=request.GET), preference=preference)
+    # Which record is shown beside the list is up to list_peek.js, and no matter of the list.
+    parameters = request.GET.copy()
+    peeked = parameters.pop(PEEK, [])
+    address = _find_address(parameters=parameters, access=access, preference=preference)
+    if address != parameters.urlencode():
+        return _redirect_to_list(object_name, "&".join(filter(None, (address, urlencode({PEEK: peeked}, doseq=True)))))
+    page = ListPage(listed=read_list(access=access, parameters=parameters), preference=preference)
     return render(request, "records/list.html", {"page": page})
 
 
@@ -63,14 +72,14 @@ def choose_columns(request: HttpRequest, object_name: str) -> HttpResponse:
     return _redirect_to_list(object_name, parameters.urlencode())
 
 
-def _find_address(*, request: HttpRequest, access: ObjectAccess, preference: ListPreference) -> str:
+def _find_address(*, parameters: QueryDict, access: ObjectAccess, preference: ListPreference) -> str:
     """Return the canonical query string: without blanks, and a view as the parameters it stores."""
-    if not request.GET:
+    if not parameters:
         view = preference.default_view
         if view is None or not (view.is_shared or view.user_id == access.user.pk):
             return ""
         return build_parameters(view).urlencode()
-    parameters = drop_blanks(request.GET)
+    parameters = drop_blanks(parameters)
     if list(parameters) == [VIEW] and parameters[VIEW] != ALL:
         found = find_view(user=access.user, object_name=access.shape.api_name, uid=str(parameters[VIEW]))
         parameters = build_parameters(found) if found is not None else parameters

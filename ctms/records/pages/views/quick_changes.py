@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
@@ -17,16 +17,23 @@ from ctms.audit.reasons import ReasonRequiredError
 from ctms.configuration.quick_changes import QuickChange
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import AccessRefusedError, ObjectAccess
-from ctms.records.addresses import get_object_url, get_record_url
 from ctms.records.fields.titles import get_title
 from ctms.records.forms.form_state import CONFIRMED
-from ctms.records.requests import MOST_DIGITS, build_actor, get_record_or_404, open_object_or_404, read_version
+from ctms.records.requests import (
+    LIST,
+    MOST_DIGITS,
+    build_actor,
+    find_way_back,
+    get_record_or_404,
+    open_object_or_404,
+    read_version,
+)
 from ctms.records.undo.offers import tell_saved
 from ctms.records.writing.questions import UnconfirmedError
 from ctms.records.writing.services import put_values, write_values
 
-# Where a list says which list it is, so that the user comes back to it; and how a row says its version.
-LIST, _VERSION = "query", "expected_version"
+# How a row says its version.
+_VERSION = "expected_version"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -65,12 +72,12 @@ def change_quickly(request: HttpRequest, object_name: str, uid: UUID, change_nam
         messages.error(request, f"{title}: {' '.join(error.messages)}")
     else:
         tell_saved(request, text=f"{change.label}: {title} was saved.", actor=actor)
-    return redirect(_find_way_back(request.POST, record=record))
+    return redirect(find_way_back(request.POST, record=record))
 
 
 def _ask(request: HttpRequest, *, access: ObjectAccess, record: Any, change: QuickChange) -> HttpResponse:
     """Show what is asked before the change is made; nothing is written."""
-    title, back_url = get_title(record), _find_way_back(request.GET, record=record)
+    title, back_url = get_title(record), find_way_back(request.GET, record=record)
     version = request.GET.get(_VERSION, "")
     version = version if version.isdecimal() and len(version) <= MOST_DIGITS else str(record.version)
     try:
@@ -92,12 +99,3 @@ def _ask(request: HttpRequest, *, access: ObjectAccess, record: Any, change: Qui
         "back_url": back_url,
     }
     return render(request, "records/quick_change.html", context)
-
-
-def _find_way_back(parameters: QueryDict, *, record: Any) -> str:
-    """Return the URL of the list that the parameters name, or else of the record."""
-    if LIST not in parameters:
-        return get_record_url(record)
-    query = parameters[LIST]
-    address = get_object_url("record_list", record.object_name)
-    return f"{address}?{query}" if query else address

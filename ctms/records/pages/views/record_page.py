@@ -26,8 +26,10 @@ from ctms.records.pages.favourites import note_view
 from ctms.records.pages.record_page import build_record_page
 from ctms.records.pages.timeline import read_timeline
 from ctms.records.requests import (
+    LIST,
     MOST_DIGITS,
     build_actor,
+    find_way_back,
     get_record_or_404,
     get_user,
     open_object_or_404,
@@ -52,6 +54,24 @@ def show_record(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespon
     if request.method == "GET":
         note_view(user=get_user(request), record=record)
     return render(request, "records/record.html", {"page": build_record_page(access=access, record=record)})
+
+
+@require_safe
+@login_required
+def show_peek(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Show the record beside a list: the page's head, fields and history. Without JavaScript, lead to the page.
+
+    A peek is no visit: the record does not come among those that the user opened.
+    """
+    access = open_object_or_404(request, object_name)
+    record = get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    if "HX-Request" in request.headers:
+        page = build_record_page(access=access, record=record, with_related=False)
+        response = render(request, "records/list/peek.html", {"page": page})
+    else:
+        response = redirect(get_record_url(record))
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 @require_safe
@@ -100,7 +120,7 @@ def set_status(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespons
         messages.error(request, " ".join(error.messages))
     else:
         tell_saved(request, text=f"{record} is {RecordStatus(status).label} now.", actor=actor)
-    return redirect(get_record_url(record))
+    return redirect(find_way_back(request.POST, record=record))
 
 
 @require_POST
@@ -126,7 +146,7 @@ def do_action(request: HttpRequest, object_name: str, uid: UUID, action_name: st
         messages.error(request, " ".join(error.messages))
     else:
         tell_saved(request, text=done, actor=actor)
-    return redirect(get_record_url(record))
+    return redirect(find_way_back(request.POST, record=record))
 
 
 def _ask_reason(
@@ -144,9 +164,9 @@ def _ask_reason(
         "record": record,
         "title": get_title(record),
         "label": label,
-        "sent": sent,
+        "sent": sent | ({LIST: request.POST[LIST]} if LIST in request.POST else {}),
         "reasoned": {each: each for each in error.labels},
-        "back_url": get_record_url(record),
+        "back_url": find_way_back(request.POST, record=record),
     }
     return render(request, "records/reason.html", context)
 
