@@ -1,7 +1,8 @@
 from django.apps import AppConfig
 from django.apps import apps as current_apps
 from django.apps.registry import Apps
-from django.db.models.signals import post_migrate
+from django.db import connections
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class ConfigurationConfig(AppConfig):
@@ -25,7 +26,23 @@ class ConfigurationConfig(AppConfig):
         register_rules()
         register_unique_values()
         register_use_finder(find_configured_uses)
+        pre_migrate.connect(_let_migrate, sender=self)
+        post_migrate.connect(_hold_studies, sender=self)
         post_migrate.connect(_deliver, sender=self)
+
+
+def _let_migrate(*, using: str, plan: list[object], **_kwargs: object) -> None:
+    from ctms.configuration.study_constraints import let_migrate
+
+    if plan:
+        let_migrate(connections[using])
+
+
+def _hold_studies(*, using: str, apps: Apps = current_apps, **_kwargs: object) -> None:
+    """Let the database refuse places of another study. `apps` has a default, because `flush` does not pass it."""
+    from ctms.configuration.study_constraints import hold_studies
+
+    hold_studies(connections[using], apps=apps)
 
 
 def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
