@@ -88,11 +88,10 @@ class PasswordAndCodeForm(CodeForm):
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._request = request
-        user = request.user
         # Whoever has none, because an identity provider logs them in, logs in again.
         self.needs_new_log_in = False
         if not has_just_logged_in(request.session):
-            self.needs_new_log_in = not user.has_usable_password()
+            self.needs_new_log_in = not (isinstance(user := request.user, User) and user.has_usable_password())
             self.fields["password"] = forms.CharField(
                 label="Password",
                 strip=False,

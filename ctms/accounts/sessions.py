@@ -86,7 +86,7 @@ def note_log_in(request: HttpRequest, **_kwargs: Any) -> None:
 def has_just_logged_in(session: SessionBase) -> bool:
     """Whether the user of a session logged in a few minutes ago, so that it is not somebody else at an open page."""
     log_in = session.get(_LOG_IN)
-    return bool(log_in) and get_now() - dt.datetime.fromisoformat(log_in["at"]) < _JUST
+    return log_in is not None and get_now() - dt.datetime.fromisoformat(log_in["at"]) < _JUST
 
 
 def note_use(session: SessionStore) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.apps import apps as current_apps
 from django.apps.registry import Apps
@@ -59,8 +60,8 @@ def _find_references() -> Iterator[PlaceReference]:
         if not issubclass(model, StudyRecord) or _follows(model) or (own := _find_study_field(model)) is None:
             continue
         for field in model._meta.concrete_fields:
-            target = field.related_model
-            if not (isinstance(target, type) and issubclass(target, StudyRecord) and target.is_place):
+            target: Any = field.related_model
+            if not (isinstance(field, models.ForeignKey) and issubclass(target, StudyRecord) and target.is_place):
                 continue
             if (theirs := _find_study_field(target)) is not None:
                 yield PlaceReference(
@@ -76,7 +77,7 @@ def _follows(model: type[StudyRecord]) -> bool:
     return model.list_holding.__func__ is not StudyRecord.list_holding.__func__  # type: ignore[attr-defined]
 
 
-def _find_study_field(model: type[StudyRecord]) -> models.Field[object, object] | None:
+def _find_study_field(model: type[StudyRecord]) -> models.ForeignKey[Any, Any] | None:
     """Return the field by which a record names its study itself."""
     return next(
         (
