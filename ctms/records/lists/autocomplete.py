@@ -77,7 +77,10 @@ def find_matching(
     if not query:
         return list(_order_by_name(records)[:limit])
     bare = records.select_related(None)
-    keys = _list_first(records=bare.filter(name__folded_startswith=query), sort=None, limit=limit)
+    # The order of codes says nothing, and there are as many as records.
+    keys = _list_first(
+        records=bare.filter(name__folded_startswith=query), sort=sort if vault_object.title_field else None, limit=limit
+    )
     if len(keys) < limit:
         holding = search_records(access=access, records=bare, vault_object=vault_object, query=query)
         others = _list_first(records=holding, sort=sort, limit=limit)

@@ -14,7 +14,7 @@ from django.db.models.lookups import GreaterThan, LessThan
 
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
-from ctms.core.lookups import build_among
+from ctms.core.lookups import AmongManyKeys
 from ctms.core.text.expressions import collate, is_text
 from ctms.records.fields.expressions import build_value
 from ctms.records.fields.kinds.base import kind_of
@@ -81,7 +81,7 @@ def look_around(records: QuerySet[Any], *, is_searched: bool = False) -> tuple[Q
         found = list(keys[: _MOST_FOUND + 1])
     if len(found) > (_MOST_FOUND if is_searched else COUNT_CAP):
         return records, number
-    return records.model._default_manager.filter(build_among("pk", found)), number
+    return records.model._default_manager.filter(**{f"pk__{AmongManyKeys.lookup_name}": found}), number
 
 
 def order_records(*, records: QuerySet[Any], sort: Sort) -> QuerySet[Any]:
