@@ -38,7 +38,21 @@ class AmongKeys(Lookup):
         return left, list(parameters)
 
 
+class AmongManyKeys(AmongKeys):
+    """As `AmongKeys`, for thousands of primary keys that are joined as a table.
+
+    PostgreSQL would compare each with each, if another condition named keys of the same column.
+    """
+
+    lookup_name = "among_many"
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        left, parameters = self._write_left(compiler, connection)
+        return f"{left} IN (SELECT unnest(%s::bigint[]))", [*parameters, list(self.rhs)]
+
+
 Field.register_lookup(AmongKeys)
+Field.register_lookup(AmongManyKeys)
 ForeignObject.register_lookup(AmongKeys)  # references do not inherit the look-ups of fields
 
 

@@ -35,3 +35,11 @@ def test_any_number_of_keys_are_one_parameter() -> None:
     ) as captured:
         assert list(Study.objects.filter(build_among("pk", [*range(-100_000, 0), study.pk]))) == [study]
     assert len(captured) == 1
+
+
+def test_many_keys_find_what_a_few_do() -> None:
+    first, second, _ = StudyFactory.create_batch(3)
+    found = Study.objects.filter(pk__among_many=[first.pk, second.pk])
+    assert set(found) == {first, second}
+    assert list(found.filter(pk__in=[second.pk])) == [second]
+    assert list(Study.objects.filter(pk__among_many=[])) == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import CharField, F, Lookup, TextField
 from django.db.models.functions import Collate
 
-from ctms.core.text.folding import FUNCTION, fold_text
+from ctms.core.text.folding import BEGINNING, FUNCTION, fold_text
 from ctms.core.text.sorting import COLLATION
 
 if TYPE_CHECKING:
@@ -35,11 +36,15 @@ class _FoldedLookup(_Lookup):
         return fold_text(str(self.rhs)) or ""
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]  # as Django's own
-        column, parameters = self.process_lhs(compiler, connection)
+        text, parameters = self.fold_left(compiler, connection)
         escaped = str(self.rhs).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return f"{text} LIKE %s ESCAPE '\\'", [*parameters, self.pattern.format(escaped)]
+
+    def fold_left(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, parameters = self.process_lhs(compiler, connection)
         # As the index is defined, which PostgreSQL would not recognise with a cast of another length.
         text = f"{FUNCTION}({column}::text)" if connection.vendor == "postgresql" else f"{FUNCTION}({column})"
-        return f"{text} LIKE %s ESCAPE '\\'", [*parameters, self.pattern.format(escaped)]
+        return text, list(parameters)
 
 
 @CharField.register_lookup
@@ -60,3 +65,16 @@ class FoldedStartsWith(_FoldedLookup):
 class FoldedExact(_FoldedLookup):
     lookup_name = "folded_exact"
     pattern = "{}"
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class FoldedBeginsWord(_FoldedLookup):
+    """A word of the text begins with the value. PostgreSQL finds one letter and two so by the index of trigrams."""
+
+    lookup_name = "folded_begins_word"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        text, parameters = self.fold_left(compiler, connection)
+        operator = "~" if connection.vendor == "postgresql" else "REGEXP"
+        return f"{text} {operator} %s", [*parameters, BEGINNING + re.escape(str(self.rhs))]

@@ -23,6 +23,13 @@ PAIRS = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 DROPPED = "[\u0300-\u036f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 # What stands between the digits of a phone number or an identifier; the (0) in one; and the plus before it.
 TRUNK, SEPARATORS, PLUS = r"([0-9]) *\(0\) *(?=[0-9])", r"([0-9])[ ./()-]+(?=[0-9])", r"\+(?=[0-9])"
+# A shorter word is looked for where words begin: nearly every text has an "a", and the index knows no part so short.
+_SHORTEST_ANYWHERE = 3
+# What stands before a word inside of a text, for an expression that PostgreSQL, its index and Python understand alike.
+_BETWEEN = re.escape(" \t\n.,;:!?@/|()[]{}<>'\"_+&#*=-")
+BEGINNING = f"(^|[{_BETWEEN}])"
+# Scripts that leave no blanks between words begin with this character.
+_FIRST_UNSPACED = "\u2e80"
 _DROPPED, _TRUNK, _SEPARATORS, _PLUS = (re.compile(each) for each in (DROPPED, TRUNK, SEPARATORS, PLUS))
 _LETTERS = str.maketrans(LETTERS | PAIRS)
 
@@ -43,8 +50,13 @@ def _fold_letters(text: str) -> str:
     return _DROPPED.sub("", "".join(each.lower() for each in plain)).translate(_LETTERS)
 
 
-def find_folded(*, text: str, word: str, at_beginnings: bool) -> list[tuple[int, int]]:
-    """Return where a folded word stands in a text, as (start, end); only at beginnings of words, if that is asked."""
+def is_short(word: str) -> bool:
+    """Whether a folded word is so short that only words that begin with it are found, and not what holds it."""
+    return 0 < len(word) < _SHORTEST_ANYWHERE and word[0].isalnum() and max(word) < _FIRST_UNSPACED
+
+
+def find_folded(*, text: str, word: str) -> list[tuple[int, int]]:
+    """Return where a folded word stands in a text, as (start, end); a short one only where words begin."""
     places = [(each, position) for position, letter in enumerate(text) for each in fold_text(letter) or ""]
     folded = "".join(each for each, _ in places)
     for pattern in (_TRUNK, _SEPARATORS, _PLUS):
@@ -52,7 +64,7 @@ def find_folded(*, text: str, word: str, at_beginnings: bool) -> list[tuple[int,
             kept = match.end(1) if pattern.groups else match.start()
             del places[kept : match.end()]
         folded = "".join(each for each, _ in places)
-    beginning = r"(?<!\w)" if at_beginnings else ""
+    beginning = f"(?<![^{_BETWEEN}])" if is_short(word) else ""
     return [
         (places[match.start()][1], places[match.end() - 1][1] + 1)
         for match in re.finditer(beginning + re.escape(word), folded)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import VaultObject
@@ -27,12 +27,10 @@ from ctms.records.fields.references import (
 )
 from ctms.records.lists.keyset_pagination import Sort, look_around, order_records
 from ctms.records.lists.namesakes import describe_namesakes
-from ctms.records.lists.search import MOST_WORDS, search_records, split_joined, split_words
+from ctms.records.lists.search import search_records
 
 MOST_CHOICES = 20
 LONGEST_QUERY = 200
-# Shorter queries match only the beginning of words, because nearly every name contains an "a".
-SHORTEST_SEARCHED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +77,12 @@ def find_matching(
     if not query:
         return list(_order_by_name(records)[:limit])
     bare = records.select_related(None)
-    keys = _list_first(records=bare.filter(name__folded_startswith=query), sort=None, limit=limit)
+    # The order of codes says nothing, and there are as many as records.
+    keys = _list_first(
+        records=bare.filter(name__folded_startswith=query), sort=sort if vault_object.title_field else None, limit=limit
+    )
     if len(keys) < limit:
-        holding = _match_words(access=access, records=bare, vault_object=vault_object, query=query)
+        holding = search_records(access=access, records=bare, vault_object=vault_object, query=query)
         others = _list_first(records=holding, sort=sort, limit=limit)
         keys = list(dict.fromkeys([*keys, *others]))[:limit]
     found = records.in_bulk(keys) if keys else {}
@@ -90,7 +91,7 @@ def find_matching(
 
 def _list_first(*, records: QuerySet[Any], sort: Sort | None, limit: int) -> list[Any]:
     if RANK not in records.query.annotations:  # ranked choices are few already
-        records, number = look_around(records)
+        records, number = look_around(records, is_searched=True)
         if not number:
             return []
     ordered = _order_by_name(records) if sort is None else order_records(records=records, sort=sort)
@@ -105,24 +106,6 @@ def _order_by_name(records: QuerySet[Any]) -> QuerySet[Any]:
 def clean_query(query: str) -> str:
     """Return the query without null characters, which PostgreSQL refuses, stripped and cut to `LONGEST_QUERY`."""
     return query.replace("\x00", " ").strip()[:LONGEST_QUERY]
-
-
-def _match_words(
-    *, access: ObjectAccess, records: QuerySet[Any], vault_object: VaultObject, query: str
-) -> QuerySet[Any]:
-    words = query.split()[:MOST_WORDS]
-    if split_joined(query) != split_words(query):
-        return search_records(access=access, records=records, vault_object=vault_object, query=query)
-    own = [vault_object.get_field(path).attribute for path in vault_object.search_fields if "." not in path]
-    for word in words:
-        if len(word) < SHORTEST_SEARCHED:
-            begins = Q()
-            for attribute in own:
-                begins |= Q(**{f"{attribute}__folded_startswith": word})
-                begins |= Q(**{f"{attribute}__folded_contains": f" {word}"})
-            records = records.filter(begins)
-    long_words = " ".join(word for word in words if len(word) >= SHORTEST_SEARCHED)
-    return search_records(access=access, records=records, vault_object=vault_object, query=long_words)
 
 
 def _build_choice(

@@ -14,12 +14,14 @@ from django.db.models.lookups import GreaterThan, LessThan
 
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
+from ctms.core.lookups import AmongManyKeys
 from ctms.core.text.expressions import collate, is_text
 from ctms.records.fields.expressions import build_value
 from ctms.records.fields.kinds.base import kind_of
 
 COUNT_CAP = 1000
-_FEW = 300
+# Of so many matches of a search all keys are read.
+_MOST_FOUND = 10_000
 LAST = "last"
 _FORWARDS, _BACKWARDS = "f", "b"
 _SORT_VALUE = "sort_value"
@@ -66,16 +68,20 @@ def count_capped(records: QuerySet[Any]) -> int:
     return records.order_by()[: COUNT_CAP + 1].count()
 
 
-def look_around(records: QuerySet[Any]) -> tuple[QuerySet[Any], int]:
-    """Return the records and their number, at most `COUNT_CAP` + 1, in one statement.
+def look_around(records: QuerySet[Any], *, is_searched: bool = False) -> tuple[QuerySet[Any], int]:
+    """Return the records and their number, at most `COUNT_CAP` + 1, in one statement, or two if many were searched for.
 
     If they are few, the records returned are selected by primary key. Otherwise a database that estimates many of them
-    would scan the whole table in the order of the list to find them.
+    would scan the whole table in the order of the list to find them, and fold the texts of all that it meets.
     """
-    found = list(records.order_by().values_list("pk", flat=True)[: COUNT_CAP + 1])
-    if len(found) > _FEW:
-        return records, len(found)
-    return records.model._default_manager.filter(pk__in=found), len(found)
+    keys = records.order_by().values_list("pk", flat=True)
+    found = list(keys[: COUNT_CAP + 1])
+    number = len(found)
+    if number > COUNT_CAP and is_searched:
+        found = list(keys[: _MOST_FOUND + 1])
+    if len(found) > (_MOST_FOUND if is_searched else COUNT_CAP):
+        return records, number
+    return records.model._default_manager.filter(**{f"pk__{AmongManyKeys.lookup_name}": found}), number
 
 
 def order_records(*, records: QuerySet[Any], sort: Sort) -> QuerySet[Any]:

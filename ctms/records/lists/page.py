@@ -85,7 +85,7 @@ class ListPage:
         self.columns = choose_columns(listed=listed, preference=preference)
         self.size = choose_size(listed=listed, preference=preference)
         # The number of records, at most `COUNT_CAP` + 1.
-        records, self.total = look_around(listed.list_records())
+        records, self.total = look_around(listed.list_records(), is_searched=bool(listed.text))
         self.page, self._cursor_problem = self._read_page(records)
         self.table = RecordTable(
             access=self.access,

@@ -21,7 +21,7 @@ from ctms.records.addresses import get_record_url
 from ctms.records.fields.references import describe_choice
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader, select_references
-from ctms.records.lists.autocomplete import SHORTEST_SEARCHED, find_matching
+from ctms.records.lists.autocomplete import find_matching
 from ctms.records.lists.keyset_pagination import Sort
 from ctms.records.lists.query import QUERY
 from ctms.records.lists.search import split_joined, split_words
@@ -113,7 +113,7 @@ def mark_words(*, text: str, words: list[str]) -> SafeString:
     found = sorted(
         span
         for word in dict.fromkeys([*split_words(query), *split_joined(query)])
-        for span in find_folded(text=text, word=word, at_beginnings=len(word) < SHORTEST_SEARCHED)
+        for span in find_folded(text=text, word=word)
     )
     marked, end = [], 0
     for start, stop in found:

@@ -54,6 +54,31 @@ def test_a_phone_number_is_found_by_its_digits(query: str) -> None:
     assert search(PERSON, q=query) == type_ahead(query) == ["Ann Lee"]
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("be", ["Ann Berg", "Anna-Berta Low", "Ida Lind", "Jo (Beth) Ray"]),
+        ("BÉ", ["Ann Berg", "Anna-Berta Low", "Ida Lind", "Jo (Beth) Ray"]),
+        ("b", ["Ann Berg", "Anna-Berta Low", "Ida Lind", "Jo (Beth) Ray"]),
+        ("an be", ["Ann Berg", "Anna-Berta Low"]),
+        ("ber", ["Ann Berg", "Anna-Berta Low", "Robert Max"]),
+        ("伟", ["张伟"]),
+        ("(", ["Jo (Beth) Ray"]),
+        ("b.", []),
+    ],
+)
+def test_a_letter_or_two_begin_a_word(query: str, found: list[str]) -> None:
+    for name in ("Ann Berg", "Anna-Berta Low", "Robert Max", "张伟", "Jo (Beth) Ray"):
+        PersonFactory.create(email="", first_name="", last_name=name)
+    PersonFactory.create(email="ida@be.example", first_name="Ida", last_name="Lind")
+    assert search(PERSON, q=query) == found
+    assert sorted(type_ahead(query)) == sorted(found)
+
+
+def test_a_letter_or_two_are_marked_where_words_begin() -> None:
+    assert mark_words(text="Robert Anna-Berta", words=["be"]) == "Robert Anna-<mark>Be</mark>rta"
+
+
 def test_an_identifier_is_found_by_its_digits() -> None:
     PersonFactory.create(email="", first_name="Ann", last_name="Lee", person_identifier="DE-04.711/5")
     assert search(PERSON, q="047115") == type_ahead("04711-5") == ["Ann Lee"]
@@ -130,3 +155,5 @@ def test_on_postgresql_search_and_order_use_their_indexes() -> None:
         assert "person_list" in order_records(records=listed.list_records(), sort=listed.sort)[:50].explain()
         activities = Activity.objects.filter(subject__folded_contains="budget").order_by()
         assert "activities_activity_subject_folded" in activities.explain()
+        begun = Activity.objects.filter(subject__folded_begins_word="bu").order_by()
+        assert "activities_activity_subject_folded" in begun.explain()

@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from ctms.clinical.models import Person
 from ctms.core.models import allow_record_writes
 from ctms.records.access import ObjectAccess, open_object
+from ctms.records.lists import keyset_pagination
 from ctms.records.lists.keyset_pagination import (
     COUNT_CAP,
     InvalidCursorError,
@@ -18,6 +21,7 @@ from ctms.records.lists.keyset_pagination import (
     Sort,
     count_capped,
     cut_page,
+    look_around,
     order_records,
 )
 from ctms.records.lists.query import is_sortable
@@ -198,3 +202,18 @@ def test_microseconds_are_kept(access: ObjectAccess) -> None:
     moments = [row.created_at for page in walk(access, "created_date__v", size=2) for row in page.rows]
     assert moments == sorted(moments)
     assert all(isinstance(moment, dt.datetime) for moment in moments)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_searched", "statements"), [(2, False, 1), (5, False, 1), (4, True, 2), (9, True, 2)]
+)
+def test_the_records_around_are_all_of_them_however_many(
+    monkeypatch: pytest.MonkeyPatch, number: int, is_searched: bool, statements: int
+) -> None:
+    monkeypatch.setattr(keyset_pagination, "COUNT_CAP", 3)
+    monkeypatch.setattr(keyset_pagination, "_MOST_FOUND", 6)
+    people = create_people(number)
+    with CaptureQueriesContext(connection) as queries:
+        records, counted = look_around(Person.objects.all(), is_searched=is_searched)
+    assert (counted, len(queries)) == (min(number, 4), statements)
+    assert [each.pk for each in records.order_by("pk")] == [each.pk for each in people]
