@@ -12,12 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from activities.models import Activity
-from ctms.audit.services import save_record
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.browser.slowness import HeldRequests
 from tests.factories.accounts import UserFactory
-from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import StudyCountryFactory, StudyFactory, StudySiteFactory
 
@@ -68,6 +66,18 @@ def read_uid(page: Page) -> str:
     return found[1] if found else ""
 
 
+def take_pictures(page: Page) -> None:
+    if not SHOTS:
+        return
+    for width, height in ((1440, 900), (1100, 700), (900, 700), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.screenshot(path=Path(SHOTS) / f"peek-{width}-{scheme}.png")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="light")
+
+
 def test_it_opens_by_key_beside_the_list_and_closes_back_to_its_row(carla: Page) -> None:
     carla.goto(LIST)
     titles = list_titles(carla)
@@ -84,6 +94,7 @@ def test_it_opens_by_key_beside_the_list_and_closes_back_to_its_row(carla: Page)
     assert region is not None
     assert region["x"] + region["width"] <= box["x"]
     assert box["y"] + box["height"] <= 900
+    take_pictures(carla)
     press(carla, "Escape")
     expect(peek).to_be_hidden()
     expect(carla.locator(CURRENT)).to_be_focused()
@@ -198,6 +209,20 @@ def test_the_keys_of_the_object_act_on_the_record_shown_and_the_next_comes_into_
     assert Activity.objects.get(subject=titles[2]).date == dt.date(2026, 8, 7)
 
 
+def test_an_action_leads_back_to_the_list_with_the_record_beside_it(carla: Page) -> None:
+    carla.goto(f"{LIST}?sort=date__v")
+    title = list_titles(carla)[1]
+    press(carla, "j", "j", "Space")
+    expect_shown(carla, title)
+    peek = get_peek(carla)
+    peek.get_by_text("Actions", exact=True).click()
+    peek.get_by_role("button", name="Deactivate").click()
+    expect(carla.locator("#messages")).to_contain_text("is Inactive now")
+    expect_shown(carla, title)
+    expect(peek.locator(".record-bar")).to_contain_text("Inactive")
+    expect(carla).to_have_url(re.compile(r"\?sort=date__v&peek="))
+
+
 def test_no_action_reaches_the_record_before_while_the_next_is_on_its_way(carla: Page) -> None:
     carla.goto(f"{LIST}?sort=date__v")
     titles = list_titles(carla)
@@ -277,17 +302,3 @@ def test_without_javascript_the_link_leads_to_the_page_of_the_record(plain: Page
     plain.get_by_role("link", name="Peek").click()
     expect(plain.get_by_role("heading", level=1)).to_have_text(title)
     expect(plain.locator("body.page-record")).to_be_visible()
-
-
-@pytest.mark.skipif(not SHOTS, reason="Pictures are taken on demand: SHOTS=<folder>.")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1100, 700), (900, 700), (390, 844)])
-def test_it_is_looked_at(carla: Page, width: int, height: int, scheme: str) -> None:
-    activity = Activity.objects.order_by("-date")[1]
-    activity.notes = "Site asked for the lab kit again. Delivery is planned for Thursday."
-    save_record(record=activity, actor=build_admin_actor())
-    carla.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    carla.set_viewport_size({"width": width, "height": height})
-    carla.goto(f"{LIST}?peek={activity.uid}")
-    expect(get_peek(carla).get_by_role("heading", name="History")).to_be_visible()
-    carla.screenshot(path=Path(SHOTS) / f"peek-{width}-{scheme}.png")

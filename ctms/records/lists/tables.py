@@ -94,7 +94,7 @@ class NameColumn(Column):
     def render_link(self, *, record: Any, name: str, url: str) -> str:
         """Return the HTML of the record's cell; name and URL of the record are escaped already."""
         badge = _render_origin(self.reader.shape.get_type(getattr(record, "object_type", "")).origin)
-        peek = _PEEK_ICON.format(url=url, icon=render_icon("peek", "small"))
+        peek = _PEEK_ICON.format(url=url)
         return f'{self._begin}<a class="cell-link" href="{url}">{name or "No name"}</a>{badge}{peek}</th>'
 
 
@@ -175,7 +175,8 @@ class RecordTable:
 
 # For the mouse alone: the menu of the row has the same for everybody, and the keyboard has a key.
 _PEEK_ICON = (
-    '<a class="row-peek" href="{url}peek/" data-peek tabindex="-1" aria-hidden="true" title="Peek (Space)">{icon}</a>'
+    '<a class="row-peek" href="{url}peek/" data-peek tabindex="-1" aria-hidden="true" title="Peek (Space)">'
+    f"{render_icon('peek', 'small')}</a>"
 )
 
 # The cells before and behind those of the columns, with places for what is escaped already.

@@ -384,14 +384,14 @@ def list_row_menu(page: Page) -> list[str]:
 def test_the_menu_of_a_row_offers_what_the_user_may(client: Client) -> None:
     ActivityFactory.create(complete=False)
     log_in_with(client, "crm_activity__v:read", "crm_activity__v:edit", "crm_activity__v:create")
-    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Reschedule…", "Edit", "Clone"]
+    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Peek", "Reschedule…", "Edit", "Clone"]
     log_in_with(client, "crm_activity__v:read", "crm_activity__v:delete")
-    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Delete…"]
+    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Peek", "Delete…"]
 
 
-def test_a_medical_activity_can_only_be_opened(client: Client, user: User) -> None:
+def test_a_medical_activity_can_only_be_looked_at(client: Client, user: User) -> None:
     MedicalActivityFactory.create()
-    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open"]
+    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Peek"]
 
 
 def test_rows_can_be_chosen_by_those_who_may_edit(client: Client) -> None:

@@ -22,7 +22,7 @@ from ctms.clinical.choices import MonitoringEventType
 from ctms.clinical.models import Study
 from ctms.configuration.choices import SectionKind
 from ctms.configuration.drafts import SectionDraft
-from ctms.configuration.models import CustomField, LayoutSection, PageLayout
+from ctms.configuration.models import CustomField, LayoutSection, PageLayout, ReasonRule
 from ctms.configuration.registry import get_object, register_object
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.configuration.services.layouts import change_layouts
@@ -33,6 +33,7 @@ from ctms.records.fields.titles import get_title
 from ctms.records.pages.actions import RecordAction, register_action
 from ctms.records.pages.record_page import FieldsPart, RecordPage
 from ctms.records.pages.related import ROWS_SHOWN, RelatedPart
+from tests.admin_forms import fill, read_form
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor
@@ -450,6 +451,15 @@ def test_an_action_leads_back_to_the_list_that_it_was_done_in(client: Client, ad
         get_address(site, "status"), {"status": "inactive__v", "expected_version": "2", "query": "size=50"}
     )
     assert closed.headers["Location"] == "/records/site__v/?size=50"
+
+
+def test_the_page_that_asks_for_a_reason_leads_back_to_the_list_too(client: Client, admin: User) -> None:
+    site = StudySiteFactory.create()
+    save_record(record=ReasonRule(of_object="site__v", field_name="status__v"), actor=build_admin_actor())
+    sent = {"status": "inactive__v", "expected_version": "1", "query": "size=50"}
+    page = client.post(get_address(site, "status"), sent)
+    typed = fill(read_form(page, form_id="reason-form"), typed={"change_reason": "Closed early"})
+    assert client.post(get_address(site, "status"), typed).headers["Location"] == "/records/site__v/?size=50"
 
 
 def test_what_asks_for_a_value_is_offered_too_while_it_applies(client: Client, admin: User) -> None:
