@@ -43,6 +43,10 @@ class ChangePasswordView(PasswordChangeView):
         with transaction.atomic():
             # Read again, because all fields are saved and the user may have been deactivated since the request began.
             form.user = User.objects.select_for_update().get(pk=form.user.pk)
+            if not form.user.check_password(form.cleaned_data["old_password"]):
+                # Who knew the old password must not undo that another session has just replaced it.
+                form.add_error("old_password", "Your password was changed a moment ago. Log in with the new one.")
+                return self.form_invalid(form)
             form.user.must_change_password = False
             response = super().form_valid(form)
         messages.success(self.request, "Your password was changed.")

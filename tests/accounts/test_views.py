@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -124,3 +126,28 @@ def test_an_error_of_the_vault_has_a_page_in_its_look(client: Client, monkeypatc
     response = client.get("/")
     page = response.content.decode()
     assert (response.status_code, "Something went wrong" in page, "vault/base.css" in page) == (500, True, True)
+
+
+class OtherSession:
+    """A password validator at whose moment, after the old password was checked, another session sets a new one."""
+
+    def validate(self, _password: str, user: User) -> None:
+        other = User.objects.get(pk=user.pk)
+        other.set_password("set-by-the-other-1")
+        other.save()
+
+    def get_help_text(self) -> str:
+        return ""
+
+
+def test_of_two_new_passwords_at_the_same_moment_the_first_stays(client: Client, settings: Any) -> None:
+    user = UserFactory.create()
+    client.force_login(user)
+    settings.AUTH_PASSWORD_VALIDATORS = [{"NAME": f"{__name__}.OtherSession"}]
+    typed = {"old_password": USER_PASSWORD, "new_password1": "set-by-this-1", "new_password2": "set-by-this-1"}
+    refused = client.post("/password/", typed)
+    assert refused.context["form"].errors["old_password"] == [
+        "Your password was changed a moment ago. Log in with the new one."
+    ]
+    user.refresh_from_db()
+    assert user.check_password("set-by-the-other-1")
