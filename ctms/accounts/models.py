@@ -11,9 +11,10 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 
 from ctms.accounts.policies import allows_django_module, allows_django_permission, list_django_permissions
+from ctms.accounts.usernames import clean_username, hold_usernames, require_distinct
 from ctms.core.append_only import AppendOnlyModel
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
@@ -88,8 +89,27 @@ class UserQuerySet(TrackedQuerySet["User"]):
         # A user who was read before another change would be saved with the version of then.
         return super()._update([each for each in values if each[0].name != "version"])
 
+    def _insert(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        with transaction.atomic(using=self.db):
+            for each in objs:
+                each.username = clean_username(each.username)
+            self._require_distinct(list(objs))
+            return super()._insert(objs, *args, **kwargs)
+
+    def _require_distinct(self, users: Sequence[Any]) -> None:
+        """Refuse usernames that others have, or that could not be told from theirs. The transaction holds the names."""
+        hold_usernames()
+        others = self.model._base_manager.exclude(pk__in=[each.pk for each in users if each.pk])
+        taken = others.order_by().values_list("username", flat=True)
+        require_distinct(usernames=[each.username for each in users], taken=taken)
+
     def follow_changes(self, changed: Sequence[tuple[Any, Any]]) -> None:
         users = self.model._base_manager.filter(pk__in=[after.pk for _, after in changed])
+        renamed = [after for before, after in changed if before.username != after.username]
+        if renamed:
+            for each in renamed:
+                clean_username(each.username)
+            self._require_distinct(renamed)
         models.QuerySet.update(users, version=models.F("version") + 1)
         locked_out = [
             after.pk
@@ -164,6 +184,13 @@ class User(TrackedModel, AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def clean(self) -> None:
+        super().clean()
+        others = dict(type(self).objects.order_by().values_list("pk", "username"))
+        if others.pop(self.pk, None) != self.username:
+            self.username = clean_username(self.username)
+            require_distinct(usernames=[self.username], taken=others.values())
 
     @property
     def display_contact(self) -> str:

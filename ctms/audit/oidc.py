@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from ctms.accounts.models import SYSTEM_USERNAME, OidcIdentity, SecurityProfile, User
@@ -57,8 +58,6 @@ def _create_user(identity: Identity) -> User:
     profile = SecurityProfile.objects.filter(api_name=name, status=RecordStatus.ACTIVE).first() if name else None
     if profile is None:
         raise OidcError("No user of this Vault has your e-mail address. Ask an admin to create one.")
-    if User.objects.filter(username__iexact=identity.email).exists():
-        raise OidcError("The username that you would get is taken. Ask an admin.")
     user = User(
         username=identity.email[:150],
         email=identity.email,
@@ -67,5 +66,10 @@ def _create_user(identity: Identity) -> User:
         security_profile=profile,
     )
     user.set_unusable_password()
-    save_user(user=user, actor=replace(get_actor(), reference="OpenID Connect"))
+    try:
+        save_user(user=user, actor=replace(get_actor(), reference="OpenID Connect"))
+    except ValidationError as error:
+        raise OidcError(
+            "The username that you would get is taken, or has characters that nobody sees. Ask an admin."
+        ) from error
     return user

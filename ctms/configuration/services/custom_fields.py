@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 60  # without the suffix; the model allows 61 characters before it
 # Values are stored by object, name and kind; after a change they could not be found or read.
 _FIXED = ("of_object", "api_name", "kind", "reference_object")
+# What values of records may not fit any more once it is changed.
+_RULES = ("is_unique", "max_length", "decimals", "least", "greatest", "picklist_values")
 
 
 def create_custom_field(
@@ -73,6 +75,9 @@ def update_custom_field(
         changed = [name for name in _FIXED if stored is not None and getattr(stored, name) != getattr(field, name)]
         if changed:
             raise ValidationError(dict.fromkeys(changed, "This cannot be changed: values are stored under it."))
+        if stored is not None and any(getattr(stored, name) != getattr(field, name) for name in _RULES):
+            # What others are writing is looked at, too, once they are done.
+            hold_writes(get_object(field.of_object).model)
         _check(field=field, before=stored, default=default, actor=actor)
         written = save_record(record=field, actor=actor, expected_version=expected_version)
         if stored is not None and field.is_unique != stored.is_unique:

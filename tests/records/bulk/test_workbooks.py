@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -14,7 +15,7 @@ import xlsxwriter
 from ctms.records.bulk.imports.dialects import workbooks
 from ctms.records.bulk.imports.dialects.workbooks import read_sheets
 from ctms.records.bulk.imports.errors import UnreadableFileError
-from ctms.records.bulk.imports.files import decode_file
+from ctms.records.bulk.imports.files import decode_file, read_rows
 
 
 def build(*rows: list[Any]) -> bytes:
@@ -27,8 +28,13 @@ def build(*rows: list[Any]) -> bytes:
 
 
 def change(content: bytes, **parts: bytes | None) -> bytes:
-    """Return the workbook with other parts: `sheet1` and `workbook`; None takes one out."""
-    paths = {"sheet1": "xl/worksheets/sheet1.xml", "workbook": "xl/workbook.xml"}
+    """Return the workbook with other parts: `sheet1`, `workbook`, `relations` and `texts`; None takes one out."""
+    paths = {
+        "sheet1": "xl/worksheets/sheet1.xml",
+        "workbook": "xl/workbook.xml",
+        "relations": "xl/_rels/workbook.xml.rels",
+        "texts": "xl/sharedStrings.xml",
+    }
     changed = {paths[name]: text for name, text in parts.items()}
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new:
@@ -139,3 +145,64 @@ def test_what_is_no_workbook_with_rows_is_refused(content: bytes, refusal: str) 
     with pytest.raises(UnreadableFileError) as caught:
         decode_file(content)
     assert str(caught.value).startswith(refusal)
+
+
+def declare(content: bytes, *, path: str) -> bytes:
+    """Return a part of a workbook with entities that unpack to a billion letters, and one that names a file."""
+    entities = "".join(f'<!ENTITY l{each} "{f"&l{each - 1};" * 10}">' for each in range(1, 10))
+    declared = f'<!DOCTYPE x [<!ENTITY l0 "aaaaaaaaaa">{entities}<!ENTITY f SYSTEM "file:///etc/passwd">]>'
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        head, _, body = archive.read(path).partition(b"?>")
+    return head + b"?>" + declared.encode() + body.replace(b"Rows", b"&l9;").replace(b"Name", b"&f;")
+
+
+@pytest.mark.parametrize(
+    ("part", "path"), [("workbook", "xl/workbook.xml"), ("relations", "xl/_rels/workbook.xml.rels")]
+)
+def test_entities_are_refused_in_the_parts_that_name_the_sheets(part: str, path: str) -> None:
+    content = build(["Name"])
+    changed = change(content, **{part: declare(content, path=path)})
+    assert explain(changed).startswith("The workbook cannot be read.")
+
+
+def test_entities_are_not_unpacked_in_texts() -> None:
+    content = build(["Name"])
+    changed = change(content, texts=declare(content, path="xl/sharedStrings.xml"))
+    try:
+        texts = [cell for sheet in read_sheets(changed) for row in sheet.rows for cell in row]
+    except UnreadableFileError:
+        return
+    assert not any("root:" in each or len(each) > 100 for each in texts)
+
+
+def test_a_workbook_of_thousands_of_parts_is_refused() -> None:
+    stream = io.BytesIO(build(["Name"]))
+    with zipfile.ZipFile(stream, "a") as archive:
+        for number in range(5_000):
+            archive.writestr(f"xl/worksheets/other{number}.xml", b"")
+    assert explain(stream.getvalue()).startswith("The workbook is too large to be read.")
+
+
+def test_the_cells_of_all_sheets_count_together() -> None:
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream) as workbook:
+        for _ in range(6):
+            workbook.add_worksheet().write(9_999, 99, "far")
+    assert explain(stream.getvalue()).startswith("The cells of the workbook reach too far:")
+
+
+def test_more_columns_than_can_be_read_are_refused() -> None:
+    text = next(iter(json.loads(decode_file(build(["Name"] * 501)).content).values()))
+    with pytest.raises(UnreadableFileError, match=r"Line 1 has 501 cells; at most 500 can be read\."):
+        list(read_rows(text=text, delimiter=",", is_sheet=True))
+
+
+def test_a_cell_that_refers_to_another_workbook_is_what_it_was_and_nothing_is_fetched() -> None:
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream) as workbook:
+        sheet = workbook.add_worksheet("Rows")
+        sheet.write_row(0, 0, ["Name", "Sponsor"])
+        sheet.write(1, 0, "S-1")
+        sheet.write_formula(1, 1, "='http://127.0.0.1:9/[secret.xlsx]Sheet1'!A1", None, "as it was")
+    (found,) = read_sheets(stream.getvalue())
+    assert found.rows[1] == ("S-1", "as it was")

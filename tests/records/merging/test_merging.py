@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -138,6 +139,25 @@ def test_roles_that_are_there_twice_become_one_and_take_what_refers_to_them(pair
     assert (activity.person, activity.study_person) == (winner, kept)
     assert set(StudyPerson.objects.filter(person=winner)) == {kept, other}
     assert {each.record_uid for each in MergedRecord.objects.filter(into_uid=kept.uid)} == {double.uid}
+
+
+def test_roles_that_the_one_that_stays_has_twice_itself_both_stay(pair: tuple[Person, Person]) -> None:
+    winner, loser = pair
+    site = StudySiteFactory.create()
+    where = {"study": site.study, "study_country": site.study_country, "site": site, "team_role": "pharmacist__v"}
+    own = [
+        StudyPersonFactory.create(person=winner, **where, start_date=day, end_date=day)
+        for day in (dt.date(2026, 1, 1), dt.date(2026, 2, 1))
+    ]
+    double = StudyPersonFactory.create(person=loser, **where, start_date=dt.date(2026, 3, 1))
+    activity = ActivityFactory.create(person=loser, study_person=double)
+    merge(pair)
+    activity.refresh_from_db()
+    assert set(StudyPerson.objects.filter(person=winner)) >= set(own)
+    assert StudyPerson.objects.filter(person=loser).count() == 0
+    assert activity.study_person is not None
+    assert activity.study_person.person == winner
+    assert StudyPerson.objects.filter(person=winner).count() <= len(own) + 1
 
 
 def test_who_took_part_twice_took_part_once_and_the_page_names_what_goes(

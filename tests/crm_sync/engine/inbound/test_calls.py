@@ -15,7 +15,8 @@ from connections.choices import IntegrationKind
 from crm_sync.models import TransferLink
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import delete_record, save_record
-from ctms.configuration.services import set_object_type_status
+from ctms.configuration.models import CustomField
+from ctms.configuration.services import create_custom_field, set_object_type_status
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState
 from tests.crm_sync.world import World
@@ -257,3 +258,14 @@ def test_characters_that_no_database_stores_are_left_out_of_what_the_crm_says(wo
 
     (item,) = world.list_exceptions()
     assert "No person in the Vault has the External ID 'P-1'" in item.error_message
+
+
+def test_what_the_crm_does_not_send_has_the_default_of_its_custom_field(world: World) -> None:
+    field = CustomField(of_object="crm_activity__v", label="Source", api_name="source__c")
+    create_custom_field(field=field, actor=build_admin_actor(), default="as usual")
+    (account,) = world.add_accounts([PersonFactory.create()])
+    world.add_calls([account])
+
+    world.transfer()
+
+    assert Activity.objects.get().custom_fields == {"source__c": "as usual"}

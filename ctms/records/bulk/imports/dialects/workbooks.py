@@ -152,6 +152,10 @@ def _check_part(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Part | None
     return None
 
 
+def _refuse(*_: Any) -> None:
+    raise UnreadableFileError(_BROKEN)  # a workbook declares no entities; what does is an attack
+
+
 class _SheetCheck:
     """Goes through the XML of a sheet without keeping it.
 
@@ -170,14 +174,10 @@ class _SheetCheck:
 
     def read(self, stream: IO[bytes]) -> _Part:
         self._parser.buffer_text = True
-        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._parser.StartDoctypeDeclHandler = _refuse
         self._parser.StartElementHandler = self._begin
         self._parser.ParseFile(stream)
         return self._part
-
-    @staticmethod
-    def _refuse(*_: Any) -> None:
-        raise UnreadableFileError(_BROKEN)  # a workbook declares no entities; what does is an attack
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         kind = name[name.find(":") + 1 :]
@@ -266,6 +266,7 @@ def _list_attributes(
             found.append((plain.get(names[0], ""), plain.get(names[1], "")))
 
     parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartDoctypeDeclHandler = _refuse
     parser.StartElementHandler = begin
     parser.Parse(archive.read(path), True)  # noqa: FBT003  expat takes it by position
     yield from found
