@@ -16,7 +16,7 @@ from ctms.accounts.models import User
 from ctms.clinical.assignments import read_assigned
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
+from ctms.records.access import AccessRefusedError, ObjectAccess, open_object, open_related
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader, select_references
@@ -82,6 +82,9 @@ def build_my_week(user: User) -> dict[str, Any] | None:
         ],
         "more_overdue": _count_more(activities=overdue, shown=OVERDUE_SHOWN, filters=_OVERDUE),
         "more_of_week": _count_more(activities=week, shown=WEEK_SHOWN, filters=_WEEK),
+        "overdue_at_my_sites": _build_list_url(_OVERDUE | {"site__v": "mine"})
+        if open_related(access=access, object_name="site__v")
+        else "",
         "today": today,
     }
 
@@ -105,11 +108,15 @@ def _count_more(*, activities: QuerySet[Activity], shown: int, filters: dict[str
     count = count_capped(activities)
     if count <= shown:
         return None
-    parameters = filters | {"status__v": RecordStatus.ACTIVE, "sort": "date__v"}
     return More(
         count=f"{COUNT_CAP - shown:,} or more" if count > COUNT_CAP else f"{count - shown:,}",
-        url=f"{reverse('record_list', args=(Activity.object_name,))}?{urlencode(parameters)}",
+        url=_build_list_url(filters),
     )
+
+
+def _build_list_url(filters: dict[str, str]) -> str:
+    parameters = filters | {"status__v": RecordStatus.ACTIVE, "sort": "date__v"}
+    return f"{reverse('record_list', args=(Activity.object_name,))}?{urlencode(parameters)}"
 
 
 def register_activity_panel() -> None:

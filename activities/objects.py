@@ -149,6 +149,10 @@ def register_activity_objects() -> None:
                     name="Overdue",
                     parameters="complete__v=false&date__v__within=past&status__v=active__v&sort=date__v",
                 ),
+                DeliveredView(
+                    name="Overdue at my sites",
+                    parameters="complete__v=false&date__v__within=past&site__v=mine&status__v=active__v&sort=date__v",
+                ),
                 DeliveredView(name="My sites", parameters="site__v=mine&status__v=active__v&sort=-date__v"),
                 DeliveredView(
                     name="This week",

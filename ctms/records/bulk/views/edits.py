@@ -60,6 +60,9 @@ def edit_many(request: HttpRequest, object_name: str) -> HttpResponse:
     is_sent = data.get("step") == "preview"
     form = BulkEditForm(access=access, data=data if is_sent else None)
     form.initial["change"] = data.getlist("change")
+    if not is_sent and (asked := next((name for name in form.initial["change"] if name in form.edit_fields), "")):
+        # What a change such as Reschedule asks for can be typed at once.
+        form.fields[asked].widget.attrs["autofocus"] = True
     if is_sent and form.is_valid():
         operation = create_operation(
             user=get_user(request),

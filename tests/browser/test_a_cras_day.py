@@ -1,0 +1,160 @@
+"""Tasks of a CRA's day in lists, at 300 ms to the server, with the effort that each may take."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from activities.models import Activity
+from ctms.clinical.models import StudySite
+from tests.browser.sessions import enter_as
+from tests.browser.test_bulk import waiting, work
+from tests.factories.accounts import UserFactory
+from tests.factories.activities import ActivityFactory
+from tests.factories.bulk import create_activities, create_people
+from tests.factories.clinical import StudyAssignmentFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+__all__ = ["waiting"]
+LIST = "/records/crm_activity__v/"
+WRONG, RIGHT = dt.date(2026, 5, 3), dt.date(2026, 4, 4)
+LATENCY = 300  # milliseconds
+
+
+@dataclass(kw_only=True)
+class Effort:
+    """A user who counts clicks and keys; a text that is typed counts as one key."""
+
+    page: Page
+    clicks: int = 0
+    keys: int = 0
+
+    def click(self, what: Locator, *, shift: bool = False) -> None:
+        self.clicks += 1
+        what.click(modifiers=["Shift"] if shift else [])
+
+    def press(self, *keys: str) -> None:
+        self.keys += len(keys)
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def enter(self, text: str) -> None:
+        self.keys += 1
+        self.page.keyboard.type(text)
+
+
+@pytest.fixture
+def site() -> StudySite:
+    """A site of Carla's study, with eight activities on a wrong day and others."""
+    carla = UserFactory.create(username="carla", is_superuser=True, first_name="Carla", last_name="Craig")
+    study = StudyFactory.create(name="CARDIO-301")
+    StudyAssignmentFactory.create(user=carla, study=study)
+    country = StudyCountryFactory.create(study=study)
+    site = StudySiteFactory.create(study_country=country, name="04001", city="Graz")
+    people = create_people(2, prefix="Nurse")
+    create_activities(12, people=people, site=site, study=study, study_country=country)
+    for number in range(8):
+        ActivityFactory.create(site=site, person=people[0], date=WRONG, complete=False, subject=f"Call {number}")
+    return site
+
+
+@pytest.fixture
+def effort(page: Page, site: StudySite) -> Effort:
+    """Carla, logged in, far from the server."""
+    enter_as(page, "carla")
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": LATENCY, "downloadThroughput": -1, "uploadThroughput": -1},
+    )
+    return Effort(page=page)
+
+
+def count_on(day: dt.date) -> int:
+    return Activity.objects.filter(date=day).count()
+
+
+def test_a_date_typed_wrong_on_eight_activities_takes_five_clicks(effort: Effort, waiting: list[int]) -> None:
+    page = effort.page
+    page.goto(LIST)  # the newest come first: those with the wrong day
+    ticks = page.locator(".list-table tbody .tick-cell input")
+    effort.click(ticks.nth(0))
+    effort.click(ticks.nth(7), shift=True)
+    effort.click(page.get_by_role("group", name="Selected rows").get_by_role("button", name="Reschedule"))
+    expect(page.get_by_label("New value of Date")).to_be_focused()
+    page.get_by_label("New value of Date").fill(RIGHT.isoformat())
+    effort.click(page.get_by_role("button", name="Preview"))
+    effort.click(page.get_by_role("button", name="Change 8"))
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    work(waiting)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert (count_on(WRONG), count_on(RIGHT)) == (0, 8)
+    assert effort.clicks <= 5
+    assert effort.keys == 0
+
+
+def test_overdue_at_my_sites_is_one_click_from_home(effort: Effort, site: StudySite) -> None:
+    page = effort.page
+    ActivityFactory.create(subject="Elsewhere", date=WRONG, complete=False)
+    page.goto("/")
+    effort.click(page.get_by_role("link", name="Overdue at my sites"))
+    expect(page.locator("#list-head summary").first).to_contain_text("Overdue at my sites")
+    expect(page.locator("[data-list-count]")).to_have_text("14")
+    expect(page.get_by_text("Elsewhere")).to_be_hidden()
+    assert effort.clicks == 1
+
+
+def test_the_same_date_is_corrected_by_keyboard_alone(effort: Effort, waiting: list[int]) -> None:
+    page = effort.page
+    page.goto(LIST)
+    effort.press("j", "x", *"jjjjjjj", "Shift+X", "Control+k")
+    effort.enter("resch")
+    palette = page.get_by_role("dialog", name="Go to")
+    # First that of the row, then that of the selection.
+    expect(palette.get_by_role("option").nth(1)).to_contain_text("Selected rows")
+    effort.press("ArrowDown", "Enter")
+    expect(page.get_by_label("New value of Date")).to_be_focused()
+    effort.enter("04042026")  # day and month in the order of the browser
+    effort.press("Enter")
+    change = page.get_by_role("button", name="Change 8")
+    expect(change).to_be_visible()
+    while not change.evaluate("button => button === document.activeElement"):
+        effort.press("Tab")
+        assert effort.keys < 60
+    effort.press("Enter")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    work(waiting)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert (count_on(WRONG), count_on(RIGHT)) == (0, 8)
+    assert effort.clicks == 0
+    assert effort.keys <= 50
+
+
+def test_a_list_goes_out_as_a_file_is_edited_and_comes_back_in_five_clicks(
+    effort: Effort, waiting: list[int], tmp_path: Path
+) -> None:
+    page = effort.page
+    page.goto(f"{LIST}?date__v={WRONG}&columns=name__v,date__v,subject__v")
+    expect(page.locator("[data-list-count]")).to_have_text("8")
+    effort.click(page.get_by_text("Import / export"))
+    with page.expect_download() as download:
+        effort.click(page.get_by_role("link", name="Plain table"))
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    file = tmp_path / "activities.csv"
+    file.write_text(text.replace(WRONG.isoformat(), RIGHT.isoformat()), encoding="utf-8")
+    # The menu is still open.
+    effort.click(page.get_by_role("link", name="Import from a file"))
+    page.get_by_label("File", exact=True).set_input_files(file)
+    effort.click(page.get_by_role("button", name="Check the file"))
+    effort.click(page.get_by_role("button", name="Import 8 rows"))
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    work(waiting)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert (count_on(WRONG), count_on(RIGHT)) == (0, 8)
+    assert effort.clicks <= 5
