@@ -312,6 +312,7 @@ class ListPage:
             size=self.size,
             opens_on_today=self.today is not None,
             has_today=self.has_today,
+            has_cursor=CURSOR in self.listed.parameters,
             build_url=self._list_url,
         )
 

@@ -27,6 +27,7 @@ class Pager:
     size: int
     opens_on_today: bool
     has_today: bool
+    has_cursor: bool
     build_url: Callable[..., str]
 
     @property
@@ -47,9 +48,9 @@ class Pager:
 
     @property
     def today_url(self) -> str:
-        """Return the URL of the page that the list opens on, if today is not on this one and it may be another."""
-        is_whole = self.page.is_first and self.page.is_last
-        return "" if not self.opens_on_today or self.has_today or is_whole else self.build_url()
+        """Return the URL of the page that the list opens on, if another one is shown that has no today."""
+        is_elsewhere = self.opens_on_today and self.has_cursor and not self.has_today
+        return self.build_url() if is_elsewhere else ""
 
     @property
     def previous_url(self) -> str:

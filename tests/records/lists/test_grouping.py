@@ -19,6 +19,7 @@ from ctms.records.lists.grouping import find_grouping, list_groupings
 from ctms.records.lists.keyset_pagination import Page as KeysetPage
 from ctms.records.lists.keyset_pagination import Sort, cut_page, order_records
 from ctms.records.lists.query import read_list
+from tests.admin_forms import read_form
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
@@ -232,6 +233,13 @@ def test_views_and_exports_keep_the_groups(client: Client, user: User) -> None:
     assert narrowed.links["Clear"] == f"{TRAININGS}?group=method__v"
 
 
+def test_the_form_of_a_filter_keeps_the_groups(client: Client, user: User) -> None:
+    page = client.get(f"{TRAININGS}filters/passed__v/?group=method__v&passed__v=true")
+    form = read_form(page, form_id="filter-form")
+    answer = client.get(f"{TRAININGS}filters/change/", form)
+    assert answer.headers["Location"] == f"{TRAININGS}?group=method__v&passed__v=true"
+
+
 def test_a_group_costs_one_statement_however_many_rows_there_are(client: Client, user: User) -> None:
     create_trainings()
     count_statements(client, TRAININGS)
@@ -263,5 +271,5 @@ def test_days_of_moments_are_those_of_the_user(client: Client, user: User) -> No
         assert list_headings(page) == ["Created date: April 2026 7"]
 
 
-def test_the_api_has_no_groups(access: ObjectAccess) -> None:
+def test_what_is_no_group_is_a_problem(access: ObjectAccess) -> None:
     assert read_list(access=access, parameters=QueryDict("group=x")).problems["group"][0].startswith("Group by one of ")
