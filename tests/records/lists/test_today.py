@@ -18,9 +18,10 @@ from ctms.accounts.models import User
 from ctms.audit.services import create_records
 from ctms.audit.users import save_user
 from ctms.clinical.models import Person
+from ctms.records.access import open_object
 from ctms.records.lists.keyset_pagination import Sort, cut_page_around
 from tests.factories.accounts import UserFactory
-from tests.factories.base import build_admin_actor
+from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.clinical import MonitoringEventFactory, PersonFactory, StudySiteFactory
 from tests.records.lists.test_list_pages import ACTIVITIES, TRAININGS, Page, open_page
 from tests.records.trainings import create_trainings, open_trainings
@@ -203,6 +204,25 @@ def test_however_many_rows_there_are_the_page_takes_as_many_statements(client: C
     few = count_statements(client, ACTIVITIES)
     create_days(*range(-100, 100), *range(-100, 100))
     assert count_statements(client, ACTIVITIES) == few
+
+
+def test_both_statements_begin_at_today_in_the_index_of_the_order() -> None:
+    field = open_object(user=get_admin_user(), object_name="crm_activity__v").shape.get_field("date__v")
+    for descending in (True, False):
+        sort = Sort(field=field, descending=descending)
+        with CaptureQueriesContext(connection) as queries:
+            cut_page_around(records=Activity.objects.all(), sort=sort, size=50, boundary=TODAY, lead=5)
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SET LOCAL enable_seqscan = off")
+                cursor.execute("SET LOCAL enable_bitmapscan = off")
+            for query in queries.captured_queries[:2]:
+                explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+                cursor.execute(f"{explain} {query['sql']}")
+                plan = "\n".join(str(row) for row in cursor.fetchall())
+                assert "activity_by_date" in plan, plan
+                assert "Sort" not in plan, plan
+                assert "B-TREE" not in plan, plan
 
 
 def test_a_list_in_another_order_opens_at_its_beginning(client: Client, user: User) -> None:
