@@ -90,7 +90,7 @@
   }
 
   document.addEventListener("focusin", ({ target }) => {
-    const row = target.closest?.(".list-table tbody tr");
+    const row = target.closest?.(".list-table tbody tr:has(.cell-link)");
     if (row) setCurrent(row);
   });
 
@@ -127,13 +127,22 @@
     return getRows().find((row) => row.querySelector(".cell-link").href === url);
   }
 
+  /** Where a page has more rows above the line of today than there is room for. */
+  function showToday() {
+    const line = document.querySelector(".today-line");
+    if (!line || new URLSearchParams(window.location.search).has("cursor")) return;
+    const region = getRegion().getBoundingClientRect();
+    const { bottom } = line.getBoundingClientRect();
+    if (bottom > Math.min(region.bottom, window.innerHeight)) line.scrollIntoView({ block: "center" });
+  }
+
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     if (detail.target?.id !== "list-results") return;
     const step = arriving;
     arriving = 0;
     if (step) return goTo(getRows().at(step > 0 ? 0 : -1));
     const row = kept && findRow(kept);
-    if (!row) return;
+    if (!row) return kept ? undefined : showToday();
     setCurrent(row);
     if ([document.body, document.getElementById("list-results")].includes(document.activeElement)) {
       row.querySelector(".cell-link").focus({ preventScroll: true });
@@ -145,7 +154,7 @@
   window.addEventListener("pageshow", () => {
     const place = JSON.parse(sessionStorage.getItem(PLACE) ?? "null");
     const [entry] = performance.getEntriesByType("navigation");
-    if (!place || place.url !== window.location.href || entry?.type !== "back_forward") return;
+    if (!place || place.url !== window.location.href || entry?.type !== "back_forward") return showToday();
     const row = findRow(place.row);
     if (row) {
       setCurrent(row);

@@ -29,7 +29,7 @@
 
   function listActions() {
     const isOffered = (element) =>
-      !element.closest("[data-column-list], .menu-foot, .phone-only") && (!element.closest(".bulk-bar") || element.closest(".bulk-bar").checkVisibility());
+      !element.closest("[data-column-list], .menu-foot") && (!element.closest(".bulk-bar") || element.closest(".bulk-bar").checkVisibility());
     const actions = [...document.querySelectorAll(ACTIONS)].filter(isOffered).map(readAction);
     const isNew = ({ label, note }, at, all) => all.findIndex((other) => other.label === label && other.note === note) === at;
     // What concerns the row where the user is comes first.

@@ -11,7 +11,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.api.serializers import show_records
 from ctms.records.fields.values import select_references
 from ctms.records.lists.keyset_pagination import COUNT_CAP, count_capped, cut_page
-from ctms.records.lists.query import COLUMNS, CURSOR, QUERY, SIZE, VIEW, InvalidListError, ListQuery, read_list
+from ctms.records.lists.query import COLUMNS, CURSOR, GROUP, QUERY, SIZE, VIEW, InvalidListError, ListQuery, read_list
 
 DEFAULT_SIZE, LARGEST_SIZE = 50, 200
 
@@ -42,7 +42,7 @@ def build_page(*, request: Request, access: ObjectAccess) -> dict[str, Any]:
 def _read_query(*, access: ObjectAccess, parameters: QueryDict) -> tuple[ListQuery, int]:
     query = read_list(access=access, parameters=parameters)
     problems = dict(query.problems)
-    for name in (COLUMNS, VIEW):
+    for name in (COLUMNS, GROUP, VIEW):
         if name in parameters:
             problems[name] = ["This is a parameter of pages. Leave it out."]
     for name in set(parameters).difference((QUERY, CURSOR)):

@@ -23,7 +23,7 @@ from ctms.records.fields.operators import Operator
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import get_target, list_visible
 
-ADD, GROUP, REMOVE, MORE = "add", "group", "remove", "more"
+ADD, ADD_GROUP, REMOVE, MORE = "add", "add_group", "remove", "more"
 # The value of `add` for the outermost conditions, because a button without a value sends nothing.
 TOP = "top"
 _LONGEST_NUMBER = 4  # digits of a row's number
@@ -114,7 +114,7 @@ class ConditionsForm:
         elif MORE in data:
             for each in self.rows:
                 each.blanks += str(each.number) == data[MORE]
-        elif GROUP in data:
+        elif ADD_GROUP in data:
             self.add(path=data.get(f"about-{TOP}", ""), place=self._name_group())
         elif ADD in data:
             place = str(data[ADD])

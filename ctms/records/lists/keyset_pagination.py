@@ -8,27 +8,27 @@ from typing import Any
 
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.db.models import F, Field, Func, Model, Q, QuerySet, Value
-from django.db.models.expressions import Combinable
-from django.db.models.lookups import GreaterThan, LessThan
+from django.db.models import F, Model, Q, QuerySet
 
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
 from ctms.core.lookups import AmongManyKeys
-from ctms.core.text.expressions import collate, is_text
-from ctms.records.fields.expressions import build_value
-from ctms.records.fields.kinds.base import kind_of
+from ctms.records.lists.grouping import Grouping
+from ctms.records.lists.sort_keys import SortKey, begin_beyond, build_key, name_key, order_by_key
 
 COUNT_CAP = 1000
 # Of so many matches of a search all keys are read.
 _MOST_FOUND = 10_000
-LAST = "last"
+# Addresses of pages that are not named by a row.
+FIRST, LAST = "first", "last"
 _FORWARDS, _BACKWARDS = "f", "b"
-_SORT_VALUE = "sort_value"
-_ROW = "(%(expressions)s)"
 # Cursors are signed, so that the values read from one are those that the Vault wrote.
 _SALT = "ctms.records.lists.keyset_pagination"
 _UNREADABLE = "This place in the list cannot be read. Go to the first page."
+
+
+# What a row is sorted by, before its primary key.
+Values = tuple[Any, ...]
 
 
 class InvalidCursorError(VaultError):
@@ -37,25 +37,34 @@ class InvalidCursorError(VaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sort:
-    """The order of a list: by a field, ascending or descending, then by primary key."""
+    """The order of a list: by a field, ascending or descending, then by primary key. Its groups come first."""
 
     field: ObjectField | None
     descending: bool = False
+    grouping: Grouping | None = None
 
     @property
     def name(self) -> str:
         """Return the value of the `sort` parameter, such as `-date__v`."""
         return ("-" if self.descending else "") + (self.field.api_name if self.field else "")
 
+    @property
+    def full_name(self) -> str:
+        """Return what tells this order from others of the same list."""
+        return f"{self.grouping.name} {self.name}" if self.grouping else self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Rows of one page, and cursors of the pages beside it; None if there is none.
 
-    `before` is the number of rows before this page when its cursor was made; None if they were not counted.
+    `before` is the number of rows before this page when its cursor was made; None if they were not counted. `values`
+    are what each row is sorted by, and `values_before` that of the row before the page; None if there is none.
     """
 
     rows: list[Any]
+    values: list[Values]
+    values_before: Values | None
     next_cursor: str | None
     previous_cursor: str | None
     is_first: bool
@@ -86,7 +95,7 @@ def look_around(records: QuerySet[Any], *, is_searched: bool = False) -> tuple[Q
 
 def order_records(*, records: QuerySet[Any], sort: Sort) -> QuerySet[Any]:
     """Return all the records in the order in which pages show them."""
-    return _order(records=records, key=_build_key(sort=sort, model=records.model), sort=sort, backwards=False)
+    return _order(records=records, keys=_list_keys(sort=sort, model=records.model), sort=sort, backwards=False)
 
 
 def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "") -> Page:
@@ -94,25 +103,115 @@ def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "")
 
     Raises InvalidCursorError.
     """
-    key = _build_key(sort=sort, model=records.model)
-    scope = _name_scope(model=records.model, sort=sort)
-    place = _read_cursor(cursor=cursor, sort=sort, scope=scope, key=key)
-    ordered = _order(records=records, key=key, sort=sort, backwards=place.backwards)
+    keys = _list_keys(sort=sort, model=records.model)
+    place = _read_cursor(cursor=cursor, sort=sort, scope=_name_scope(model=records.model, sort=sort), keys=keys)
+    ordered = _order(records=records, keys=keys, sort=sort, backwards=place.backwards)
     if place.pk is not None:
-        ordered = _begin_beyond(records=ordered, key=key, sort=sort, place=place)
-    # The primary keys first, then the rows with what they refer to, so that the database sorts only keys and values.
-    found = list(ordered.values_list("pk", _SORT_VALUE if key is not None else "pk")[: size + 1])
+        downwards = sort.descending != place.backwards
+        ordered = ordered.filter(
+            begin_beyond(keys=keys, values=place.values, pk=place.pk, downwards=downwards, backwards=place.backwards)
+        )
+    found = _read_places(ordered=ordered, keys=keys, most=size + 1)
     more = len(found) > size
-    places = [_Place(pk=pk, value=value) for pk, value in found[:size]]
+    places = found[:size]
     if place.backwards:
         places.reverse()
     has_previous = more if place.backwards else place.pk is not None
-    has_next = place.pk is not None if place.backwards else more
-    before = _count_before(place=place, rows=len(places), has_previous=has_previous)
-    after = None if before is None else before + len(places)
+    return _build_page(
+        records=records,
+        sort=sort,
+        places=places,
+        has_next=place.pk is not None if place.backwards else more,
+        has_previous=has_previous,
+        before=_count_before(place=place, rows=len(places), has_previous=has_previous),
+        # A page that goes on behind a row begins with the next one.
+        row_before=(found[size] if place.backwards else place) if has_previous else None,
+    )
+
+
+def cut_page_around(*, records: QuerySet[Any], sort: Sort, size: int, boundary: Any, lead: int) -> Page:
+    """Return the page with the place where the sort's values reach `boundary`, after `lead` rows before it.
+
+    Downwards, the rows before the place have the boundary itself and what is greater; upwards, what is less. The page
+    is as full as there are rows: near the end of the list, more of them come before the place.
+    """
+    keys = _list_keys(sort=sort, model=records.model)
+    name = name_key(len(keys) - 1)
+    is_behind = Q(**{f"{name}__{'lt' if sort.descending else 'gte'}": boundary})
+    if keys[-1].may_be_empty:
+        is_behind |= Q(**{f"{name}__isnull": True})
+    is_before = Q(**{f"{name}__{'gte' if sort.descending else 'lt'}": boundary})
+    before, behind = (
+        _read_places(
+            ordered=_order(records=records, keys=keys, sort=sort, backwards=backwards).filter(condition),
+            keys=keys,
+            most=size + 1,
+        )
+        for condition, backwards in ((is_before, True), (is_behind, False))
+    )
+    taken = min(len(before), size, max(lead, size - len(behind)))
+    has_previous = len(before) > taken
+    is_counted = len(before) <= size
+    return _build_page(
+        records=records,
+        sort=sort,
+        places=[*reversed(before[:taken]), *behind[: size - taken]],
+        has_next=len(behind) > size - taken,
+        has_previous=has_previous,
+        before=len(before) - taken if is_counted else None,
+        row_before=before[taken] if has_previous else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a page begins: beyond the row of this primary key and values, or at an end of the list if `pk` is None."""
+
+    backwards: bool = False
+    values: Values = ()
+    pk: int | None = None
+    before: int | None = None
+
+
+def _list_keys(*, sort: Sort, model: type[Model]) -> list[SortKey]:
+    if sort.grouping is not None:
+        return sort.grouping.list_keys(model=model, sort_field=sort.field, descending=sort.descending)
+    return [] if sort.field is None else [build_key(field=sort.field, model=model, descending=sort.descending)]
+
+
+def _order(*, records: QuerySet[Any], keys: list[SortKey], sort: Sort, backwards: bool) -> QuerySet[Any]:
+    names = {name_key(index): key for index, key in enumerate(keys)}
+    if names:
+        records = records.annotate(**{name: key.value for name, key in names.items()})
+    number = F("pk").desc() if sort.descending != backwards else F("pk").asc()
+    orders = [order_by_key(key=key, name=name, backwards=backwards) for name, key in names.items()]
+    return records.order_by(*orders, number)
+
+
+def _read_places(*, ordered: QuerySet[Any], keys: list[SortKey], most: int) -> list[_Place]:
+    # The primary keys first, then the rows with what they refer to, so that the database sorts only keys and values.
+    names = [name_key(index) for index in range(len(keys))]
+    return [_Place(pk=pk, values=tuple(values)) for pk, *values in ordered.values_list("pk", *names)[:most]]
+
+
+def _build_page(
+    *,
+    records: QuerySet[Any],
+    sort: Sort,
+    places: list[_Place],
+    has_next: bool,
+    has_previous: bool,
+    before: int | None,
+    row_before: _Place | None,
+) -> Page:
     by_pk = {row.pk: row for row in records.order_by().filter(pk__in=[each.pk for each in places])}
+    left = [each for each in places if each.pk in by_pk]
+    scope = _name_scope(model=records.model, sort=sort)
+    after = None if before is None else before + len(places)
     return Page(
-        rows=[by_pk[each.pk] for each in places if each.pk in by_pk],
+        rows=[by_pk[each.pk] for each in left],
+        values=[each.values for each in left],
+        values_before=row_before.values if row_before is not None else None,
         next_cursor=_write_cursor(place=places[-1], sort=sort, scope=scope, direction=_FORWARDS, before=after)
         if places and has_next
         else None,
@@ -125,76 +224,6 @@ def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "")
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Key:
-    """The expression that a list is sorted by, before the primary key."""
-
-    value: Combinable
-    may_be_empty: bool
-    output_field: Field[Any, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where a page begins: beyond the row of this primary key and value, or at an end of the list if `pk` is None."""
-
-    backwards: bool = False
-    value: Any = None
-    pk: int | None = None
-    before: int | None = None
-
-
-def _order(*, records: QuerySet[Any], key: _Key | None, sort: Sort, backwards: bool) -> QuerySet[Any]:
-    downwards = sort.descending != backwards
-    number = F("pk").desc() if downwards else F("pk").asc()
-    if key is None:
-        return records.order_by(number)
-    records = records.annotate(**{_SORT_VALUE: key.value})
-    value = F(_SORT_VALUE)
-    if not key.may_be_empty:
-        # Without NULLS FIRST or LAST, so that an ordinary index can serve the order.
-        return records.order_by(value.desc() if downwards else value.asc(), number)
-    # Empty values come last in both directions.
-    nulls: dict[str, bool] = {"nulls_first": True} if backwards else {"nulls_last": True}
-    return records.order_by(value.desc(**nulls) if downwards else value.asc(**nulls), number)
-
-
-def _begin_beyond(*, records: QuerySet[Any], key: _Key | None, sort: Sort, place: _Place) -> QuerySet[Any]:
-    downwards = sort.descending != place.backwards
-    same_side = {"pk__lt" if downwards else "pk__gt": place.pk}
-    if key is None:
-        return records.filter(**same_side)
-    if place.value is None:
-        among_empty = Q(**{f"{_SORT_VALUE}__isnull": True}, **same_side)
-        return records.filter(among_empty | Q(**{f"{_SORT_VALUE}__isnull": False}) if place.backwards else among_empty)
-    # A row comparison, which a database answers from a single place in its index.
-    row = Func(F(_SORT_VALUE), F("pk"), template=_ROW, output_field=key.output_field)
-    value = Value(place.value, output_field=key.output_field)
-    boundary = Func(value, Value(place.pk), template=_ROW, output_field=key.output_field)
-    beyond = Q(LessThan(row, boundary) if downwards else GreaterThan(row, boundary))
-    if key.may_be_empty and not place.backwards:
-        beyond |= Q(**{f"{_SORT_VALUE}__isnull": True})
-    return records.filter(beyond)
-
-
-def _build_key(*, sort: Sort, model: type[Model]) -> _Key | None:
-    field = sort.field
-    if field is None:
-        return None
-    if field.is_custom:
-        column = kind_of(field).custom_column()
-        stored = build_value(field)
-        return _Key(value=collate(stored) if is_text(column) else stored, may_be_empty=True, output_field=column)
-    # References are sorted by name, which is what the list shows.
-    path = field.attribute if field.reference is None else f"{field.attribute}__name"
-    owner = model if field.reference is None else field.reference
-    found = owner._meta.get_field(path.rpartition("__")[2])
-    if not isinstance(found, Field):
-        raise TypeError(f"{field.api_name} is no field of one value.")
-    value = collate(path) if is_text(found) else F(path)
-    return _Key(value=value, may_be_empty=field.may_be_empty, output_field=found)
-
-
 def _count_before(*, place: _Place, rows: int, has_previous: bool) -> int | None:
     if not has_previous:
         return 0
@@ -205,16 +234,18 @@ def _count_before(*, place: _Place, rows: int, has_previous: bool) -> int | None
 
 def _name_scope(*, model: type[Model], sort: Sort) -> str:
     """Return what a cursor is valid for: a model and a field's kind, because a field can be recreated with another."""
-    return f"{model._meta.label_lower}:{sort.field.kind if sort.field else ''}"
+    fields = [sort.field, *([sort.grouping.field] if sort.grouping else [])]
+    return ":".join([model._meta.label_lower, *(field.kind if field else "" for field in fields)])
 
 
 def _write_cursor(*, place: _Place, sort: Sort, scope: str, direction: str, before: int | None) -> str:
-    value = place.value
-    written = value if value is None or isinstance(value, (bool, float)) else _write_text(value)
-    return signing.Signer(salt=_SALT).sign_object([scope, direction, sort.name, written, place.pk, before])
+    written = [
+        value if value is None or isinstance(value, (bool, float)) else _write_text(value) for value in place.values
+    ]
+    return signing.Signer(salt=_SALT).sign_object([scope, direction, sort.full_name, written, place.pk, before])
 
 
-def _read_cursor(*, cursor: str, sort: Sort, scope: str, key: _Key | None) -> _Place:
+def _read_cursor(*, cursor: str, sort: Sort, scope: str, keys: list[SortKey]) -> _Place:
     if not cursor:
         return _Place(before=0)
     if cursor == LAST:
@@ -223,15 +254,21 @@ def _read_cursor(*, cursor: str, sort: Sort, scope: str, key: _Key | None) -> _P
         of_list, direction, name, written, pk, before = signing.Signer(salt=_SALT).unsign_object(cursor)
     except (signing.BadSignature, ValueError) as error:
         raise InvalidCursorError(_UNREADABLE) from error
-    if name == sort.name and of_list != scope:
+    if name == sort.full_name and of_list != scope:
         raise InvalidCursorError("This place belongs to another list. Go to the first page.")
-    if name != sort.name:
+    if name != sort.full_name:
         raise InvalidCursorError("This place belongs to a list sorted in another way. Go to the first page.")
+    # Before lists were grouped, a cursor held one value.
+    texts = written if isinstance(written, list) else [written] if keys else []
+    if len(texts) != len(keys):
+        raise InvalidCursorError(_UNREADABLE)
     try:
-        value = None if key is None or written is None else key.output_field.to_python(written)
+        values = tuple(
+            None if text is None else key.output_field.to_python(text) for key, text in zip(keys, texts, strict=True)
+        )
     except ValidationError as error:
         raise InvalidCursorError(_UNREADABLE) from error
-    return _Place(backwards=direction == _BACKWARDS, value=value, pk=pk, before=before)
+    return _Place(backwards=direction == _BACKWARDS, values=values, pk=pk, before=before)
 
 
 def _write_text(value: Any) -> str:

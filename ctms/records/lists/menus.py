@@ -38,7 +38,20 @@ def render_sort_links(headings: Iterable[Heading]) -> SafeString:
 def _render_sort(heading: Heading) -> str:
     current = ' aria-current="true"' if heading.direction else ""
     note = f'<span class="end">{heading.direction}</span>'
-    return f'<a class="menu-item" href="{escape(heading.url)}"{current}>{escape(heading.label)} {note}</a>'
+    label = escape(heading.label)
+    action = f' data-action="Sort by {label}"'
+    return f'<a class="menu-item" href="{escape(heading.url)}"{action}{current}>{label} {note}</a>'
+
+
+def render_group_links(offered: Iterable[tuple[str, str, bool]]) -> SafeString:
+    """Return a menu entry for each way to group the list: its label, its URL, and whether it is the present one."""
+    return SafeString("\n".join([_render_group(*each) for each in offered]))
+
+
+def _render_group(label: str, url: str, is_current: bool) -> str:  # noqa: FBT001  an entry of the menu
+    current = ' aria-current="true"' if is_current else ""
+    action = f' data-action="Group by {escape(label)}"'
+    return f'<a class="menu-item" href="{escape(url)}"{action}{current}>{escape(label)}</a>'
 
 
 def _render_choice(*, field: ObjectField, is_chosen: bool) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,18 +19,34 @@ from ctms.records.lists.columns import (
     COMFORTABLE,
     COMPACT,
     DENSITIES,
-    PAGE_SIZES,
     choose_columns,
     choose_size,
     get_lead,
     list_choosable,
 )
 from ctms.records.lists.filters import list_filterable_fields
-from ctms.records.lists.keyset_pagination import COUNT_CAP, LAST, InvalidCursorError, Page, Sort, cut_page, look_around
-from ctms.records.lists.menus import render_column_choices, render_filter_link, render_sort_links
+from ctms.records.lists.group_headings import GroupHeadings
+from ctms.records.lists.grouping import describe_grouping, list_groupings
+from ctms.records.lists.keyset_pagination import (
+    FIRST,
+    InvalidCursorError,
+    Page,
+    Sort,
+    cut_page,
+    look_around,
+)
+from ctms.records.lists.menus import (
+    render_column_choices,
+    render_filter_link,
+    render_group_links,
+    render_sort_links,
+)
+from ctms.records.lists.page_parts import ActiveFilter, Link, ListProblem
+from ctms.records.lists.pager import Pager, describe_count
 from ctms.records.lists.query import (
     COLUMNS,
     CURSOR,
+    GROUP,
     QUERY,
     SIZE,
     SORT,
@@ -42,38 +57,9 @@ from ctms.records.lists.query import (
     write_columns,
 )
 from ctms.records.lists.saved_views import ALL, is_changed, list_views
-from ctms.records.lists.tables import Heading, RecordTable
+from ctms.records.lists.tables import Heading, Line, RecordTable
+from ctms.records.lists.today import find_today
 from ctms.records.models import ListPreference, SavedView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActiveFilter:
-    """An active filter: its text, the URL to change it, and the URL of the list without it."""
-
-    field_name: str
-    label: str
-    text: str
-    edit_url: str
-    remove_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListProblem:
-    """A parameter of the address that is not valid, and the URL of the list without it."""
-
-    name: str
-    texts: list[str]
-    remove_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """An entry of a menu."""
-
-    label: str
-    url: str
-    note: str = ""
-    is_current: bool = False
 
 
 class ListPage:
@@ -86,11 +72,13 @@ class ListPage:
         self.size = choose_size(listed=listed, preference=preference)
         # The number of records, at most `COUNT_CAP` + 1.
         records, self.total = look_around(listed.list_records(), is_searched=bool(listed.text))
+        self.today, self.grouping = find_today(listed), listed.sort.grouping
         self.page, self._cursor_problem = self._read_page(records)
         self.table = RecordTable(
             access=self.access,
             rows=self.page.rows,
             columns=[(field, self._build_heading(field)) for field in self.columns],
+            lines=self._draw_lines(records),
         )
 
     @property
@@ -106,7 +94,7 @@ class ListPage:
 
     @property
     def count_text(self) -> str:
-        return f"{COUNT_CAP:,}+" if self.total > COUNT_CAP else f"{self.total:,}"
+        return describe_count(self.total)
 
     @cached_property
     def views(self) -> list[SavedView]:
@@ -207,7 +195,7 @@ class ListPage:
     @property
     def clear_url(self) -> str:
         """Return the URL of the list without filters and search, but with the same order, page size and columns."""
-        kept = {name: values for name, values in self.listed.parameters.lists() if name in (SORT, SIZE, COLUMNS)}
+        kept = {name: values for name, values in self.listed.parameters.lists() if name in (SORT, GROUP, SIZE, COLUMNS)}
         cleared = QueryDict(mutable=True)
         for name, values in kept.items():
             cleared.setlist(name, values)
@@ -288,34 +276,24 @@ class ListPage:
 
     @property
     def sorts(self) -> SafeString:
-        """Return menu entries that sort the list, for phones, where there is no room for headings."""
+        """Return menu entries that sort the list, also for phones, where there is no room for headings."""
         return render_sort_links([each.heading for each in self.table.columns])
 
-    @property
-    def rows_text(self) -> str:
-        """Return which rows of how many are shown, such as `1–50 of 1,234`, as far as they were counted."""
-        rows, before = len(self.page.rows), self.page.before
-        if before is None and self.page.is_last and self.total <= COUNT_CAP:
-            before = self.total - rows
-        if before is None:
-            return f"{rows} of {self.count_text}"
-        return f"{before + 1:,}–{before + rows:,} of {self.count_text}"
+    @cached_property
+    def groupings(self) -> SafeString:
+        """Return menu entries that group the list by a column."""
+        offered = [each for field in self.columns for each in list_groupings(access=self.access, field=field)]
+        return render_group_links(
+            (describe_grouping(each), self._list_url(**{GROUP: each.name}), each == self.grouping) for each in offered
+        )
 
     @property
-    def first_url(self) -> str:
-        return "" if self.page.is_first else self._list_url()
+    def grouping_text(self) -> str:
+        return f"Grouped by {describe_grouping(self.grouping)}" if self.grouping else ""
 
     @property
-    def previous_url(self) -> str:
-        return self._list_url(**{CURSOR: self.page.previous_cursor}) if self.page.previous_cursor else ""
-
-    @property
-    def next_url(self) -> str:
-        return self._list_url(**{CURSOR: self.page.next_cursor}) if self.page.next_cursor else ""
-
-    @property
-    def last_url(self) -> str:
-        return "" if self.page.is_last else self._list_url(**{CURSOR: LAST})
+    def ungroup_url(self) -> str:
+        return self._list_url(**{GROUP: None})
 
     @property
     def density(self) -> str:
@@ -326,19 +304,42 @@ class ListPage:
         """Return the densities to choose from, and the label of each."""
         return [(each, each.capitalize()) for each in DENSITIES]
 
-    @property
-    def sizes(self) -> list[tuple[int, bool]]:
-        """Return the page sizes to choose from, and whether each is the present one."""
-        return [(size, size == self.size) for size in PAGE_SIZES]
+    @cached_property
+    def pager(self) -> Pager:
+        return Pager(
+            page=self.page,
+            total=self.total,
+            size=self.size,
+            opens_on_today=self.today is not None,
+            has_today=self.has_today,
+            has_cursor=CURSOR in self.listed.parameters,
+            build_url=self._list_url,
+        )
 
     def _read_page(self, found: QuerySet[Any]) -> tuple[Page, dict[str, list[str]]]:
-        records = select_references(records=found, fields=self.columns)
+        fields = [*self.columns, *([self.grouping.field] if self.grouping else [])]
+        records = select_references(records=found, fields=fields)
         cursor = self.listed.parameters.get(CURSOR, "")
+        if self.today is not None and not cursor:
+            return self.today.open_page(records=records, size=self.size), {}
         try:
+            cursor = "" if cursor == FIRST else cursor
             return cut_page(records=records, sort=self.listed.sort, size=self.size, cursor=cursor), {}
         except InvalidCursorError as error:
             problem = {CURSOR: [str(error)]}
             return cut_page(records=records, sort=self.listed.sort, size=self.size), problem
+
+    def _draw_lines(self, records: QuerySet[Any]) -> dict[int, list[Line]]:
+        lines: dict[int, list[Line]] = {}
+        row = self.today.find_line(self.page) if self.today is not None else None
+        self.has_today = row is not None
+        if self.today is not None and row is not None:
+            lines[row] = [self.today.draw()]
+        if self.grouping is not None:
+            headings = GroupHeadings(listed=self.listed, grouping=self.grouping, build_url=self._list_url)
+            for index, heading in headings.draw(page=self.page, records=records).items():
+                lines.setdefault(index, []).append(heading)
+        return lines
 
     def _build_heading(self, field: ObjectField) -> Heading:
         if not can_sort(access=self.access, field=field):

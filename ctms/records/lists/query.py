@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -17,12 +17,13 @@ from ctms.records.access import ObjectAccess
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import can_name_all
 from ctms.records.lists.filters import ListFilters, read_filters
+from ctms.records.lists.grouping import Grouping, find_grouping, list_groupings
 from ctms.records.lists.keyset_pagination import Sort
 from ctms.records.lists.search import MOST_WORDS, search_records
 
 # Parameters that are not filters.
-QUERY, SORT, CURSOR, SIZE, COLUMNS, VIEW = "q", "sort", "cursor", "size", "columns", "view"
-RESERVED = frozenset({QUERY, SORT, CURSOR, SIZE, COLUMNS, VIEW})
+QUERY, SORT, GROUP, CURSOR, SIZE, COLUMNS, VIEW = "q", "sort", "group", "cursor", "size", "columns", "view"
+RESERVED = frozenset({QUERY, SORT, GROUP, CURSOR, SIZE, COLUMNS, VIEW})
 LARGEST_SIZE = 200
 _LONGEST_QUERY = 200
 
@@ -78,6 +79,7 @@ def read_list(*, access: ObjectAccess, parameters: QueryDict) -> ListQuery:
             problems[name] = ["This is given more than once. Give it once."]
     text = _read_text(parameters=parameters, problems=problems)
     sort = _read_sort(access=access, name=parameters.get(SORT, ""), problems=problems)
+    sort = replace(sort, grouping=_read_grouping(access=access, name=parameters.get(GROUP, ""), problems=problems))
     return ListQuery(
         access=access,
         parameters=parameters,
@@ -147,6 +149,15 @@ def _read_sort(*, access: ObjectAccess, name: str, problems: dict[str, list[str]
         names = [known for known, each in shape.fields.items() if can_sort(access=access, field=each)]
         problems[SORT] = [f"Sort by one of {', '.join(names)}."]
     return Sort(field=shape.fields.get(default.removeprefix("-")), descending=default.startswith("-"))
+
+
+def _read_grouping(*, access: ObjectAccess, name: str, problems: dict[str, list[str]]) -> Grouping | None:
+    grouping = find_grouping(access=access, name=name)
+    if name and grouping is None:
+        fields = access.shape.fields.values()
+        names = [each.name for field in fields for each in list_groupings(access=access, field=field)]
+        problems[GROUP] = [f"Group by one of {', '.join(names)}."]
+    return grouping
 
 
 def _read_size(*, parameters: QueryDict, problems: dict[str, list[str]]) -> int | None:

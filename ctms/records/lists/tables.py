@@ -7,7 +7,7 @@ than the database.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -116,13 +116,30 @@ def _render_origin(origin: str) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line across the table above a row, with its HTML. One that `begins_group` is the heading of what follows."""
+
+    html: str
+    css_class: str
+    begins_group: bool = False
+
+
 class RecordTable:
-    """The columns and rows of a list; users who may edit a record can select its row."""
+    """The columns and rows of a list; users who may edit a record can select its row.
+
+    `lines` are those above each row, by its number.
+    """
 
     def __init__(
-        self, *, access: ObjectAccess, rows: Sequence[Any], columns: Sequence[tuple[ObjectField, Heading]]
+        self,
+        *,
+        access: ObjectAccess,
+        rows: Sequence[Any],
+        columns: Sequence[tuple[ObjectField, Heading]],
+        lines: Mapping[int, Sequence[Line]] | None = None,
     ) -> None:
-        self.access, self.rows = access, rows
+        self.access, self.rows, self.lines = access, rows, lines or {}
         self.has_ticks = access.allows("edit")
         reader = ValueReader(access=access).load(records=rows, fields=[field for field, _ in columns])
         # The first column is what the record is called.
@@ -145,8 +162,18 @@ class RecordTable:
 
     @property
     def body(self) -> SafeString:
-        """The HTML of all rows."""
-        return SafeString("".join([self._render_row(record) for record in self.rows]))
+        """The HTML of all rows, those of each group in a part of the table of its own."""
+        parts = ["<tbody>"]
+        for index, record in enumerate(self.rows):
+            parts += [self._render_line(line) for line in self.lines.get(index, ())]
+            parts.append(self._render_row(record))
+        return SafeString("".join([*parts, "</tbody>"]).removeprefix("<tbody></tbody>"))
+
+    def _render_line(self, line: Line) -> str:
+        width = len(self.columns) + (2 if self.has_ticks else 1)
+        start, cell, scope = ("</tbody><tbody>", "th", ' scope="rowgroup"') if line.begins_group else ("", "td", "")
+        text = f'<span class="line-text">{line.html}</span>'
+        return f'{start}<tr class="{line.css_class}"><{cell} colspan="{width}"{scope}>{text}</{cell}></tr>\n'
 
     def _render_row(self, record: Any) -> str:
         name, uid = escape(get_title(record)), str(record.uid)

@@ -99,6 +99,7 @@ def test_what_a_list_does_not_understand_is_named_and_not_guessed(caller: Caller
         planned_start_date__v="soon",
         state__v="nowhere__v",
         columns="name__v",
+        group="state__v",
         format="xml",
     )
     assert response.status_code == 400
@@ -109,6 +110,7 @@ def test_what_a_list_does_not_understand_is_named_and_not_guessed(caller: Caller
         "planned_start_date__v",
         "state__v",
         "columns",
+        "group",
         "format",
     }
     for size in ("201", "-1", "many", "²", "1" * 5000, ""):
@@ -117,7 +119,7 @@ def test_what_a_list_does_not_understand_is_named_and_not_guessed(caller: Caller
     assert len(caller.get("study__v/", size="200").json()["results"]) == 0
 
 
-@pytest.mark.parametrize("cursor", ["x", "bnVsbA", "WyJmIl0", "WyJmIiwiXHUwMDAwIiwiMSJd", "W1tb" * 2000, "ä"])
+@pytest.mark.parametrize("cursor", ["x", "first", "bnVsbA", "WyJmIl0", "WyJmIiwiXHUwMDAwIiwiMSJd", "W1tb" * 2000, "ä"])
 def test_a_cursor_that_no_page_gave_is_refused(caller: Caller, cursor: str) -> None:
     response = caller.get("study__v/", sort="name__v", cursor=cursor)
     assert (response.status_code, list(list_errors(response))) == (400, ["cursor"])

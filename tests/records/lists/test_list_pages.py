@@ -536,7 +536,7 @@ def test_conditions_are_combined_in_groups_without_scripts(client: Client, user:
         return client.get(f"{TRAININGS}filters/change/", {**read_form(page, form_id="filter-form"), **typed})
 
     page = client.get(f"{TRAININGS}filters/?passed__v=true&sort=name__v")
-    page = press(page, **{"about-top": "method__v", "group": "any"})
+    page = press(page, **{"about-top": "method__v", "add_group": "any"})
     page = press(page, **{"c1-value": ["online__v"], "about-any1": "hours__v", "add": "any1"})
     page = press(page, **{"c2-operator": "from", "c2-from": "5"})
     address = f"{TRAININGS}?sort=name__v&passed__v=true&any1.method__v=online__v&any1.hours__v__from=5"

@@ -84,6 +84,7 @@ class Kind(FieldKind):
     is_moment: ClassVar[bool] = False
     holds_text: ClassVar[bool] = False  # whether the Vault may put any text of its own into it
     is_sortable: ClassVar[bool] = True
+    is_groupable: ClassVar[bool] = False  # whether lists can be grouped by it: many records have the same value
     is_newest_first: ClassVar[bool] = False  # whether the first click on a heading sorts downwards
     is_number: ClassVar[bool] = False  # stands to the right in tables
     is_wide_inline: ClassVar[bool] = False  # needs more room to be edited in place than to be shown

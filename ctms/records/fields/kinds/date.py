@@ -75,6 +75,7 @@ class DateKind(Kind):
     audit_kind = DATE
     is_newest_first = True
     is_day = True
+    is_groupable = True
     comparison = DayComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)
     export_width = 12

@@ -123,6 +123,7 @@ class DatetimeKind(Kind):
     audit_kind = DATETIME
     is_newest_first = True
     is_day = True
+    is_groupable = True
     is_moment = True
     comparison = MomentComparison()
     aggregates = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.LEAST, Aggregate.GREATEST)

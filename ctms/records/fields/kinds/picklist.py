@@ -86,6 +86,7 @@ class PicklistKind(Kind):
     model_fields = (models.Field,)
     custom_names = {"picklist": "Picklist"}
     has_choices = True
+    is_groupable = True
     empty = ""
     comparison = ChoiceComparison()
 

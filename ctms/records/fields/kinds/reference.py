@@ -83,6 +83,7 @@ class ReferenceKind(Kind):
     can_be_unique = True
     options = frozenset({"reference_object"})
     refers_to_records = True
+    is_groupable = True
     is_wide_inline = True
     json_schema = {
         "type": "object",

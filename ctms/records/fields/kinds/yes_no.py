@@ -63,6 +63,7 @@ class YesNoKind(Kind):
     audit_kind = YES_NO
     always_has_value = True
     is_yes_no = True
+    is_groupable = True
     can_be_cleared = False
     cleared = False
     comparison = YesNoComparison()
