@@ -12,7 +12,7 @@ from crm_sync.sandbox.serving.running import RunningSandbox
 from tests.crm_sync.altered_answers import AlteringProxy, run_altering_proxy
 from tests.crm_sync.plain_crm import build_plain_world
 from tests.crm_sync.scripted_server import ScriptedServer, run_scripted_server
-from tests.crm_sync.world import World, build_world
+from tests.crm_sync.world import World, prepare_world
 
 SECRET = "canary-" + "secret"
 PASSWORD_LOG_IN = Credentials(
@@ -83,12 +83,12 @@ def world(request: pytest.FixtureRequest, settings: Any, quick_retries: None, db
     if getattr(request, "param", "salesforce") == "plain":
         settings.CRM_SANDBOX_ORIGINS = {"na.crm.test": "http://127.0.0.1:9"}
         return build_plain_world(request.getfixturevalue("monkeypatch"))
-    return build_world(crm=request.getfixturevalue("sandbox")["na"])
+    return prepare_world(crm=request.getfixturevalue("sandbox")["na"])
 
 
 @pytest.fixture
 def second_world(sandbox: RunningSandbox, world: World) -> World:
-    return build_world(crm=sandbox["emea"], name="EMEA")
+    return prepare_world(crm=sandbox["emea"], name="EMEA")
 
 
 @pytest.fixture
