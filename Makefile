@@ -38,7 +38,7 @@ test-postgresql: .venv/.development ## Run those of them that prove something ab
 	$(ON_POSTGRESQL) $(PYTEST) $(PROCESSES) -m "unit or integration or system"
 
 test-browser: .venv/.development browser ## Run the browser tests
-	$(PYTEST) 2 -m browser
+	$(PYTEST) 2 -m browser tests/browser
 
 test-reliability: .venv/.development ## Run the reliability tests, with the Vault on SQLite and on PostgreSQL
 	$(PYTEST) 2 -m reliability

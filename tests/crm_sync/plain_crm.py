@@ -20,6 +20,7 @@ from ctms.core.clock import get_now
 from tests.crm_sync.world import World
 from tests.factories.configuration import activate_medical_activities, map_identifiers
 from tests.factories.connections import AuthorizationFactory, ConnectionFactory
+from tests.prepared_rows import PreparedRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -320,11 +321,20 @@ class PlainWorld(World):
         return [{"Id": each.crm_id, **each.values} for each in self.plain.list_living(object_name)]
 
 
+# What connecting writes is made once in a process: see tests/prepared_rows.py.
+_CONNECTED = PreparedRows["Connection"]()
+
+
 def build_plain_world(monkeypatch: pytest.MonkeyPatch) -> PlainWorld:
     """Connect the Vault to an empty `PlainCrm`, with the delivered rules and the global identifier mapping."""
-    map_identifiers()
-    activate_medical_activities()
     plain = PlainCrm()
+
+    def connect() -> Connection:
+        map_identifiers()
+        activate_medical_activities()
+        return ConnectionFactory.create(
+            name="NA", url="https://na.crm.test", authorization=AuthorizationFactory.create()
+        )
 
     def open_dialect(*, connection: Connection, **_options: Any) -> CrmDialect:
         return PlainDialect(plain)
@@ -334,7 +344,4 @@ def build_plain_world(monkeypatch: pytest.MonkeyPatch) -> PlainWorld:
 
     monkeypatch.setattr("crm_sync.engine.run.open_dialect", open_dialect)
     monkeypatch.setattr("crm_sync.reconciliation.repair.is_crm_id", is_crm_id)
-    connection = ConnectionFactory.create(
-        name="NA", url="https://na.crm.test", authorization=AuthorizationFactory.create()
-    )
-    return PlainWorld(connection=connection, plain=plain)
+    return PlainWorld(connection=_CONNECTED.provide("NA", connect), plain=plain)

@@ -18,11 +18,13 @@ from exceptions_log.models import ExceptionItem, ExceptionMessage
 from tests.factories.base import build_admin_actor
 from tests.factories.configuration import activate_medical_activities, map_identifiers
 from tests.factories.connections import AuthorizationFactory, ConnectionFactory
+from tests.prepared_rows import PreparedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from connections.models import Connection, ConnectionAuthorization
+    from crm_sync.sandbox.data.organisation import Organisation
     from crm_sync.sandbox.serving.running import RunningOrganisation
     from ctms.clinical.models import Person
 
@@ -169,20 +171,51 @@ class World:
         )
 
 
+# What connecting writes is made once in a process: see tests/prepared_rows.py.
+_CONNECTED = PreparedRows["Connection"]()
+
+
 def build_world(*, crm: RunningOrganisation, name: str = "NA") -> World:
     """Connect the Vault to a running organisation, with the delivered rules and the global identifier mapping."""
+    return World(connection=_connect(crm=crm, name=name), crm=crm)
+
+
+def prepare_world(*, crm: RunningOrganisation, name: str = "NA") -> World:
+    """The same for an organisation in this process, whose log-in becomes the one that the prepared rows know."""
+    _set_known_log_in(crm.organisation, name=name)
+    _lead_to(crm, name=name)
+    return World(connection=_CONNECTED.provide(name, lambda: _connect(crm=crm, name=name)), crm=crm)
+
+
+def _connect(*, crm: RunningOrganisation, name: str) -> Connection:
     map_identifiers()
     activate_medical_activities()
-    host = f"{name.lower()}.crm.test"
-    settings.CRM_SANDBOX_ORIGINS = {**settings.CRM_SANDBOX_ORIGINS, host: crm.base_url}
+    _lead_to(crm, name=name)
     authorization = AuthorizationFactory.create(
         username=crm.user.username,
         password=crm.user.password,
         consumer_key=crm.connected_app.client_id,
         consumer_secret=crm.connected_app.client_secret,
     )
-    connection = ConnectionFactory.create(name=name, url=f"https://{host}", authorization=authorization)
-    return World(connection=connection, crm=crm)
+    return ConnectionFactory.create(name=name, url=f"https://{_name_host(name)}", authorization=authorization)
+
+
+def _name_host(name: str) -> str:
+    return f"{name.lower()}.crm.test"
+
+
+def _lead_to(crm: RunningOrganisation, *, name: str) -> None:
+    """Let the host of the connection be the organisation."""
+    settings.CRM_SANDBOX_ORIGINS = {**settings.CRM_SANDBOX_ORIGINS, _name_host(name): crm.base_url}
+
+
+def _set_known_log_in(organisation: Organisation, *, name: str) -> None:
+    """Give the organisation's user and connected app secrets that follow from the name of the connection."""
+    organisation.database.execute("UPDATE sandbox_logins SET password = ?", [f"password-of-{name}-alone!"])
+    organisation.database.execute(
+        "UPDATE sandbox_connected_apps SET client_id = ?, client_secret = ?",
+        [f"3MVG9-of-{name}-alone", f"consumer-secret-of-{name}-alone"],
+    )
 
 
 def enter_credentials(*, authorization: ConnectionAuthorization, crm: RunningOrganisation) -> None:
