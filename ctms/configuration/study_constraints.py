@@ -14,6 +14,7 @@ from django.apps import apps as current_apps
 from django.apps.registry import Apps
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import truncate_name
 
 from ctms.configuration.scope import find_study_path
 from ctms.configuration.study_record import StudyRecord
@@ -109,13 +110,15 @@ def let_migrate(connection: BaseDatabaseWrapper) -> None:
 
 def _install_postgresql(connection: BaseDatabaseWrapper, each: PlaceReference) -> None:
     """Add a foreign key of both columns. Checking it locks the key of the place, which a move of the place changes."""
-    unique = f"{each.place}_id_{each.place_study}"[:63]
+    longest = connection.ops.max_name_length()
+    unique = truncate_name(f"{each.place}_id_{each.place_study}", longest)
+    name = truncate_name(each.name, longest)
     with connection.cursor() as cursor:
         cursor.execute(f'CREATE UNIQUE INDEX IF NOT EXISTS "{unique}" ON "{each.place}" (id, "{each.place_study}")')
-        cursor.execute("SELECT 1 FROM pg_constraint WHERE conname = %s", [each.name])
+        cursor.execute("SELECT 1 FROM pg_constraint WHERE conname = %s", [name])
         if cursor.fetchone() is None:
             cursor.execute(
-                f'ALTER TABLE "{each.table}" ADD CONSTRAINT "{each.name}" '
+                f'ALTER TABLE "{each.table}" ADD CONSTRAINT "{name}" '
                 f'FOREIGN KEY ("{each.column}", "{each.study}") REFERENCES "{each.place}" (id, "{each.place_study}") '
                 "DEFERRABLE INITIALLY DEFERRED"
             )
