@@ -20,7 +20,7 @@ from ctms.records.access import AccessRefusedError, ObjectAccess, open_object, o
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader, select_references
-from ctms.records.lists.keyset_pagination import COUNT_CAP, count_capped
+from ctms.records.lists.order.keyset_pagination import COUNT_CAP, count_capped
 from ctms.records.pages.home import HomePanel, register_home_panel
 
 OVERDUE_SHOWN = 10

@@ -19,7 +19,7 @@ from ctms.configuration.registry import UnknownObjectError
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.core.rate_limits import TooManyRequestsError
 from ctms.records.access import AccessRefusedError
-from ctms.records.lists.keyset_pagination import InvalidCursorError
+from ctms.records.lists.order.keyset_pagination import InvalidCursorError
 from ctms.records.lists.query import InvalidListError
 from ctms.records.writing.questions import UnconfirmedError
 

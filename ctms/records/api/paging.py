@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from ctms.records.access import ObjectAccess
 from ctms.records.api.serializers import show_records
 from ctms.records.fields.values import select_references
-from ctms.records.lists.keyset_pagination import COUNT_CAP, count_capped, cut_page
+from ctms.records.lists.order.keyset_pagination import COUNT_CAP, count_capped, cut_page
 from ctms.records.lists.query import COLUMNS, CURSOR, GROUP, QUERY, SIZE, VIEW, InvalidListError, ListQuery, read_list
 
 DEFAULT_SIZE, LARGEST_SIZE = 50, 200

@@ -22,7 +22,7 @@ from ctms.records.fields.form_fields import build_edit_field
 from ctms.records.fields.kinds.base import EMPTY, kind_of
 from ctms.records.fields.references import name_record
 from ctms.records.fields.values import format_value
-from ctms.records.lists.keyset_pagination import order_records
+from ctms.records.lists.order.keyset_pagination import order_records
 from ctms.records.lists.query import read_list
 from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, load_for_writing, prepare_drafts
 

@@ -25,8 +25,8 @@ from ctms.records.fields.references import (
     list_filled,
     select_scopes,
 )
-from ctms.records.lists.keyset_pagination import Sort, look_around, order_records
 from ctms.records.lists.namesakes import describe_namesakes
+from ctms.records.lists.order.keyset_pagination import Sort, look_around, order_records
 from ctms.records.lists.search import search_records
 
 MOST_CHOICES = 20

@@ -27,7 +27,7 @@ from ctms.records.fields.headers import FieldHeaders
 from ctms.records.fields.kinds.base import EMPTY, Cell, kind_of
 from ctms.records.fields.references import HIDDEN
 from ctms.records.fields.values import ValueReader, read_value, select_references
-from ctms.records.lists.keyset_pagination import order_records
+from ctms.records.lists.order.keyset_pagination import order_records
 from ctms.records.lists.query import COLUMNS, CURSOR, SIZE, VIEW, ListQuery, change_parameters
 
 _CHUNK = 500

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from ctms.configuration.fields import ObjectField
 from ctms.core.icons import render_icon
-from ctms.records.lists.tables import Heading
+from ctms.records.lists.rows.tables import Heading
 
 
 def render_column_choices(choices: Iterable[tuple[ObjectField, bool]]) -> SafeString:

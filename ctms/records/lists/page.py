@@ -25,21 +25,20 @@ from ctms.records.lists.columns import (
     list_choosable,
 )
 from ctms.records.lists.filters import list_filterable_fields
-from ctms.records.lists.group_headings import GroupHeadings
-from ctms.records.lists.grouping import describe_grouping, list_groupings
-from ctms.records.lists.keyset_pagination import (
+from ctms.records.lists.menus import (
+    render_column_choices,
+    render_filter_link,
+    render_group_links,
+    render_sort_links,
+)
+from ctms.records.lists.order.grouping import describe_grouping, list_groupings
+from ctms.records.lists.order.keyset_pagination import (
     FIRST,
     InvalidCursorError,
     Page,
     Sort,
     cut_page,
     look_around,
-)
-from ctms.records.lists.menus import (
-    render_column_choices,
-    render_filter_link,
-    render_group_links,
-    render_sort_links,
 )
 from ctms.records.lists.page_parts import ActiveFilter, Link, ListProblem
 from ctms.records.lists.pager import Pager, describe_count
@@ -56,9 +55,10 @@ from ctms.records.lists.query import (
     change_parameters,
     write_columns,
 )
+from ctms.records.lists.rows.group_headings import GroupHeadings
+from ctms.records.lists.rows.tables import Heading, Line, RecordTable
+from ctms.records.lists.rows.today import find_today
 from ctms.records.lists.saved_views import ALL, is_changed, list_views
-from ctms.records.lists.tables import Heading, Line, RecordTable
-from ctms.records.lists.today import find_today
 from ctms.records.models import ListPreference, SavedView
 
 

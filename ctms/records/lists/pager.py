@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ctms.records.lists.columns import PAGE_SIZES
-from ctms.records.lists.keyset_pagination import COUNT_CAP, FIRST, LAST, Page
+from ctms.records.lists.order.keyset_pagination import COUNT_CAP, FIRST, LAST, Page
 from ctms.records.lists.query import CURSOR
 
 

@@ -17,8 +17,8 @@ from ctms.records.access import ObjectAccess
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import can_name_all
 from ctms.records.lists.filters import ListFilters, read_filters
-from ctms.records.lists.grouping import Grouping, find_grouping, list_groupings
-from ctms.records.lists.keyset_pagination import Sort
+from ctms.records.lists.order.grouping import Grouping, find_grouping, list_groupings
+from ctms.records.lists.order.keyset_pagination import Sort
 from ctms.records.lists.search import MOST_WORDS, search_records
 
 # Parameters that are not filters.

@@ -22,7 +22,7 @@ from ctms.records.fields.references import describe_choice
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader, select_references
 from ctms.records.lists.autocomplete import find_matching
-from ctms.records.lists.keyset_pagination import Sort
+from ctms.records.lists.order.keyset_pagination import Sort
 from ctms.records.lists.query import QUERY
 from ctms.records.lists.search import split_joined, split_words
 

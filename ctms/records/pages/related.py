@@ -19,7 +19,7 @@ from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.titles import get_title
 from ctms.records.fields.values import ValueReader, select_references
 from ctms.records.lists.columns import get_lead
-from ctms.records.lists.keyset_pagination import COUNT_CAP, Sort, count_capped, order_records
+from ctms.records.lists.order.keyset_pagination import COUNT_CAP, Sort, count_capped, order_records
 
 ROWS_SHOWN = 8
 # Characters of a value that fits on a line, and of a long text that is shown.

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ctms.records.lists.keyset_pagination import COUNT_CAP
+from ctms.records.lists.order.keyset_pagination import COUNT_CAP
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFactory

@@ -13,7 +13,7 @@ from ctms.configuration.models import CustomField
 from ctms.configuration.services.custom_fields import create_custom_field
 from ctms.records.access import open_object
 from ctms.records.lists.autocomplete import find_matching
-from ctms.records.lists.keyset_pagination import cut_page, order_records
+from ctms.records.lists.order.keyset_pagination import cut_page, order_records
 from ctms.records.lists.query import read_list
 from ctms.records.pages.global_search import mark_words
 from tests.factories.activities import ActivityFactory

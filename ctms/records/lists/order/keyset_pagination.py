@@ -13,8 +13,8 @@ from django.db.models import F, Model, Q, QuerySet
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
 from ctms.core.lookups import AmongManyKeys
-from ctms.records.lists.grouping import Grouping
-from ctms.records.lists.sort_keys import SortKey, begin_beyond, build_key, name_key, order_by_key
+from ctms.records.lists.order.grouping import Grouping
+from ctms.records.lists.order.sort_keys import SortKey, begin_beyond, build_key, name_key, order_by_key
 
 COUNT_CAP = 1000
 # Of so many matches of a search all keys are read.
@@ -23,7 +23,7 @@ _MOST_FOUND = 10_000
 FIRST, LAST = "first", "last"
 _FORWARDS, _BACKWARDS = "f", "b"
 # Cursors are signed, so that the values read from one are those that the Vault wrote.
-_SALT = "ctms.records.lists.keyset_pagination"
+_SALT = "ctms.records.lists.order.keyset_pagination"
 _UNREADABLE = "This place in the list cannot be read. Go to the first page."
 
 

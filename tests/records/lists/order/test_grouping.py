@@ -15,17 +15,17 @@ from ctms.audit.services import create_records
 from ctms.audit.users import save_user
 from ctms.clinical.models import Person
 from ctms.records.access import ObjectAccess
-from ctms.records.lists.grouping import find_grouping, list_groupings
-from ctms.records.lists.keyset_pagination import Page as KeysetPage
-from ctms.records.lists.keyset_pagination import Sort, cut_page, order_records
+from ctms.records.lists.order.grouping import find_grouping, list_groupings
+from ctms.records.lists.order.keyset_pagination import Page as KeysetPage
+from ctms.records.lists.order.keyset_pagination import Sort, cut_page, order_records
 from ctms.records.lists.query import read_list
 from tests.admin_forms import read_form
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyAssignmentFactory, StudySiteFactory
+from tests.records.lists.rows.test_today import count_statements
 from tests.records.lists.test_list_pages import ACTIVITIES, TRAININGS, Page, log_in_with, open_page
-from tests.records.lists.test_today import count_statements
 from tests.records.trainings import add_custom_fields, create_trainings, open_trainings
 from tests.sample.models import Training
 

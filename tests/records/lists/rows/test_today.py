@@ -19,7 +19,7 @@ from ctms.audit.services import create_records
 from ctms.audit.users import save_user
 from ctms.clinical.models import Person
 from ctms.records.access import open_object
-from ctms.records.lists.keyset_pagination import Sort, cut_page_around
+from ctms.records.lists.order.keyset_pagination import Sort, cut_page_around
 from tests.factories.accounts import UserFactory
 from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.clinical import MonitoringEventFactory, PersonFactory, StudySiteFactory

@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from ctms.clinical.models import Person
 from ctms.core.models import allow_record_writes
 from ctms.records.access import ObjectAccess, open_object
-from ctms.records.lists import keyset_pagination
-from ctms.records.lists.keyset_pagination import (
+from ctms.records.lists.order import keyset_pagination
+from ctms.records.lists.order.keyset_pagination import (
     COUNT_CAP,
     InvalidCursorError,
     Page,

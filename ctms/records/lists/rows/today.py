@@ -13,9 +13,9 @@ from django.utils import formats, timezone
 from ctms.records.conditions.askers import UserAsker
 from ctms.records.fields.comparisons import DayComparison
 from ctms.records.fields.kinds.base import kind_of
-from ctms.records.lists.keyset_pagination import Page, Sort, cut_page_around
+from ctms.records.lists.order.keyset_pagination import Page, Sort, cut_page_around
 from ctms.records.lists.query import ListQuery
-from ctms.records.lists.tables import Line
+from ctms.records.lists.rows.tables import Line
 
 # Rows above the line on the page that a list opens with: few enough that the line is in sight.
 LEAD = 5

@@ -20,11 +20,11 @@ from ctms.records.fields.operators import Operator
 from ctms.records.fields.periods import list_days
 from ctms.records.fields.titles import mention_record
 from ctms.records.fields.values import format_value, read_value
-from ctms.records.lists.grouping import Grouping
-from ctms.records.lists.keyset_pagination import Page
+from ctms.records.lists.order.grouping import Grouping
+from ctms.records.lists.order.keyset_pagination import Page
 from ctms.records.lists.pager import describe_count
 from ctms.records.lists.query import ListQuery
-from ctms.records.lists.tables import Line
+from ctms.records.lists.rows.tables import Line
 
 _THIS_MONTH = "this_month"
 

@@ -19,7 +19,7 @@ from ctms.records.fields.expressions import build_value
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.moments import to_zone
 from ctms.records.fields.references import can_name_all
-from ctms.records.lists.sort_keys import SortKey, build_key
+from ctms.records.lists.order.sort_keys import SortKey, build_key
 
 MONTH_SUFFIX = "__month"
 _GROUP = "list_group"
