@@ -23,7 +23,7 @@ from ctms.records.conditions.askers import VaultAsker
 from ctms.records.conditions.errors import ConditionError
 from ctms.records.conditions.kinds import list_operators
 from ctms.records.conditions.subjects import list_subjects
-from ctms.records.fields.operators import PERIODS, Operator, takes_values
+from ctms.records.fields.comparing.operators import PERIODS, Operator, takes_values
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudyFactory, StudySiteFactory

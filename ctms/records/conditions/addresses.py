@@ -24,8 +24,8 @@ from django.http import QueryDict
 
 from ctms.records.conditions.subjects import Subject, find_subject
 from ctms.records.conditions.tree import DEEPEST, TOO_DEEP, Joint, read_joint
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.operators import EMPTINESS, NUMBER_OF_VALUES, Operator
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.operators import EMPTINESS, NUMBER_OF_VALUES, Operator
 
 EMPTY_SUFFIX = "empty"
 SUFFIXES: Mapping[str, Operator] = {

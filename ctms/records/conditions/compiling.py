@@ -13,9 +13,9 @@ from ctms.records.conditions.errors import ConditionError
 from ctms.records.conditions.kinds import get_kind, list_accepted_operators, read_value
 from ctms.records.conditions.subjects import Subject, find_subject
 from ctms.records.conditions.tree import DEEPEST, TOO_DEEP, Condition, Group, Joint, read_joint
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.comparisons import refuse_reversed
-from ctms.records.fields.operators import NUMBER_OF_VALUES, Operator
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.comparisons import refuse_reversed
+from ctms.records.fields.comparing.operators import NUMBER_OF_VALUES, Operator
 
 MOST_CONDITIONS = 40
 # Of one condition, and of all together: SQLite refuses statements that join more than a thousand comparisons.

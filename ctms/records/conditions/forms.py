@@ -18,8 +18,8 @@ from ctms.records.conditions.kinds import list_operators
 from ctms.records.conditions.rows import ConditionRow
 from ctms.records.conditions.subjects import Subject, find_subject, list_subjects
 from ctms.records.conditions.tree import DEEPEST, Joint, read_joint
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.operators import Operator
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.operators import Operator
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import get_target, list_visible
 

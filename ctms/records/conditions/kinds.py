@@ -9,11 +9,11 @@ from django.db.models import Q
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.conditions.referred import ReferenceConditions
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.comparisons import Comparison
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.comparisons import Comparison
+from ctms.records.fields.comparing.operators import EMPTINESS, PERIODS, Operator
+from ctms.records.fields.comparing.periods import read_period
 from ctms.records.fields.kinds.base import kind_of
-from ctms.records.fields.operators import EMPTINESS, PERIODS, Operator
-from ctms.records.fields.periods import read_period
 
 _REFERENCES = ReferenceConditions()
 

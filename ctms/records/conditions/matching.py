@@ -9,9 +9,9 @@ from django.db.models import Q, QuerySet
 from ctms.records.conditions.kinds import get_kind, is_empty
 from ctms.records.conditions.referred import shorten_keys
 from ctms.records.conditions.tree import Condition, Group, Joint
-from ctms.records.fields.askers import Asker
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.operators import HOLD_WITHOUT_VALUE, Operator
 from ctms.records.fields.expressions import name_custom
-from ctms.records.fields.operators import HOLD_WITHOUT_VALUE, Operator
 
 _DENIED = frozenset({Operator.IS_NOT, Operator.NOT_CONTAINS, Operator.NOT_WITHIN})
 

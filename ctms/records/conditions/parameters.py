@@ -14,9 +14,9 @@ from ctms.records.conditions.kinds import get_kind, list_accepted_operators
 from ctms.records.conditions.mine import MINE
 from ctms.records.conditions.referred import ReferenceConditions
 from ctms.records.conditions.subjects import Subject
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.operators import EMPTINESS, PERIODS, Operator, takes_several
-from ctms.records.fields.periods import PERIOD_CHOICES, SIDES, UNITS
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.operators import EMPTINESS, PERIODS, Operator, takes_several
+from ctms.records.fields.comparing.periods import PERIOD_CHOICES, SIDES, UNITS
 
 _OF_SEVERAL = {
     Operator.IS_NOT: " none of these",

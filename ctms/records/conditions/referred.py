@@ -14,10 +14,10 @@ from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.conditions.mine import ME, MINE, find_mine
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.comparisons import Comparison
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.comparisons import Comparison
+from ctms.records.fields.comparing.operators import Operator
 from ctms.records.fields.expressions import UuidText
-from ctms.records.fields.operators import Operator
 
 _UID_TEXT = "uid_text"
 

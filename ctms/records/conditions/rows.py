@@ -20,9 +20,9 @@ from ctms.records.conditions.kinds import get_kind, list_operators
 from ctms.records.conditions.mine import ME
 from ctms.records.conditions.referred import ReferenceConditions
 from ctms.records.conditions.subjects import Subject
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.operators import Operator
-from ctms.records.fields.periods import LONGEST, PERIOD_CHOICES, SIDES, UNITS, join_period, split_period
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.operators import Operator
+from ctms.records.fields.comparing.periods import LONGEST, PERIOD_CHOICES, SIDES, UNITS, join_period, split_period
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import describe_choice
 

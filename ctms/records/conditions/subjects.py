@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.conditions.kinds import list_operators
-from ctms.records.fields.askers import Asker
+from ctms.records.fields.comparing.askers import Asker
 
 MOST_STEPS = 3
 

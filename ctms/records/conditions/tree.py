@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import TextChoices
 
 from ctms.records.conditions.subjects import Subject
-from ctms.records.fields.operators import Operator
+from ctms.records.fields.comparing.operators import Operator
 
 DEEPEST = 4  # a condition in three groups
 TOO_DEEP = f"Groups stand at most {DEEPEST - 1} deep in each other. Remove one."

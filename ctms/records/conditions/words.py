@@ -7,8 +7,8 @@ from ctms.records.conditions.kinds import get_kind
 from ctms.records.conditions.mine import ME, MINE, find_mine
 from ctms.records.conditions.referred import Referred
 from ctms.records.conditions.tree import Condition, Group, Joint
-from ctms.records.fields.operators import PERIODS, Operator
-from ctms.records.fields.periods import describe_period
+from ctms.records.fields.comparing.operators import PERIODS, Operator
+from ctms.records.fields.comparing.periods import describe_period
 from ctms.records.fields.values import format_value
 
 _WORDS = {

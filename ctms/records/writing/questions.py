@@ -16,7 +16,7 @@ from django.utils import formats, timezone
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.moments import to_zone
+from ctms.records.fields.comparing.moments import to_zone
 
 # Earlier dates are refused: they are no dates of a trial, and most come from a year typed with two digits.
 FIRST_YEAR = 1900

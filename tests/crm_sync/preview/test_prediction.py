@@ -12,7 +12,7 @@ from connections.models import IntegrationProgress, IntegrationRule
 from crm_sync.models import TransferAttempt, TransferLink
 from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import Person
-from ctms.records.fields.operators import Operator
+from ctms.records.fields.comparing.operators import Operator
 from tests.crm_sync.preview.conftest import check_prediction, list_outcomes, preview_world
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory

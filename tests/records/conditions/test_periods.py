@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from ctms.records.fields.periods import (
+from ctms.records.fields.comparing.periods import (
     PERIOD_CHOICES,
     describe_period,
     join_period,

@@ -24,7 +24,7 @@ from ctms.records.conditions.askers import UserAsker, VaultAsker
 from ctms.records.conditions.compiling import compile_conditions
 from ctms.records.conditions.errors import ConditionError
 from ctms.records.conditions.matching import limit_records
-from ctms.records.fields.askers import Asker
+from ctms.records.fields.comparing.askers import Asker
 from ctms.records.lists.filters import read_filters
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory

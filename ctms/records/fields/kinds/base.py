@@ -29,8 +29,8 @@ from ctms.configuration.kinds import FieldKind
 from ctms.configuration.registry import list_record_objects
 from ctms.configuration.snapshot import ObjectShape, load_configuration
 from ctms.records.access import ObjectAccess
-from ctms.records.fields.comparisons import Comparison, TextComparison
-from ctms.records.fields.moments import to_zone
+from ctms.records.fields.comparing.comparisons import Comparison, TextComparison
+from ctms.records.fields.comparing.moments import to_zone
 
 EMPTY = (None, "", ())
 # What a cell of an exported file may be.

@@ -23,10 +23,10 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.comparisons import NumberComparison
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.comparisons import NumberComparison
+from ctms.records.fields.comparing.operators import Operator
 from ctms.records.fields.kinds.base import API_MESSAGES, Aggregate, ApiField, Asked, CrmType, Kind, register_kind
-from ctms.records.fields.operators import Operator
 
 _OFTEN = ("EUR", "USD", "GBP", "CHF", "JPY")
 # ISO 4217 by the number of digits after the point.

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from ctms.audit.words import DATE
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.comparisons import DayComparison
+from ctms.records.fields.comparing.comparisons import DayComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     Aggregate,

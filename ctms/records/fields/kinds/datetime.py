@@ -14,7 +14,8 @@ from rest_framework import serializers
 from ctms.audit.words import DATETIME
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.comparisons import MomentComparison
+from ctms.records.fields.comparing.comparisons import MomentComparison
+from ctms.records.fields.comparing.moments import to_zone
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     Aggregate,
@@ -26,7 +27,6 @@ from ctms.records.fields.kinds.base import (
     register_kind,
 )
 from ctms.records.fields.limits import BEYOND, EARLIEST, LATEST
-from ctms.records.fields.moments import to_zone
 from ctms.records.fields.typed_dates import TypedDate
 
 _NO_TIME = {"invalid": "This is no time. Write it as 2026-03-31 14:05."}

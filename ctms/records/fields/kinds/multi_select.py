@@ -19,10 +19,10 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.comparisons import ChoiceComparison
+from ctms.records.fields.comparing.comparisons import ChoiceComparison
+from ctms.records.fields.comparing.operators import Operator
 from ctms.records.fields.kinds.base import API_MESSAGES, Aggregate, ApiField, Asked, Cell, Kind, register_kind
 from ctms.records.fields.kinds.picklist import list_retired
-from ctms.records.fields.operators import Operator
 
 _BETWEEN = ";"
 

@@ -13,7 +13,7 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.comparisons import NumberComparison
+from ctms.records.fields.comparing.comparisons import NumberComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     Aggregate,

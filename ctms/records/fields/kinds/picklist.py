@@ -13,7 +13,7 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.comparisons import ChoiceComparison
+from ctms.records.fields.comparing.comparisons import ChoiceComparison
 from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Kind, register_kind
 
 _MOST_NAMED = 8  # choices that a message lists

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from ctms.audit.words import YES_NO
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
-from ctms.records.fields.comparisons import YesNoComparison
+from ctms.records.fields.comparing.comparisons import YesNoComparison
 from ctms.records.fields.kinds.base import (
     API_MESSAGES,
     EMPTY,

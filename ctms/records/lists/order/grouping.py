@@ -15,9 +15,9 @@ from ctms.accounts.models import User
 from ctms.configuration.fields import ObjectField
 from ctms.core.text.expressions import collate, is_text
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.comparing.moments import to_zone
 from ctms.records.fields.expressions import build_value
 from ctms.records.fields.kinds.base import kind_of
-from ctms.records.fields.moments import to_zone
 from ctms.records.fields.references import can_name_all
 from ctms.records.lists.order.sort_keys import SortKey, build_key
 

@@ -16,8 +16,8 @@ from ctms.records.conditions.addresses import join_name
 from ctms.records.conditions.askers import UserAsker
 from ctms.records.conditions.kinds import get_kind, list_accepted_operators
 from ctms.records.conditions.subjects import find_subject
-from ctms.records.fields.operators import Operator
-from ctms.records.fields.periods import list_days
+from ctms.records.fields.comparing.operators import Operator
+from ctms.records.fields.comparing.periods import list_days
 from ctms.records.fields.titles import mention_record
 from ctms.records.fields.values import format_value, read_value
 from ctms.records.lists.order.grouping import Grouping

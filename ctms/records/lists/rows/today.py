@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import formats, timezone
 
 from ctms.records.conditions.askers import UserAsker
-from ctms.records.fields.comparisons import DayComparison
+from ctms.records.fields.comparing.comparisons import DayComparison
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.lists.order.keyset_pagination import Page, Sort, cut_page_around
 from ctms.records.lists.query import ListQuery

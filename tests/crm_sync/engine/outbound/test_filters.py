@@ -19,7 +19,7 @@ from ctms.configuration.models import CustomField
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.jobs.choices import RunState
-from ctms.records.fields.operators import Operator
+from ctms.records.fields.comparing.operators import Operator
 from tests.crm_sync.engine.test_scale import transfer_counted
 from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory

@@ -19,9 +19,9 @@ from django.utils import timezone
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.text.folding import fold_text
-from ctms.records.fields.askers import Asker
-from ctms.records.fields.operators import PERIODS, Operator
-from ctms.records.fields.periods import list_days
+from ctms.records.fields.comparing.askers import Asker
+from ctms.records.fields.comparing.operators import PERIODS, Operator
+from ctms.records.fields.comparing.periods import list_days
 
 # Values beyond these do not fit every database's column types.
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
