@@ -16,7 +16,7 @@ from ctms.records.conditions.askers import VaultAsker
 from ctms.records.conditions.compiling import compile_conditions
 from ctms.records.conditions.matching import limit_records
 from ctms.records.conditions.tree import Group
-from ctms.records.fields.operators import PERIODS
+from ctms.records.fields.comparing.operators import PERIODS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

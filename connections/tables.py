@@ -18,7 +18,7 @@ from ctms.records.access import AccessRefusedError, open_object
 from ctms.records.conditions.errors import ConditionError
 from ctms.records.conditions.tree import Condition, Group, Joint
 from ctms.records.conditions.words import list_value_texts, name_operator
-from ctms.records.fields.operators import takes_values
+from ctms.records.fields.comparing.operators import takes_values
 from ctms.records.fields.references import describe_choice
 
 _SHOWN_VALUES = 10

@@ -13,7 +13,7 @@ from crm_sync.choices import AttemptOutcome, LinkState
 from crm_sync.models import TransferAttempt, TransferLink
 from ctms.accounts.policies import has_permission
 from ctms.core.choices import RecordStatus
-from ctms.records.fields.moments import to_zone
+from ctms.records.fields.comparing.moments import to_zone
 from ctms.records.pages.panels import RecordPanel, register_record_panel
 from exceptions_log.models import ExceptionItem
 from exceptions_log.selectors import list_unresolved_items

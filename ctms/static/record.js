@@ -93,15 +93,19 @@
 
   // -- When the server refuses, or does not answer -----------------------------------------------------------------
 
+  /** Beside what was asked for; in a list that shows no record, above its rows. */
   function showProblem(node, text) {
     const holder = getEditor(node) ?? node.closest(".fact") ?? document.getElementById("record-head");
-    holder.querySelector("[data-problem]")?.remove();
+    const page = document.querySelector("main");
+    (holder ?? page).querySelector("[data-problem]")?.remove();
     const alert = document.createElement("div");
     alert.className = "alert";
     alert.dataset.problem = "";
     alert.setAttribute("role", "alert");
     alert.textContent = text;
-    holder.append(alert);
+    if (holder) return holder.append(alert);
+    page.prepend(alert);
+    return document.addEventListener("htmx:afterSwap", () => alert.remove(), { once: true });
   }
 
   // A log-in page in the place of a field would help nobody.
@@ -114,6 +118,8 @@
     showProblem(elt, "You were logged out; nothing was saved. Log in in another tab, then try again here.");
   });
 
+  const nameFailure = ({ requestConfig }) => (requestConfig.verb === "get" ? "This could not be loaded" : "Nothing was saved");
+
   document.addEventListener("htmx:responseError", async ({ detail }) => {
     const form = detail.elt.closest("form");
     const isFirst = form && form.dataset.tried === undefined;
@@ -122,14 +128,16 @@
       return form.requestSubmit();
     }
     const texts = {
-      403: "Nothing was saved: you may not change this, or were logged out meanwhile. Reload the page.",
-      404: "Nothing was saved: the record was deleted, or is no longer visible to you.",
+      403: "you may not do this, or were logged out meanwhile. Reload the page.",
+      404: "the record was deleted, or is no longer visible to you.",
     };
-    showProblem(detail.elt, texts[detail.xhr.status] ?? `Nothing was saved: the server answered ${detail.xhr.status}. Try again.`);
+    const reason = texts[detail.xhr.status] ?? `the server answered ${detail.xhr.status}. Try again.`;
+    showProblem(detail.elt, `${nameFailure(detail)}: ${reason}`);
     return null;
   });
 
   document.addEventListener("htmx:sendError", ({ detail }) => {
-    showProblem(detail.elt, "Nothing was saved: the server did not answer. What you typed is still here; try again.");
+    const kept = detail.requestConfig.verb === "get" ? "Try" : "What you typed is still here; try";
+    showProblem(detail.elt, `${nameFailure(detail)}: the server did not answer. ${kept} again.`);
   });
 })();

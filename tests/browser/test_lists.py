@@ -365,3 +365,20 @@ def test_on_a_phone_the_headings_are_a_menu_of_sorts(carla: Page) -> None:
     carla.locator("summary", has_text="Sort").click()
     carla.locator(".menu-holder[open]").get_by_role("link", name="Subject", exact=True).click()
     expect(carla.locator('tbody [data-label="Subject"]').first).to_contain_text("Activity 0")
+
+
+# -- When the server does not answer ------------------------------------------------------------------------------
+
+
+def test_a_page_that_does_not_come_is_said_until_the_next_comes(carla: Page, page_problems: list[str]) -> None:
+    open_list(carla, "cursor=first")
+    carla.route("**/*cursor=*", lambda route: route.abort(), times=1)
+    carla.get_by_role("link", name="Next page").click()
+    alert = carla.get_by_role("alert")
+    expect(alert).to_have_text("This could not be loaded: the server did not answer. Try again.")
+    carla.get_by_role("link", name="Next page").click()
+    expect(get_count(carla)).to_have_text("61")
+    expect(alert).to_have_count(0)
+    assert is_still_here(carla)
+    assert [problem for problem in page_problems if "uncaught" in problem] == []
+    page_problems.clear()
