@@ -22,8 +22,8 @@ _MOST_FOUND = 10_000
 # Addresses of pages that are not named by a row.
 FIRST, LAST = "first", "last"
 _FORWARDS, _BACKWARDS = "f", "b"
-# Cursors are signed, so that the values read from one are those that the Vault wrote.
-_SALT = "ctms.records.lists.order.keyset_pagination"
+# Cursors are signed, so that the values read from one are those that the Vault wrote. Addresses hold them: this stays.
+_SALT = "ctms.records.lists.keyset_pagination"
 _UNREADABLE = "This place in the list cannot be read. Go to the first page."
 
 
