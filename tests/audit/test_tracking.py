@@ -216,7 +216,7 @@ def test_users_and_tokens_are_never_deleted(user: User, delete: Callable[[User],
 
 def test_a_write_that_does_not_tell_what_was_there_is_refused(user: User) -> None:
     with pytest.raises(UnauditedWriteError, match="bulk_update"):
-        User.objects.bulk_create([User(username="uma")], ignore_conflicts=True)
+        User.objects.bulk_create([User(username="una")], ignore_conflicts=True)
     with pytest.raises(ValueError, match="counted up"):
         User.objects.update(version=1)
 
