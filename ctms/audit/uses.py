@@ -21,7 +21,7 @@ def explain_use(*, user: User, referring: Iterable[tuple[int, str]]) -> str:
     """
     listed = sorted(f"{number:,} {label}" for number, label in referring if number)
     if not listed:
-        return "records that you do not see refer to it."
+        return "records that you do not see refer to it. Deactivate it instead, or ask an admin who sees every study."
     others = "" if sees_all_studies(user=user) else " Records that you do not see may refer to it, too."
     return f"it is referred to by {', '.join(listed)}. Delete or change those first.{others}"
 
