@@ -12,7 +12,7 @@ from ctms.core.charts.labels import MARGINS, find_class, find_widest
 from ctms.core.charts.marks import build_fill
 from ctms.core.charts.markup import Attributes, build_element, write_percentage
 from ctms.core.charts.plots import LONGEST_LABEL, PLOT_HEIGHT, TOP, Plot
-from ctms.core.charts.segments import Bars, Segment, build_bars
+from ctms.core.charts.segments import Bars, Segment, build_bars, count_lanes
 
 # Shares of the width.
 _FILLED = 0.72
@@ -27,7 +27,7 @@ def suits_columns(figures: Figures) -> bool:
     """True where columns are broad enough on a phone, and every label that matters has room below them."""
     chart = figures.chart
     count, widest = len(chart.categories), find_widest(chart.categories)
-    if count * build_bars(figures).lanes > _MOST_COLUMNS or widest > LONGEST_LABEL:
+    if count * count_lanes(figures) > _MOST_COLUMNS or widest > LONGEST_LABEL:
         return False
     return chart.ordered or find_class(count=count, width=widest, margins=_USUAL_MARGINS) == ""
 

@@ -55,11 +55,15 @@ class Bars:
         return find_widest(self.labels.values())
 
 
+def count_lanes(figures: Figures) -> int:
+    """Return how many bars stand side by side in each category."""
+    return 1 if figures.chart.kind is ChartKind.STACKED else len(figures.numbers)
+
+
 def build_bars(figures: Figures) -> Bars:
     """Return the bars, category by category; what is stacked goes up from zero, or down where it is below."""
-    stacked = figures.chart.kind is ChartKind.STACKED
+    stacked, lanes = figures.chart.kind is ChartKind.STACKED, count_lanes(figures)
     segments = tuple(sorted(_stack(figures) if stacked else _set_side_by_side(figures), key=lambda each: each.category))
-    lanes = 1 if stacked else len(figures.numbers)
     tops: dict[int, Decimal] = {}
     if lanes == 1 and not (stacked and figures.has_negative):
         tops = {each.category: each.end for each in segments}
