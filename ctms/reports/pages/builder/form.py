@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.text import capfirst
 
 from ctms.accounts.models import User
 from ctms.records.conditions.forms import ConditionsForm
@@ -86,6 +87,14 @@ class ReportForm:
         """Return the conditions on each object."""
         return [(part, self.filters[part.mark]) for part in self.parts]
 
+    @property
+    def filter_titles(self) -> list[tuple[str, str, ConditionsForm]]:
+        """Return part, title and form of the conditions on each object, such as *User Exception Message filters*."""
+        return [
+            (part.filters_part, f"{' '.join(map(str, map(capfirst, part.label.split())))} filters", form)
+            for part, form in self.sections
+        ]
+
     def act(self) -> bool:
         """Do what a button asked for that changes the form; False if the report is to be saved."""
         data = self.data if self.data is not None else QueryDict()
@@ -157,7 +166,7 @@ class ReportForm:
                 selects=[
                     ("", "Column", render_options(self.columns, chosen=key, blank="No order", allows=can_sort)),
                     ("-order", "Order", render_choices(_ORDERS, chosen=_DOWN if name.startswith("-") else "")),
-                ],
+                ][: 2 if key else 1],
             )
             for number, name in enumerate([*asked, ""][:MOST_SORTS])
             for key in [name.removeprefix("-")]
@@ -188,7 +197,8 @@ class ReportForm:
 
     @property
     def measures(self) -> list[Line]:
-        asked = list(self.asked.get("measures", ()))
+        # Without a figure, records are counted.
+        asked = list(self.asked.get("measures") or [{"column": ""}])
         return [
             self._build_measure(number=number, stored=stored)
             for number, stored in enumerate([*asked, None][:MOST_MEASURES])
