@@ -36,7 +36,7 @@ def _shows_problems(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
             texts = [each.text for each in error.problems] if isinstance(error, InvalidReportError) else [str(error)]
             is_slow = isinstance(error, ReportTooSlowError)
             status = HTTPStatus.SERVICE_UNAVAILABLE if is_slow else HTTPStatus.BAD_REQUEST
-            return render(request, "reports/outputs/refused.html", {"texts": texts, "uid": uid}, status=status)
+            return render(request, "reports/outputs/refused.html", {"texts": texts, "url": f"/reports/{uid}/"}, status=status)
 
     return answer
 
