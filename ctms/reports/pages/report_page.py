@@ -108,8 +108,8 @@ class ReportPage:
 
     @property
     def query(self) -> str:
-        """Return the conditions of the address, for what is made of the same report, such as its files."""
-        return self.conditions_address.urlencode()
+        """Return the conditions of the address, and the figure whose rows are shown, for files and the printed page."""
+        return change_parameters(self.parameters, **{SORT: None, SIZE: None, PLACE: None}).urlencode()
 
     @property
     def first_url(self) -> str:
