@@ -13,8 +13,12 @@ class ReportsConfig(AppConfig):
         from ctms.configuration.uses import register_use_finder
         from ctms.reports.field_uses import find_report_uses
         from ctms.reports.objects import register_report_objects
+        from ctms.reports.setup_reports import register_setup_reports
+        from ctms.reports.setup_sources import register_setup_sources
 
         register_report_objects()
+        register_setup_sources()
+        register_setup_reports()
         register_use_finder(find_report_uses)
         post_migrate.connect(_deliver, sender=self)
 

@@ -11,31 +11,54 @@ from django.db.models import ForeignKey, Model, QuerySet
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
 from ctms.configuration.fields import ObjectField, build_model_field
-from ctms.configuration.registry import UnknownObjectError, VaultObject, get_object, list_objects
+from ctms.configuration.registry import NoStudy, UnknownObjectError, VaultObject, get_object, list_objects
+from ctms.configuration.scope import Scope
 from ctms.configuration.snapshot import Configuration, ObjectShape, load_configuration
 from ctms.records.access import AccessRefusedError, ObjectAccess
+
+_SCOPE = NoStudy("its source says who sees which rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceObject(VaultObject):
-    """What a source has of an object: its model, its words and its columns. It is not registered."""
+    """What a source has of an object: its model and its words, which are those of the model if it has none of its own.
+
+    It is not registered. It has a page in the console if its model has one.
+    """
 
     source_name: str
+    words: tuple[str, str] = ("", "")  # for one row, and for several
+    is_setup: bool = True
+    scope: Scope = _SCOPE
 
     @property
     def api_name(self) -> str:
         return self.source_name
 
+    @property
+    def label(self) -> str:
+        return self.words[0] or super(SourceObject, self).label
+
+    @property
+    def plural_label(self) -> str:
+        return self.words[1] or super(SourceObject, self).plural_label
+
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A column by its look-up from the model, such as `message__connection`; without a label, that of its field."""
+    """A column by its look-up from the model, such as `message__connection`; without a label, that of its field.
+
+    One that `is_text` is no look-up but the name of a text that the source's limit adds to its rows.
+    """
 
     path: str
     label: str = ""
+    is_text: bool = False
 
     def build(self, *, model: type[Model], api_name: str) -> ObjectField:
         """Return the column as a field."""
+        if self.is_text:
+            return ObjectField(api_name=api_name, attribute=self.path, label=self.label, is_read_only=True)
         *steps, last = self.path.split("__")
         may_be_empty = False
         for step in steps:
