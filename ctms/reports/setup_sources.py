@@ -133,4 +133,4 @@ def _limit_entries(entries: QuerySet[AuditEntry], user: User) -> QuerySet[AuditE
             continue
         seen = list_visible(model._default_manager.order_by(), user).filter(uid=OuterRef(column))
         names[name] = Coalesce(Cast(Subquery(seen.values("name")[:1]), TextField()), missing)
-    return list_visible(entries, user).alias(**names)
+    return list_visible(entries, user).annotate(**names)

@@ -17,8 +17,13 @@ from ctms.reports.delivered import (
     list_delivered_reports,
     register_delivered_report,
 )
+from ctms.reports.engine.columns import find_column
+from ctms.reports.engine.matrices import read_matrix
+from ctms.reports.engine.opening import open_report
+from ctms.reports.engine.rows import read_rows
+from ctms.reports.engine.summaries import read_summary
 from ctms.reports.models import Report, ReportType
-from tests.factories.base import build_admin_actor
+from tests.factories.base import build_admin_actor, get_admin_user
 
 pytestmark = pytest.mark.django_db
 
@@ -73,3 +78,17 @@ def test_a_definition_of_another_type_and_a_key_of_another_report_are_refused() 
     with pytest.raises(ValueError, match="is that of another"):
         register_delivered_report(replace(first, name="Another"))
     register_delivered_report(first)
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("key", [each.key for each in list_delivered_reports()])
+def test_each_runs_as_it_is_delivered(key: str) -> None:
+    stored = get_delivered(key)
+    opened = open_report(definition=read_definition(stored), user=get_admin_user())
+    opened.require_valid()
+    assert read_rows(opened, size=5).before == 0
+    assert all(find_column(parts=opened.parts, key=name) for name in opened.definition.prompts)
+    if opened.across is not None:
+        read_matrix(opened, size=5)
+    elif opened.is_grouped:
+        read_summary(opened, size=5)
