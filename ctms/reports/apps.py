@@ -15,21 +15,16 @@ class ReportsConfig(AppConfig):
         from ctms.records.pages.navigation import FrameTab, register_tab
         from ctms.reports.field_uses import find_report_uses
         from ctms.reports.objects import register_report_objects
-<<<<<<< HEAD
         from ctms.reports.pages.builder.lists import build_list_link
-=======
         from ctms.reports.setup_reports import register_setup_reports
         from ctms.reports.setup_sources import register_setup_sources
->>>>>>> main
 
         register_report_objects()
         register_setup_sources()
         register_setup_reports()
         register_use_finder(find_report_uses)
-<<<<<<< HEAD
         register_tab(FrameTab(label="Reports", page="reports", icon="report", permission="report__sys:read"))
         register_list_link(build_list_link)
-=======
         post_migrate.connect(_deliver, sender=self)
 
 
@@ -44,4 +39,3 @@ def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
 
     if is_schema_current(apps=apps, models=(User, AuditEntry, ReportType, Report)):
         deliver_reports(actor=build_system_actor(source="command", reference="migrate"))
->>>>>>> main

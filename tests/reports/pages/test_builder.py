@@ -23,6 +23,11 @@ pytestmark = pytest.mark.django_db
 ACTIVITIES = "/reports/new/?type=object:crm_activity__v"
 
 
+def list_built() -> list[Report]:
+    """Return the reports that are not delivered."""
+    return list(Report.objects.filter(delivered_key=None))
+
+
 def condition(number: int, path: str, prefix: str = "", **values: Any) -> dict[str, Any]:
     """Return what the form sends of a condition."""
     row = f"{prefix}c{number}"
@@ -44,7 +49,9 @@ def test_a_report_is_built_from_a_type_and_saved_with_an_audit_entry() -> None:
     ReportTypeFactory.create(name="Secrets", primary_object="connection__sys")
     client = log_in(user)
     choose = client.get(reverse("report_new"))
-    assert [each.label for each in choose.context["types"]] == ["Calls"]
+    types = {each.label for each in choose.context["types"]}
+    assert "Calls" in types
+    assert "Secrets" not in types
     assert {"Studies", "People"} <= {each.label for each in choose.context["objects"]}
     assert "Choose what the report is about." in client.get("/reports/new/?type=").content.decode()
     assert client.get("/reports/new/?type=object:connection__sys").status_code == 404
@@ -74,7 +81,7 @@ def test_a_report_is_built_from_a_type_and_saved_with_an_audit_entry() -> None:
         "row_limit": "100",
     }
     answer = client.post(address, typed | {"save": "1"})
-    report = Report.objects.get()
+    [report] = list_built()
     assert answer.headers["Location"] == reverse("report", args=(report.uid,))
     assert (report.name, report.description, report.owner, report.row_limit) == (
         "Calls by study",
@@ -115,7 +122,7 @@ def test_every_step_works_by_buttons_and_keeps_nothing() -> None:
     assert [each.label for each in moved.context["preview"].table.heads[0]] == ["Date", "Subject", "Channel"]
     removed = client.post(ACTIVITIES, {**filled, "column": ["subject__v"], "remove": "0"})
     assert removed.context["form"].filters[""].rows == []
-    assert not Report.objects.exists()
+    assert list_built() == []
 
 
 def test_errors_stand_beside_their_fields() -> None:
@@ -135,7 +142,7 @@ def test_errors_stand_beside_their_fields() -> None:
     ]
     assert 'aria-describedby="report-name-error"' in content
     assert "gone__c (not there any more)" in content
-    assert not Report.objects.exists()
+    assert list_built() == []
 
 
 def test_a_report_of_two_objects_has_filters_on_each() -> None:
@@ -164,7 +171,7 @@ def test_a_report_of_two_objects_has_filters_on_each() -> None:
     more = client.post(address, typed | {"related-about-top": "error_type__sys", "related-add": "top"})
     assert [len(form.rows) for _, form in more.context["form"].sections] == [1, 2]
     client.post(address, typed | {"save": "1"})
-    report = Report.objects.get()
+    [report] = list_built()
     assert [each["field"] for each in (*report.filters, *report.related_filters)] == ["status__v", "error_message__sys"]
     assert report.measures == [{"function": "count", "column": "exception_item__sys:"}]
 
@@ -245,8 +252,8 @@ def test_a_list_becomes_a_report_with_its_columns_conditions_order_and_groups() 
     assert response.context["preview"].table.rows
     # The type is created with the first report about the object, and used for the second.
     for _ in range(2):
-        client.post(ACTIVITIES, {"name": "Mine", "column": ["subject__v"], "save": "1"})
-    assert ReportType.objects.get().name == "Activities"
+        client.post("/reports/new/?type=object:study__v", {"name": "Mine", "column": ["name__v"], "save": "1"})
+    assert ReportType.objects.get(primary_object="study__v").name == "Studies"
     # A filter that is not understood is told on the list, instead of a report without it.
     broken = client.get("/reports/new/", {"type": "object:crm_activity__v", "from": "nonsense=1"})
     assert broken.headers["Location"] == "/records/crm_activity__v/?nonsense=1"
@@ -267,4 +274,4 @@ def test_hostile_forms_are_answered(typed: dict[str, Any]) -> None:
     assert response.status_code == 200
     assert "<script>'" not in response.content.decode()
     client.post(ACTIVITIES, typed | {"save": "1", "name": "x"})
-    assert not Report.objects.exists()
+    assert list_built() == []
