@@ -29,7 +29,7 @@ from exceptions_log.choices import ErrorType
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
-from tests.factories.base import build_admin_actor
+from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.clinical import (
     PersonFactory,
     StudyAssignmentFactory,
@@ -212,7 +212,7 @@ def _create_report_type() -> ReportType:
 
 
 def _create_report() -> AuditedModel:
-    return _save(Report(name=f"Report {next(_numbers)}", report_type=_create_report_type()))
+    return _save(Report(name=f"Report {next(_numbers)}", report_type=_create_report_type(), owner=get_admin_user()))
 
 
 def _set_application_settings() -> AuditedModel:

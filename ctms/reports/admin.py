@@ -36,4 +36,4 @@ class ReportAdmin(AuditedModelAdmin):
     search_fields = ("name", "description")
     autocomplete_fields = ("report_type",)
     inlines = (ReportShareInline, FlashReportInline)
-    fields = ("name", "report_type", "description", "filters", "columns", "sort", "groups", "chart", "status")
+    fields = ("name", "report_type", "owner", "description", "run_as_owner", "status")

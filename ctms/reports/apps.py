@@ -9,5 +9,7 @@ class ReportsConfig(AppConfig):
     def ready(self) -> None:
         from ctms.configuration.uses import register_use_finder
         from ctms.reports.field_uses import find_report_uses
+        from ctms.reports.objects import register_report_objects
 
+        register_report_objects()
         register_use_finder(find_report_uses)

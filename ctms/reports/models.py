@@ -14,29 +14,46 @@ from ctms.reports.choices import FlashFrequency, ShareRole
 
 
 class ReportType(VaultRecord):
-    """What reports of this type may use: a primary object and related child objects, by API name."""
+    """What reports of this type are about: a primary object and, at most, one related child object.
+
+    `related_objects` holds `<object>.<reference>`: the child object and its reference to the primary one.
+    `delivered_key` is set where the Vault delivered it.
+    """
 
     object_name = "report_type__sys"
 
-    primary_object = models.CharField(max_length=80)
+    description = models.CharField(max_length=500, blank=True, default="")
+    primary_object = models.CharField("primary reporting object", max_length=80)
     related_objects = models.JSONField(default=list, blank=True)
+    delivered_key = models.CharField(max_length=80, unique=True, null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("name",)
 
 
 class Report(VaultRecord):
-    """The filters, columns, order, groups and chart of a report over its report type."""
+    """A report over its report type; `ctms.reports.definition` says what the JSON of each part is.
+
+    With `run_as_owner`, everybody it is shared with sees the rows of its owner instead of their own.
+    """
 
     object_name = "report__sys"
 
     report_type = models.ForeignKey(ReportType, on_delete=models.PROTECT, related_name="reports")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="owned_reports")
     description = models.CharField(max_length=500, blank=True, default="")
     filters = models.JSONField(default=list, blank=True)
+    related_filters = models.JSONField(default=list, blank=True)
+    prompts = models.JSONField(default=list, blank=True)
     columns = models.JSONField(default=list, blank=True)
     sort = models.JSONField(default=list, blank=True)
     groups = models.JSONField(default=list, blank=True)
+    across = models.JSONField(default=dict, blank=True)
+    measures = models.JSONField(default=list, blank=True)
     chart = models.JSONField(default=dict, blank=True)
+    row_limit = models.PositiveIntegerField(null=True, blank=True)
+    run_as_owner = models.BooleanField(default=False)
+    delivered_key = models.CharField(max_length=80, unique=True, null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("name",)

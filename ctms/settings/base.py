@@ -346,6 +346,7 @@ CRM_TRANSFER_OVERLAP_SECONDS = 10 * 60
 CRM_ACCOUNT_RECHECK_SECONDS = 24 * 60 * 60
 # The longest transaction: what it wrote is sent by the first run that begins after its end.
 DATABASE_TRANSACTION_SECONDS = 5 * 60
+REPORT_SECONDS = 60  # the longest time that the database has for one page of a report
 # How long the jobs that delete old rows keep resolved user exceptions, and every attempt of the transfer; 0: for ever.
 TRANSFER_HISTORY_DAYS = env.int("TRANSFER_HISTORY_DAYS", default=0)
 EXCEPTION_RETENTION_DAYS = env.int("EXCEPTION_RETENTION_DAYS", default=180)
@@ -415,6 +416,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
 CONSOLE_STYLES = [
     "tokens.css",
     "conditions.css",
+    "charts.css",
     "console/tables.css",
     "console/permissions.css",
     "console/pages.css",

@@ -29,6 +29,7 @@ class UserAsker:
     """A user who filters a list. A record that the user may not see fulfils no condition."""
 
     access: ObjectAccess
+    counts_hours: bool = False
 
     @property
     def configuration(self) -> Configuration:
@@ -72,6 +73,7 @@ class VaultAsker:
     """The Vault itself, for the filter of an integration rule: it compares all records, and days are those of UTC."""
 
     configuration: Configuration
+    counts_hours: bool = False
 
     @property
     def user(self) -> None:

@@ -23,6 +23,10 @@ class Asker(Protocol):
     def user(self) -> User | None:
         """Whom *me* and *my* mean; None for the Vault."""
 
+    @property
+    def counts_hours(self) -> bool:
+        """Whether the last days of a moment are so many times 24 hours until now, instead of days of the calendar."""
+
     def may_ask(self, field: ObjectField) -> bool:
         """Whether conditions may be about the field."""
 

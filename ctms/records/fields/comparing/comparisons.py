@@ -18,10 +18,11 @@ from django.utils import timezone
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.core.clock import get_now
 from ctms.core.text.folding import fold_text
 from ctms.records.fields.comparing.askers import Asker
 from ctms.records.fields.comparing.operators import PERIODS, Operator
-from ctms.records.fields.comparing.periods import list_days
+from ctms.records.fields.comparing.periods import count_hours, list_days
 
 # Values beyond these do not fit every database's column types.
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
@@ -249,6 +250,15 @@ class DayComparison(Comparison):
 
 class MomentComparison(DayComparison):
     """Conditions on the days of moments."""
+
+    def mean(self, *, asker: Asker, field: ObjectField, operator: Operator, values: Sequence[str]) -> Any:
+        """Return the spans that the values mean. Raises ValueError."""
+        hours = count_hours(values[0]) if operator in PERIODS and asker.counts_hours else None
+        if hours is None:
+            return super().mean(asker=asker, field=field, operator=operator, values=values)
+        now = get_now()
+        first, last = sorted((now, now + hours))
+        return [tuple(each.isoformat() for each in (first, last))] if field.is_custom else [(first, last)]
 
     def start_day(self, *, asker: Asker, day: dt.date) -> dt.datetime:
         midnight = timezone.make_aware(dt.datetime.combine(day, dt.time.min), asker.get_zone())

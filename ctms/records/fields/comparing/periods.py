@@ -112,6 +112,16 @@ def list_days(*, period: str, today: dt.date) -> Days:
     return (today, far) if side == "next" else (far, today)
 
 
+def count_hours(period: str) -> dt.timedelta | None:
+    """Return how far a period of counted days or weeks reaches from now, back if it is negative; None for others."""
+    form, number = split_period(period)
+    if not number or form.endswith("months"):
+        return None
+    side, unit = form.split("_")
+    span = dt.timedelta(days=int(number) * (7 if unit == "weeks" else 1))
+    return span if side == "next" else -span
+
+
 def describe_period(period: str) -> str:
     """Return the words of a period, such as `in the last 30 days`."""
     if period in _NAMED:

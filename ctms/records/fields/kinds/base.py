@@ -113,11 +113,14 @@ class Kind(FieldKind):
             return f"Enter at most {field.max_length:,} characters; these are {len(value):,}."
         return ""
 
-    def build_value(self, field: ObjectField) -> Combinable:
-        """Return the expression by which the database sorts and compares a custom field."""
+    def build_value(self, field: ObjectField, lead: str = "") -> Combinable:
+        """Return the expression by which the database sorts and compares a custom field.
+
+        `lead` is the look-up to the record that has it, such as `site__`; empty for the row itself.
+        """
         # Not a look-up path: Django would read the two underscores of the API name as a step into the JSON. A cast, so
         # that it does not apply its JSON look-ups.
-        return Cast(KeyTextTransform(field.api_name, "custom_fields"), self.custom_column())
+        return Cast(KeyTextTransform(field.api_name, f"{lead}custom_fields"), self.custom_column())
 
     # -- Comparing -----------------------------------------------------------------------------------------------
     def is_same(self, *, present: Any, value: Any, field: ObjectField) -> bool:

@@ -260,8 +260,9 @@ class CurrencyKind(Kind):
     def store(self, value: Any) -> dict[str, str]:
         return _write_json(value)
 
-    def build_value(self, field: ObjectField) -> Combinable:
-        return Cast(KeyTextTransform("amount", KeyTransform(field.api_name, "custom_fields")), self.custom_column())
+    def build_value(self, field: ObjectField, lead: str = "") -> Combinable:
+        stored = KeyTransform(field.api_name, f"{lead}custom_fields")
+        return Cast(KeyTextTransform("amount", stored), self.custom_column())
 
     def explain(self, *, value: Any, field: ObjectField) -> str:
         del field

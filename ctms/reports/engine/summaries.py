@@ -1,0 +1,241 @@
+"""The groups of a report with their figures, subtotals and total: a page of them, or all for files and charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from ctms.reports.engine.groups import GroupBy, GroupReader, GroupValue
+from ctms.reports.engine.keyset import OrderKey, cut_page
+from ctms.reports.engine.limits import limit_time
+from ctms.reports.engine.measures import Figure, Measure, join_money
+from ctms.reports.engine.opening import OpenReport
+
+_CURRENCY, _AMOUNT = "measured_currency", "measured_amount"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLine:
+    """A group with its figures. `values` are those of the groups that it stands in, and its own; none of the total."""
+
+    values: tuple[GroupValue, ...]
+    figures: tuple[Figure, ...]
+
+    @property
+    def level(self) -> int:
+        return len(self.values)
+
+    @property
+    def at(self) -> list[str]:
+        """Return what addresses name the group by."""
+        return [each.identity for each in self.values]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryPage:
+    """Groups in their order, each behind those that it stands in, with the figures of all of their rows."""
+
+    lines: list[GroupLine]
+    total: GroupLine
+    before: int
+    next: str
+    previous: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupStatement:
+    """A statement whose rows are groups."""
+
+    records: QuerySet[Any]
+    readers: tuple[GroupReader, ...]
+    measures: tuple[Measure, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [name for reader in self.readers for name in reader.names]
+
+    @property
+    def figure_names(self) -> list[str]:
+        return [_name(index) for index, each in enumerate(self.measures) if not each.is_money]
+
+    def read_groups(self, values: Sequence[Any]) -> tuple[GroupValue, ...]:
+        """Return the groups of a row."""
+        found, begin = [], 0
+        for reader in self.readers:
+            found.append(reader.read(values[begin : begin + len(reader.names)]))
+            begin += len(reader.names)
+        return tuple(found)
+
+
+def read_summary(opened: OpenReport, *, size: int, place: str = "") -> SummaryPage:
+    """Return a page of `size` groups of the last level. The number of statements does not depend on the rows.
+
+    Raises InvalidReportError, InvalidPlaceError and ReportTooSlowError.
+    """
+    opened.require_valid()
+    statement = open_groups(opened, groups=opened.groups)
+    with limit_time():
+        cut = cut_page(
+            records=statement.records,
+            keys=list_keys(statement),
+            names=[*statement.names, *statement.figure_names],
+            size=size,
+            place=place,
+            scope=opened.scope,
+            limit=opened.definition.row_limit,
+        )
+        count = len(statement.names)
+        leaves = [(statement.read_groups(row[:count]), row[count:]) for row in cut.rows]
+        money = read_money(opened, groups=opened.groups, among=[values for values, _ in leaves])
+        lines = [
+            GroupLine(values=values, figures=read_figures(statement.measures, row, money=money, at=values))
+            for values, row in leaves
+        ]
+        upper = _read_upper(opened, leaves=lines)
+        total = read_total(opened)
+    return SummaryPage(
+        lines=_nest(lines, upper=upper), total=total, before=cut.before, next=cut.next, previous=cut.previous
+    )
+
+
+def open_groups(
+    opened: OpenReport, *, groups: Sequence[GroupBy], among: Sequence[Sequence[GroupValue]] | None = None
+) -> GroupStatement:
+    """Return the statement of the groups, each with its figures; with `among`, of those that begin with these alone."""
+    start = opened.start()
+    readers = tuple(
+        group.open(joins=start.joins, start=start.lead(group.column), number=number)
+        for number, group in enumerate(groups)
+    )
+    expressions = {name: each for reader in readers for name, each in reader.expressions.items()}
+    figures = {
+        _name(index): each.build(joins=start.joins, start=start.leads[each.column.part.mark if each.column else ""])
+        for index, each in enumerate(opened.measures)
+        if not each.is_money
+    }
+    records = opened.finish(start).annotate(**expressions)
+    if among is not None:
+        records = records.filter(build_among(readers, among))
+    records = records.values(*expressions).annotate(**figures)
+    return GroupStatement(records=records, readers=readers, measures=opened.measures)
+
+
+def list_keys(statement: GroupStatement) -> list[OrderKey]:
+    """Return what the groups are sorted by."""
+    keys: list[OrderKey] = []
+    for reader in statement.readers:
+        by_measure = reader.group.definition.by_measure
+        if by_measure is not None and not statement.measures[by_measure].is_money:
+            keys.append(OrderKey(name=_name(by_measure), descending=reader.group.definition.descending))
+        keys += reader.order
+    return keys
+
+
+def build_among(readers: Sequence[GroupReader], among: Sequence[Sequence[GroupValue]]) -> Q:
+    """Return the condition that a row belongs to one of the groups, each given by its first values."""
+    distinct = {tuple(each.identity for each in values): None for values in among}
+    found = [
+        reduce(
+            lambda one, other: one & other, (reader.match(name) for reader, name in zip(readers, names, strict=False))
+        )
+        for names in distinct
+        if names
+    ]
+    return reduce(or_, found) if found else Q(pk__in=[])
+
+
+def read_total(opened: OpenReport) -> GroupLine:
+    """Return the figures of all rows."""
+    start = opened.start()
+    figures = {
+        _name(index): each.build(joins=start.joins, start=start.leads[each.column.part.mark if each.column else ""])
+        for index, each in enumerate(opened.measures)
+        if not each.is_money
+    }
+    records = opened.finish(start)
+    # What counts a row is named always, so that a report of amounts alone has something to ask.
+    answered = records.aggregate(**figures) if figures else {}
+    money = read_money(opened, groups=())
+    row = [answered[name] for name in figures]
+    return GroupLine(values=(), figures=read_figures(opened.measures, row, money=money, at=()))
+
+
+Money = Mapping[tuple[int, tuple[str, ...]], Any]
+
+
+def read_money(
+    opened: OpenReport, *, groups: Sequence[GroupBy], among: Sequence[Sequence[GroupValue]] | None = None
+) -> Money:
+    """Return the amounts of each measure of amounts by its number and the identities of the group."""
+    found: dict[tuple[int, tuple[str, ...]], list[tuple[str, Any]]] = {}
+    for index, measure in enumerate(opened.measures):
+        if not measure.is_money or measure.column is None:
+            continue
+        start = opened.start()
+        readers = [
+            group.open(joins=start.joins, start=start.lead(group.column), number=number)
+            for number, group in enumerate(groups)
+        ]
+        lead = start.leads[measure.column.part.mark]
+        expressions = {name: each for reader in readers for name, each in reader.expressions.items()}
+        expressions[_CURRENCY] = measure.build_currency(joins=start.joins, start=lead)
+        amount = measure.build(joins=start.joins, start=lead)
+        records = opened.finish(start).annotate(**expressions)
+        if among is not None:
+            records = records.filter(build_among(readers, among))
+        statement = GroupStatement(records=records, readers=tuple(readers), measures=())
+        names = statement.names
+        rows = records.values(*expressions).annotate(**{_AMOUNT: amount})
+        for row in rows.values_list(*names, _CURRENCY, _AMOUNT):
+            at = tuple(each.identity for each in statement.read_groups(row[: len(names)]))
+            found.setdefault((index, at), []).append((row[-2], row[-1]))
+    return {key: join_money([each for each in pairs if each[1] is not None]) or None for key, pairs in found.items()}
+
+
+def read_figures(
+    measures: Sequence[Measure], row: Sequence[Any], *, money: Money, at: Sequence[GroupValue]
+) -> tuple[Figure, ...]:
+    plain = iter(row)
+    names = tuple(each.identity for each in at)
+    return tuple(
+        each.read(money.get((index, names)) if each.is_money else next(plain)) for index, each in enumerate(measures)
+    )
+
+
+def _read_upper(opened: OpenReport, *, leaves: Sequence[GroupLine]) -> dict[tuple[str, ...], GroupLine]:
+    """Return the groups in which those of the page stand, with the figures of all of their rows."""
+    found: dict[tuple[str, ...], GroupLine] = {}
+    for level in range(1, len(opened.groups)):
+        groups = opened.groups[:level]
+        among = [line.values[:level] for line in leaves]
+        if not among:
+            break
+        statement = open_groups(opened, groups=groups, among=among)
+        money = read_money(opened, groups=groups, among=among)
+        names, count = [*statement.names, *statement.figure_names], len(statement.names)
+        for row in statement.records.order_by().values_list(*names):
+            values = statement.read_groups(row[:count])
+            figures = read_figures(opened.measures, row[count:], money=money, at=values)
+            found[tuple(each.identity for each in values)] = GroupLine(values=values, figures=figures)
+    return found
+
+
+def _nest(leaves: Sequence[GroupLine], *, upper: Mapping[tuple[str, ...], GroupLine]) -> list[GroupLine]:
+    lines: list[GroupLine] = []
+    before: list[str] = []
+    for leaf in leaves:
+        at = leaf.at
+        begun = [at[:level] for level in range(1, leaf.level) if before[:level] != at[:level]]
+        lines += [upper[tuple(each)] for each in begun if tuple(each) in upper]
+        lines.append(leaf)
+        before = at
+    return lines
+
+
+def _name(index: int) -> str:
+    return f"figure_{index}"
