@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
@@ -26,6 +27,7 @@ from ctms.clinical.models import Study
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import get_object, get_object_of_model
 from ctms.configuration.snapshot import load_configuration
+from ctms.core.clock import get_now
 from ctms.records.choices import OperationKind
 from ctms.records.models import BulkOperation, SavedView
 from tests.factories.base import build_admin_actor
@@ -46,6 +48,13 @@ HIDEABLE = [name for name in OBJECTS if getattr(get_object(name).scope, "limit",
 
 Answer = tuple[int, str, str, int]
 Door = Callable[[Client, str], Any]
+
+
+@pytest.fixture(autouse=True)
+def _stopped_clock() -> Iterator[None]:
+    """Stop the time: the use of a session is written down once a minute, by whichever answer comes then."""
+    with time_machine.travel(get_now(), tick=False):
+        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,7 @@ def build_scene(object_name: str) -> Scene:
     """Build a scene whose hidden record is of that object."""
     member, client = create_member(), Client()
     client.force_login(member)
+    load_configuration()  # read once in a process, by whichever answer comes first
     return Scene(
         member=member,
         session=client.cookies[settings.SESSION_COOKIE_NAME].value,
