@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import socket
 import ssl
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
 
 from ctms.core.errors import VaultError
 
@@ -22,7 +23,14 @@ _LONGEST_SUBJECT = 180
 
 
 class MailError(VaultError):
-    """An e-mail was not accepted by the backend or server; the message says why and what to do."""
+    """An e-mail was not accepted by the backend or server; the message says why and what to do.
+
+    `is_unclear` says that the server may have accepted it all the same: it was reached, and then did not answer.
+    """
+
+    def __init__(self, message: str, *, is_unclear: bool = False) -> None:
+        super().__init__(message)
+        self.is_unclear = is_unclear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +65,20 @@ def send_mail(
         message.attach_alternative(html, "text/html")
     for each in attachments:
         message.attach(each.name, each.content, each.kind)
+    is_connected = False
     try:
+        message.connection = get_connection()
+        message.connection.open()
+        is_connected = True
         sent = message.send()
     except Exception as error:  # backends raise what they like, and the settings may name one that does not exist
-        raise MailError(describe_mail_error(error)) from error
+        # A server that refuses says so; one that fell silent may have taken it.
+        is_unclear = is_connected and isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError | ConnectionError)
+        raise MailError(describe_mail_error(error), is_unclear=is_unclear) from error
+    finally:
+        if is_connected:
+            with contextlib.suppress(OSError):  # the server has said already what became of the e-mail
+                message.connection.close()
     if not sent:
         raise MailError("The e-mail backend took no message. Check EMAIL_URL.")
 

@@ -178,6 +178,13 @@ class FlashDelivery(models.Model):
     def __str__(self) -> str:
         return f"{self.flash}, {self.moment:%Y-%m-%d %H:%M} UTC"
 
+    @property
+    def tone(self) -> str:
+        """Return the tone of a chip with the state."""
+        return {DeliveryState.DELIVERED: "complete", DeliveryState.FAILED: "failed"}.get(
+            DeliveryState(self.state), "planned" if self.state == DeliveryState.SENDING else "inactive"
+        )
+
 
 class FlashMail(models.Model):
     """The e-mail of a delivery to one recipient, and the notification that they have of it in the Vault.

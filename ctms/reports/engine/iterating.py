@@ -44,7 +44,9 @@ def iterate_groups(opened: OpenReport, *, total: GroupLine) -> Iterator[GroupLin
 def list_currencies(total: GroupLine) -> dict[int, list[str]]:
     """Return the currencies of each measure of amounts, by its number."""
     return {
-        index: [each.currency for each in figure.amounts] for index, figure in enumerate(total.figures) if figure.amounts
+        index: [each.currency for each in figure.amounts]
+        for index, figure in enumerate(total.figures)
+        if figure.amounts
     }
 
 

@@ -104,9 +104,7 @@ def read_across(opened: OpenReport, *, most: int = MOST_ACROSS) -> list[GroupLin
 def add_cells(opened: OpenReport, *, lines: Sequence[GroupLine]) -> list[MatrixLine]:
     """Return these rows with their cells."""
     cells = _read_cells(opened, rows=[each.values for each in lines])
-    return [
-        MatrixLine(values=line.values, cells=cells.get(tuple(line.at), {}), figures=line.figures) for line in lines
-    ]
+    return [MatrixLine(values=line.values, cells=cells.get(tuple(line.at), {}), figures=line.figures) for line in lines]
 
 
 def _read_cells(
