@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ctms.records.fields.kinds.currency import Money
 from ctms.reports.engine.groups import GroupBy, GroupValue
 from ctms.reports.engine.keyset import order_all
 from ctms.reports.engine.matrices import MatrixLine, add_cells, read_across
-from ctms.reports.engine.measures import Money, join_money
+from ctms.reports.engine.measures import join_money
 from ctms.reports.engine.opening import OpenReport
 from ctms.reports.engine.summaries import GroupLine, GroupStatement, list_keys, open_groups, read_figures
 from ctms.reports.errors import ReportError

@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from ctms.records.fields.kinds.base import Aggregate, Cell, kind_of
 from ctms.records.fields.kinds.currency import Money
@@ -13,6 +14,8 @@ from ctms.reports.choices import Period
 from ctms.reports.engine.columns import Column, ReportCell
 from ctms.reports.engine.groups import GroupBy, GroupValue
 from ctms.reports.engine.measures import Figure, Measure, is_money
+from ctms.reports.engine.opening import OpenReport
+from ctms.reports.errors import InvalidReportError, Problem
 
 NOTHING: Cell = ""
 
@@ -32,10 +35,16 @@ def list_labels(columns: Sequence[Column]) -> list[str]:
     ]
 
 
+def require_columns(opened: OpenReport) -> None:
+    """Raise InvalidReportError for a list of rows that has no columns."""
+    if not opened.columns:
+        raise InvalidReportError([Problem(part="columns", text="The report has no columns. Choose some.")])
+
+
 def write_cells(*, column: Column, cell: ReportCell, zone: dt.tzinfo) -> list[Cell]:
     """Return the cells of a value: one, or amount and currency."""
     if is_money(column):
-        money = cell.value
+        money: Any = cell.value
         return [money.amount, money.currency] if isinstance(money, Money) else [NOTHING, NOTHING]
     return [_write_value(column=column, cell=cell, zone=zone)]
 
@@ -49,13 +58,11 @@ def write_group(*, group: GroupBy, value: GroupValue, zone: dt.tzinfo) -> Cell:
     return _write_value(column=group.column, cell=value.cell, zone=zone)
 
 
-def write_figure(
-    *, measure: Measure, figure: Figure | None, currencies: Sequence[str], zone: dt.tzinfo
-) -> list[Cell]:
+def write_figure(*, measure: Measure, figure: Figure | None, currencies: Sequence[str], zone: dt.tzinfo) -> list[Cell]:
     """Return the cells of a figure: one, or an amount for each of the currencies. Where there is none, it is empty."""
     if measure.is_money:
         amounts = {each.currency: each.amount for each in figure.amounts} if figure else {}
-        return [amounts.get(code, NOTHING) for code in currencies]
+        return [amounts.get(code, NOTHING) for code in currencies] or [NOTHING]
     if figure is None or figure.value is None:
         return [NOTHING]
     column = measure.column

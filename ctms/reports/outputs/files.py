@@ -1,4 +1,4 @@
-"""Files of a report: CSV and workbooks, written to the disk before anything is sent, so that a file is whole or none."""
+"""Files of a report: CSV and workbooks. They are written to the disk before any of it is sent, so as to be whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO
@@ -93,10 +94,12 @@ def build_disposition(file_name: str) -> str:
 
 
 def _write_csv(*, heading: Sequence[str], lines: Iterator[list[Cell]]) -> IO[bytes]:
-    file = tempfile.TemporaryFile()  # noqa: SIM115  the response closes it
-    for part in stream_lines(heading=heading, rows=lines):
-        file.write(part.encode())
-    file.seek(0)
+    with ExitStack() as until_written:
+        file = until_written.enter_context(tempfile.TemporaryFile())
+        for part in stream_lines(heading=heading, rows=lines):
+            file.write(part.encode())
+        file.seek(0)
+        until_written.pop_all()  # the response closes it
     return file
 
 

@@ -13,7 +13,7 @@ from ctms.reports.engine.measures import Figure, is_money
 from ctms.reports.engine.opening import OpenReport
 from ctms.reports.engine.rows import iterate_rows
 from ctms.reports.engine.summaries import GroupLine, read_total
-from ctms.reports.outputs.cells import list_labels, write_cells, write_figure, write_group
+from ctms.reports.outputs.cells import list_labels, require_columns, write_cells, write_figure, write_group
 
 MOST_ACROSS = 250  # columns of a matrix, for each figure
 _FIGURE_WIDTH, _CURRENCY_WIDTH, _LINE_WIDTH = 16, 10, 10
@@ -42,6 +42,7 @@ def open_table(opened: OpenReport, *, zone: dt.tzinfo, at: Sequence[str | None] 
 
 
 def _open_rows(opened: OpenReport, *, zone: dt.tzinfo, at: Sequence[str | None]) -> Table:
+    require_columns(opened)
     heading: list[str] = []
     widths: list[int] = []
     for column, label in zip(opened.columns, list_labels(opened.columns), strict=True):
@@ -79,7 +80,7 @@ class _Writer:
         return [
             label
             for measure, codes in zip(self.opened.measures, self._list_codes(), strict=True)
-            for label in ([f"{measure.label} ({code})" for code in codes] if measure.is_money else [measure.label])
+            for label in ([f"{measure.label} ({code})" for code in codes] or [measure.label])
         ]
 
     def write_groups(self, values: Sequence[GroupValue]) -> list[Cell]:
@@ -92,7 +93,7 @@ class _Writer:
 
     def write_figures(self, figures: Sequence[Figure] | None) -> list[Cell]:
         """Return the cells of figures; empty ones for a cell of a matrix that no row is in."""
-        found = figures or [None] * len(self.opened.measures)
+        found: Sequence[Figure | None] = figures or [None] * len(self.opened.measures)
         return [
             cell
             for measure, figure, codes in zip(self.opened.measures, found, self._list_codes(), strict=True)
@@ -151,6 +152,4 @@ def _open_matrix(opened: OpenReport, *, zone: dt.tzinfo) -> Table:
 def _label_groups(groups: Sequence[GroupBy]) -> list[str]:
     labels = list_labels([each.column for each in groups])
     # The same date may be grouped by month and by day.
-    return [
-        label if label != group.column.label else group.label for group, label in zip(groups, labels, strict=True)
-    ]
+    return [label if label != group.column.label else group.label for group, label in zip(groups, labels, strict=True)]
