@@ -65,20 +65,21 @@ def send_mail(
         message.attach_alternative(html, "text/html")
     for each in attachments:
         message.attach(each.name, each.content, each.kind)
-    is_connected = False
+    connection = None
     try:
-        message.connection = get_connection()
-        message.connection.open()
-        is_connected = True
+        backend = get_connection()
+        backend.open()
+        message.connection = connection = backend
         sent = message.send()
     except Exception as error:  # backends raise what they like, and the settings may name one that does not exist
         # A server that refuses says so; one that fell silent may have taken it.
-        is_unclear = is_connected and isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError | ConnectionError)
+        silence = (smtplib.SMTPServerDisconnected, TimeoutError, ConnectionError)
+        is_unclear = connection is not None and isinstance(error, silence)
         raise MailError(describe_mail_error(error), is_unclear=is_unclear) from error
     finally:
-        if is_connected:
+        if connection is not None:
             with contextlib.suppress(OSError):  # the server has said already what became of the e-mail
-                message.connection.close()
+                connection.close()
     if not sent:
         raise MailError("The e-mail backend took no message. Check EMAIL_URL.")
 

@@ -50,8 +50,10 @@ class JobHandler:
     and a message if the unit's run was cancelled while no worker executed it. Workers take its runs from `queue`.
     `frequency`, `hour` (UTC) and `cron` are the schedule at first; a job that `is_active` is delivered Active. For the
     console, `about` says what the job does, `idle` why it has no units, and `part_labels` names the parts of its
-    results in the order in which they are shown; a part that is an object has the object's name. Jobs with the same `lease_name` (by default the job's key) do not work on the
-    same unit at once: a run waits for that of another job.
+    results in the order in which they are shown; a part that is an object has the object's name.
+
+    Jobs with the same `lease_name` (by default the job's key) do not work on the same unit at once: a run waits for
+    that of another job.
     """
 
     key: str

@@ -262,6 +262,7 @@ def _conclude(work: Delivering) -> None:
     elif sent:
         _finish(work, state=DeliveryState.DELIVERED, message=f"Sent to {_count(len(sent), 'recipient')}.")
     else:
+        work.delivery.mails.all().delete()  # nobody has to be told
         _finish(work, state=DeliveryState.NOTHING, message="No record was returned.")
 
 

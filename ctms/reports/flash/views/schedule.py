@@ -23,7 +23,7 @@ from ctms.reports.errors import ReportError
 from ctms.reports.flash.addresses import get_report_path
 from ctms.reports.flash.forms import ScheduleForm
 from ctms.reports.flash.recipients import has_left, list_recipients
-from ctms.reports.flash.requests import get_flash_or_404, open_or_404, open_to_schedule
+from ctms.reports.flash.requests import open_or_404, open_to_schedule
 from ctms.reports.flash.schedule import describe_schedule, list_next, read_schedule
 from ctms.reports.flash.sending import send_to_me
 from ctms.reports.flash.services import (
@@ -106,24 +106,23 @@ def take_over_report(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
-def retry(request: HttpRequest, uid: UUID, delivery_uid: UUID) -> HttpResponse:
+def retry(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Try a failed delivery again now."""
-    flash = get_flash_or_404(open_to_schedule(request, uid))
-    delivery = FlashDelivery.objects.filter(flash=flash, uid=delivery_uid).first()
+    delivery = FlashDelivery.objects.select_related("flash__report").filter(uid=uid).first()
     if delivery is None:
         raise Http404("There is no such delivery.")
-    delivery.flash = flash
+    report = open_to_schedule(request, delivery.flash.report.uid).report
     if retry_delivery(delivery=delivery, user=get_user(request)):
         messages.success(request, "It is being sent again. Load the page again in a moment to see how it went.")
     else:
         messages.info(request, "Nothing was sent again: it has not failed (any more).")
-    return redirect("report_schedule", uid)
+    return redirect("report_schedule", report.uid)
 
 
 def _render(request: HttpRequest, *, stored: StoredReport, flash: FlashReport, form: ScheduleForm) -> HttpResponse:
     user, now = get_user(request), get_database_now()
     is_shown = not form.is_bound or form.is_valid()
-    is_kept = flash.pk is not None and stored.can_share
+    is_kept = bool(flash.pk) and stored.can_share
     deliveries = list(FlashDelivery.objects.filter(flash=flash)[:_HISTORY]) if is_kept else []
     context = {
         "stored": stored,
@@ -136,7 +135,7 @@ def _render(request: HttpRequest, *, stored: StoredReport, flash: FlashReport, f
         "failed": DeliveryState.FAILED,
         "recipients": list_recipients(flash) if is_kept else None,
         "has_left": has_left(stored.report),
-        "is_unsubscribed": flash.pk is not None and flash.unsubscriptions.filter(user=user).exists(),
+        "is_unsubscribed": bool(flash.pk) and flash.unsubscriptions.filter(user=user).exists(),
         "is_job_active": is_job_active(),
         "preview": PREVIEW,
         "report_path": get_report_path(stored.report),
