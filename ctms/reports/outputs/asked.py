@@ -21,9 +21,9 @@ from ctms.reports.engine.opening import OpenReport
 from ctms.reports.engine.rows import UnknownGroupError
 from ctms.reports.errors import InvalidReportError, Problem
 
-# Parameters that are no conditions: the groups that a figure is of, and the place and length of a page.
-AT, PLACE, SIZE = "at", "place", "size"
-_RESERVED = (AT, PLACE, SIZE)
+# Parameters that are no conditions: the groups that a figure is of, and the place, order and length of a page.
+AT, PLACE, SORT, SIZE = "at", "place", "sort", "size"
+_RESERVED = (AT, PLACE, SORT, SIZE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

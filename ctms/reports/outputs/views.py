@@ -36,7 +36,8 @@ def _shows_problems(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
             texts = [each.text for each in error.problems] if isinstance(error, InvalidReportError) else [str(error)]
             is_slow = isinstance(error, ReportTooSlowError)
             status = HTTPStatus.SERVICE_UNAVAILABLE if is_slow else HTTPStatus.BAD_REQUEST
-            return render(request, "reports/outputs/refused.html", {"texts": texts, "uid": uid}, status=status)
+            context = {"texts": texts, "url": f"/reports/{uid}/"}
+            return render(request, "reports/outputs/refused.html", context, status=status)
 
     return answer
 
