@@ -11,6 +11,7 @@ from ctms.accounts.models import User
 from ctms.core.clock import get_now
 from ctms.records.pages.home import describe_age
 from ctms.records.pages.navigation import Notification, register_notifications
+from ctms.reports.access import may
 from ctms.reports.choices import MailState
 from ctms.reports.models import FlashMail
 
@@ -24,7 +25,9 @@ def register_flash_notifications() -> None:
 
 
 def list_unseen(user: User, limit: int) -> Sequence[Notification]:
-    """Return what the user has not seen of the last week, the newest first. Runs one statement."""
+    """Return what the user has not seen of the last week, the newest first. Runs one statement at most."""
+    if not may(user=user, action="read"):
+        return ()
     mails = FlashMail.objects.filter(user=user, seen_at=None, changed_at__gt=get_now() - _TOLD_FOR, state__in=_TOLD)
     return [
         _build(each) for each in mails.select_related("delivery__flash__report").order_by("-changed_at", "-id")[:limit]
