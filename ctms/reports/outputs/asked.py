@@ -41,12 +41,7 @@ def open_asked(*, user: User, uid: UUID, parameters: QueryDict, others: Iterable
 
     Raises Http404 for reports that the user does not see, PermissionDenied, InvalidReportError and UnknownGroupError.
     """
-    try:
-        stored = open_stored(user=user, uid=uid)
-    except UnknownReportError as error:
-        raise Http404(str(error)) from error
-    except AccessRefusedError as error:
-        raise PermissionDenied(str(error)) from error
+    stored = open_stored_or_404(user=user, uid=uid)
     conditions = drop_blanks(parameters)
     for name in others:
         conditions.pop(name, None)
@@ -57,6 +52,16 @@ def open_asked(*, user: User, uid: UUID, parameters: QueryDict, others: Iterable
         )
     opened.require_valid()
     return AskedReport(stored=stored, opened=opened, at=_read_at(parameters.get(AT, "")), conditions=conditions)
+
+
+def open_stored_or_404(*, user: User, uid: UUID) -> StoredReport:
+    """Return a report with the user's role in it. Raises Http404, and PermissionDenied with the reason."""
+    try:
+        return open_stored(user=user, uid=uid)
+    except UnknownReportError as error:
+        raise Http404(str(error)) from error
+    except AccessRefusedError as error:
+        raise PermissionDenied(str(error)) from error
 
 
 def note_export(*, asked: AskedReport, file_format: str, lines: int, actor: Actor) -> None:
