@@ -48,7 +48,10 @@ def open_asked(*, user: User, uid: UUID, parameters: QueryDict, others: Iterable
     opened = run_stored(stored, address=conditions)
     if opened.unknown:
         raise InvalidReportError(
-            [Problem(part="prompts", text=f"{name}: this is no condition. Leave it out.") for name in opened.unknown]
+            [
+                Problem(part="prompts", text=f"{name}: this is no condition. Leave it out.", parameter=name)
+                for name in opened.unknown
+            ]
         )
     opened.require_valid()
     return AskedReport(stored=stored, opened=opened, at=_read_at(parameters.get(AT, "")), conditions=conditions)

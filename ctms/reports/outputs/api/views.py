@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import QueryDict
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -50,7 +49,7 @@ class ReportView(UncachedView):
     """A view of reports, which answers what is wrong with one in the form of the API."""
 
     def handle_exception(self, exc: Exception) -> Any:
-        problem = _read_problem(exc, parameters=self.request.query_params)
+        problem = _read_problem(exc)
         return problem.build_response() if problem is not None else super().handle_exception(exc)
 
 
@@ -172,12 +171,12 @@ def _open(request: Request, *, uid: UUID, others: tuple[str, ...]) -> tuple[Aske
     return open_asked(user=get_user(request), uid=uid, parameters=parameters, others=others), size
 
 
-def _read_problem(error: Exception, *, parameters: QueryDict) -> ApiProblem | None:
+def _read_problem(error: Exception) -> ApiProblem | None:
     """Return the refusal of an error of reports; None for any other."""
     code: int = status.HTTP_400_BAD_REQUEST
     detail = _INVALID_PARAMETERS
     if isinstance(error, InvalidReportError):
-        found = [_name(each, parameters=parameters) for each in error.problems]
+        found = [_name(each) for each in error.problems]
         is_stored = any("field" in each for each in found)
         if is_stored:
             code, detail = status.HTTP_409_CONFLICT, _INVALID_REPORT
@@ -193,9 +192,10 @@ def _read_problem(error: Exception, *, parameters: QueryDict) -> ApiProblem | No
     return None
 
 
-def _name(problem: Problem, *, parameters: QueryDict) -> dict[str, str]:
+def _name(problem: Problem) -> dict[str, str]:
     """Return a problem with the part of the report, or the parameter of the address, that it is about."""
     if problem.part != _PROMPTS:
         return {"field": problem.part, "detail": problem.text}
-    name, _, detail = problem.text.partition(": ")
-    return {"parameter": name, "detail": detail} if name in parameters else {"detail": problem.text}
+    if not problem.parameter:
+        return {"detail": problem.text}
+    return {"parameter": problem.parameter, "detail": problem.text.removeprefix(f"{problem.parameter}: ")}
