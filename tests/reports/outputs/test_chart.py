@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from activities.choices import Channel
 from ctms.core.charts import Chart, ChartKind, render_chart
@@ -18,6 +19,7 @@ from ctms.reports.outputs.chart import build_chart
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import get_admin_user
 from tests.factories.clinical import StudyFactory
+from tests.factories.reports import ReportFactory
 from tests.records.api.conftest import add_custom_field
 from tests.reports.engine.test_engine import ask
 
@@ -68,6 +70,18 @@ def test_the_first_group_makes_categories_and_the_second_or_what_goes_across_ser
     deep = draw("stacked", groups=[STUDY, MONTH], across=CHANNEL)
     assert list_series(deep) == list_series(across)
     assert list_series(draw("donut", groups=[STUDY, CHANNEL])) == {"Activities": [3, 3]}
+
+
+def test_a_chart_stands_above_the_groups_of_a_report(client: Client) -> None:
+    create_calls()
+    user = get_admin_user()
+    client.force_login(user)
+    report = ReportFactory.create(owner=user, groups=[STUDY, CHANNEL], chart={"kind": "stacked", "measure": 0})
+    html = client.get(f"/reports/{report.uid}/").content.decode()
+    assert html.index('class="chart') < html.index("<table")
+    assert "/?at=" in html[html.index('class="chart') : html.index("<table")]
+    behind = client.get(f'/reports/{report.uid}/?at=[null,"{Channel.PHONE}"]').content.decode()
+    assert 'class="chart' not in behind
 
 
 def test_months_without_rows_are_steps_as_others_are() -> None:
