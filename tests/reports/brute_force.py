@@ -135,4 +135,4 @@ def is_within(value: Any, period: str) -> bool:
         days = int(period.removeprefix("last_").removesuffix("_days"))
         return timezone.now() - dt.timedelta(days=days) <= value <= timezone.now()
     first, last = list_days(period=period, today=timezone.localdate())
-    return (first or value) <= value <= (last or value)
+    return bool((first or value) <= value <= (last or value))

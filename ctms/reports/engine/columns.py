@@ -196,10 +196,10 @@ def can_group(field: ObjectField) -> bool:
     """Whether a report can be grouped by the field: not by long texts, amounts of several currencies and the like."""
     if field.reference is not None:
         return not field.is_custom
-    return kind_of(field).is_sortable and not is_money(field)
+    return kind_of(field).is_sortable and not has_amounts(field)
 
 
-def is_money(field: ObjectField) -> bool:
+def has_amounts(field: ObjectField) -> bool:
     """Whether the field has amounts, each with its currency."""
     return isinstance(kind_of(field), CurrencyKind)
 

@@ -139,6 +139,8 @@ class GroupReader:
 
     def match(self, identity: str) -> Q:
         """Return the condition that a row belongs to the group of this identity. Raises ValueError if there is none."""
+        if not isinstance(identity, str):
+            raise ValueError("An address names groups by texts.")  # noqa: TRY004  its JSON holds another value
         name = self.names[0]
         if self.flag:
             if identity == HIDDEN_GROUP:

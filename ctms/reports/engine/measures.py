@@ -16,7 +16,7 @@ from django.db.models.lookups import Exact
 
 from ctms.records.fields.kinds.base import Aggregate, Cell, kind_of
 from ctms.records.fields.kinds.currency import Money
-from ctms.reports.engine.columns import Column, build_plain, is_money
+from ctms.reports.engine.columns import Column, build_plain, has_amounts
 from ctms.reports.engine.joins import Joins
 
 FUNCTION_LABELS = {
@@ -53,7 +53,7 @@ class Measure:
     @property
     def is_money(self) -> bool:
         """Whether the figure is an amount for each currency."""
-        return self.column is not None and is_money(self.column.field) and self.function in _OF_MONEY
+        return self.column is not None and is_money(self.column) and self.function in _OF_MONEY
 
     @property
     def can_be_summed(self) -> bool:
@@ -113,7 +113,12 @@ def list_functions(column: Column) -> Sequence[Aggregate]:
     """Return what a report may make of the values of a column."""
     if column.field.reference is not None:
         return () if column.field.is_custom else (Aggregate.COUNT, Aggregate.DISTINCT)
-    return (Aggregate.COUNT, *_OF_MONEY) if is_money(column.field) else kind_of(column.field).aggregates
+    return (Aggregate.COUNT, *_OF_MONEY) if is_money(column) else kind_of(column.field).aggregates
+
+
+def is_money(column: Column) -> bool:
+    """Whether the column has amounts, each with its currency."""
+    return has_amounts(column.field)
 
 
 def join_money(found: Sequence[tuple[str, Any]]) -> list[Money]:

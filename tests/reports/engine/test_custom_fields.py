@@ -187,7 +187,7 @@ def test_a_custom_reference_to_what_is_hidden_says_so() -> None:
 def test_a_report_whose_field_became_inactive_says_so_and_does_not_run() -> None:
     field = add_field("text")
     create_trainings("a", kind="text")
-    stored = {
+    stored: dict[str, Any] = {
         "columns": ["text__c"],
         "sort": ["text__c"],
         "groups": [{"column": "text__c"}],
