@@ -233,9 +233,18 @@ def _find_measures(opened: OpenReport) -> None:
     found = [_find_measure(opened, definition=each) for each in asked]
     opened.measures = tuple(each for each in found if each is not None)
     for group in opened.definition.groups:
-        if group.by_measure is not None and not 0 <= group.by_measure < len(asked):
+        if group.by_measure is None:
+            continue
+        if not 0 <= group.by_measure < len(asked):
             opened.problems.append(
                 _note("groups", "The groups are in the order of a figure that the report does not have.")
+            )
+        elif (ordering := found[group.by_measure]) is not None and ordering.is_money:
+            opened.problems.append(
+                _note(
+                    "groups",
+                    f"{ordering.label} is an amount for each currency, and no order of groups. Choose another figure.",
+                )
             )
 
 
