@@ -9,6 +9,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from ctms.accounts.models import SecurityProfile, User
 from ctms.accounts.policies import list_visible
+from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.audit.models import AuditEntry
 from ctms.configuration.registry import UnknownObjectError, get_object
 from ctms.jobs.models import JobRun
@@ -19,9 +20,6 @@ SECURITY = "admin:security"
 _GONE = "(gone, or not visible to you)"
 # The objects that entries name by uid, as which text, by their column.
 _NAMED = {"study_uid": ("study__v", "study_name"), "connection_uid": ("connection__sys", "connection_name")}
-
-# Not imported from the console: its pages register themselves, and would do so before their site is there.
-_AUDIT_PERMISSION = "admin:audit"
 
 
 def register_setup_sources() -> None:
@@ -91,7 +89,7 @@ def register_setup_sources() -> None:
                 "address__sys": Lookup("address"),
                 "reason__sys": Lookup("reason"),
             },
-            permission=_AUDIT_PERMISSION,
+            permission=AUDIT_PERMISSION,
             limit=_limit_entries,
         )
     )
