@@ -23,7 +23,7 @@ def keep_what_was_chosen(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) ->
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reports", "0002_what_a_report_asks"),
+        ("reports", "0003_report_uses"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
