@@ -19,7 +19,6 @@ from ctms.reports.flash.recipients import has_left
 from ctms.reports.flash.units import FLASH_JOB_KEY, build_unit
 from ctms.reports.models import FlashDelivery, FlashReport, Report
 
-
 _TIMING = ("status", "frequency", "weekday", "day", "time", "time_zone")
 
 

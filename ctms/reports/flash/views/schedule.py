@@ -80,7 +80,7 @@ def remove(request: HttpRequest, uid: UUID) -> HttpResponse:
 def send_now(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Send the e-mail to its reader alone, as it would come now."""
     stored = open_or_404(request, uid)
-    count_request(scope="export", key=get_user(request).pk)
+    count_request(scope="exports", key=get_user(request).pk)
     try:
         told = send_to_me(stored=stored, actor=build_actor(request))
     except (MailError, ReportError) as error:
