@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from ctms.accounts.models import SYSTEM_USERNAME, SecurityProfile, User
-from ctms.accounts.policies import has_permission, is_setup, sees_all_studies
+from ctms.accounts.policies import has_permission, is_for_admins, sees_all_studies
 from ctms.core.choices import RecordStatus
 
 ALL_STUDIES = "Sees all studies"
@@ -62,7 +62,7 @@ def _list_held(profile: SecurityProfile) -> set[str]:
 def _opens_console(right: str) -> bool:
     """Whether a permission is for an area of the console, or to write an object of the set-up."""
     name, _, action = right.partition(":")
-    return name == "admin" or (is_setup(name) and action != "read")
+    return name == "admin" or (is_for_admins(name) and action != "read")
 
 
 def is_exempt(user: User) -> bool:

@@ -15,8 +15,9 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 # Permission → further permissions that it includes, registered by the apps whose tasks need them.
 _brought_along: dict[str, frozenset[str]] = {}
-# API names of the objects of the set-up.
+# API names of the objects of the set-up, and of those among them whose records admins alone write.
 _setup_objects: set[str] = set()
+_admins_objects: set[str] = set()
 # Model → the filter for the records that a user sees, registered with each object.
 _limits: dict[type[models.Model], Callable[[Any, Any], Any]] = {}
 # Django's word for an action → the Vault's.
@@ -49,9 +50,11 @@ class Permitted(Protocol):
     def security_profile(self) -> Profile | None: ...
 
 
-def register_setup(object_name: str) -> None:
-    """Say that an object is one of the set-up, which admins write. Called when an object is registered."""
+def register_setup(object_name: str, *, is_for_admins: bool) -> None:
+    """Say that an object is one of the set-up, and whether admins alone write it. Called when it is registered."""
     _setup_objects.add(object_name)
+    if is_for_admins:
+        _admins_objects.add(object_name)
 
 
 def list_setup_objects() -> list[str]:
@@ -59,9 +62,9 @@ def list_setup_objects() -> list[str]:
     return sorted(_setup_objects)
 
 
-def is_setup(object_name: str) -> bool:
-    """Whether an object is one of the set-up."""
-    return object_name in _setup_objects
+def is_for_admins(object_name: str) -> bool:
+    """Whether an object is one of the set-up whose records admins alone write."""
+    return object_name in _admins_objects
 
 
 def register_grants(*, permission: str, brings: Iterable[str]) -> None:

@@ -30,6 +30,9 @@ _DAILY_WORK = (
     "study_communication_contact__ctms",
 )
 _EXCEPTIONS = ("exception_message__sys", "exception_item__sys")
+# Reports that are one's own or shared; which of them may be changed is decided by the role in each.
+_BUILDS_REPORTS = ("report__sys:read", "report__sys:create", "report__sys:edit", "report__sys:delete")
+_READS_REPORTS = ("report__sys:read", "report_type__sys:read")
 _REASON = "Delivered with the Vault"
 
 
@@ -67,33 +70,50 @@ def list_delivered_profiles() -> list[DeliveredProfile]:
             api_name=CONNECTION_ADMIN,
             name="Connection Admin",
             description="Sets up connections to CRMs, and reads the records of all studies to find out why one failed.",
-            permissions=(*_grant(records, _READ), *_grant(_EXCEPTIONS, _READ), "admin:connections"),
+            permissions=(
+                *_grant(records, _READ),
+                *_grant(_EXCEPTIONS, _READ),
+                *_BUILDS_REPORTS,
+                *_READS_REPORTS,
+                "report_type__sys:create",
+                "admin:connections",
+            ),
         ),
         DeliveredProfile(
             api_name=STUDY_MANAGER,
             name="Study Manager",
             description="Sets up studies, keeps all that happens in them, and sees what did not reach the CRM.",
-            permissions=(*_grant(records, ACTIONS), *_grant(_EXCEPTIONS, _READ)),
+            permissions=(
+                *_grant(records, ACTIONS),
+                *_grant(_EXCEPTIONS, _READ),
+                *_BUILDS_REPORTS,
+                *_READS_REPORTS,
+            ),
         ),
         DeliveredProfile(
             api_name=CRA,
             name="CRA",
             description="Logs activities, visits and communications of the studies assigned to them.",
-            permissions=(*_grant(records, _READ), *_grant(_DAILY_WORK, _WRITE)),
+            permissions=(
+                *_grant(records, _READ),
+                *_grant(_DAILY_WORK, _WRITE),
+                *_BUILDS_REPORTS,
+                *_READS_REPORTS,
+            ),
             sees_all_studies=False,
         ),
         DeliveredProfile(
             api_name=READ_ONLY,
             name="Read Only",
             description="Reads the records of the studies assigned to them, and changes nothing.",
-            permissions=_grant(records, _READ),
+            permissions=(*_grant(records, _READ), *_READS_REPORTS),
             sees_all_studies=False,
         ),
         DeliveredProfile(
             api_name=INSPECTOR,
             name="Inspector",
             description="Reads records and audit trail of the studies assigned to them; what they look at is noted.",
-            permissions=(*_grant(records, _READ), "admin:audit"),
+            permissions=(*_grant(records, _READ), *_READS_REPORTS, "admin:audit"),
             sees_all_studies=False,
             log_views=True,
         ),
@@ -101,7 +121,7 @@ def list_delivered_profiles() -> list[DeliveredProfile]:
             api_name=INTEGRATION,
             name="Integration",
             description="Lets a program read, create and edit the records of all studies through the API.",
-            permissions=_grant(records, _WRITE),
+            permissions=(*_grant(records, _WRITE), *_READS_REPORTS),
         ),
     ]
 

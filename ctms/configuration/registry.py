@@ -192,6 +192,8 @@ class VaultObject:
     told_apart_by: tuple[str, ...] = ()
     told_apart_through: ToldApartThrough | None = None
     is_setup: bool = False  # the object has pages in the admin console alone
+    # Whether it takes an admin to write a record of the set-up; reports are built by everybody.
+    is_for_admins: bool = True
     complete_new: Callable[[Any, User], None] = _fill_nothing  # fills fields of a new record from the user creating it
     # Returns API name → text for the form of a new record that is created because a reference did not find the text.
     take_over: Callable[[str], Mapping[str, str]] = _take_name
@@ -268,7 +270,7 @@ def register_object(vault_object: VaultObject) -> None:
         vault_object.model.known_types = {each.api_name: each.label for each in vault_object.object_types}
     register_limit(model=vault_object.model, limit=limit)
     if vault_object.is_setup:
-        register_setup(vault_object.api_name)
+        register_setup(vault_object.api_name, is_for_admins=vault_object.is_for_admins)
     if isinstance(vault_object.scope, InStudy):
         register_place(model=vault_object.model, column=STUDY, path=find_study_path(vault_object.model))
     _objects[vault_object.api_name] = vault_object

@@ -1,33 +1,60 @@
-"""The console pages of report types and reports."""
+"""The console pages of report types and reports.
+
+Reports are built, shared and handed over in the tab Reports, where the role in each decides; here, whoever looks after
+all of them sees what there is, and sets a report to Inactive.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
+from ctms.audit.admin.writing import get_user
+from ctms.reports.access import administers_reports
+from ctms.reports.forms import ReportTypeForm
 from ctms.reports.models import Report, ReportShare, ReportType
 
 
 @admin.register(ReportType)
 class ReportTypeAdmin(AuditedModelAdmin):
-    list_display = ("name", "primary_object", "status", "modified_at")
+    form = ReportTypeForm
+    list_display = ("name", "description", "primary_object", "status", "modified_at")
     list_filter = ("status",)
     search_fields = ("name", "primary_object")
-    fields = ("name", "primary_object", "related_objects", "status")
+    fields = ("name", "description", "primary_object", "related_object", "status")
 
 
 class ReportShareInline(AuditedTabularInline):
     model = ReportShare
     fields = ("role", "user", "profile")
-    autocomplete_fields = ("user", "profile")
+    verbose_name_plural = "shared with"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
+        return False
 
 
 @admin.register(Report)
 class ReportAdmin(AuditedModelAdmin):
-    list_display = ("name", "report_type", "status", "modified_at")
+    list_display = ("name", "report_type", "owner", "status", "modified_at")
     list_filter = ("report_type", "status")
-    list_select_related = ("report_type",)
+    list_select_related = ("report_type", "owner")
     search_fields = ("name", "description")
-    autocomplete_fields = ("report_type",)
     inlines = (ReportShareInline,)
-    fields = ("name", "report_type", "owner", "description", "run_as_owner", "status")
+    fields = ("name", "description", "report_type", "owner", "run_as_owner", "status")
+    # Whoever could set these here would see what another owner may see.
+    readonly_fields = ("report_type", "owner", "run_as_owner")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  Django's signature
+        return False
+
+    def _allows(self, request: HttpRequest, action: str, obj: Any) -> bool:
+        return administers_reports(get_user(request)) and super()._allows(request, action, obj)

@@ -27,5 +27,6 @@ def register_report_objects() -> None:
                 "run_as_owner__sys": "run_as_owner",
             },
             is_setup=True,
+            is_for_admins=False,
         )
     )
