@@ -9,10 +9,14 @@ from ctms.core.errors import VaultError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What is wrong with a part of a report, such as `filters` or `columns`, and the remedy, in a sentence or two."""
+    """What is wrong with a part of a report, such as `filters` or `columns`, and the remedy, in a sentence or two.
+
+    `parameter` is that of the address, if the address is wrong.
+    """
 
     part: str
     text: str
+    parameter: str = ""
 
 
 class ReportError(VaultError):

@@ -262,7 +262,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     # The document depends on the configuration in the database, which checks do not have; a test validates it.
     "ENABLE_DJANGO_DEPLOY_CHECK": False,
     "TITLE": VAULT_NAME,
-    "DESCRIPTION": "Every object of the Vault: read, search, create, change and delete its records.",
+    "DESCRIPTION": "Every object of the Vault: read, search, create, change and delete its records; run reports.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "DEFAULT_GENERATOR_CLASS": "ctms.records.api.schema.VaultSchemaGenerator",

@@ -364,6 +364,15 @@ def _referred_to_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctms.audit.admin.base.list_dependants", lambda _records: Dependants())
 
 
+@pytest.mark.parametrize("sent", ["", "no key", "9" * 30])
+def test_a_reference_that_is_no_key_is_refused_in_its_field(client: Client, sent: str) -> None:
+    user = log_in_admin(client)
+    url = reverse("admin:accounts_user_change", args=(user.pk,))
+    response = submit(client, url, form_id="user_form", security_profile=sent)
+    assert response.status_code == (200 if sent else 302)
+    assert not sent or "security_profile" in response.context["adminform"].form.errors
+
+
 @pytest.mark.usefixtures("_referred_to_meanwhile")
 def test_a_deletion_that_the_writer_refuses_leads_back_with_the_reason(client: Client) -> None:
     log_in_admin(client)

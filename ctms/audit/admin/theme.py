@@ -38,8 +38,17 @@ if TYPE_CHECKING:
         *, description: str, ordering: str | None = None, label: bool | dict[str, str] | None = None
     ) -> Callable[[FunctionT], FunctionT]: ...
 else:
-    from unfold.admin import ModelAdmin, TabularInline
+    import unfold.admin
     from unfold.decorators import action, display
     from unfold.views import ChangeList
+
+    from ctms.audit.admin.references import ReferencesMixin
+
+    class ModelAdmin(ReferencesMixin, unfold.admin.ModelAdmin):
+        """Unfold's class."""
+
+    class TabularInline(ReferencesMixin, unfold.admin.TabularInline):
+        """Unfold's class."""
+
 
 __all__ = ["ChangeList", "ModelAdmin", "TabularInline", "action", "display"]

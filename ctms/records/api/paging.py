@@ -33,8 +33,8 @@ def build_page(*, request: Request, access: ObjectAccess) -> dict[str, Any]:
     return {
         "count": min(count, COUNT_CAP),
         "count_is_capped": count > COUNT_CAP,
-        "next": _build_url(request=request, cursor=page.next_cursor),
-        "previous": _build_url(request=request, cursor=page.previous_cursor),
+        "next": build_url(request=request, cursor=page.next_cursor),
+        "previous": build_url(request=request, cursor=page.previous_cursor),
         "results": show_records(records=page.rows, access=access),
     }
 
@@ -49,16 +49,24 @@ def _read_query(*, access: ObjectAccess, parameters: QueryDict) -> tuple[ListQue
         # The list page's form sends unused filters empty; a program that sends one empty has lost its value.
         if "" in parameters.getlist(name):
             problems[name] = ["Give a value, or leave it out."]
-    text = parameters.get(SIZE, str(DEFAULT_SIZE))
-    size = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_SIZE)) else 0
-    if not 1 <= size <= LARGEST_SIZE:
-        problems[SIZE] = [f"Ask for 1 to {LARGEST_SIZE} records."]
+    size = read_size(parameters, problems=problems)
     if problems:
         raise InvalidListError(problems)
     return query, size
 
 
-def _build_url(*, request: Request, cursor: str | None) -> str | None:
+def read_size(parameters: QueryDict, *, problems: dict[str, list[str]]) -> int:
+    """Return how many records a page has; 0, with a problem, if the parameter is no such number."""
+    text = parameters.get(SIZE, str(DEFAULT_SIZE))
+    size = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_SIZE)) else 0
+    if not 1 <= size <= LARGEST_SIZE:
+        problems[SIZE] = [f"Ask for 1 to {LARGEST_SIZE} records."]
+        return 0
+    return size
+
+
+def build_url(*, request: Request, cursor: str | None) -> str | None:
+    """Return the address of another page of what the request asks for; None without a cursor."""
     if cursor is None:
         return None
     parameters = request.query_params.copy()

@@ -40,6 +40,7 @@ _REFUSALS: Mapping[int, str] = {
     415: "Only JSON is understood.",
     428: "If-Match is missing.",
     429: "There were too many calls; Retry-After says how many seconds to wait.",
+    503: "The database did not answer in time. Ask for less.",
 }
 
 
@@ -224,7 +225,7 @@ def list_parameters(access: ObjectAccess) -> list[OpenApiParameter]:
             _build_filter(each)
             for each in list_filters(asker=UserAsker(access=access), object_name=access.shape.api_name)
         ],
-        _build_other_filters(),
+        build_other_filters(),
     ]
 
 
@@ -236,7 +237,7 @@ def _build_filter(parameter: Parameter) -> OpenApiParameter:
     return OpenApiParameter(parameter.name, schema, description=parameter.text)
 
 
-def _build_other_filters() -> OpenApiParameter:
+def build_other_filters() -> OpenApiParameter:
     """Describe the filters through references and in groups, which are too many to be listed."""
     return OpenApiParameter(
         "conditions",

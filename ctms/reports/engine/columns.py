@@ -35,6 +35,7 @@ from ctms.core.text.expressions import collate, is_text
 from ctms.records.addresses import get_object_url
 from ctms.records.conditions.subjects import MOST_STEPS, Step, Subject
 from ctms.records.fields.kinds.base import EMPTY, Cell, kind_of
+from ctms.records.fields.kinds.currency import CurrencyKind
 from ctms.records.fields.references import HIDDEN, get_target
 from ctms.records.fields.titles import join_caption
 from ctms.reports.engine.joins import Joins, get_foreign_key, is_limited
@@ -195,8 +196,12 @@ def can_group(field: ObjectField) -> bool:
     """Whether a report can be grouped by the field: not by long texts, amounts of several currencies and the like."""
     if field.reference is not None:
         return not field.is_custom
-    kind = kind_of(field)
-    return kind.is_sortable and (True)
+    return kind_of(field).is_sortable and not has_amounts(field)
+
+
+def has_amounts(field: ObjectField) -> bool:
+    """Whether the field has amounts, each with its currency."""
+    return isinstance(kind_of(field), CurrencyKind)
 
 
 def build_sort(*, reader: ColumnReader, lead: str) -> tuple[Combinable, Field[Any, Any]] | None:
@@ -328,6 +333,10 @@ class _TextUuid(Func):
         return self.as_sql(compiler, connection, template="replace(%(expressions)s, '-', '')", **context)
 
 
+def _find_held(stored: Combinable) -> NullIf:
+    return NullIf(stored, Value(""), output_field=TextField())
+
+
 def _build_custom_reference(*, column: Column, lead: str) -> ColumnReader:
     """A custom field holds a uid, which no join follows: what it leads to is looked up for each row that is shown."""
     field, asker = column.field, column.part.asker
@@ -335,13 +344,13 @@ def _build_custom_reference(*, column: Column, lead: str) -> ColumnReader:
     if field.reference is None:
         raise TypeError(f"{column.key} is no reference.")
     records = asker.list_records(shape) if shape is not None else field.reference._default_manager.none()
-    held = NullIf(KeyTextTransform(field.api_name, OuterRef(f"{lead}custom_fields")), Value(""))
+    held = _find_held(KeyTextTransform(field.api_name, OuterRef(f"{lead}custom_fields")))
     found = records.order_by().filter(uid=_TextUuid(held))
     names = _list_names(model=field.reference, shape=shape)
     looked_up: list[Combinable] = [Subquery(found.values(each)[:1]) for each in ("pk", "uid", *names)]
     stored = KeyTextTransform(field.api_name, f"{lead}custom_fields")
     is_given = Case(
-        When(IsNull(NullIf(stored, Value("")), False), then=True),  # noqa: FBT003  Django's signature
+        When(IsNull(_find_held(stored), False), then=True),  # noqa: FBT003  Django's signature
         default=False,
         output_field=BooleanField(),
     )

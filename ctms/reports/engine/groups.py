@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import DateField, DateTimeField, Field, Q
+from django.db.models import BooleanField, DateField, DateTimeField, DecimalField, Field, FloatField, IntegerField, Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Trunc
 from django.utils import formats
@@ -22,6 +22,7 @@ from ctms.reports.engine.joins import Joins
 from ctms.reports.engine.keyset import OrderKey
 
 HIDDEN_GROUP = "hidden"
+_GREATEST, _MOST_DECIMALS = 2**63 - 1, 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,9 @@ class GroupReader:
         return GroupValue(identity=identity, cell=ReportCell(value=value, text=text))
 
     def match(self, identity: str) -> Q:
-        """Return the condition that a row belongs to the group of this identity. Raises ValueError."""
+        """Return the condition that a row belongs to the group of this identity. Raises ValueError if there is none."""
+        if not isinstance(identity, str):
+            raise ValueError("An address names groups by texts.")  # noqa: TRY004  its JSON holds another value
         name = self.names[0]
         if self.flag:
             if identity == HIDDEN_GROUP:
@@ -150,17 +153,36 @@ class GroupReader:
 
     def _read_identity(self, identity: str) -> Any:
         if self.read_reference is not None:
-            return int(identity)
+            return _read_whole(identity)
         if self.group.period:
             return dt.date.fromisoformat(identity)
-        if kind_of(self.group.column.field).is_number:
-            try:
-                return Decimal(identity)
-            except InvalidOperation as error:
-                raise ValueError(identity) from error
-        if isinstance(self.output, Field) and self.output.get_internal_type() == "BooleanField":
-            return identity == "True"
+        if isinstance(self.output, IntegerField):
+            return _read_whole(identity)
+        if isinstance(self.output, FloatField | DecimalField):
+            return _read_number(identity)
+        if isinstance(self.output, BooleanField):
+            return {"True": True, "False": False}[identity]
+        identity.encode()  # no half of a character beyond U+FFFF, which JSON can hold
+        if "\x00" in identity:
+            raise ValueError("No text of the database has a null character.")
         return identity
+
+
+def _read_whole(identity: str) -> int:
+    number = int(identity)
+    if abs(number) > _GREATEST:
+        raise ValueError(f"{identity} is no number of the database.")
+    return number
+
+
+def _read_number(identity: str) -> Decimal:
+    try:
+        number = Decimal(identity)
+    except InvalidOperation as error:
+        raise ValueError(f"{identity} is no number.") from error
+    if not number.is_finite() or abs(number) > _GREATEST or number.adjusted() < -_MOST_DECIMALS:
+        raise ValueError(f"{identity} is no number of the database.")
+    return number
 
 
 def _read_custom(kind: Any, value: Any) -> Any:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import QuerySet
 
 from ctms.records.fields.kinds.currency import Money
 from ctms.reports.engine.groups import GroupBy, GroupValue
@@ -12,10 +15,11 @@ from ctms.reports.engine.keyset import order_all
 from ctms.reports.engine.matrices import MatrixLine, add_cells, read_across
 from ctms.reports.engine.measures import join_money
 from ctms.reports.engine.opening import OpenReport
-from ctms.reports.engine.summaries import GroupLine, GroupStatement, list_keys, open_groups, read_figures
+from ctms.reports.engine.summaries import GroupLine, GroupStatement, list_keys, name_figure, open_groups, read_figures
 from ctms.reports.errors import ReportError
 
 _CHUNK = 500
+Currencies = Mapping[int, Iterable[str]]  # of measures of amounts, by their number
 _LINES_WITH_CELLS = 100  # of a matrix, whose cells one statement reads
 
 
@@ -72,17 +76,43 @@ def iterate_matrix(opened: OpenReport, *, total: GroupLine) -> Iterator[MatrixLi
         yield from add_cells(opened, lines=chunk)
 
 
-def _iterate_level(
-    opened: OpenReport, *, groups: Sequence[GroupBy], currencies: Mapping[int, Iterable[str]]
-) -> Iterator[GroupLine]:
-    statement = open_groups(opened, groups=groups, currencies=currencies)
-    names = [*statement.names, *statement.figure_names, *statement.amounts]
-    ordered = order_all(records=statement.records, keys=list_keys(statement))
-    for row in ordered.values_list(*names).iterator(chunk_size=_CHUNK):
-        yield _read_line(statement, row)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """The statement of the groups of a level, its rows in their order, and the names of what is read of them."""
+
+    statement: GroupStatement
+    ordered: QuerySet[Any]
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.statement.names, *self.statement.figure_names, *self.statement.amounts]
+
+    def find_figure(self, measure: int) -> str:
+        """Return the name of a measure's figure; of one of amounts, in the first currency."""
+        amounts = (name for name, (index, _) in self.statement.amounts.items() if index == measure)
+        return next(amounts, name_figure(measure))
 
 
-def _read_line(statement: GroupStatement, row: Sequence[Any]) -> GroupLine:
+def open_level(
+    opened: OpenReport,
+    *,
+    groups: Sequence[GroupBy],
+    currencies: Currencies | None,
+    among: Sequence[Sequence[GroupValue]] | None = None,
+) -> Level:
+    """Return the statement of the groups; amounts are in these currencies alone."""
+    statement = open_groups(opened, groups=groups, among=among, currencies=currencies)
+    return Level(statement=statement, ordered=order_all(records=statement.records, keys=list_keys(statement)))
+
+
+def _iterate_level(opened: OpenReport, *, groups: Sequence[GroupBy], currencies: Currencies) -> Iterator[GroupLine]:
+    level = open_level(opened, groups=groups, currencies=currencies)
+    for row in level.ordered.values_list(*level.names).iterator(chunk_size=_CHUNK):
+        yield read_line(level.statement, row)
+
+
+def read_line(statement: GroupStatement, row: Sequence[Any]) -> GroupLine:
+    """Return the group of a row of the statement, with its amounts."""
     begin = len(statement.names)
     end = begin + len(statement.figure_names)
     values = statement.read_groups(row[:begin])

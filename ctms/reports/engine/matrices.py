@@ -13,6 +13,7 @@ from ctms.reports.engine.measures import Figure
 from ctms.reports.engine.opening import OpenReport
 from ctms.reports.engine.summaries import (
     GroupLine,
+    build_among,
     list_keys,
     open_groups,
     read_figures,
@@ -72,7 +73,7 @@ def read_matrix(opened: OpenReport, *, size: int, place: str = "") -> MatrixPage
             for values, row in rows
         ]
         across = read_across(opened)
-        lines_with_cells = add_cells(opened, lines=lines)
+        lines_with_cells = add_cells(opened, lines=lines, across=across[:MOST_ACROSS])
         total = read_total(opened)
     return MatrixPage(
         across=across[:MOST_ACROSS],
@@ -101,14 +102,16 @@ def read_across(opened: OpenReport, *, most: int = MOST_ACROSS) -> list[GroupLin
     ]
 
 
-def add_cells(opened: OpenReport, *, lines: Sequence[GroupLine]) -> list[MatrixLine]:
-    """Return these rows with their cells."""
-    cells = _read_cells(opened, rows=[each.values for each in lines])
+def add_cells(
+    opened: OpenReport, *, lines: Sequence[GroupLine], across: Sequence[GroupLine] | None = None
+) -> list[MatrixLine]:
+    """Return these rows with their cells: with `across`, those of these columns alone."""
+    cells = _read_cells(opened, rows=[each.values for each in lines], across=across)
     return [MatrixLine(values=line.values, cells=cells.get(tuple(line.at), {}), figures=line.figures) for line in lines]
 
 
 def _read_cells(
-    opened: OpenReport, *, rows: Sequence[tuple[GroupValue, ...]]
+    opened: OpenReport, *, rows: Sequence[tuple[GroupValue, ...]], across: Sequence[GroupLine] | None
 ) -> dict[tuple[str, ...], dict[str, tuple[Figure, ...]]]:
     cells: dict[tuple[str, ...], dict[str, tuple[Figure, ...]]] = {}
     if opened.across is None or not rows:
@@ -117,7 +120,10 @@ def _read_cells(
     statement = open_groups(opened, groups=groups, among=rows)
     money = read_money(opened, groups=groups, among=rows)
     names, count = [*statement.names, *statement.figure_names], len(statement.names)
-    found: Any = statement.records.order_by().values_list(*names)
+    records = statement.records.order_by()
+    if across is not None:
+        records = records.filter(build_among(statement.readers[-1:], [each.values for each in across]))
+    found: Any = records.values_list(*names)
     for row in found:
         values = statement.read_groups(row[:count])
         figures = read_figures(opened.measures, row[count:], money=money, at=values)

@@ -15,8 +15,8 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
 
 from ctms.records.fields.kinds.base import Aggregate, Cell, kind_of
-from ctms.records.fields.kinds.currency import CurrencyKind, Money
-from ctms.reports.engine.columns import Column, build_plain
+from ctms.records.fields.kinds.currency import Money
+from ctms.reports.engine.columns import Column, build_plain, has_amounts
 from ctms.reports.engine.joins import Joins
 
 FUNCTION_LABELS = {
@@ -118,7 +118,7 @@ def list_functions(column: Column) -> Sequence[Aggregate]:
 
 def is_money(column: Column) -> bool:
     """Whether the column has amounts, each with its currency."""
-    return isinstance(kind_of(column.field), CurrencyKind)
+    return has_amounts(column.field)
 
 
 def join_money(found: Sequence[tuple[str, Any]]) -> list[Money]:

@@ -15,6 +15,7 @@ from ctms.accounts.models import User
 from ctms.configuration.registry import UnknownObjectError
 from ctms.records.access import AccessRefusedError
 from ctms.records.conditions.addresses import read_address
+from ctms.records.conditions.compiling import MOST_CONDITIONS, Compiler, count_stored
 from ctms.records.conditions.tree import Group
 from ctms.records.fields.kinds.base import Aggregate, kind_of
 from ctms.reports.choices import Period
@@ -155,10 +156,20 @@ def _compile_conditions(opened: OpenReport, *, address: QueryDict | None) -> Non
     primary = opened.primary
     asked = read_address(asker=primary.asker, object_name=primary.shape.api_name, parameters=address)
     opened.unknown = asked.unknown
-    opened.problems += [_note("prompts", f"{name}: {' '.join(texts)}") for name, texts in asked.problems.items()]
-    group, problems = primary.compile(asked.stored)
-    opened.conditions[""].append(group)
-    opened.problems += [_note("prompts", each.text) for each in problems]
+    opened.problems += [_note_parameter(name, " ".join(texts)) for name, texts in asked.problems.items()]
+    if count_stored(asked.stored) > MOST_CONDITIONS:
+        text = f"These are more than {MOST_CONDITIONS} conditions. Leave some out."
+        opened.problems.append(_note_parameter(next(iter(address)), text))
+        return
+    for index, each in enumerate(asked.stored):
+        compiler = Compiler(asker=primary.asker, object_name=primary.shape.api_name)
+        opened.conditions[""].append(compiler.compile_group(stored=[each]))
+        # Compiled one by one, so that each keeps its place: the first index is that among the one.
+        opened.problems += [
+            _note_parameter(name, error.text)
+            for error in compiler.problems
+            for name in asked.list_parameters((index, *error.place[1:]))
+        ]
 
 
 def _find_columns(opened: OpenReport) -> None:
@@ -222,9 +233,18 @@ def _find_measures(opened: OpenReport) -> None:
     found = [_find_measure(opened, definition=each) for each in asked]
     opened.measures = tuple(each for each in found if each is not None)
     for group in opened.definition.groups:
-        if group.by_measure is not None and not 0 <= group.by_measure < len(asked):
+        if group.by_measure is None:
+            continue
+        if not 0 <= group.by_measure < len(asked):
             opened.problems.append(
                 _note("groups", "The groups are in the order of a figure that the report does not have.")
+            )
+        elif (ordering := found[group.by_measure]) is not None and ordering.is_money:
+            opened.problems.append(
+                _note(
+                    "groups",
+                    f"{ordering.label} is an amount for each currency, and no order of groups. Choose another figure.",
+                )
             )
 
 
@@ -276,6 +296,10 @@ def _find(opened: OpenReport, *, key: str, part: str) -> Column | None:
 
 def _note(part: str, text: str) -> Problem:
     return Problem(part=part, text=text)
+
+
+def _note_parameter(name: str, text: str) -> Problem:
+    return Problem(part="prompts", text=f"{name}: {text}", parameter=name)
 
 
 def list_conditions(opened: OpenReport) -> Sequence[tuple[Part, Group]]:

@@ -12,7 +12,7 @@ from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
 from ctms.records.conditions.askers import UserAsker
-from ctms.records.conditions.compiling import Compiler
+from ctms.records.conditions.compiling import MOST_CONDITIONS, Compiler, count_stored
 from ctms.records.conditions.matching import limit_records
 from ctms.records.conditions.tree import Group
 from ctms.records.fields.references import get_target
@@ -71,7 +71,10 @@ class Part:
         """Return the conditions on this object, and what is wrong with them."""
         compiler = Compiler(asker=self.asker, object_name=self.shape.api_name)
         group = compiler.compile_group(stored=stored)
-        return group, [Problem(part=self.filters_part, text=str(each)) for each in compiler.problems]
+        texts = [str(each) for each in compiler.problems]
+        if count_stored(stored) > MOST_CONDITIONS:
+            texts.append(f"A filter has at most {MOST_CONDITIONS} conditions. Remove some.")
+        return group, [Problem(part=self.filters_part, text=each) for each in texts]
 
     def limit(self, groups: Iterable[Group]) -> QuerySet[Any]:
         """Return the records that the user sees and that fulfil all of these conditions."""

@@ -148,6 +148,6 @@ def _build_conditions(opened: OpenReport, *, start: Start, at: Sequence[str | No
         expressions |= reader.expressions
         try:
             conditions.append(reader.match(identity))
-        except (ValueError, OverflowError) as error:
+        except (ValueError, KeyError) as error:
             raise UnknownGroupError(f"There is no group {identity!r} of {group.label}.") from error
     return conditions, expressions

@@ -62,7 +62,7 @@ class GroupStatement:
 
     @property
     def figure_names(self) -> list[str]:
-        return [_name(index) for index, each in enumerate(self.measures) if not each.is_money]
+        return [name_figure(index) for index, each in enumerate(self.measures) if not each.is_money]
 
     def read_groups(self, values: Sequence[Any]) -> tuple[GroupValue, ...]:
         """Return the groups of a row."""
@@ -122,7 +122,9 @@ def open_groups(
     )
     expressions = {name: each for reader in readers for name, each in reader.expressions.items()}
     figures = {
-        _name(index): each.build(joins=start.joins, start=start.leads[each.column.part.mark if each.column else ""])
+        name_figure(index): each.build(
+            joins=start.joins, start=start.leads[each.column.part.mark if each.column else ""]
+        )
         for index, each in enumerate(opened.measures)
         if not each.is_money
     }
@@ -148,7 +150,7 @@ def list_keys(statement: GroupStatement) -> list[OrderKey]:
     for reader in statement.readers:
         by_measure = reader.group.definition.by_measure
         if by_measure is not None and not statement.measures[by_measure].is_money:
-            keys.append(OrderKey(name=_name(by_measure), descending=reader.group.definition.descending))
+            keys.append(OrderKey(name=name_figure(by_measure), descending=reader.group.definition.descending))
         keys += reader.order
     return keys
 
@@ -170,7 +172,9 @@ def read_total(opened: OpenReport) -> GroupLine:
     """Return the figures of all rows."""
     start = opened.start()
     figures = {
-        _name(index): each.build(joins=start.joins, start=start.leads[each.column.part.mark if each.column else ""])
+        name_figure(index): each.build(
+            joins=start.joins, start=start.leads[each.column.part.mark if each.column else ""]
+        )
         for index, each in enumerate(opened.measures)
         if not each.is_money
     }
@@ -254,5 +258,6 @@ def _nest(leaves: Sequence[GroupLine], *, upper: Mapping[tuple[str, ...], GroupL
     return lines
 
 
-def _name(index: int) -> str:
+def name_figure(index: int) -> str:
+    """Return under which name a statement answers a measure that is not of amounts."""
     return f"figure_{index}"

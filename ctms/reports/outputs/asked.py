@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -17,6 +17,7 @@ from ctms.audit.services import record_event
 from ctms.records.access import AccessRefusedError
 from ctms.records.lists.query import drop_blanks
 from ctms.reports.access import StoredReport, UnknownReportError, open_stored, run_stored
+from ctms.reports.definition import ReportDefinition, read_definition
 from ctms.reports.engine.opening import OpenReport
 from ctms.reports.engine.rows import UnknownGroupError
 from ctms.reports.errors import InvalidReportError, Problem
@@ -41,22 +42,45 @@ def open_asked(*, user: User, uid: UUID, parameters: QueryDict, others: Iterable
 
     Raises Http404 for reports that the user does not see, PermissionDenied, InvalidReportError and UnknownGroupError.
     """
+    stored = open_stored_or_404(user=user, uid=uid)
+    conditions = drop_blanks(parameters)
+    for name in others:
+        conditions.pop(name, None)
+    definition = order_as_asked(
+        read_definition(stored.report),
+        sort=parameters.get(SORT, "") if SORT in others else "",
+        is_behind=bool(parameters.get(AT)),
+    )
+    opened = run_stored(stored, address=conditions, definition=definition)
+    if opened.unknown:
+        raise InvalidReportError(
+            [
+                Problem(part="prompts", text=f"{name}: this is no condition. Leave it out.", parameter=name)
+                for name in opened.unknown
+            ]
+        )
+    opened.require_valid()
+    return AskedReport(stored=stored, opened=opened, at=_read_at(parameters.get(AT, "")), conditions=conditions)
+
+
+def order_as_asked(definition: ReportDefinition, *, sort: str, is_behind: bool) -> ReportDefinition:
+    """Return the definition in the order of an address; rows behind a figure have columns in any case."""
+    if not definition.columns and is_behind:
+        definition = replace(definition, columns=tuple(each.column for each in definition.groups))
+    # Only what is shown: the order of another column would tell about its values.
+    if sort.removeprefix("-") in definition.columns:
+        return replace(definition, sort=(sort,))
+    return definition
+
+
+def open_stored_or_404(*, user: User, uid: UUID) -> StoredReport:
+    """Return a report with the user's role in it. Raises Http404, and PermissionDenied with the reason."""
     try:
-        stored = open_stored(user=user, uid=uid)
+        return open_stored(user=user, uid=uid)
     except UnknownReportError as error:
         raise Http404(str(error)) from error
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
-    conditions = drop_blanks(parameters)
-    for name in others:
-        conditions.pop(name, None)
-    opened = run_stored(stored, address=conditions)
-    if opened.unknown:
-        raise InvalidReportError(
-            [Problem(part="prompts", text=f"{name}: this is no condition. Leave it out.") for name in opened.unknown]
-        )
-    opened.require_valid()
-    return AskedReport(stored=stored, opened=opened, at=_read_at(parameters.get(AT, "")), conditions=conditions)
 
 
 def note_export(*, asked: AskedReport, file_format: str, lines: int, actor: Actor) -> None:

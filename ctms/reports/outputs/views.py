@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -36,7 +37,7 @@ def _shows_problems(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
             texts = [each.text for each in error.problems] if isinstance(error, InvalidReportError) else [str(error)]
             is_slow = isinstance(error, ReportTooSlowError)
             status = HTTPStatus.SERVICE_UNAVAILABLE if is_slow else HTTPStatus.BAD_REQUEST
-            context = {"texts": texts, "url": f"/reports/{uid}/"}
+            context = {"texts": texts, "url": reverse("report", args=(uid,))}
             return render(request, "reports/outputs/refused.html", context, status=status)
 
     return answer

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import QueryDict
 from django.urls import reverse
 
+from ctms.core.charts import Chart
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.lists.columns import PAGE_SIZES
 from ctms.records.lists.order.keyset_pagination import COUNT_CAP
@@ -23,6 +24,8 @@ from ctms.reports.engine.opening import OpenReport
 from ctms.reports.engine.rows import UnknownGroupError, count_rows
 from ctms.reports.engine.summaries import open_groups
 from ctms.reports.errors import InvalidReportError, Problem, ReportTooSlowError
+from ctms.reports.outputs.asked import order_as_asked
+from ctms.reports.outputs.chart import build_chart
 from ctms.reports.pages.conditions import Chip, PromptsForm, list_address_chips, list_chips, open_prompts
 from ctms.reports.pages.tables import Heading, Table, build_groups, build_rows, name_rows, read_at
 from ctms.reports.pages.uses import is_favourite
@@ -45,6 +48,7 @@ class ReportPage:
     prompts: PromptsForm | None = None
     opened: OpenReport | None = None
     table: Table | None = None
+    chart: Chart | None = None
     problems: list[Problem] = field(default_factory=list)
     _kept: dict[str, Any] = field(default_factory=dict)
 
@@ -108,8 +112,8 @@ class ReportPage:
 
     @property
     def query(self) -> str:
-        """Return the conditions of the address, and the figure whose rows are shown, for files and the printed page."""
-        return change_parameters(self.parameters, **{SORT: None, SIZE: None, PLACE: None}).urlencode()
+        """Return the parameters for what is made of the same rows or groups, such as files."""
+        return change_parameters(self.parameters, **dict.fromkeys((PLACE, SIZE))).urlencode()
 
     @property
     def first_url(self) -> str:
@@ -168,12 +172,22 @@ class ReportPage:
         place = str(self.parameters.get(PLACE, ""))
         if opened.is_grouped and not self.is_behind:
             self.table = build_groups(opened, size=self.size, place=place, find_rows=self._find_rows)
+            self.chart = self._draw(opened)
             return
         at = self._read_at(opened)
         self.table = build_rows(opened, size=self.size, place=place, at=at, build_heading=self._build_heading)
         self._kept["total"] = self._count(opened, at=at)
         if self.is_behind:
             self._kept["behind"] = describe_groups(opened, at=at)
+
+    def _draw(self, opened: OpenReport) -> Chart | None:
+        """Return the chart of the report, on the first page of its groups; None if it takes too long."""
+        if PLACE in self.parameters:
+            return None
+        try:
+            return build_chart(opened, title=self.stored.report.name, find_rows=self._find_rows)
+        except ReportTooSlowError:
+            return None
 
     def _count(self, opened: OpenReport, *, at: Sequence[str | None]) -> int | None:
         """Return the number of rows, None if counting takes too long. Those of one page are counted already."""
@@ -186,14 +200,7 @@ class ReportPage:
             return None
 
     def _order(self, definition: ReportDefinition) -> ReportDefinition:
-        """Return the definition in the order of the address; rows behind a figure have columns in any case."""
-        if not definition.columns and self.is_behind:
-            definition = replace(definition, columns=tuple(each.column for each in definition.groups))
-        sort = str(self.parameters.get(SORT, ""))
-        # Only what is shown: the order of another column would tell about its values.
-        if sort.removeprefix("-") in definition.columns:
-            return replace(definition, sort=(sort,))
-        return definition
+        return order_as_asked(definition, sort=str(self.parameters.get(SORT, "")), is_behind=self.is_behind)
 
     def _read_at(self, opened: OpenReport) -> list[str | None]:
         if not self.is_behind:

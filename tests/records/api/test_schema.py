@@ -33,6 +33,10 @@ def test_the_document_lists_every_object_with_all_operations(caller: Caller) -> 
     paths = read_schema(caller)["paths"]
     assert {path: sorted(operations) for path, operations in paths.items()} == {
         "/api/v1/objects/": ["get"],
+        "/api/v1/reports/": ["get"],
+        "/api/v1/reports/{uid}/": ["get"],
+        "/api/v1/reports/{uid}/groups/": ["get"],
+        "/api/v1/reports/{uid}/rows/": ["get"],
         **{f"/api/v1/{name}/": ["get", "post"] for name in NAMES},
         **{f"/api/v1/{name}/{{uid}}/": ["delete", "get", "patch"] for name in NAMES},
     }

@@ -28,7 +28,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 def create_reader(study: Any, *objects: str) -> User:
     profile = SecurityProfileFactory.create(permissions=[f"{name}:read" for name in objects])
     user = UserFactory.create(security_profile=profile)
-    StudyAssignmentFactory.create(user=user, study=study)
+    if study is not None:
+        StudyAssignmentFactory.create(user=user, study=study)
     return user
 
 

@@ -226,6 +226,11 @@ def test_rows_behind_a_figure_are_exported_alone_and_conditions_of_the_address_h
     report = ReportFactory.create(owner=user, columns=["subject__v"], groups=[{"column": "channel__v"}])
     behind = f'at=["{Channel.PHONE}"]&subject__v__contains=dose'
     assert read_csv(client, report, behind) == [["Subject"], [f"dose {Channel.PHONE}"]]
+    for order, first in (("subject__v", "dose"), ("-subject__v", "visit"), ("date__v", "dose")):
+        rows = read_csv(client, report, f'at=["{Channel.PHONE}"]&sort={order}&place=x&size=1')
+        assert rows[1][0].split()[0] == first
+    bare = ReportFactory.create(owner=user, columns=[], groups=[{"column": "channel__v"}])
+    assert read_csv(client, bare, f'at=["{Channel.PHONE}"]') == [["Channel"], ["Phone"], ["Phone"]]
     for query in ("at=[1]", "at=x", 'at=["a","b"]', "foo=1", "date__v__from=x", "at=[["):
         assert client.get(f"/reports/{report.uid}/export.csv?{query}").status_code == 400, query
 
