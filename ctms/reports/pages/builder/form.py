@@ -146,13 +146,14 @@ class ReportForm:
         return render_chosen((key, self._name(key)) for key in self.asked.get("columns", ()))
 
     @property
-    def other_columns(self) -> list[tuple[str, Any]]:
-        """Return the columns to add, by what they stand under."""
+    def other_columns(self) -> list[tuple[str, Any, bool]]:
+        """Return the columns to add, by what they stand under, and whether that is an object of the report itself."""
         chosen = set(self.asked.get("columns", ()))
         groups = [
             (label, [each for each in columns if each.key not in chosen]) for label, columns in self.columns.items()
         ]
-        return [(label, render_ticks(columns)) for label, columns in groups if columns]
+        own = {part.label for part in self.parts}
+        return [(label, render_ticks(columns), label in own) for label, columns in groups if columns]
 
     @property
     def sorts(self) -> list[Line]:
