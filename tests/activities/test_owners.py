@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
@@ -181,7 +182,7 @@ def create_team(profile: Any, site: StudySite) -> dict[str, User]:
     return users
 
 
-def look_up(client: Client, of: str = ACTIVITY, **parameters: Any) -> list[str]:
+def look_up(client: Client, /, of: str = ACTIVITY, **parameters: Any) -> list[str]:
     answer = client.get(f"/records/{of}/lookup/owner__v/", {"q": "uma", **parameters})
     return [each["label"].split()[1] for each in answer.json()["results"]]
 
@@ -190,8 +191,7 @@ def test_only_active_users_who_see_the_place_are_offered(admin: Client, cra_prof
     site = StudySiteFactory.create()
     create_team(cra_profile, site)
     assert look_up(admin, site__v=site.uid) == ["Country", "Site", "Study"]
-    country = {"study_country__v": site.study_country.uid}
-    assert look_up(admin, **country) == ["Country", "Neighbour", "Site", "Study"]
+    assert look_up(admin, study_country__v=site.study_country.uid) == ["Country", "Neighbour", "Site", "Study"]
     assert look_up(admin, of=SITE, study__v=site.study.uid) == ["Country", "Neighbour", "Site", "Study"]
     assert look_up(admin, site__v=site.uid, q="ountr") == ["Country"]
     assert "Elsewhere" in look_up(admin)
@@ -241,10 +241,11 @@ def test_the_form_leaves_the_owner_to_the_vault_and_keeps_one_who_is_chosen(clie
     writer = UserFactory.create(security_profile=cra_profile)
     site = StudySiteFactory.create()
     StudyAssignmentFactory.create(user=writer, study=site.study)
+    person = StudyPersonFactory.create(site=site).person
     team = create_team(cra_profile, site)
     client.force_login(writer)
     given = {
-        "person__v": str(site.principal_investigator.uid),
+        "person__v": str(person.uid),
         "site__v": str(site.uid),
         "date__v": "2026-03-02",
         "channel__v": "phone__v",
@@ -277,8 +278,7 @@ def test_mine_is_what_i_own_and_what_is_at_my_sites_by_whichever_way_it_is_asked
     owned = ActivityFactory.create(site=other, owner=user)
     ActivityFactory.create(site=other)
     access = open_object(user=user, object_name=ACTIVITY)
-    address = QueryDict(mutable=True)
-    address.update(MINE_HERE)  # type: ignore[arg-type]  a mapping will do
+    address = QueryDict(urlencode(MINE_HERE))
     filters = read_filters(access=access, parameters=address)
     assert set(filters.limit(access.list_records())) == {at_my_site, owned}
     assert set(limit_to_owned(access.list_records(), user)) == {at_my_site, owned}
