@@ -11,6 +11,7 @@ class ActivitiesConfig(AppConfig):
         from activities.jobs import register_generate_job
         from activities.notices import register_activity_notices
         from activities.objects import register_activity_objects
+        from activities.reports import register_activity_reports
         from activities.sources import register_source_listeners
         from activities.steps import register_activity_steps
 
@@ -21,3 +22,4 @@ class ActivitiesConfig(AppConfig):
         register_source_listeners()
         register_declined_listeners()
         register_generate_job()
+        register_activity_reports()

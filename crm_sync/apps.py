@@ -11,11 +11,15 @@ class CrmSyncConfig(AppConfig):
         from crm_sync.form_lengths import register_form_lengths
         from crm_sync.history import register_history_panel
         from crm_sync.jobs import register_jobs
+        from crm_sync.reports import register_transfer_reports
         from crm_sync.retention import register_retention_job
+        from crm_sync.sources import register_transfer_sources
         from crm_sync.steps import register_transfer_steps
         from crm_sync.visibility import register_limits
 
         register_limits()
+        register_transfer_sources()
+        register_transfer_reports()
         register_jobs()
         register_retention_job()
         register_transfer_steps()

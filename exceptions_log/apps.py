@@ -11,6 +11,7 @@ class ExceptionsLogConfig(AppConfig):
         from exceptions_log.notices import register_exception_notices
         from exceptions_log.objects import register_exception_objects
         from exceptions_log.report import register_report_job
+        from exceptions_log.reports import register_exception_reports
         from exceptions_log.retention import register_retention_job
         from exceptions_log.steps import register_exception_steps
 
@@ -19,5 +20,6 @@ class ExceptionsLogConfig(AppConfig):
         register_exception_panel()
         register_exception_notices()
         register_report_job()
+        register_exception_reports()
         register_retention_job()
         register_exceptions_eraser()

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,9 @@ ORIGINAL = pytest.StashKey[str]()
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # Fixtures that serve something over a socket.
 SERVER_FIXTURES = {"crm", "postgresql_server", "redis_server", "sandbox", "scripted", "server", "tls_sandbox"}
+LAYERS = {"unit", "integration", "system", "browser", "reliability"}
+# Marks that say where a test runs.
+CHOOSING = ("both_databases", "postgresql", "system", "reliability")
 LAYERS_OF_FOLDERS = {"tests/browser/": "browser", "tests/reliability/": "reliability"}
 
 
@@ -67,18 +72,46 @@ def database_clock() -> Iterator[None]:
         yield
 
 
+# -- What is collected ----------------------------------------------------------------------------
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a module of which no test can be chosen: importing all of them takes seconds in every process."""
+    if not collection_path.match("test_*.py"):
+        return None
+    marked = find_marks(collection_path)
+    if VAULT_ON_POSTGRESQL and not marked & {"both_databases", "postgresql"}:
+        return True
+    chosen = set(re.findall(r"\w+", config.getoption("markexpr"))) - {"or"}
+    if not chosen or chosen - LAYERS:
+        return None
+    folder = find_folder_layer(collection_path.as_posix())
+    possible = {folder} if folder else {"unit", "integration"}
+    return None if chosen & (possible | marked) else True
+
+
+@cache
+def find_marks(path: Path) -> frozenset[str]:
+    """Return the marks that a module names."""
+    return frozenset(re.findall(r"\bpytest\.mark\.(\w+)", path.read_text(encoding="utf-8")))
+
+
+def find_folder_layer(path: str) -> str | None:
+    return next((layer for folder, layer in LAYERS_OF_FOLDERS.items() if folder in path), None)
+
+
 # -- Layers and databases -------------------------------------------------------------------------
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
+    for mark in CHOOSING:
+        if item.get_closest_marker(mark) and mark not in find_marks(item.path):
+            raise pytest.UsageError(f"{item.nodeid}: write `pytest.mark.{mark}` into its module, which is read for it.")
     item.add_marker(find_layer(item))
 
 
 def find_layer(item: pytest.Item) -> str:
     if item.get_closest_marker("reliability"):
         return "reliability"
-    for folder, layer in LAYERS_OF_FOLDERS.items():
-        if item.nodeid.startswith(folder):
-            return layer
+    if layer := find_folder_layer(item.nodeid):
+        return layer
     if item.get_closest_marker("system"):
         return "system"
     asks_for_a_server = SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ()))

@@ -8,5 +8,9 @@ class ClinicalConfig(AppConfig):
 
     def ready(self) -> None:
         from ctms.clinical.objects import register_clinical_objects
+        from ctms.clinical.reports import register_clinical_reports
+        from ctms.clinical.sources import register_clinical_sources
 
         register_clinical_objects()
+        register_clinical_sources()
+        register_clinical_reports()

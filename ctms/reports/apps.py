@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.apps import apps as current_apps
+from django.apps.registry import Apps
+from django.db.models.signals import post_migrate
 
 
 class ReportsConfig(AppConfig):
@@ -10,6 +13,24 @@ class ReportsConfig(AppConfig):
         from ctms.configuration.uses import register_use_finder
         from ctms.reports.field_uses import find_report_uses
         from ctms.reports.objects import register_report_objects
+        from ctms.reports.setup_reports import register_setup_reports
+        from ctms.reports.setup_sources import register_setup_sources
 
         register_report_objects()
+        register_setup_sources()
+        register_setup_reports()
         register_use_finder(find_report_uses)
+        post_migrate.connect(_deliver, sender=self)
+
+
+def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
+    """Add the delivered report types and reports that the Vault lacks. `flush` does not pass `apps`."""
+    from ctms.accounts.models import User
+    from ctms.audit.actors import build_system_actor
+    from ctms.audit.models import AuditEntry
+    from ctms.core.schema import is_schema_current
+    from ctms.reports.delivered import deliver_reports
+    from ctms.reports.models import Report, ReportType
+
+    if is_schema_current(apps=apps, models=(User, AuditEntry, ReportType, Report)):
+        deliver_reports(actor=build_system_actor(source="command", reference="migrate"))

@@ -25,6 +25,11 @@ class TypeDefinition:
     related: str = ""
     reference: str = ""
 
+    @property
+    def stored_relation(self) -> str:
+        """Return how report types store the related object; empty without one."""
+        return f"{self.related}.{self.reference}" if self.related else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDefinition:

@@ -3,50 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
-from ctms.configuration.fields import ObjectField
-from ctms.configuration.registry import UnknownObjectError, VaultObject, get_object, list_objects
+from ctms.configuration.fields import ObjectField, build_model_field
+from ctms.configuration.registry import NoStudy, UnknownObjectError, VaultObject, get_object, list_objects
+from ctms.configuration.scope import Scope
 from ctms.configuration.snapshot import Configuration, ObjectShape, load_configuration
 from ctms.records.access import AccessRefusedError, ObjectAccess
+
+_SCOPE = NoStudy("its source says who sees which rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceObject(VaultObject):
-    """What a source has of an object: its model, its words and its columns. It is not registered."""
+    """What a source has of an object: its model and its words, which are those of the model if it has none of its own.
+
+    It is not registered. It has a page in the console if its model has one.
+    """
 
     source_name: str
+    words: tuple[str, str] = ("", "")  # for one row, and for several
+    is_setup: bool = True
+    scope: Scope = _SCOPE
 
     @property
     def api_name(self) -> str:
         return self.source_name
+
+    @property
+    def label(self) -> str:
+        return self.words[0] or super(SourceObject, self).label
+
+    @property
+    def plural_label(self) -> str:
+        return self.words[1] or super(SourceObject, self).plural_label
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A column by its look-up from the model, such as `message__connection`; without a label, that of its field.
+
+    One that `is_text` is no look-up but the name of a text that the source's limit adds to its rows.
+    """
+
+    path: str
+    label: str = ""
+    is_text: bool = False
+
+    def build(self, *, model: type[Model], api_name: str) -> ObjectField:
+        """Return the column as a field."""
+        if self.is_text:
+            return ObjectField(api_name=api_name, attribute=self.path, label=self.label, is_read_only=True)
+        *steps, last = self.path.split("__")
+        may_be_empty = False
+        for step in steps:
+            reference = model._meta.get_field(step)
+            if not isinstance(reference, ForeignKey):
+                raise TypeError(f"{model.__name__}.{step} is no reference.")
+            may_be_empty = may_be_empty or reference.null
+            model = reference.related_model
+        field = build_model_field(model=model, api_name=api_name, attribute=last)
+        return replace(
+            field,
+            attribute=self.path,
+            label=self.label or field.label,
+            may_be_empty=may_be_empty or field.may_be_empty,
+            is_read_only=True,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupSource:
     """Rows of the set-up that are no records of an object, such as users or entries of the audit trail.
 
-    `fields` maps API names to fields, whose attributes are look-ups from `model`. `permission` is the one that users
-    need, and `limit` filters the rows for those that a user sees.
+    `columns` are by API name. `permission` is the one that users need, and `limit` filters the rows for those that a
+    user sees.
     """
 
     vault_object: SourceObject
-    fields: Mapping[str, ObjectField]
+    columns: Mapping[str, Lookup]
     permission: str
     limit: Callable[[QuerySet[Any], User], QuerySet[Any]]
 
 
 _sources: dict[str, SetupSource] = {}
+_columns: dict[str, dict[str, Lookup]] = {}  # by object
 
 
 def register_source(source: SetupSource) -> None:
     """Let reports be about these rows. Called once, from `AppConfig.ready()`."""
     _sources[source.vault_object.api_name] = source
+
+
+def register_column(*, object_name: str, api_name: str, lookup: Lookup) -> None:
+    """Let reports about an object ask about what is no field of it, such as a value of what it refers to.
+
+    Everybody who reads the object sees it. Called once, from `AppConfig.ready()`.
+    """
+    _columns.setdefault(object_name, {})[api_name] = lookup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,22 +124,33 @@ class SourceAccess(ObjectAccess):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportConfiguration(Configuration):
-    """The configuration in force, with the sources that are no objects."""
+    """The configuration in force, with what reports alone know: sources that are no objects, and further columns."""
+
+    present: Configuration
 
     def get(self, object_name: str) -> ObjectShape:
-        if object_name in _sources and object_name not in self.shapes:
-            source = _sources[object_name]
-            self.shapes[object_name] = ObjectShape(
-                vault_object=source.vault_object, fields=source.fields, types={}, layouts={}
-            )
-        # Not `super()`: it does not know the class that `slots` has replaced.
-        return Configuration.get(self, object_name)
+        if object_name not in self.shapes:
+            self.shapes[object_name] = self._build(object_name)
+        return self.shapes[object_name]
+
+    def _build(self, object_name: str) -> ObjectShape:
+        source = _sources.get(object_name)
+        if source is not None:
+            fields = _build_fields(model=source.vault_object.model, lookups=source.columns)
+            return ObjectShape(vault_object=source.vault_object, fields=fields, types={}, layouts={})
+        shape = self.present.get(object_name)
+        further = _build_fields(model=shape.vault_object.model, lookups=_columns.get(object_name, {}))
+        return replace(shape, fields={**shape.fields, **further}) if further else shape
+
+
+def _build_fields(*, model: type[Model], lookups: Mapping[str, Lookup]) -> dict[str, ObjectField]:
+    return {name: each.build(model=model, api_name=name) for name, each in lookups.items()}
 
 
 def load_report_configuration() -> ReportConfiguration:
     """Return the configuration in force, for reports."""
     present = load_configuration()
-    return ReportConfiguration(rows=present.rows, shapes=present.shapes)
+    return ReportConfiguration(rows=present.rows, present=present)
 
 
 def open_source(*, user: User, object_name: str, configuration: ReportConfiguration) -> ObjectAccess:

@@ -416,6 +416,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
 CONSOLE_STYLES = [
     "tokens.css",
     "conditions.css",
+    "charts.css",
     "console/tables.css",
     "console/permissions.css",
     "console/pages.css",

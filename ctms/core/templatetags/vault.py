@@ -1,7 +1,7 @@
 """Tags that every template has.
 
 `{% icon "edit" %}` and `{% icon entry.icon class="small" %}` show an icon; `{% fixed "components/mark.html" %}` takes
-in a template that is the same in every page.
+in a template that is the same in every page; `{% chart panel.chart %}` draws a chart.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from django.conf import settings
 from django.template.base import FilterExpression, Parser, TextNode, Token, token_kwargs
 from django.utils.safestring import SafeString
 
+from ctms.core.charts import render_chart
 from ctms.core.icons import render_icon
 
 register = template.Library()
+register.simple_tag(render_chart, name="chart")
 
 
 class IconNode(template.Node):

@@ -8,6 +8,7 @@ import io
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, Any
@@ -181,13 +182,16 @@ def write_rows(
     *, title: str, heading: Sequence[str], rows: Iterable[Sequence[Cell]], widths: Sequence[int] = ()
 ) -> IO[bytes]:
     """As `write_workbook`, for any rows; no cell is run as a formula."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115  the response closes it
-    with xlsxwriter.Workbook(file, _OPTIONS) as workbook:
+    with ExitStack() as until_written:
+        file = until_written.enter_context(tempfile.TemporaryFile())
+        workbook = until_written.enter_context(xlsxwriter.Workbook(file, _OPTIONS))
         writer = _SheetWriter(workbook=workbook, title=title, heading=heading, widths=widths or [_WIDTH] * len(heading))
         for row in rows:
             writer.write(row)
         writer.finish()
-    file.seek(0)
+        workbook.close()
+        file.seek(0)
+        until_written.pop_all()  # the response closes it
     return file
 
 

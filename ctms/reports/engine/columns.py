@@ -221,12 +221,15 @@ def build_plain(*, field: ObjectField, lead: str, model: type[Model]) -> tuple[C
 
 
 def get_output(*, model: type[Model], path: str) -> Field[Any, Any]:
-    """Return the model's field at a path of attributes."""
+    """Return the model's field at a path of attributes. What is none is a text that a source adds to its rows."""
     *steps, last = path.split("__")
     here: Any = model
-    for step in steps:
-        here = here._meta.get_field(step).related_model
-    found = here._meta.get_field(last)
+    try:
+        for step in steps:
+            here = here._meta.get_field(step).related_model
+        found = here._meta.get_field(last)
+    except FieldDoesNotExist:
+        return TextField()
     if not isinstance(found, Field):
         raise TypeError(f"{path} is no field of one value.")
     return found

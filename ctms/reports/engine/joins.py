@@ -81,9 +81,12 @@ def is_limited(records: QuerySet[Any]) -> bool:
 
 
 def get_foreign_key(model: type[Model], attribute: str) -> str:
-    """Return the look-up of the column that holds a reference."""
-    found: Any = model._meta.get_field(attribute)
-    return str(found.attname)
+    """Return the look-up of the column that holds a reference, at a path of attributes."""
+    *steps, last = attribute.split("__")
+    here: Any = model
+    for step in steps:
+        here = here._meta.get_field(step).related_model
+    return "__".join([*steps, here._meta.get_field(last).attname])
 
 
 def _build(*, path: str, records: QuerySet[Any]) -> FilteredRelation:

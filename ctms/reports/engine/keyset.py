@@ -111,17 +111,18 @@ def _build_order(key: OrderKey, *, backwards: bool) -> OrderBy:
 
 
 def _build_beyond(*, keys: Sequence[OrderKey], values: Sequence[Any], backwards: bool) -> Q:
-    """Return the condition that a row comes behind the one with these values, or before it."""
-    condition: Q | None = None
-    for key, value in reversed(list(zip(keys, values, strict=True))):
-        name = key.name
-        same = Q(**{f"{name}__isnull": True}) if value is None else Q(**{name: value})
-        found = [
-            _come_beyond(key=key, value=value, backwards=backwards),
-            same & condition if condition is not None else None,
-        ]
-        condition = reduce(or_, filter(None, found)) if any(found) else None
-    return condition if condition is not None else Q(pk__in=[])
+    """Return the condition that a row comes behind the one with these values, or before it.
+
+    It is flat: one for each key, with all keys before it as they are there. SQLite refuses deep conditions.
+    """
+    found: list[Q] = []
+    same = Q()
+    for key, value in zip(keys, values, strict=True):
+        beyond = _come_beyond(key=key, value=value, backwards=backwards)
+        if beyond is not None:
+            found.append(same & beyond)
+        same &= Q(**{f"{key.name}__isnull": True}) if value is None else Q(**{key.name: value})
+    return reduce(or_, found) if found else Q(pk__in=[])
 
 
 def _come_beyond(*, key: OrderKey, value: Any, backwards: bool) -> Q | None:

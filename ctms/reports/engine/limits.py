@@ -32,6 +32,24 @@ def limit_time(seconds: float | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def read_snapshot(seconds: float) -> Iterator[None]:
+    """As `limit_time`, for a file: what the `with` block reads is the database of one moment.
+
+    Within a transaction, it is what that transaction reads.
+    """
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        # SQLite reads one moment as long as the rows of a statement are being read.
+        with limit_time(seconds):
+            yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        with limit_time(seconds):
+            yield
+
+
+@contextlib.contextmanager
 def _limit_postgresql(seconds: float) -> Iterator[None]:
     # A transaction of its own, with which the limit and what was stopped end; one inside of another is a savepoint.
     with transaction.atomic(), connection.cursor() as cursor:

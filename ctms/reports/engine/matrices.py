@@ -67,21 +67,16 @@ def read_matrix(opened: OpenReport, *, size: int, place: str = "") -> MatrixPage
         count = len(statement.names)
         rows = [(statement.read_groups(row[:count]), row[count:]) for row in cut.rows]
         money = read_money(opened, groups=opened.groups, among=[values for values, _ in rows])
-        across = _read_across(opened)
-        cells = _read_cells(opened, rows=[values for values, _ in rows])
+        lines = [
+            GroupLine(values=values, figures=read_figures(opened.measures, row, money=money, at=values))
+            for values, row in rows
+        ]
+        across = read_across(opened)
+        lines_with_cells = add_cells(opened, lines=lines)
         total = read_total(opened)
-    shown = across[:MOST_ACROSS]
-    lines = [
-        MatrixLine(
-            values=values,
-            cells=cells.get(tuple(each.identity for each in values), {}),
-            figures=read_figures(opened.measures, row, money=money, at=values),
-        )
-        for values, row in rows
-    ]
     return MatrixPage(
-        across=shown,
-        lines=lines,
+        across=across[:MOST_ACROSS],
+        lines=lines_with_cells,
         total=total,
         is_cut=len(across) > MOST_ACROSS,
         before=cut.before,
@@ -90,19 +85,26 @@ def read_matrix(opened: OpenReport, *, size: int, place: str = "") -> MatrixPage
     )
 
 
-def _read_across(opened: OpenReport) -> list[GroupLine]:
+def read_across(opened: OpenReport, *, most: int = MOST_ACROSS) -> list[GroupLine]:
+    """Return what goes across, with the figures of all rows: at most one more than `most`."""
     if opened.across is None:
         return []
     statement = open_groups(opened, groups=[opened.across])
     names, count = [*statement.names, *statement.figure_names], len(statement.names)
     ordered = order_all(records=statement.records, keys=list_keys(statement))
-    found = [tuple(row) for row in ordered.values_list(*names)[: MOST_ACROSS + 1]]
+    found = [tuple(row) for row in ordered.values_list(*names)[: most + 1]]
     values = [statement.read_groups(row[:count]) for row in found]
     money = read_money(opened, groups=[opened.across], among=values)
     return [
         GroupLine(values=value, figures=read_figures(opened.measures, row[count:], money=money, at=value))
         for value, row in zip(values, found, strict=True)
     ]
+
+
+def add_cells(opened: OpenReport, *, lines: Sequence[GroupLine]) -> list[MatrixLine]:
+    """Return these rows with their cells."""
+    cells = _read_cells(opened, rows=[each.values for each in lines])
+    return [MatrixLine(values=line.values, cells=cells.get(tuple(line.at), {}), figures=line.figures) for line in lines]
 
 
 def _read_cells(

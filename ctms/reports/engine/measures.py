@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Aggregate as DatabaseAggregate
-from django.db.models import Avg, Count, Field, FloatField, Max, Min, Sum
+from django.db.models import Avg, Count, Field, FloatField, Max, Min, Q, Sum, TextField
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast
+from django.db.models.lookups import Exact
 
 from ctms.records.fields.kinds.base import Aggregate, Cell, kind_of
 from ctms.records.fields.kinds.currency import CurrencyKind, Money
@@ -31,10 +33,11 @@ _OF_MONEY = (Aggregate.SUM, Aggregate.AVERAGE, Aggregate.LEAST, Aggregate.GREATE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A figure: its value, as files get it, and its words. Amounts have one value for each currency."""
+    """A figure: its value, as files get it, and its words. Of amounts, there is one for each currency."""
 
     value: Cell | None
     text: str
+    amounts: tuple[Money, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +61,17 @@ class Measure:
         is_count = self.function == Aggregate.COUNT and not self.is_multiplied
         return (is_count or self.function == Aggregate.SUM) and not self.is_money
 
-    def build(self, *, joins: Joins, start: str) -> DatabaseAggregate:
-        """Return the database's aggregate."""
+    def build(self, *, joins: Joins, start: str, currency: str = "") -> DatabaseAggregate:
+        """Return the database's aggregate; with a currency, that of the amounts in it."""
         if self.column is None:
             return Count(self.counted, distinct=self.is_multiplied)
         value, _ = self._build_value(joins=joins, start=start)
         if self.function in (Aggregate.COUNT, Aggregate.DISTINCT):
             return Count(value, distinct=self.function == Aggregate.DISTINCT)
-        return _DATABASE[self.function](value)
+        if not currency:
+            return _DATABASE[self.function](value)
+        code = Cast(self.build_currency(joins=joins, start=start), TextField())
+        return _DATABASE[self.function](value, filter=Q(Exact(code, currency)))
 
     def build_currency(self, *, joins: Joins, start: str) -> Combinable:
         """Return the expression of the currency that amounts are in."""
@@ -84,6 +90,7 @@ class Measure:
             return Figure(
                 value="; ".join(map(str, value)),
                 text="; ".join(f"{each.write_amount(is_grouped=True)} {each.currency}" for each in value),
+                amounts=tuple(value),
             )
         if kind_of(self.column.field).is_number:
             return Figure(value=value, text=_write_number(value))

@@ -27,7 +27,7 @@ from ctms.reports.engine.parts import Part, find_way, open_part
 from ctms.reports.errors import InvalidReportError, Problem
 from ctms.reports.sources import load_report_configuration, open_source
 
-MOST_GROUPS, MOST_MEASURES, MOST_COLUMNS = 3, 6, 40
+MOST_GROUPS, MOST_MEASURES, MOST_COLUMNS, MOST_SORTED = 3, 6, 40, 6
 _RELATED_PK = F(f"{RELATED}__pk")
 
 
@@ -167,6 +167,8 @@ def _find_columns(opened: OpenReport) -> None:
     opened.columns = tuple(
         found for key in opened.definition.columns if (found := _find(opened, key=key, part="columns")) is not None
     )
+    if len(opened.definition.sort) > MOST_SORTED:
+        opened.problems.append(_note("sort", f"A report is sorted by at most {MOST_SORTED} columns. Remove some."))
     sort = []
     for name in opened.definition.sort:
         column = _find(opened, key=name.removeprefix("-"), part="sort")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -49,11 +49,12 @@ class SummaryPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupStatement:
-    """A statement whose rows are groups."""
+    """A statement whose rows are groups. `amounts` are the number of a measure and the currency, by name."""
 
     records: QuerySet[Any]
     readers: tuple[GroupReader, ...]
     measures: tuple[Measure, ...]
+    amounts: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -104,9 +105,16 @@ def read_summary(opened: OpenReport, *, size: int, place: str = "") -> SummaryPa
 
 
 def open_groups(
-    opened: OpenReport, *, groups: Sequence[GroupBy], among: Sequence[Sequence[GroupValue]] | None = None
+    opened: OpenReport,
+    *,
+    groups: Sequence[GroupBy],
+    among: Sequence[Sequence[GroupValue]] | None = None,
+    currencies: Mapping[int, Iterable[str]] | None = None,
 ) -> GroupStatement:
-    """Return the statement of the groups, each with its figures; with `among`, of those that begin with these alone."""
+    """Return the statement of the groups, each with its figures; with `among`, of those that begin with these alone.
+
+    It has amounts of the `currencies` of each measure of amounts, which are given by its number.
+    """
     start = opened.start()
     readers = tuple(
         group.open(joins=start.joins, start=start.lead(group.column), number=number)
@@ -118,11 +126,20 @@ def open_groups(
         for index, each in enumerate(opened.measures)
         if not each.is_money
     }
+    amounts = {
+        f"amount_{index}_{number}": (index, code)
+        for index, codes in (currencies or {}).items()
+        for number, code in enumerate(codes)
+    }
+    for name, (index, code) in amounts.items():
+        measure = opened.measures[index]
+        lead = start.leads[measure.column.part.mark if measure.column else ""]
+        figures[name] = measure.build(joins=start.joins, start=lead, currency=code)
     records = opened.finish(start).annotate(**expressions)
     if among is not None:
         records = records.filter(build_among(readers, among))
     records = records.values(*expressions).annotate(**figures)
-    return GroupStatement(records=records, readers=readers, measures=opened.measures)
+    return GroupStatement(records=records, readers=readers, measures=opened.measures, amounts=amounts)
 
 
 def list_keys(statement: GroupStatement) -> list[OrderKey]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def ask(user: User, type_definition: TypeDefinition = ACTIVITIES, address: str =
     return opened
 
 
-def create_reader(*studies: Any) -> User:
+def create_reader(*studies: Any, more: Sequence[str] = ()) -> User:
     profile = SecurityProfileFactory.create(
         permissions=[
             f"{name}:read"
@@ -64,6 +65,7 @@ def create_reader(*studies: Any) -> User:
                 "monitoring_event_participant__ctms",
             )
         ]
+        + list(more)
     )
     user = UserFactory.create(security_profile=profile)
     for study in studies:
