@@ -18,6 +18,7 @@ handler400 = "ctms.core.refusals.show_bad_request"
 
 urlpatterns = [
     path("", include("ctms.records.urls")),
+    path("reports/", include("ctms.reports.urls")),
     path("", include("ctms.reports.outputs.urls")),
     path("api/v1/", include("ctms.records.api.urls")),
     path("login/", VaultLoginView.as_view(), name="login"),

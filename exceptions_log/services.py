@@ -89,13 +89,14 @@ class ExceptionRecorder:
         self._scope.lock()
         self._flush()
         failures = self._list_failures()
-        self._settle_dismissals(is_complete=is_complete)
+        anything_failed = failures.exists()
+        self._settle_dismissals(is_complete=is_complete, anything_failed=anything_failed)
         reached_not = self.list_open().none() if still_pending is None else still_pending
         # Dismissals undone during this run, which skipped their records: the next run has to retry those.
         undone = [self.list_open().filter(pk__in=keys) for keys in _split(self._kept)]
         self._list_messages().filter(status=RecordStatus.ACTIVE).update(status=RecordStatus.INACTIVE)
         message: ExceptionMessage | None = None
-        if any(each.exists() for each in (failures, reached_not, *undone)):
+        if (anything_failed and failures.exists()) or any(each.exists() for each in (reached_not, *undone)):
             message = self._create_message()
             _carry_on(message=message, scope=self._scope)
             for each in (reached_not, *undone):
@@ -139,12 +140,14 @@ class ExceptionRecorder:
             # The same record may fail twice in one run, when it is tried again with a fresh account.
             Failure.objects.bulk_create(failures, ignore_conflicts=True)
 
-    def _settle_dismissals(self, *, is_complete: bool) -> None:
+    def _settle_dismissals(self, *, is_complete: bool, anything_failed: bool) -> None:
         """Let dismissals lapse whose records changed, and forget failures in the state that was dismissed."""
         failures = self._list_failures()
         for keys in _split(self._dismissed - self._kept):
             lapsed = self._list_dismissals().filter(pk__in=keys)
             _resolve(lapsed if is_complete else lapsed.filter(key__in=failures.values("key")), run=self._run)
+        if not anything_failed:
+            return
         # Those that are left were dismissed while this run was at work.
         for dismissed in self._list_dismissals().filter(key__in=failures.values("key")):
             failed = failures.get(key=dismissed.key)

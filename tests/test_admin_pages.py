@@ -58,6 +58,7 @@ OF_THE_STUDY_TEAMS = {
     "records.OperationProblem",
     "records.RecentView",
     "records.SavedView",
+    "reports.ReportUse",
 }
 WITHOUT_A_PAGE = {
     "accounts.UserSession",

@@ -68,9 +68,16 @@ class SessionUseMiddleware:
             return response
         if request.user.is_authenticated:
             return self.get_response(request)
-        page = urlsplit(request.headers.get("HX-Current-URL", ""))
-        login = redirect_to_login(page._replace(scheme="", netloc="").geturl() or request.path)
+        login = redirect_to_login(_read_page(request) or request.path)
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": login.url})
+
+
+def _read_page(request: HttpRequest) -> str:
+    """Return path and query of the page that sent a request; empty if it does not say so, or no browser wrote it."""
+    try:
+        return urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
+    except ValueError:
+        return ""
 
 
 class PasswordChangeMiddleware:

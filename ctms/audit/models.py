@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
 from ctms.audit.choices import AuditAction, RedactionState
@@ -26,16 +28,24 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
     def _update(self, values: Any) -> int:  # noqa: ARG002  Django's signature
         raise UnauditedWriteError(_NEVER_CHANGED)
 
-    def _insert(self, *args: Any, on_conflict: Any = None, **kwargs: Any) -> Any:
+    def _insert(self, objs: Any, fields: Any, *args: Any, on_conflict: Any = None, **kwargs: Any) -> Any:
         if on_conflict is not None:
             raise UnauditedWriteError(_NEVER_CHANGED)
-        return super()._insert(*args, on_conflict=on_conflict, **kwargs)  # type: ignore[misc]
+        # What the database fills by itself need not be put together for every row, as Django does.
+        given = [field for field in fields if not _is_left_to_database(field, objs)]
+        return super()._insert(objs, given, *args, on_conflict=on_conflict, **kwargs)  # type: ignore[misc]
 
     def delete(self) -> tuple[int, dict[str, int]]:
         raise UnauditedWriteError(_NEVER_REMOVED)
 
     def _raw_delete(self, using: str | None) -> int:  # noqa: ARG002  Django's signature
         raise UnauditedWriteError(_NEVER_REMOVED)
+
+
+def _is_left_to_database(field: models.Field[Any, Any], entries: Iterable[AuditEntry]) -> bool:
+    return field.has_db_default() and all(
+        isinstance(getattr(entry, field.attname), DatabaseDefault) for entry in entries
+    )
 
 
 class TransactionNumber(models.Func):

@@ -33,9 +33,8 @@ def find_or_link_user(*, identity: Identity) -> User:
 def _link(identity: Identity) -> User:
     if not identity.email:
         raise OidcError("The identity provider has not verified your e-mail address. Ask the admin of the provider.")
-    found = list(
-        User.objects.select_for_update().filter(email__iexact=identity.email).exclude(username=SYSTEM_USERNAME)[:2]
-    )
+    alike = User.objects.select_for_update().filter(email__iexact=identity.email).exclude(username=SYSTEM_USERNAME)
+    found = [user for user in alike if _is_same_address(user.email, identity.email)]
     if len(found) > 1:
         raise OidcError("Several users of this Vault have your e-mail address. Ask an admin.")
     user = found[0] if found else _create_user(identity)
@@ -51,6 +50,15 @@ def _link(identity: Identity) -> User:
         reason=f"Linked to an identity of {identity.issuer} by the verified e-mail address",
     )
     return user
+
+
+def _is_same_address(one: str, other: str) -> bool:
+    """Whether two addresses differ at most in the case of ASCII letters.
+
+    A database that ignores case takes more for the same: in capitals, a dotless i is an I, and a long s an S. Whoever
+    owns such an address would be let in as somebody else.
+    """
+    return one == other or (one.isascii() and other.isascii() and one.lower() == other.lower())
 
 
 def _create_user(identity: Identity) -> User:

@@ -5,9 +5,9 @@ The process keeps it until something changes, which one statement checks wheneve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.db import connection, models
@@ -165,9 +165,6 @@ class Configuration:
         return {name: label for name, label in labels.items() if name in named}
 
 
-_kept: dict[str, tuple[object, Configuration]] = {}
-
-
 def load_configuration() -> Configuration:
     """Return the configuration in force now. Takes one statement if nothing has changed, eight if something has.
 
@@ -177,25 +174,25 @@ def load_configuration() -> Configuration:
 
 
 def _load_configuration() -> Configuration:
-    stamp = _read_stamp()
-    kept = _kept.get("")
-    if kept is not None and kept[0] == stamp:
-        return kept[1]
-    configuration = Configuration(rows=_read_rows())
-    _kept[""] = (stamp, configuration)
-    return configuration
+    return _read_configuration(_read_stamp())
+
+
+# A few, since a transaction that changes the configuration sees another than those beside it until it ends.
+@lru_cache(maxsize=8)
+def _read_configuration(_stamp: Hashable) -> Configuration:
+    return Configuration(rows=_read_rows())
 
 
 def forget_configuration() -> None:
-    """Drop the kept configuration. For tests, which change databases."""
-    _kept.clear()
+    """Drop the kept configurations. For tests, which change databases."""
+    _read_configuration.cache_clear()
 
 
-def _read_stamp() -> object:
+def _read_stamp() -> Hashable:
     statement, parameters = _build_stamp_statement()
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return sorted(cursor.fetchall())
+        return tuple(sorted(cursor.fetchall()))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from ctms.core.errors import VaultError
 from ctms.records.access import AccessRefusedError
 from ctms.records.conditions.addresses import split_name
 from ctms.reports.choices import ShareRole
-from ctms.reports.definition import read_definition, read_type
+from ctms.reports.definition import ReportDefinition, read_definition, read_type
 from ctms.reports.engine.opening import OpenReport, try_open
 from ctms.reports.errors import InvalidReportError, Problem
 from ctms.reports.models import Report, ReportShare
@@ -99,11 +99,14 @@ def open_stored(*, user: User, uid: UUID) -> StoredReport:
     return found[0]
 
 
-def run_stored(stored: StoredReport, *, address: QueryDict | None = None) -> OpenReport:
+def run_stored(
+    stored: StoredReport, *, address: QueryDict | None = None, definition: ReportDefinition | None = None
+) -> OpenReport:
     """Open the report with the rights by which it runs; its problems are among those of the answer.
 
     Conditions in the address narrow it. With the rights of another user, only prompts are taken, because others would
-    ask about what the reader may not see. Raises InvalidReportError if nothing of the report can be opened.
+    ask about what the reader may not see. `definition` is what is asked instead, with the columns and conditions of
+    the report, such as in another order. Raises InvalidReportError if nothing of the report can be opened.
     """
     report = stored.report
     if stored.runs_as_other and is_orphaned(report):
@@ -116,16 +119,11 @@ def run_stored(stored: StoredReport, *, address: QueryDict | None = None) -> Ope
                 )
             ]
         )
-    definition = read_definition(report)
-    if not (address and stored.runs_as_other):
-        return try_open(definition=definition, user=stored.runs_as, address=address)
-    opened = try_open(definition=definition, user=stored.runs_as)
-    primary = opened.primary
-    for name in address:
-        named = split_name(asker=primary.asker, object_name=primary.shape.api_name, name=name)
-        if named is not None and named.subject.path not in definition.prompts:
-            text = f"{named.subject.label}: a report that runs as its owner is narrowed by its prompts alone."
-            raise InvalidReportError([Problem(part="prompts", text=text)])
+    definition = definition or read_definition(report)
+    if address and stored.runs_as_other:
+        _require_prompts(
+            opened=try_open(definition=definition, user=stored.runs_as), prompts=definition.prompts, address=address
+        )
     return try_open(definition=definition, user=stored.runs_as, address=address)
 
 
@@ -135,6 +133,15 @@ def list_shares(user: User) -> QuerySet[ReportShare]:
     if user.security_profile_id is not None:
         given |= Q(profile=user.security_profile_id)
     return ReportShare.objects.filter(given)
+
+
+def _require_prompts(*, opened: OpenReport, prompts: Collection[str], address: QueryDict) -> None:
+    primary = opened.primary
+    for name in address:
+        named = split_name(asker=primary.asker, object_name=primary.shape.api_name, name=name)
+        if named is not None and named.subject.path not in prompts:
+            text = f"{named.subject.label}: a report that runs as its owner is narrowed by its prompts alone."
+            raise InvalidReportError([Problem(part="prompts", text=text)])
 
 
 def _list(*, user: User, reports: QuerySet[Report]) -> list[StoredReport]:

@@ -21,3 +21,12 @@ class Period(TextChoices):
     MONTH = "month", "Month"
     QUARTER = "quarter", "Quarter"
     YEAR = "year", "Year"
+
+
+class ChartKind(TextChoices):
+    """How the figures of a report are drawn. Values are those of `ctms.core.charts`."""
+
+    BAR = "bar", "Bars"
+    STACKED = "stacked", "Stacked bars"
+    LINE = "line", "Lines"
+    DONUT = "donut", "Donut"

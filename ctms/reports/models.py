@@ -109,3 +109,20 @@ class FlashReport(AuditedModel):
 
     def __str__(self) -> str:
         return f"{self.report} ({self.get_frequency_display()})"
+
+
+class ReportUse(models.Model):
+    """What a report is to one user: whether it is a favourite, and when the user ran it last."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="report_uses")
+    report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="uses")
+    is_favourite = models.BooleanField(default=False)
+    last_run_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("user", "report"), name="report_used_once_per_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.report}"

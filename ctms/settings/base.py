@@ -181,11 +181,10 @@ if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
     raise ImproperlyConfigured("OIDC_ISSUER is set: give OIDC_CLIENT_ID and OIDC_CLIENT_SECRET as well.")
 
 # -- Reverse proxies: whose X-Forwarded-For and X-Forwarded-Proto are believed. By address and not by a number of hops,
-# because then a request that reaches the web server past the proxy is not believed either. --------
+# because then a request that reaches the web server past the proxy is not believed either. None unless it is named:
+# whoever is let on the proxy's machine, e.g. as a user of its shell, could make addresses up otherwise. --------
 try:
-    TRUSTED_PROXIES = [
-        ipaddress.ip_network(text.strip()) for text in env.list("TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
-    ]
+    TRUSTED_PROXIES = [ipaddress.ip_network(text.strip()) for text in env.list("TRUSTED_PROXIES", default=[])]
 except ValueError as _error:
     raise ImproperlyConfigured(
         f"TRUSTED_PROXIES: {_error}. Name addresses or networks, e.g. 10.0.0.5 or 10.1.0.0/24, separated by commas."

@@ -203,6 +203,21 @@ def test_two_users_of_one_address_are_not_guessed_between(provider: OidcProvider
     assert "Several users of this Vault have your e-mail address." in list_messages(log_in(provider, client))[0]
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("address", "is_hers"),
+    [("UMA.SKI@Example.org", True), ("uma.sk\u0131@example.org", False), ("uma.\u017fki@example.org", False)],
+)
+def test_an_address_that_only_a_database_takes_for_the_same_is_another(
+    provider: OidcProvider, client: Client, user: User, address: str, is_hers: bool
+) -> None:
+    """In capitals, a dotless i is an I, and a long s an S: whoever owns such an address is somebody else."""
+    User.objects.filter(pk=user.pk).update(email="uma.ski@example.org")
+    provider.claims |= {"email": address}
+    log_in(provider, client)
+    assert is_logged_in(client) is is_hers
+
+
 def test_a_user_is_created_only_with_the_profile_that_a_setting_names(provider: OidcProvider, client: Client) -> None:
     profile = SecurityProfileFactory.create(api_name="read_only__c")
     provider.claims |= {"given_name": "Uma", "family_name": "New"}

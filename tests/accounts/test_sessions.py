@@ -120,6 +120,8 @@ def test_such_a_request_leads_the_whole_page_to_the_log_in_when_the_session_has_
     assert (response.status_code, response.headers["HX-Redirect"]) == (401, "/login/?next=/operations/1/%3Fa%3D1")
     elsewhere = client.get("/profile/", headers={**BACKGROUND, "HX-Current-URL": "https://elsewhere.example//x/"})
     assert elsewhere.headers["HX-Redirect"].startswith("/login/?next=")
+    damaged = client.get("/profile/", headers={**BACKGROUND, "HX-Current-URL": "http://[::1"})
+    assert (damaged.status_code, damaged.headers["HX-Redirect"]) == (401, "/login/?next=/profile/")
 
 
 def test_every_page_that_asks_by_itself_says_so() -> None:

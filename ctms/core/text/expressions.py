@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import CharField, F, Lookup, TextField
 from django.db.models.functions import Collate
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     _Lookup = Lookup[Any]
 else:
     _Lookup = Lookup
+
+
+# SQLite refuses a longer pattern of LIKE (SQLITE_MAX_LIKE_PATTERN_LENGTH). No text that is searched is near it.
+_LONGEST_PATTERN = 50_000  # bytes
 
 
 def collate(expression: Any) -> Collate:
@@ -38,7 +43,10 @@ class _FoldedLookup(_Lookup):
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]  # as Django's own
         text, parameters = self.fold_left(compiler, connection)
         escaped = str(self.rhs).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        return f"{text} LIKE %s ESCAPE '\\'", [*parameters, self.pattern.format(escaped)]
+        pattern = self.pattern.format(escaped)
+        if len(pattern.encode()) > _LONGEST_PATTERN:
+            raise EmptyResultSet
+        return f"{text} LIKE %s ESCAPE '\\'", [*parameters, pattern]
 
     def fold_left(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         column, parameters = self.process_lhs(compiler, connection)

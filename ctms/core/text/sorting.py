@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 COLLATION = "vault_sort"
@@ -28,6 +29,8 @@ def compare_texts(first: str, second: str) -> int:
     return -1 if _build_key(first) < _build_key(second) else 1
 
 
+# SQLite asks about two texts at a time: a row that finds its place in an index is compared with many of the last one's.
+@lru_cache(maxsize=4096)
 def _build_key(text: str) -> tuple[Any, ...]:
     decomposed = unicodedata.normalize("NFD", text.translate(_STROKES))
     letters: list[tuple[int, int, str]] = []

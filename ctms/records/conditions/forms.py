@@ -24,8 +24,10 @@ from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import get_target, list_visible
 
 ADD, ADD_GROUP, REMOVE, MORE = "add", "add_group", "remove", "more"
+_BUTTONS = (ADD, ADD_GROUP, REMOVE, MORE)
 # The value of `add` for the outermost conditions, because a button without a value sends nothing.
 TOP = "top"
+_MOST_TICKED = 50
 _LONGEST_NUMBER = 4  # digits of a row's number
 
 
@@ -65,7 +67,8 @@ class Section:
 class ConditionsForm:
     """The conditions that are stored, or those that were typed if there are `data`.
 
-    `object_type` limits the fields that are offered to those of a type.
+    `object_type` limits the fields that are offered to those of a type. `prefix` stands before the names of all inputs,
+    where a form has the conditions of two objects.
     """
 
     def __init__(
@@ -78,9 +81,10 @@ class ConditionsForm:
         stored: Sequence[Any] = (),
         data: MultiValueDict[str, str] | None = None,
         has_typeahead: bool = True,
+        prefix: str = "",
     ) -> None:
         self.asker, self.user, self.object_name, self.object_type = asker, user, object_name, object_type
-        self.data, self.has_typeahead = data, has_typeahead
+        self.data, self.has_typeahead, self.prefix = data, has_typeahead, prefix
         self.error = ""
         self.rows: list[ConditionRow] = []
         if data is None:
@@ -109,16 +113,17 @@ class ConditionsForm:
     def act(self) -> bool:
         """Do what a button asked for that changes the form; False if the conditions are to be applied."""
         data = self.data if self.data is not None else MultiValueDict()
-        if REMOVE in data:
-            self.rows = [each for each in self.rows if str(each.number) != data[REMOVE]]
-        elif MORE in data:
+        pressed = {name: str(data[f"{self.prefix}{name}"]) for name in _BUTTONS if f"{self.prefix}{name}" in data}
+        if REMOVE in pressed:
+            self.rows = [each for each in self.rows if str(each.number) != pressed[REMOVE]]
+        elif MORE in pressed:
             for each in self.rows:
-                each.blanks += str(each.number) == data[MORE]
-        elif ADD_GROUP in data:
-            self.add(path=data.get(f"about-{TOP}", ""), place=self._name_group())
-        elif ADD in data:
-            place = str(data[ADD])
-            self.add(path=data.get(f"about-{place}", ""), place="" if place == TOP else place)
+                each.blanks += str(each.number) == pressed[MORE]
+        elif ADD_GROUP in pressed:
+            self.add(path=self._read_about(TOP), place=self._name_group())
+        elif ADD in pressed:
+            place = pressed[ADD]
+            self.add(path=self._read_about(place), place="" if place == TOP else place)
         else:
             return False
         return True
@@ -155,6 +160,10 @@ class ConditionsForm:
         """Return the conditions as JSON."""
         return self.section.as_stored()
 
+    def _read_about(self, place: str) -> str:
+        data = self.data if self.data is not None else MultiValueDict()
+        return str(data.get(f"{self.prefix}about-{place}", ""))
+
     def _build_stored(self, *, stored: Sequence[Any], place: str) -> None:
         numbers = dict.fromkeys(Joint, 0)
         for each in stored:
@@ -167,8 +176,7 @@ class ConditionsForm:
             self._build_stored(stored=members, place=".".join(filter(None, (place, f"{joint}{numbers[joint]}"))))
 
     def _build_typed(self, data: MultiValueDict[str, str]) -> None:
-        paths, places = data.getlist("condition"), data.getlist("place")
-        numbers = data.getlist("number")
+        paths, places, numbers = (data.getlist(f"{self.prefix}{name}") for name in ("condition", "place", "number"))
         for path, place, number in list(zip(paths, places, numbers, strict=False))[: MOST_CONDITIONS + 1]:
             if number.isdecimal() and len(number) <= _LONGEST_NUMBER and _is_place(place):
                 row = self._add_row(stored={"field": path}, place=place, number=int(number))
@@ -178,15 +186,18 @@ class ConditionsForm:
     def _add_row(self, *, stored: dict[str, Any], place: str, number: int | None = None) -> ConditionRow:
         path = str(stored.get("field", ""))
         subject = find_subject(asker=self.asker, object_name=self.object_name, path=path)
+        entry = self._build_entry(subject) if subject is not None else None
         row = ConditionRow(
             asker=self.asker,
             user=self.user,
+            names=f"{self.prefix}c",
             number=max((each.number for each in self.rows), default=-1) + 1 if number is None else number,
             place=place,
             path=path,
             subject=subject,
             stored=stored,
-            entry=self._build_entry(subject) if subject is not None else None,
+            entry=entry,
+            offered=self._list_offered(subject) if subject is not None and entry is None else (),
         )
         self.rows.append(row)
         return row
@@ -198,6 +209,15 @@ class ConditionsForm:
             return None
         # Records may refer to inactive records too.
         return ReferenceField(access=access, field=subject.field, takes_any=True, required=False)
+
+    def _list_offered(self, subject: Subject) -> tuple[tuple[str, str], ...]:
+        """Return uid and name of the records of the set-up that may be chosen, unless there are many."""
+        target = self.asker.find_target(subject.field) if self.asker.user is not None else None
+        if target is None:
+            return ()
+        records = self.asker.list_records(target).order_by("name", "pk")[: _MOST_TICKED + 1]
+        found = [(str(each.uid), str(each)) for each in records]
+        return tuple(found) if len(found) <= _MOST_TICKED else ()
 
     def _name_group(self) -> str:
         taken = {each.place.partition(".")[0] for each in self.rows}

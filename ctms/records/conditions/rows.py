@@ -65,11 +65,13 @@ class ConditionRow:
     entry: ReferenceField | None = None
     data: MultiValueDict[str, str] | None = None
     blanks: int = 0
+    names: str = "c"  # what the names of its inputs begin with
+    offered: tuple[tuple[str, str], ...] = ()  # uid and name of all records to choose from, if they are ticked
     errors: list[str] = field(default_factory=list)
 
     @property
     def prefix(self) -> str:
-        return f"c{self.number}"
+        return f"{self.names}{self.number}"
 
     @property
     def label(self) -> str:
@@ -128,7 +130,9 @@ class ConditionRow:
     @property
     def has_entry(self) -> bool:
         """Whether records to add are typed."""
-        return self.subject is not None and self.subject.field.reference is not None and not self.users
+        return (
+            self.subject is not None and self.subject.field.reference is not None and not (self.users or self.offered)
+        )
 
     @property
     def entry_html(self) -> SafeString:
@@ -257,7 +261,7 @@ class ConditionRow:
         if self.subject is None:
             return []
         words = kind.list_words(asker=self.asker, field=self.subject.field)
-        uids = [each for each in chosen if each not in dict(words)]
+        uids = [each for each in chosen if each not in dict([*words, *self.offered])]
         names: dict[str, str] = {}
         if self.subject.field.reference is User:
             known = User._default_manager.filter(username__in=uids) if uids else []
@@ -266,4 +270,8 @@ class ConditionRow:
             seen = self.entry.visible.filter(uid__in=[each for each in uids if read_uid(each)])
             names = {str(each.uid): describe_choice(each) for each in seen}
         unseen = [(each, names.get(each, f"{each} (gone, or not visible to you)")) for each in uids]
-        return [*((value, label.capitalize() if value == ME else label) for value, label in words), *unseen]
+        return [
+            *((value, label.capitalize() if value == ME else label) for value, label in words),
+            *self.offered,
+            *unseen,
+        ]

@@ -40,7 +40,7 @@ from ctms.records.lists.order.keyset_pagination import (
     cut_page,
     look_around,
 )
-from ctms.records.lists.page_parts import ActiveFilter, Link, ListProblem
+from ctms.records.lists.page_parts import ActiveFilter, Link, ListProblem, build_list_links
 from ctms.records.lists.pager import Pager, describe_count
 from ctms.records.lists.query import (
     COLUMNS,
@@ -100,6 +100,11 @@ class ListPage:
     def views(self) -> list[SavedView]:
         """Return the views that the user may open, own ones first."""
         return list_views(user=self.access.user, object_name=self.access.shape.api_name)
+
+    @property
+    def links(self) -> list[Link]:
+        """Return what other apps link to."""
+        return build_list_links(self)
 
     @cached_property
     def view(self) -> SavedView | None:

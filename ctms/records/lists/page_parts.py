@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +35,21 @@ class Link:
     url: str
     note: str = ""
     is_current: bool = False
+    icon: str = ""
+
+
+_builders: list[Callable[[Any], Link | None]] = []
+
+
+def register_list_link(build: Callable[[Any], Link | None]) -> None:
+    """Register a link for the page of every list: `build` takes the ListPage, and returns None for no link.
+
+    Called once, from `AppConfig.ready()`.
+    """
+    if build not in _builders:
+        _builders.append(build)
+
+
+def build_list_links(page: Any) -> list[Link]:
+    """Return what other apps link to from a list."""
+    return [link for build in _builders if (link := build(page)) is not None]

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from ctms.accounts.models import User
-from ctms.accounts.policies import list_permitted_types
+from ctms.accounts.policies import has_permission, list_permitted_types
 from ctms.configuration.registry import VaultObject, list_record_objects
 from ctms.configuration.snapshot import Configuration, load_configuration
 from ctms.core.icons import render_icon
@@ -40,6 +40,25 @@ class FrameLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrameTab:
+    """A tab of pages that belong to no object. `page` is the name of its address; users need the permission."""
+
+    label: str
+    page: str
+    icon: str
+    permission: str
+
+
+_tabs: list[FrameTab] = []
+
+
+def register_tab(tab: FrameTab) -> None:
+    """Register a tab, to be shown behind those of objects. Called once, from `AppConfig.ready()`."""
+    if tab not in _tabs:
+        _tabs.append(tab)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """A bulk operation that ended, or waits for the user."""
 
@@ -60,9 +79,9 @@ class Frame:
 
     @property
     def tabs(self) -> list[FrameLink]:
-        """Return the tabs of objects whose records the user may read."""
+        """Return the tabs of objects whose records the user may read, then those of other pages."""
         if "tabs" not in self._kept:
-            self._kept["tabs"] = [
+            of_objects = [
                 FrameLink(
                     label=each.tab_label or each.plural_title,
                     url=get_object_url("record_list", each.api_name),
@@ -72,6 +91,7 @@ class Frame:
                 for each in list_record_objects()
                 if each.tab is not None and self._may(each, "read")
             ]
+            self._kept["tabs"] = [*of_objects, *map(self._build_tab, self._list_tabs())]
         links: list[FrameLink] = self._kept["tabs"]
         return links
 
@@ -177,6 +197,13 @@ class Frame:
     def _is_current(self, vault_object: VaultObject) -> bool:
         match = self.request.resolver_match
         return match is not None and match.kwargs.get("object_name") == vault_object.api_name
+
+    def _list_tabs(self) -> list[FrameTab]:
+        return [each for each in _tabs if has_permission(user=self.user, permission=each.permission)]
+
+    def _build_tab(self, tab: FrameTab) -> FrameLink:
+        url = reverse(tab.page)
+        return FrameLink(label=tab.label, url=url, icon=tab.icon, is_current=self.request.path.startswith(url))
 
     def _may(self, vault_object: VaultObject, action: str) -> bool:
         permitted = list_permitted_types(user=self.user, object_name=vault_object.api_name, action=action)

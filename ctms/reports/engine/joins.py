@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Field, FilteredRelation, Model, Q, QuerySet
 from django.db.models.lookups import In
+from django.db.models.sql.datastructures import Join
 
 RELATED = "related"
 _STEP = "step_{number}"
@@ -47,6 +48,17 @@ class AmongSeen(In):
 Field.register_lookup(AmongSeen)
 
 
+class OuterJoin(Join):
+    """A join that keeps the row where nothing is joined.
+
+    Django joins what a reference that is never empty leads to by an inner join, although the condition may hide it.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.nullable = self.nullable or self.filtered_relation is not None
+
+
 @dataclass(slots=True, kw_only=True)
 class Joins:
     """The joins of one statement, by the name under which expressions find them."""
@@ -72,7 +84,11 @@ class Joins:
 
     def apply(self, records: QuerySet[Any]) -> QuerySet[Any]:
         """Return the records with the joins, in an order of their own."""
-        return records.order_by().alias(**self.relations) if self.relations else records.order_by()
+        joined = records.order_by()
+        if self.relations:
+            joined = joined.alias(**self.relations)
+            joined.query.join_class = OuterJoin
+        return joined
 
 
 def is_limited(records: QuerySet[Any]) -> bool:

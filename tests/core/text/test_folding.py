@@ -10,8 +10,10 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctms.clinical.models import Study
 from ctms.core.text.folding import fold_text
 from ctms.core.text.sorting import compare_texts
+from tests.factories.clinical import StudyFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -65,3 +67,12 @@ def test_both_databases_have_the_same_order(texts: list[str]) -> None:
         cursor.execute('SELECT t FROM unnest(%s::text[]) AS u(t) ORDER BY t COLLATE "vault_sort"', [texts])
         there = [row[0] for row in cursor.fetchall()]
     assert sorted(texts, key=functools.cmp_to_key(compare_texts)) == there
+
+
+def test_a_text_longer_than_any_pattern_is_found_nowhere() -> None:
+    """SQLite refuses a pattern of more than 50,000 bytes; a pasted document is no reason for an error."""
+    study = StudyFactory.create()
+    for name in ("folded_contains", "folded_startswith", "folded_exact"):
+        for text in ("x" * 60_000, "\u0142" * 30_000):
+            assert not Study.objects.filter(**{f"name__{name}": text}).exists()
+            assert Study.objects.exclude(**{f"name__{name}": text}).get() == study

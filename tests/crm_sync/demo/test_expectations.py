@@ -22,6 +22,8 @@ from tests.admin_rows import get_integration
 from tests.crm_sync.demo.conftest import FEW_ACTIVITIES
 from tests.crm_sync.world import World
 
+pytestmark = pytest.mark.system
+
 CALL_OUTBOUND, CALL_INBOUND = IntegrationKind.CALL_OUTBOUND, IntegrationKind.CALL_INBOUND
 STUDY_OUTBOUND, SITE_OUTBOUND = IntegrationKind.STUDY_OUTBOUND, IntegrationKind.SITE_OUTBOUND
 

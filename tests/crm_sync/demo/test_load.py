@@ -19,6 +19,8 @@ from tests.crm_sync.demo.conftest import FEW_ACTIVITIES
 from tests.crm_sync.demo.snapshot import take_snapshot
 from tests.factories.clinical import StudyFactory
 
+pytestmark = pytest.mark.system
+
 
 def test_an_interrupted_load_leaves_no_record_and_the_next_one_writes_the_same_data_silently(
     small_demo: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
