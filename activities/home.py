@@ -114,7 +114,7 @@ def build_my_week(user: User) -> dict[str, Any] | None:
         "overdue_at_my_sites": _build_list_url(_OVERDUE | {"site__v": MINE}) if sites else "",
         "is_of_studies": whose == _OF_MY_STUDIES,
         "title": _OF_STUDIES if whose == _OF_MY_STUDIES else _MINE,
-        "sites_to_take": _build_url(StudySite, {f"{OWNER}__empty": "true", "study__v": MINE})
+        "sites_to_take": _build_url(StudySite, {f"{OWNER}__empty": "true", "study__v": MINE}, sort="name__v")
         if sites and not owns_site(user)
         else "",
         "today": today,
@@ -147,11 +147,11 @@ def _count_more(*, activities: QuerySet[Activity], shown: int, filters: dict[str
 
 
 def _build_list_url(filters: dict[str, str]) -> str:
-    return _build_url(Activity, filters | {"sort": "date__v"})
+    return _build_url(Activity, filters, sort="date__v")
 
 
-def _build_url(model: type[VaultRecord], filters: dict[str, str]) -> str:
-    parameters = filters | {"status__v": RecordStatus.ACTIVE}
+def _build_url(model: type[VaultRecord], filters: dict[str, str], *, sort: str) -> str:
+    parameters = filters | {"status__v": RecordStatus.ACTIVE, "sort": sort}
     return f"{reverse('record_list', args=(model.object_name,))}?{urlencode(parameters)}"
 
 
