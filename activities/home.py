@@ -117,6 +117,7 @@ def build_my_week(user: User) -> dict[str, Any] | None:
         "sites_to_take": _build_url(StudySite, {f"{OWNER}__empty": "true", "study__v": MINE}, sort="name__v")
         if sites and not owns_site(user)
         else "",
+        "may_take_sites": sites is not None and sites.allows("edit"),
         "today": today,
     }
 

@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("ctms.records.urls")),
     path("reports/", include("ctms.reports.urls")),
     path("", include("ctms.reports.outputs.urls")),
+    path("reports/", include("ctms.reports.flash.urls")),
     path("api/v1/", include("ctms.records.api.urls")),
     path("login/", VaultLoginView.as_view(), name="login"),
     path("login/code/", log_in_with_code, name="login_code"),

@@ -37,7 +37,6 @@ EDITED_IN_THE_PAGE_OF_THEIR_PARENT = {
     "crm_sync.Difference",
     "crm_sync.PreviewRow",
     "crm_sync.TransferPreview",
-    "reports.FlashReport",
     "reports.ReportShare",
 }
 # Of the study teams: their pages are those of `ctms.records`.
@@ -71,6 +70,10 @@ WITHOUT_A_PAGE = {
     "crm_sync.OrganisationProgress",
     "exceptions_log.Failure",
     "jobs.JobClock",
+    "reports.FlashDelivery",
+    "reports.FlashMail",
+    "reports.FlashReport",
+    "reports.FlashUnsubscription",
 }
 WRITTEN_BY_THE_APPLICATION_ALONE = {
     "accounts.ApiToken",

@@ -133,7 +133,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stub i
         now = timezone.localtime().strftime("%H:%M")
         self.fields["time_zone"] = forms.ChoiceField(
             label="Time zone",
-            choices=_list_zones(present=self.instance.time_zone),
+            choices=list_zones(present=self.instance.time_zone),
             help_text=f"Dates and times are shown in it. Now it is {now}.",
         )
 
@@ -162,7 +162,7 @@ class TokenForm(forms.Form):
     )
 
 
-def _list_zones(*, present: str) -> list[tuple[str, Any]]:
+def list_zones(*, present: str) -> list[tuple[str, Any]]:
     """Return the time zones by region, UTC and the present one first."""
     names = {name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith(_NOT_OFFERED)}
     first = list(dict.fromkeys([_UTC, present] if present not in names else [_UTC]))

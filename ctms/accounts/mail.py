@@ -2,35 +2,92 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import socket
 import ssl
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives, get_connection
 
 from ctms.core.errors import VaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ctms.accounts.models import User
 
+_LONGEST_SUBJECT = 180
+
 
 class MailError(VaultError):
-    """An e-mail was not accepted by the backend or server; the message says why and what to do."""
+    """An e-mail was not accepted by the backend or server; the message says why and what to do.
+
+    `is_unclear` says that the server may have accepted it all the same: it was reached, and then did not answer.
+    """
+
+    def __init__(self, message: str, *, is_unclear: bool = False) -> None:
+        super().__init__(message)
+        self.is_unclear = is_unclear
 
 
-def send_mail(*, subject: str, text: str, to: Sequence[str]) -> None:
-    """Send one e-mail. Raises MailError if it is not accepted, also if the server does not answer in time."""
-    message = EmailMessage(subject=f"[{settings.VAULT_NAME}] {subject}", body=text, to=list(to))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that is sent along."""
+
+    name: str
+    content: bytes
+    kind: str  # its MIME type
+
+
+def send_mail(
+    *,
+    subject: str,
+    text: str,
+    to: Sequence[str],
+    html: str = "",
+    attachments: Sequence[Attachment] = (),
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Send one e-mail, with `html` as another form of the same text. The subject is cut to one short line.
+
+    Raises MailError if it is not accepted, also if the server does not answer in time.
+    """
+    message = EmailMultiAlternatives(
+        subject=_tidy_subject(f"[{settings.VAULT_NAME}] {subject}"),
+        body=text,
+        to=list(to),
+        headers=dict(headers or {}),
+    )
+    if html:
+        message.attach_alternative(html, "text/html")
+    for each in attachments:
+        message.attach(each.name, each.content, each.kind)
+    connection = None
     try:
+        backend = get_connection()
+        backend.open()
+        message.connection = connection = backend
         sent = message.send()
     except Exception as error:  # backends raise what they like, and the settings may name one that does not exist
-        raise MailError(describe_mail_error(error)) from error
+        # A server that refuses says so; one that fell silent may have taken it.
+        silence = (smtplib.SMTPServerDisconnected, TimeoutError, ConnectionError)
+        is_unclear = connection is not None and isinstance(error, silence)
+        raise MailError(describe_mail_error(error), is_unclear=is_unclear) from error
+    finally:
+        if connection is not None:
+            with contextlib.suppress(OSError):  # the server has said already what became of the e-mail
+                connection.close()
     if not sent:
         raise MailError("The e-mail backend took no message. Check EMAIL_URL.")
+
+
+def _tidy_subject(text: str) -> str:
+    """Return the text on one line, without what would begin another header or is not shown."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= _LONGEST_SUBJECT else f"{line[: _LONGEST_SUBJECT - 1]}…"
 
 
 def send_test_mail(user: User) -> str:

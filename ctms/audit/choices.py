@@ -1,5 +1,7 @@
 from django.db.models import TextChoices
 
+AUDIT_PERMISSION = "admin:audit"  # to read the audit trail
+
 
 class AuditAction(TextChoices):
     CREATED = "created", "Created"

@@ -48,10 +48,12 @@ class JobHandler:
 
     `execute` calls `context.lease.stop_if_cancelled()` between its batches. `abandon` is called with the key of a unit
     and a message if the unit's run was cancelled while no worker executed it. Workers take its runs from `queue`.
-    `frequency` and `hour` (UTC) are the schedule at first. For the console, `about` says what the job does, `idle` why
-    it has no units, and `part_labels` names the parts of its results in the order in which they are shown; a part that
-    is an object has the object's name. Jobs with the same `lease_name` (by default the job's key) do not work on the
-    same unit at once: a run waits for that of another job.
+    `frequency`, `hour` (UTC) and `cron` are the schedule at first; a job that `is_active` is delivered Active. For the
+    console, `about` says what the job does, `idle` why it has no units, and `part_labels` names the parts of its
+    results in the order in which they are shown; a part that is an object has the object's name.
+
+    Jobs with the same `lease_name` (by default the job's key) do not work on the same unit at once: a run waits for
+    that of another job.
     """
 
     key: str
@@ -62,6 +64,8 @@ class JobHandler:
     queue: JobQueue = JobQueue.VAULT
     frequency: Frequency = Frequency.HOURLY
     hour: int = 0
+    cron: str = ""
+    is_active: bool = False
     about: str = ""
     idle: str = "nothing waits for it"
     part_labels: Mapping[str, str] = field(default_factory=dict)

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchReport:
-    """How many jobs one call of `dispatch_due` claimed, runs it took over, and messages it sent again."""
+    """How many jobs with work one call of `dispatch_due` claimed, runs it took over, and messages it sent again."""
 
     claimed: int
     taken_over: int
@@ -44,14 +44,22 @@ class DispatchReport:
 
 
 def deliver_job_definitions(*, actor: Actor) -> None:
-    """Create an Inactive definition for each registered job that has none."""
+    """Create a definition for each registered job that has none, Inactive unless the job says otherwise."""
     known = set(JobDefinition.objects.values_list("key", flat=True))
     for handler in list_handlers():
         if handler.key not in known:
             definition = JobDefinition(
-                key=handler.key, name=handler.name, frequency=handler.frequency, hour=handler.hour
+                key=handler.key,
+                name=handler.name,
+                status=RecordStatus.ACTIVE if handler.is_active else RecordStatus.INACTIVE,
+                frequency=handler.frequency,
+                hour=handler.hour,
+                cron=handler.cron,
             )
-            save_record(record=definition, actor=actor, reason="Delivered with the Vault")
+            with transaction.atomic():
+                save_record(record=definition, actor=actor, reason="Delivered with the Vault")
+                if handler.is_active:
+                    reset_clock(definition)
 
 
 def set_job_status(*, key: str, status: RecordStatus, actor: Actor) -> None:
@@ -266,7 +274,7 @@ def _claim_due_slots() -> int:
             continue
         with transaction.atomic():
             won = JobClock.objects.filter(pk=clock.pk, next_run_at=clock.next_run_at).update(next_run_at=next_run_at)
-            if won:
+            if won and units:
                 claimed += 1
                 queue_runs(
                     definition=definition,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
-from ctms.reports.models import FlashReport, Report, ReportShare, ReportType
+from ctms.reports.models import Report, ReportShare, ReportType
 
 
 @admin.register(ReportType)
@@ -22,12 +22,6 @@ class ReportShareInline(AuditedTabularInline):
     autocomplete_fields = ("user", "profile")
 
 
-class FlashReportInline(AuditedTabularInline):
-    model = FlashReport
-    fields = ("frequency", "hour", "only_with_records")
-    verbose_name_plural = "flash report"
-
-
 @admin.register(Report)
 class ReportAdmin(AuditedModelAdmin):
     list_display = ("name", "report_type", "status", "modified_at")
@@ -35,5 +29,5 @@ class ReportAdmin(AuditedModelAdmin):
     list_select_related = ("report_type",)
     search_fields = ("name", "description")
     autocomplete_fields = ("report_type",)
-    inlines = (ReportShareInline, FlashReportInline)
+    inlines = (ReportShareInline,)
     fields = ("name", "report_type", "owner", "description", "run_as_owner", "status")

@@ -14,6 +14,8 @@ class ReportsConfig(AppConfig):
         from ctms.records.lists.page_parts import register_list_link
         from ctms.records.pages.navigation import FrameTab, register_tab
         from ctms.reports.field_uses import find_report_uses
+        from ctms.reports.flash.jobs import register_flash_job
+        from ctms.reports.flash.notices import register_flash_notifications
         from ctms.reports.objects import register_report_objects
         from ctms.reports.pages.builder.lists import build_list_link
         from ctms.reports.setup_reports import register_setup_reports
@@ -25,6 +27,8 @@ class ReportsConfig(AppConfig):
         register_use_finder(find_report_uses)
         register_tab(FrameTab(label="Reports", page="reports", icon="report", permission="report__sys:read"))
         register_list_link(build_list_link)
+        register_flash_job()
+        register_flash_notifications()
         post_migrate.connect(_deliver, sender=self)
 
 

@@ -13,6 +13,32 @@ class FlashFrequency(TextChoices):
     MONTHLY = "monthly", "Monthly"
 
 
+class FlashPreference(TextChoices):
+    """The *Email and Vault notification preferences* of a flash report."""
+
+    WITH_RECORDS = "with_records", "Only send when at least one record is returned"
+    ALWAYS = "always", "Always send"
+
+
+class DeliveryState(TextChoices):
+    """How the delivery that was planned for a moment went."""
+
+    SENDING = "sending", "Being sent"
+    DELIVERED = "delivered", "Delivered"
+    NOTHING = "nothing", "Nothing to send"
+    FAILED = "failed", "Failed"
+
+
+class MailState(TextChoices):
+    """How the e-mail to one recipient went. *Perhaps sent*: its worker died before it noted how it went."""
+
+    SENDING = "sending", "Being sent"
+    SENT = "sent", "Sent"
+    NOTHING = "nothing", "Nothing to send"
+    FAILED = "failed", "Failed"
+    UNCLEAR = "unclear", "Perhaps sent"
+
+
 class Period(TextChoices):
     """What days are gathered to in a group."""
 

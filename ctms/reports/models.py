@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import uuid
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from ctms.accounts.models import SecurityProfile
+from ctms.core.choices import RecordStatus
 from ctms.core.models import AuditedModel, VaultRecord
-from ctms.reports.choices import FlashFrequency, ShareRole
+from ctms.jobs.choices import Weekday
+from ctms.reports.choices import DeliveryState, FlashFrequency, FlashPreference, MailState, ShareRole
 
 
 class ReportType(VaultRecord):
@@ -89,21 +94,41 @@ class ReportShare(AuditedModel):
 
 
 class FlashReport(AuditedModel):
-    """The schedule on which a report is e-mailed to the users it is shared with."""
+    """The schedule on which a report is e-mailed to its owner and the users it is shared with.
+
+    Moments that were planned before `counted_from`, when the schedule was set, are not delivered.
+    """
 
     object_name = "report__sys"
 
     report = models.OneToOneField(Report, on_delete=models.PROTECT, related_name="flash")
+    status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.ACTIVE)
     frequency = models.CharField(max_length=20, choices=FlashFrequency.choices, default=FlashFrequency.DAILY)
-    hour = models.PositiveSmallIntegerField(default=6, help_text="0–23 UTC")
-    only_with_records = models.BooleanField("Only send when at least one record is returned", default=True)
+    weekday = models.PositiveSmallIntegerField(
+        choices=Weekday.choices, default=Weekday.MONDAY, help_text="Used if it is sent weekly."
+    )
+    day = models.PositiveSmallIntegerField(
+        "day of the month",
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(31)],
+        help_text="Used if it is sent monthly. Months that are shorter send it on their last day.",
+    )
+    time = models.TimeField(default=dt.time(6), help_text="Sent within five minutes of it.")
+    time_zone = models.CharField(max_length=64, default="UTC")
+    preference = models.CharField(
+        "Email and Vault notification preferences",
+        max_length=20,
+        choices=FlashPreference.choices,
+        default=FlashPreference.WITH_RECORDS,
+    )
+    counted_from = models.DateTimeField(editable=False)
+
+    bookkeeping_fields = AuditedModel.bookkeeping_fields | {"counted_from"}
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(hour__lte=23),
-                name="flash_report_hour_is_an_hour",
-                violation_error_message="Hour: enter 0 to 23 (UTC).",
+                condition=Q(weekday__lte=6) & Q(day__gte=1) & Q(day__lte=31), name="flash_report_day_is_a_day"
             ),
         ]
 
@@ -126,3 +151,81 @@ class ReportUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.report}"
+
+
+class FlashUnsubscription(AuditedModel):
+    """A user who does not want the e-mails of a flash report, though the report is shared with them."""
+
+    object_name = "report__sys"
+
+    flash = models.ForeignKey(FlashReport, on_delete=models.PROTECT, related_name="unsubscriptions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("flash", "user"), name="flash_report_unsubscribed_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.flash}: not to {self.user}"
+
+
+class FlashDelivery(models.Model):
+    """What became of a moment for which a flash report was planned. There is one at most, whoever else tries."""
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    flash = models.ForeignKey(FlashReport, on_delete=models.CASCADE, related_name="deliveries")
+    moment = models.DateTimeField("planned for")
+    state = models.CharField(max_length=20, choices=DeliveryState.choices, default=DeliveryState.SENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True, blank=True, help_text="empty: it is not tried again by itself")
+    missed = models.PositiveIntegerField(default=0, help_text="moments before it that were not delivered")
+    rows = models.PositiveIntegerField(default=0, help_text="the most that a recipient got")
+    recipients = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True, default="")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-moment", "-id")
+        verbose_name_plural = "flash deliveries"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("flash", "moment"), name="flash_report_delivered_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.flash}, {self.moment:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def tone(self) -> str:
+        """Return the tone of a chip with the state."""
+        return {DeliveryState.DELIVERED: "complete", DeliveryState.FAILED: "failed"}.get(
+            DeliveryState(self.state), "planned" if self.state == DeliveryState.SENDING else "inactive"
+        )
+
+
+class FlashMail(models.Model):
+    """The e-mail of a delivery to one recipient, and the notification that they have of it in the Vault.
+
+    It is written before the e-mail is handed over, so that nobody gets it twice.
+    """
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    delivery = models.ForeignKey(FlashDelivery, on_delete=models.CASCADE, related_name="mails")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="flash_mails")
+    state = models.CharField(max_length=20, choices=MailState.choices, default=MailState.SENDING)
+    rows = models.PositiveIntegerField(default=0)
+    reason = models.TextField(blank=True, default="")
+    changed_at = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("delivery", "user"), name="flash_mail_once_per_recipient"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=("user", "changed_at"), condition=Q(seen_at=None), name="flash_mail_unseen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery}: {self.user}"

@@ -88,19 +88,19 @@ def transfer_report(*, report: Report, owner: User, actor: Actor, expected_versi
             share_report(report=report, user=before, role=ShareRole.EDITOR, actor=actor)
 
 
-def delete_report(*, report: Report, actor: Actor, expected_version: int | None = None) -> None:
-    """Delete a report with its shares, its schedule and its places on dashboards.
+def delete_report(*, report: Report, actor: Actor, expected_version: int | None = None, reason: str = "") -> None:
+    """Delete a report with its shares and its schedule.
 
-    Raises StaleRecordError and RecordInUseError.
+    Raises StaleRecordError, RecordInUseError and ReasonRequiredError.
     """
     with transaction.atomic():
-        for parts in _list_parts([report]):
-            delete_records(records=parts, actor=actor)
-        delete_record(record=report, actor=actor, expected_version=expected_version)
+        for parts in list_parts([report]):
+            delete_records(records=parts, actor=actor, reason=reason)
+        delete_record(record=report, actor=actor, expected_version=expected_version, reason=reason)
 
 
-def _list_parts(records: list[Any]) -> Iterator[list[AuditedModel]]:
-    """Yield the audited rows that belong to the records, those that belong to others first."""
+def list_parts(records: list[Any]) -> Iterator[list[AuditedModel]]:
+    """Yield the audited rows that belong to the records, by their model, those that belong to others first."""
     model = type(records[0])
     for relation in model._meta.related_objects:
         related = relation.related_model
@@ -109,5 +109,5 @@ def _list_parts(records: list[Any]) -> Iterator[list[AuditedModel]]:
         name = relation.field.name
         found = list(related._default_manager.filter(models.Q(**{f"{name}__in": records})))
         if found:
-            yield from _list_parts(found)
+            yield from list_parts(found)
             yield found

@@ -9,7 +9,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from ctms.accounts.models import SecurityProfile, User
 from ctms.accounts.policies import list_visible
-from ctms.audit.admin.writing import AUDIT_PERMISSION
+from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.audit.models import AuditEntry
 from ctms.configuration.registry import UnknownObjectError, get_object
 from ctms.jobs.models import JobRun

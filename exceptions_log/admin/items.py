@@ -15,7 +15,8 @@ from ctms.accounts.policies import has_permission
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.theme import display
-from ctms.audit.admin.writing import AUDIT_PERMISSION, get_user
+from ctms.audit.admin.writing import get_user
+from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.configuration.registry import UnknownObjectError, get_object
 from ctms.records.addresses import get_record_url
 from exceptions_log.admin.filters import AgeFilter, ProblemFilter, ShownFilter

@@ -98,6 +98,7 @@ def test_who_owns_nothing_sees_the_assigned_studies_and_how_to_take_sites_over(c
         WEEK_SHOWN,
     )
     assert "You own no activity yet." in page.content.decode()
+    assert "Ask a study manager to name you as the owner of yours" in page.content.decode()
     opened = client.get(panel["content"]["more_of_week"].url)
     assert f">{WEEK_SHOWN + 1}<" in opened.content.decode()
     assert assigned.name in client.get(panel["content"]["sites_to_take"]).content.decode()

@@ -23,7 +23,7 @@ from crm_sync.models import (
 )
 from ctms.accounts.models import User
 from ctms.accounts.policies import list_visible
-from ctms.audit.admin.writing import AUDIT_PERMISSION
+from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.core.clock import get_now
 from ctms.jobs.models import JobRun
 from exceptions_log.models import ExceptionItem

@@ -32,6 +32,7 @@ PUBLIC = {
     "healthz",
     "admin/login/",
     "invitation/",
+    "reports/unsubscribe/<str:token>/",
 }
 # Where those who may not come in are led: to a door, or from an old door to the one door there is.
 DOORS = ("/login/", "/admin/login/", "/password/")

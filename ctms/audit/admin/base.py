@@ -21,7 +21,6 @@ from ctms.audit.admin.readonly import CountedChangeList
 from ctms.audit.admin.theme import ChangeList, ModelAdmin, TabularInline
 from ctms.audit.admin.visibility import VisibleRowsMixin
 from ctms.audit.admin.writing import (
-    AUDIT_PERMISSION,
     SaveRefusedError,
     build_actor,
     build_audit_trail_url,
@@ -30,6 +29,7 @@ from ctms.audit.admin.writing import (
     save_child,
     try_write,
 )
+from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.audit.forms import AuditedModelForm
 from ctms.audit.selectors import list_dependants
 from ctms.audit.services import delete_record, save_record

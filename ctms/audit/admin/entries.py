@@ -25,7 +25,8 @@ from ctms.audit.admin.entry_filters import (
 )
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
-from ctms.audit.admin.writing import AUDIT_PERMISSION, get_user
+from ctms.audit.admin.writing import get_user
+from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.audit.models import AuditEntry
 from ctms.audit.reading import EntryReader, ToldEntry, get_object_label
 from ctms.audit.words import tell_changes

@@ -27,7 +27,8 @@ from ctms.audit.admin.granting import GrantingAdminMixin, GrantingFormMixin
 from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.theme import ModelAdmin, action
-from ctms.audit.admin.writing import AUDIT_PERMISSION, build_actor, build_audit_trail_url, get_user
+from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user
+from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.audit.invitations import InvitationError, send_invitation
 from ctms.audit.sessions import end_sessions
 from ctms.audit.users import save_user

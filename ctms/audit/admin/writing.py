@@ -18,8 +18,6 @@ from ctms.audit.services import save_record
 from ctms.core.errors import UnauditedWriteError, VaultError
 from ctms.core.models import AuditedModel
 
-AUDIT_PERMISSION = "admin:audit"
-
 
 class SaveRefusedError(Exception):
     """A save was refused; `refusals` has the errors by form prefix."""

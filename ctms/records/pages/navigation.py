@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -60,13 +61,28 @@ def register_tab(tab: FrameTab) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A bulk operation that ended, or waits for the user."""
+    """Something that ended, came, or waits for the user."""
 
     label: str
     text: str
     url: str
     age: str
     is_warning: bool = False
+
+
+# Returns a user's newest notifications, at most so many.
+ListNotifications = Callable[[User, int], Sequence[Notification]]
+
+_notifications: list[ListNotifications] = []
+
+
+def register_notifications(find: ListNotifications) -> None:
+    """Register notifications of another app, to be shown below those of bulk operations.
+
+    `find` must run a fixed number of statements: every page asks.
+    """
+    if find not in _notifications:
+        _notifications.append(find)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,15 +164,17 @@ class Frame:
 
     @property
     def notifications(self) -> list[Notification]:
-        """Return the user's imports and bulk edits that ended or wait, until the user looks at them."""
+        """Return the user's imports and bulk edits that ended or wait, until the user looks at them, and others."""
         if "notifications" not in self._kept:
             known = {each.api_name: each for each in list_record_objects()}
             unseen = list_unseen_operations(user=self.user, limit=_SHOWN)
-            self._kept["notifications"] = [
+            of_operations = [
                 _build_notification(operation=each, vault_object=known[each.of_object])
                 for each in unseen
                 if each.of_object in known
             ]
+            others = [each for find in _notifications for each in find(self.user, _SHOWN)]
+            self._kept["notifications"] = [*of_operations, *others][:_SHOWN]
         found: list[Notification] = self._kept["notifications"]
         return found
 

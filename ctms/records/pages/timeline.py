@@ -15,9 +15,9 @@ from django.db import models
 from django.utils.text import Truncator
 
 from ctms.accounts.policies import has_permission
-from ctms.audit.admin.writing import AUDIT_PERMISSION, build_audit_trail_url
+from ctms.audit.admin.writing import build_audit_trail_url
 from ctms.audit.change_sets import find_change_set
-from ctms.audit.choices import AuditAction
+from ctms.audit.choices import AUDIT_PERMISSION, AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.audit.selectors import list_seen_deletions
 from ctms.audit.words import ToldChange, tell_changes

@@ -51,16 +51,16 @@ class Printed:
     has_more_columns: bool = False
 
 
-def open_print(opened: OpenReport, *, at: Sequence[str | None] = ()) -> Printed:
-    """Return the report for print: at most `MOST_PRINTED` lines; with `at`, of the rows behind a figure.
+def open_print(opened: OpenReport, *, at: Sequence[str | None] = (), most: int = MOST_PRINTED) -> Printed:
+    """Return the report for print: at most so many lines; with `at`, of the rows behind a figure.
 
     Raises InvalidReportError, UnknownGroupError, ReportTooSlowError and ReportError.
     """
     opened.require_valid()
     with read_snapshot(settings.REPORT_SECONDS):
         if at or not opened.is_grouped:
-            return _print_rows(opened, at=at)
-        return _print_matrix(opened) if opened.across is not None else _print_summary(opened)
+            return _print_rows(opened, at=at, most=most)
+        return _print_matrix(opened, most=most) if opened.across is not None else _print_summary(opened, most=most)
 
 
 def describe_conditions(opened: OpenReport) -> list[str]:
@@ -71,10 +71,10 @@ def describe_conditions(opened: OpenReport) -> list[str]:
     ]
 
 
-def _print_rows(opened: OpenReport, *, at: Sequence[str | None]) -> Printed:
+def _print_rows(opened: OpenReport, *, at: Sequence[str | None], most: int) -> Printed:
     require_columns(opened)
     labels = list_labels(opened.columns)
-    rows = list(itertools.islice(iterate_rows(opened, at=at), MOST_PRINTED + 1))
+    rows = list(itertools.islice(iterate_rows(opened, at=at), most + 1))
     numbers = [each.is_number for each in opened.columns]
     return Printed(
         conditions=describe_conditions(opened),
@@ -88,40 +88,40 @@ def _print_rows(opened: OpenReport, *, at: Sequence[str | None]) -> Printed:
                     for cell, is_number in zip(row, numbers, strict=True)
                 )
             )
-            for row in rows[:MOST_PRINTED]
+            for row in rows[:most]
         ],
-        is_cut=len(rows) > MOST_PRINTED,
+        is_cut=len(rows) > most,
     )
 
 
-def _print_summary(opened: OpenReport) -> Printed:
+def _print_summary(opened: OpenReport, *, most: int) -> Printed:
     total = read_total(opened)
-    found = list(itertools.islice(iterate_groups(opened, total=total), MOST_PRINTED + 1))
+    found = list(itertools.islice(iterate_groups(opened, total=total), most + 1))
     depth = len(opened.groups)
     lines = [
         PrintedLine(
             cells=(*_print_groups(line.values, depth=depth), *_print_figures(line.figures)),
             weight="" if line.level == depth else "subtotal",
         )
-        for line in found[:MOST_PRINTED]
+        for line in found[:most]
     ]
     return Printed(
         conditions=describe_conditions(opened),
         heading=_head(opened, figures=[each.label for each in opened.measures]),
         lines=[*lines, _print_total([total], depth=depth)],
-        is_cut=len(found) > MOST_PRINTED,
+        is_cut=len(found) > most,
     )
 
 
-def _print_matrix(opened: OpenReport) -> Printed:
+def _print_matrix(opened: OpenReport, *, most: int) -> Printed:
     total = read_total(opened)
     across = read_across(opened)
     shown, depth = across[:MOST_ACROSS], len(opened.groups)
-    found = list(itertools.islice(iterate_matrix(opened, total=total), MOST_PRINTED + 1))
+    found = list(itertools.islice(iterate_matrix(opened, total=total), most + 1))
     nothing = tuple(Figure(value=None, text="") for _ in opened.measures)
     before: list[str] = []
     lines = []
-    for line in found[:MOST_PRINTED]:
+    for line in found[:most]:
         at = [each.identity for each in line.values]
         same = next((level for level in range(depth) if before[: level + 1] != at[: level + 1]), depth - 1)
         figures = itertools.chain(*(line.cells.get(each.values[0].identity, nothing) for each in shown), line.figures)
@@ -140,7 +140,7 @@ def _print_matrix(opened: OpenReport) -> Printed:
             ],
         ),
         lines=[*lines, _print_total([*shown, total], depth=depth)],
-        is_cut=len(found) > MOST_PRINTED,
+        is_cut=len(found) > most,
         has_more_columns=len(across) > MOST_ACROSS,
     )
 

@@ -46,7 +46,7 @@ class GalleryRow:
             yield "Inactive", "inactive"
         if self.stored.runs_as_other:
             yield f"Runs as {report.owner}", "planned"
-        if is_orphaned(report):
+        if is_orphaned(report) and not self.stored.is_delivered:
             yield "Owner left", "failed"
 
 
