@@ -67,6 +67,7 @@ def test_the_owner_sees_the_next_times_before_and_after_saving(client: Client, r
         assert re.findall(r'<time datetime="([^"]+)"', shown) == [
             f"2026-06-{day:02}T00:30:00+00:00" for day in (5, 12, 19)
         ]
+        assert "Friday, 5 Jun 2026, 00:30" in shown
         assert not FlashReport.objects.exists()
         response = post(client, report, **CHOSEN)
     assert list_messages(response) == ["The schedule was saved: Every Friday at 02:30 (Europe/Paris)."]

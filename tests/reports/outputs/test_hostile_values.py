@@ -103,7 +103,7 @@ _ATTRIBUTES = {"lang", "charset", "name", "content", "rel", "type", "href", "cla
 
 
 def read(client: Client, path: str) -> tuple[Any, bytes]:
-    response = client.get(path)
+    response: Any = client.get(path)
     assert response.status_code == 200, response.content
     content: bytes = b"".join(response.streaming_content) if response.streaming else response.content
     return response, content

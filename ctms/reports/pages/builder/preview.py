@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ctms.core.charts import Chart
 from ctms.reports.engine.columns import Column
 from ctms.reports.engine.opening import OpenReport
 from ctms.reports.errors import Problem, ReportTooSlowError
+from ctms.reports.outputs.chart import build_chart
 from ctms.reports.pages.tables import Heading, Table, build_groups, build_rows
 
 _SIZE = 10
@@ -17,6 +19,7 @@ class Preview:
     """The beginning of the result, or why there is none."""
 
     table: Table | None = None
+    chart: Chart | None = None
     problems: list[Problem] = field(default_factory=list)
     is_grouped: bool = False
 
@@ -41,9 +44,10 @@ def build_preview(opened: OpenReport) -> Preview:
             if opened.is_grouped
             else build_rows(opened, size=_SIZE, place="", at=(), build_heading=_build_heading)
         )
+        chart = build_chart(opened, title="Preview") if opened.is_grouped else None
     except ReportTooSlowError as error:
         return Preview(problems=[Problem(part="result", text=str(error))])
-    return Preview(table=table, is_grouped=opened.is_grouped)
+    return Preview(table=table, chart=chart, is_grouped=opened.is_grouped)
 
 
 def _build_heading(column: Column) -> Heading:
