@@ -305,6 +305,7 @@ def _write_plan(
                 is_generated=True,
                 person_id=person,
                 from_text=source.created_by.display_contact,
+                owner_id=getattr(source, "owner_id", None),  # a communication has no owner
                 **plan.values,
             )
         )

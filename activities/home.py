@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
+from django.http import QueryDict
 from django.urls import reverse
 
 from activities.models import Activity
 from ctms.accounts.models import User
-from ctms.clinical.assignments import read_assigned
+from ctms.accounts.policies import list_visible
+from ctms.clinical.models import Study, StudySite
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
+from ctms.core.models import VaultRecord
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object, open_related
 from ctms.records.addresses import get_record_url
+from ctms.records.conditions.mine import ME, MINE, MINE_HERE, OWNER
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader, select_references
+from ctms.records.lists.filters import read_filters
 from ctms.records.lists.order.keyset_pagination import COUNT_CAP, count_capped
 from ctms.records.pages.home import HomePanel, register_home_panel
 
 OVERDUE_SHOWN = 10
 WEEK_SHOWN = 25
 _FIELDS = ("complete__v", "person__v", "channel__v", "study__v", "site__v")
-# Filters of the list that "more" links to; it shows all activities that the user may read.
+# Filters of the lists that the panel links to, beside those that say whose the activities are.
 _OVERDUE = {"complete__v": "false", "date__v__within": "past"}
-_WEEK = {"date__v__within": "this_week"}
+# All of the week but what is overdue, which the panel shows above.
+_WEEK = {"date__v__within": "this_week", "any2.complete__v": "true", "any2.date__v__not_within": "past"}
+_OF_MY_STUDIES = {"study__v": MINE}
+_MINE = "My activities: overdue and of this week"
+_OF_STUDIES = "Activities of my assigned studies: overdue and of this week"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +64,29 @@ def get_local_date(user: User) -> dt.date:
     return get_now().astimezone(ZoneInfo(user.time_zone)).date()
 
 
-def list_my_activities(access: ObjectAccess) -> QuerySet[Activity]:
-    """Return the Active activities that the user created or of the user's studies, if the user may read them."""
-    user = access.user
-    of_my_studies = Q(study__in=read_assigned(user).studies)
-    return access.list_records().filter(Q(created_by=user) | of_my_studies, status=RecordStatus.ACTIVE)
+def list_my_activities(access: ObjectAccess) -> tuple[QuerySet[Activity], dict[str, str]]:
+    """Return the Active activities that are the user's, and the parameters with which the list shows the same.
+
+    They are those of the user's assigned studies instead if the user owns nothing yet.
+    """
+    can_read_sites = open_related(access=access, object_name=StudySite.object_name) is not None
+    # The owner of a site sees what is there only with the site itself.
+    parameters = dict(MINE_HERE) if can_read_sites else {OWNER: ME}
+    mine = _limit(access=access, parameters=parameters)
+    if not mine.exists() and not owns_site(access.user):
+        parameters = _OF_MY_STUDIES if open_related(access=access, object_name=Study.object_name) else {OWNER: ME}
+        mine = _limit(access=access, parameters=parameters)
+    return mine, parameters
+
+
+def owns_site(user: User) -> bool:
+    """Whether a site that the user sees belongs to the user."""
+    return list_visible(StudySite.objects.filter(owner=user), user).exists()
+
+
+def _limit(*, access: ObjectAccess, parameters: Mapping[str, str]) -> QuerySet[Activity]:
+    filters = read_filters(access=access, parameters=QueryDict(urlencode(parameters)))
+    return filters.limit(access.list_records()).filter(status=RecordStatus.ACTIVE)
 
 
 def build_my_week(user: User) -> dict[str, Any] | None:
@@ -72,7 +100,8 @@ def build_my_week(user: User) -> dict[str, Any] | None:
         return None
     today = get_local_date(user)
     monday = today - dt.timedelta(days=today.weekday())
-    mine = list_my_activities(access)
+    mine, whose = list_my_activities(access)
+    sites = open_related(access=access, object_name=StudySite.object_name)
     overdue = mine.filter(complete=False, date__lt=today)
     week = mine.filter(date__gte=monday, date__lt=monday + dt.timedelta(days=7)).exclude(complete=False, date__lt=today)
     return {
@@ -80,11 +109,15 @@ def build_my_week(user: User) -> dict[str, Any] | None:
             *_build_rows(access=access, activities=overdue, size=OVERDUE_SHOWN, are_overdue=True),
             *_build_rows(access=access, activities=week, size=WEEK_SHOWN, are_overdue=False),
         ],
-        "more_overdue": _count_more(activities=overdue, shown=OVERDUE_SHOWN, filters=_OVERDUE),
-        "more_of_week": _count_more(activities=week, shown=WEEK_SHOWN, filters=_WEEK),
-        "overdue_at_my_sites": _build_list_url(_OVERDUE | {"site__v": "mine"})
-        if open_related(access=access, object_name="site__v")
+        "more_overdue": _count_more(activities=overdue, shown=OVERDUE_SHOWN, filters=_OVERDUE | whose),
+        "more_of_week": _count_more(activities=week, shown=WEEK_SHOWN, filters=_WEEK | whose),
+        "overdue_at_my_sites": _build_list_url(_OVERDUE | {"site__v": MINE}) if sites else "",
+        "is_of_studies": whose == _OF_MY_STUDIES,
+        "title": _OF_STUDIES if whose == _OF_MY_STUDIES else _MINE,
+        "sites_to_take": _build_url(StudySite, {f"{OWNER}__empty": "true", "study__v": MINE}, sort="name__v")
+        if sites and not owns_site(user)
         else "",
+        "may_take_sites": sites is not None and sites.allows("edit"),
         "today": today,
     }
 
@@ -115,12 +148,14 @@ def _count_more(*, activities: QuerySet[Activity], shown: int, filters: dict[str
 
 
 def _build_list_url(filters: dict[str, str]) -> str:
-    parameters = filters | {"status__v": RecordStatus.ACTIVE, "sort": "date__v"}
-    return f"{reverse('record_list', args=(Activity.object_name,))}?{urlencode(parameters)}"
+    return _build_url(Activity, filters, sort="date__v")
+
+
+def _build_url(model: type[VaultRecord], filters: dict[str, str], *, sort: str) -> str:
+    parameters = filters | {"status__v": RecordStatus.ACTIVE, "sort": sort}
+    return f"{reverse('record_list', args=(model.object_name,))}?{urlencode(parameters)}"
 
 
 def register_activity_panel() -> None:
     """Register the panel; called once, when the app is ready."""
-    register_home_panel(
-        HomePanel(title="My activities: overdue and of this week", template="home/my_week.html", build=build_my_week)
-    )
+    register_home_panel(HomePanel(title=_MINE, template="home/my_week.html", build=build_my_week))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -19,10 +20,10 @@ from ctms.clinical.models import (
     StudyPerson,
     StudySite,
 )
-from ctms.configuration.study_record import StudyRecord
+from ctms.clinical.models.owners import OwnedRecord
 
 
-class Activity(StudyRecord):
+class Activity(OwnedRecord):
     """A Clinical Activity, which is sent to the CRM, or a Medical Activity, received from it and never edited here."""
 
     object_name = "crm_activity__v"
@@ -51,6 +52,9 @@ class Activity(StudyRecord):
     )
     study_communication = models.ForeignKey(
         StudyCommunicationLog, on_delete=models.PROTECT, null=True, blank=True, related_name="activities"
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     # Written by the job Generate Clinical Activities, one per source and person, and updated with the source.
     is_generated = models.BooleanField("generated", default=False, editable=False)
@@ -106,6 +110,7 @@ class Activity(StudyRecord):
             models.Index(fields=("study_country", "-date", "-id"), name="activity_of_study_country"),
             models.Index(fields=("site", "-date", "-id"), name="activity_of_site"),
             models.Index(fields=("study_person", "-date", "-id"), name="activity_of_study_person"),
+            models.Index(fields=("owner", "-date", "-id"), name="activity_of_owner"),
             models.Index(fields=("object_type", "modified_at"), name="activity_by_change"),
         ]
 
@@ -113,6 +118,11 @@ class Activity(StudyRecord):
     def list_holding(cls, records: models.QuerySet[Any]) -> models.QuerySet[Any]:
         """Leave out generated activities: the job lets them follow their visit or communication."""
         return records.filter(is_generated=False)
+
+    @property
+    def takes_owner(self) -> bool:
+        """Whether it is to be seen to here: a Medical Activity was seen to by the medical team."""
+        return self.object_type != ActivityType.MEDICAL
 
     def prepare_for_save(self) -> None:
         self.object_type = self.object_type or ActivityType.CLINICAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils import formats, timezone
 
@@ -12,6 +13,7 @@ from ctms.accounts.models import User
 from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import DeliveredView, InStudy, ObjectType, Question, VaultObject, register_object
+from ctms.records.conditions.mine import MINE_HERE, OWNER, limit_to_owned, register_mine
 
 CHANNEL_ICONS: dict[str, str] = {
     Channel.IN_PERSON: "in-person",
@@ -57,6 +59,7 @@ def ask_completed_before(activity: Any) -> str:
 
 def register_activity_objects() -> None:
     """Register the object; called once, when the app is ready."""
+    register_mine(model=Activity, label="my activities", limit=limit_to_owned)
     register_object(
         VaultObject(
             model=Activity,
@@ -79,6 +82,7 @@ def register_activity_objects() -> None:
                 "study_communication__v": "study_communication",
                 "connection__v": "connection",
                 "crm_id__v": "crm_id",
+                OWNER: "owner",
             },
             object_types=(
                 ObjectType(api_name=ActivityType.CLINICAL, label=ActivityType.CLINICAL.label),
@@ -99,6 +103,7 @@ def register_activity_objects() -> None:
                 "complete__v",
                 "study__v",
                 "site__v",
+                OWNER,
                 "name__v",
             ),
             default_sort="-date__v",
@@ -108,13 +113,14 @@ def register_activity_objects() -> None:
                 "study__v",
                 "site__v",
                 "person__v",
+                OWNER,
                 "channel__v",
                 "complete__v",
                 "date__v",
                 "object_type__v",
                 "status__v",
             ),
-            header_fields=("person__v", "date__v", "channel__v", "complete__v"),
+            header_fields=("person__v", "date__v", "channel__v", "complete__v", OWNER),
             quick_fields=("person__v", "channel__v", "date__v", "complete__v", "subject__v", "study__v"),
             layouts=(
                 Layout(
@@ -130,6 +136,7 @@ def register_activity_objects() -> None:
                                 "complete__v",
                                 "subject__v",
                                 "notes__v",
+                                OWNER,
                                 "from__v",
                                 "status__v",
                             ),
@@ -145,6 +152,11 @@ def register_activity_objects() -> None:
             badges={"complete__v": describe_completion},
             icons={"channel__v": CHANNEL_ICONS},
             views=(
+                DeliveredView(name="Mine", parameters=f"{urlencode(MINE_HERE)}&status__v=active__v&sort=-date__v"),
+                DeliveredView(
+                    name="Mine, planned",
+                    parameters=f"{urlencode(MINE_HERE)}&complete__v=false&status__v=active__v&sort=date__v",
+                ),
                 DeliveredView(
                     name="Overdue",
                     parameters="complete__v=false&date__v__within=past&status__v=active__v&sort=date__v",

@@ -109,11 +109,12 @@ def _load(*, now: datetime) -> None:
     configure_vault(actor=actor)
     studies = create_studies(today=today, actor=actor)
     population = create_population(rng=rng, actor=actor)
-    teams = create_teams(studies=studies, population=population, today=today, rng=rng, actor=actor)
+    by_study = assign_studies(users=users, studies=studies)
+    teams = create_teams(studies=studies, owners=by_study, population=population, today=today, rng=rng, actor=actor)
     create_events(teams=teams, today=today, rng=rng, actor=actor)
     create_communications(teams=teams, today=today, rng=rng, actor=actor)
     authors = Authors(
-        by_study=assign_studies(users=users, studies=studies),
+        by_study=by_study,
         everyone=[users.study_manager, users.cra, *users.colleagues],
     )
     create_activities(teams=teams, population=population, authors=authors, today=today, rng=rng)

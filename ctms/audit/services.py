@@ -58,6 +58,8 @@ def save_record(
             before = read_values(_require_current(record=record, found=found, expected_version=expected_version))
         record.tidy_texts(None if adding else found)
         record.prepare_for_save()
+        if adding:
+            type(record).fill_new([record], user=actor.user)
         if validate:
             record.full_clean()
         record.check_together([(record, None if adding else found)])
@@ -82,7 +84,8 @@ def save_record(
 def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = "") -> list[RecordT]:
     """Create many records of one model, 1,000 in a statement.
 
-    `prepare_for_save` and `check_together` are called, `full_clean` is not. Raises ValidationError of `check_together`.
+    `prepare_for_save`, `fill_new` and `check_together` are called, `full_clean` is not. Raises ValidationError of
+    `check_together`.
     """
     if not records:
         return []
@@ -91,6 +94,7 @@ def create_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
     for record in records:
         record.tidy_texts(None)
         record.prepare_for_save()
+    model.fill_new(records, user=actor.user)
     model.check_together([(record, None) for record in records])
     with (
         transaction.atomic(),

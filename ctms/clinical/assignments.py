@@ -54,9 +54,14 @@ class AssignedStudies:
 
 def list_current(user: User) -> QuerySet[StudyAssignment]:
     """Return the user's assignments that have begun and not ended."""
+    return StudyAssignment.objects.filter(build_in_force(), user=user)
+
+
+def build_in_force() -> Q:
+    """Return the condition for assignments that have begun and not ended."""
     today = get_now().date()
     begun = Q(valid_from__isnull=True) | Q(valid_from__lte=today)
-    return StudyAssignment.objects.filter(begun, Q(valid_until__isnull=True) | Q(valid_until__gte=today), user=user)
+    return begun & (Q(valid_until__isnull=True) | Q(valid_until__gte=today))
 
 
 def read_assigned(user: User) -> AssignedStudies:

@@ -7,6 +7,7 @@ requirement documents expect them before an admin changes the layouts.
 from __future__ import annotations
 
 from functools import partial
+from urllib.parse import urlencode
 
 from ctms.accounts.models import PageView
 from ctms.accounts.policies import register_limit
@@ -35,9 +36,11 @@ from ctms.clinical.models import (
 )
 from ctms.clinical.reference_choices import choose_from_study_people
 from ctms.clinical.typed_references import read_person, read_site, read_study
+from ctms.clinical.user_choices import USER_RULE
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.registry import (
     ChildPicker,
+    DeliveredView,
     InStudy,
     NoStudy,
     ObjectType,
@@ -47,7 +50,8 @@ from ctms.configuration.registry import (
     register_object,
 )
 from ctms.configuration.scope import build_limit, register_study_rule
-from ctms.records.conditions.mine import register_mine
+from ctms.records.conditions.mine import ME, MINE_HERE, OWNER, limit_to_owned, register_mine
+from ctms.records.fields.users import register_user_rule
 
 _PLANNED_AND_ACTUAL = {
     "planned_start_date__v": "planned_start",
@@ -74,8 +78,10 @@ def register_clinical_objects() -> None:
         *_build_communication_objects(),
     ):
         register_object(vault_object)
-    for model, label in ((Study, "my studies"), (StudySite, "my sites")):
-        register_mine(model=model, label=label, limit=limit_to_assigned)
+    register_user_rule(USER_RULE)
+    register_mine(model=Study, label="my studies", limit=limit_to_assigned)
+    register_mine(model=StudySite, label="my sites", limit=limit_to_owned)
+    register_mine(model=MonitoringEvent, label="my visits", limit=limit_to_owned)
     register_limit(model=AuditEntry, limit=limit_to_entries)
     register_place(model=StudyAssignment, column=STUDY, path="study")
     register_limit(model=PageView, limit=partial(limit_to_records_named, object_field="object_name"))
@@ -187,6 +193,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "city__v": "city",
             "address_country__v": "address_country",
             "send_to_crm__v": "send_to_crm",
+            OWNER: "owner",
         },
         labels={"name__v": "Site number"},
         list_columns=(
@@ -195,14 +202,19 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "study__v",
             "study_country__v",
             "principal_investigator__v",
+            OWNER,
             "state__v",
         ),
         default_sort="name__v",
         search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
         caption_field="site_name__v",
         mention_fields=("city__v", "site_name__v"),
-        filters=("study__v", "study_country__v", "state__v", "status__v"),
-        header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v"),
+        filters=("study__v", "study_country__v", OWNER, "state__v", "status__v"),
+        header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v", OWNER),
+        views=(
+            DeliveredView(name="My sites", parameters=f"{OWNER}={ME}&status__v=active__v&sort=name__v"),
+            DeliveredView(name="Without an owner", parameters=f"{OWNER}__empty=true&status__v=active__v&sort=name__v"),
+        ),
         layouts=(
             Layout(
                 name="Study site page layout",
@@ -215,6 +227,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
                             "study__v",
                             "study_country__v",
                             "principal_investigator__v",
+                            OWNER,
                             "state__v",
                             "status__v",
                         ),
@@ -368,23 +381,38 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             "state__v": "lifecycle_state",
             **_PLANNED_AND_ACTUAL,
             "monitoring_visit_method__v": "visit_method",
+            OWNER: "owner",
             _UPDATE_REQUIRED: "activity_update_required",
         },
         object_types=tuple(ObjectType(api_name=value, label=label) for value, label in MonitoringEventType.choices),
         generated_fields=_NAME,
         unassigned_fields=frozenset({"monitoring_visit_method__v", _UPDATE_REQUIRED}),
-        list_columns=("name__v", "object_type__v", "study__v", "site__v", "planned_start_date__v", "state__v"),
+        list_columns=("name__v", "object_type__v", "study__v", "site__v", "planned_start_date__v", OWNER, "state__v"),
         default_sort="-planned_start_date__v",
         search_fields=("name__v", "site__v.name__v", "site__v.site_name__v"),
-        filters=("study__v", "site__v", "object_type__v", "state__v", "planned_start_date__v", "status__v"),
-        header_fields=("study__v", "site__v", "planned_start_date__v", "state__v"),
+        filters=("study__v", "site__v", OWNER, "object_type__v", "state__v", "planned_start_date__v", "status__v"),
+        header_fields=("study__v", "site__v", "planned_start_date__v", "state__v", OWNER),
+        views=(
+            DeliveredView(
+                name="My visits",
+                parameters=f"{urlencode(MINE_HERE)}&status__v=active__v&sort=-planned_start_date__v",
+            ),
+        ),
         layouts=(
             Layout(
                 name="Monitoring event page layout",
                 sections=(
                     FieldSection(
                         title="Monitoring Event Details",
-                        fields=("object_type__v", "site__v", "study_country__v", "study__v", "state__v", "status__v"),
+                        fields=(
+                            "object_type__v",
+                            "site__v",
+                            "study_country__v",
+                            "study__v",
+                            OWNER,
+                            "state__v",
+                            "status__v",
+                        ),
                     ),
                     _DATES,
                     FieldSection(title="Activity", fields=("monitoring_visit_method__v", _UPDATE_REQUIRED)),

@@ -125,6 +125,14 @@ class AuditedModel(models.Model):
         """Fill fields that follow from others. The writer calls it before it validates. Override and call super()."""
 
     @classmethod
+    def fill_new(cls, records: Sequence[Any], *, user: Any) -> None:
+        """Fill fields of new records that follow from the user who makes them.
+
+        The writer calls it after `prepare_for_save`, whichever door the records come through. Override and call
+        super().
+        """
+
+    @classmethod
     def check_together(cls, changes: Sequence[tuple[Any, Any]]) -> None:
         """Raise ValidationError if one of these records must not be saved as it is, validated or not.
 

@@ -70,12 +70,40 @@ def test_what_was_completed_before_this_week_is_not_shown(user: User) -> None:
     assert list_shown(user) == []
 
 
-def test_activities_of_the_users_studies_are_the_users_too(user: User) -> None:
-    mine, foreign = StudySiteFactory.create_batch(2)
+def test_what_is_at_the_users_sites_is_the_users_too(user: User) -> None:
+    user.security_profile = SecurityProfileFactory.create(permissions=[*READ, "site__v:read"])
+    user.save()
+    mine = StudySiteFactory.create(owner=user)
+    beside = StudySiteFactory.create(study_country=mine.study_country)
     StudyAssignmentFactory.create(user=user, study=mine.study)
-    ActivityFactory.create(site=mine, date=dt.date(2026, 3, 4), subject="mine")
-    ActivityFactory.create(site=foreign, date=dt.date(2026, 3, 4), subject="foreign")
+    ActivityFactory.create(site=mine, owner=UserFactory.create(), date=dt.date(2026, 3, 4), subject="mine")
+    ActivityFactory.create(site=beside, date=dt.date(2026, 3, 4), subject="beside")
     assert list_shown(user) == [("mine", False)]
+    assert (build(user)["is_of_studies"], build(user)["sites_to_take"]) == (False, "")
+
+
+def test_who_owns_nothing_sees_the_assigned_studies_and_how_to_take_sites_over(client: Client, user: User) -> None:
+    user.security_profile = SecurityProfileFactory.create(permissions=[*READ, "site__v:read", "study__v:read"])
+    user.save()
+    assigned, foreign = StudySiteFactory.create_batch(2)
+    StudyAssignmentFactory.create(user=user, study=assigned.study)
+    for number in range(WEEK_SHOWN + 1):
+        ActivityFactory.create(site=assigned, date=dt.date(2026, 3, 4), subject=str(number))
+    ActivityFactory.create(site=foreign, date=dt.date(2026, 3, 4), subject="foreign")
+    client.force_login(user)
+    page = client.get("/")
+    [panel, _] = page.context["panels"]
+    assert (panel["title"], len(panel["content"]["rows"])) == (
+        "Activities of my assigned studies: overdue and of this week",
+        WEEK_SHOWN,
+    )
+    assert "You own no activity yet." in page.content.decode()
+    assert "Ask a study manager to name you as the owner of yours" in page.content.decode()
+    opened = client.get(panel["content"]["more_of_week"].url)
+    assert f">{WEEK_SHOWN + 1}<" in opened.content.decode()
+    assert assigned.name in client.get(panel["content"]["sites_to_take"]).content.decode()
+    log_activity(user, 4)
+    assert list_shown(user) == [("4", False)]
 
 
 def test_inactive_ones_are_not_shown(user: User) -> None:
@@ -103,6 +131,9 @@ def test_many_overdue_ones_leave_room_for_the_week_and_the_rest_is_a_link_away(c
         log_activity(user, 1)
     for _ in range(WEEK_SHOWN + 1):
         log_activity(user, 4)
+    other = StudySiteFactory.create()
+    StudyAssignmentFactory.create(user=user, study=other.study)
+    ActivityFactory.create_batch(3, site=other, date=dt.date(2026, 3, 3))  # of somebody else: in neither list
     content = build(user)
     assert list_shown(user) == [("1", True)] * OVERDUE_SHOWN + [("4", False)] * WEEK_SHOWN
     assert (content["more_overdue"].count, content["more_of_week"].count) == ("2", "1")

@@ -55,7 +55,7 @@ def site() -> StudySite:
     study = StudyFactory.create(name="CARDIO-301")
     StudyAssignmentFactory.create(user=carla, study=study)
     country = StudyCountryFactory.create(study=study)
-    site = StudySiteFactory.create(study_country=country, name="04001", city="Graz")
+    site = StudySiteFactory.create(study_country=country, name="04001", city="Graz", owner=carla)
     people = create_people(2, prefix="Nurse")
     create_activities(12, people=people, site=site, study=study, study_country=country)
     for number in range(8):

@@ -12,13 +12,14 @@ from playwright.sync_api import Page, expect
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.audit.services import save_record
+from ctms.clinical.models import StudySite
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
-from tests.factories.clinical import StudyAssignmentFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
+from tests.factories.clinical import StudyCountryFactory, StudyFactory, StudySiteFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/records/crm_activity__v/"
@@ -228,10 +229,12 @@ def test_overdue_shows_what_is_past_and_open(carla: Page) -> None:
     expect(carla.locator(ROW)).to_have_count(20)
 
 
-def test_my_sites_shows_what_is_at_the_sites_of_my_assignments(carla: Page) -> None:
+def test_my_sites_shows_what_is_at_the_sites_that_i_own(carla: Page) -> None:
     open_view(carla, "My sites")
     expect(carla.get_by_role("heading", name="No activity matches")).to_be_visible()
-    StudyAssignmentFactory.create(user=User.objects.get(username="carla"), study=Activity.objects.all()[0].study)
+    [site] = StudySite.objects.all()
+    site.owner = User.objects.get(username="carla")
+    save_record(record=site, actor=build_admin_actor())
     ActivityFactory.create(subject="Elsewhere")
     open_view(carla, "My sites")
     expect(carla.locator("[data-list-count]")).to_have_text("40")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,8 +125,8 @@ class BruteForce:
             return len(given)
         if measure.function == "distinct":
             return len(set(given))
-        make = {"sum": sum, "least": min, "greatest": max}[str(measure.function)]
-        return make(given) if given else None
+        made_by: dict[str, Callable[[list[Any]], Any]] = {"sum": sum, "least": min, "greatest": max}
+        return made_by[str(measure.function)](given) if given else None
 
 
 def is_within(value: Any, period: str) -> bool:

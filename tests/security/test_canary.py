@@ -13,9 +13,11 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import openpyxl
 import pytest
 from django.apps import apps
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 
 from connections.choices import IntegrationKind
@@ -31,17 +33,17 @@ from crm_sync.models import (
     TransferPreview,
 )
 from ctms.accounts.models import SecurityProfile, User
+from ctms.audit.services import save_record
 from ctms.configuration.permissions import list_permissions
 from ctms.core.clock import get_now
-from ctms.jobs.models import JobDefinition
-from ctms.jobs.registry import JobUnit
-from ctms.jobs.services import create_run, execute_run
 from ctms.records.choices import OperationKind
 from ctms.records.models import BulkOperation, SavedView
-from exceptions_log.report import REPORT_JOB_KEY
+from ctms.reports.delivered import find_delivered_report
+from exceptions_log.reports import USER_EXCEPTIONS
 from tests.admin_rows import create_exception_item, create_job_run
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
+from tests.factories.base import build_admin_actor
 from tests.factories.clinical import (
     InvestigatorFactory,
     MonitoringEventFactory,
@@ -55,7 +57,9 @@ from tests.factories.clinical import (
     StudyPersonFactory,
     StudySiteFactory,
 )
+from tests.factories.reports import ReportShareFactory
 from tests.record_rows import OBJECTS, DeviationFactory, create_record
+from tests.reports.flash.flashes import DAY, schedule, tick
 from tests.security.test_every_address import PUBLIC, ROUTES, fill, find_field
 
 pytestmark = pytest.mark.django_db
@@ -243,10 +247,17 @@ def test_no_e_mail_names_anything_of_it_either(canary: dict[str, Any]) -> None:
     observer = create_observer(list_profiles("everything")[0])
     own = ActivityFactory.create(study=observer.study_assignments.get().study)
     create_exception_item(record_uid=own.uid, message=canary["item"].message)
-    run = create_run(
-        definition=JobDefinition.objects.get(key=REPORT_JOB_KEY), unit=JobUnit(key="all", label=""), user=None
-    )
-    execute_run(run.pk)
-    bodies = [each.body for each in mail.outbox if "observer@example.org" in each.to]
-    assert len(bodies) == 1
-    assert not any(BIRD.search(body.encode()) for body in bodies)
+    report = find_delivered_report(USER_EXCEPTIONS)
+    assert report is not None
+    report.filters = []
+    save_record(record=report, actor=build_admin_actor())
+    ReportShareFactory.create(report=report, user=observer)
+    schedule(report, at=get_now() - 2 * DAY)
+    tick(get_now())
+    [sent] = [each for each in mail.outbox if "observer@example.org" in each.to]
+    assert isinstance(sent, EmailMultiAlternatives)
+    [(html, _)] = sent.alternatives
+    [attached] = sent.attachments
+    table = list(openpyxl.load_workbook(io.BytesIO(attached[1])).active.values)
+    assert len(table) > 1
+    assert not any(BIRD.search(str(part).encode()) for part in (sent.subject, sent.body, html, table))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import cycle
 from random import Random
 
 from crm_sync.demo.dataset.countries import COUNTRIES_BY_CODE
 from crm_sync.demo.dataset.identity import make_uid
 from crm_sync.demo.dataset.people import Hospital, Population
 from crm_sync.demo.dataset.trials import SITE_STATES, SPONSOR, TRIALS, Trial
+from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.services import create_records
 from ctms.clinical.choices import StudyState, TeamRole
@@ -37,9 +39,18 @@ def create_studies(*, today: date, actor: Actor) -> dict[str, Study]:
 
 
 def create_teams(
-    *, studies: dict[str, Study], population: Population, today: date, rng: Random, actor: Actor
+    *,
+    studies: dict[str, Study],
+    owners: dict[str, list[User]],
+    population: Population,
+    today: date,
+    rng: Random,
+    actor: Actor,
 ) -> list[Team]:
-    """Write the study countries, the sites with their principal investigators, and everyone's roles."""
+    """Write the study countries, the sites with their principal investigators, and everyone's roles.
+
+    The sites of a study belong in turn to those who work in it: `owners`, by the study's number.
+    """
     countries = create_records(
         records=[
             StudyCountry(
@@ -59,13 +70,14 @@ def create_teams(
         for country in countries
         for position, hospital in enumerate(_choose_hospitals(country=country, population=population, rng=rng), start=1)
     ]
-    sites = create_records(
-        records=[
-            _build_site(trial=trial, country=country, hospital=hospital, position=position, rng=rng)
-            for trial, country, hospital, position in planned
-        ],
-        actor=actor,
-    )
+    turns = {number: cycle(users) for number, users in owners.items()}
+    built = [
+        _build_site(trial=trial, country=country, hospital=hospital, position=position, rng=rng)
+        for trial, country, hospital, position in planned
+    ]
+    for site in built:
+        site.owner = next(turns[site.study.name])
+    sites = create_records(records=built, actor=actor)
     teams = [
         Team(trial=trial, study=site.study, site=site) for (trial, _, _, _), site in zip(planned, sites, strict=True)
     ]

@@ -15,13 +15,14 @@ from ctms.clinical.choices import (
     VisitMethod,
 )
 from ctms.clinical.consistency import check_order
+from ctms.clinical.models.owners import OwnedRecord
 from ctms.clinical.models.people import Person
 from ctms.clinical.models.studies import Study, StudyCountry, StudySite
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.text.expressions import collate
 
 
-class MonitoringEvent(StudyRecord):
+class MonitoringEvent(OwnedRecord):
     """A visit to a site, on site or remote; the object type is the kind of visit."""
 
     object_name = "monitoring_event__ctms"

@@ -109,6 +109,10 @@ class StudySite(NumberedRecord, StudyRecord):
     city = models.CharField(max_length=128, blank=True, default="")
     address_country = models.CharField(max_length=2, validators=[validate_country_code], blank=True, default="")
     send_to_crm = models.BooleanField("Send to Medical CRM", default=True)
+    # Empty until somebody is named: who enters a site is seldom the one who looks after it.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         verbose_name = "study site"

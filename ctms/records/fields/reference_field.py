@@ -31,6 +31,7 @@ from ctms.records.fields.references import (
     list_visible,
     select_scopes,
 )
+from ctms.records.fields.users import explain_unfit, find_users, list_place_fields, names_user
 
 _MOST_NAMED = 5
 _refuse_null_characters = ProhibitNullCharactersValidator()
@@ -167,7 +168,12 @@ class ReferenceField(forms.Field):
         return describe_reference(access=self.access, record=record)
 
     def list_parents(self) -> list[str]:
-        """Return API names of the parent fields: they limit this field's choices, and choosing a record fills them."""
+        """Return API names of the parent fields: they limit this field's choices, and choosing a record fills them.
+
+        Choosing a user fills none.
+        """
+        if names_user(self.object_field):
+            return [each.api_name for each in list_place_fields(self.access.shape)]
         scopes = list_scopes(shape=self.access.shape, field=self.object_field)
         return [scope.parent.api_name for scope in scopes]
 
@@ -216,19 +222,15 @@ class ReferenceField(forms.Field):
         hidden = self.visible.filter(uid=uid).first()
         if hidden is None:
             raise ValidationError(f"This {self.noun} does not exist, or you cannot see it. Choose one from the list.")
+        if names_user(self.object_field):
+            raise ValidationError(explain_unfit(hidden))
         raise ValidationError(
             f"{describe_choice(hidden)} does not fit here: it is inactive, or does not belong to what is chosen beside "
             f"it. Choose one from the list.{self._remedy}"
         )
 
     def _find_named(self, text: str) -> Any:
-        matches = Q(external_id=text) | Q(name__folded_exact=text)
-        if any(field.name == "email" for field in self.choices.model._meta.concrete_fields):
-            matches |= Q(email__folded_exact=text)
-        found = list(self.choices.filter(matches)[: _MOST_NAMED + 1])
-        if not found:
-            # The text of a suggestion, perhaps with an e-mail or a caption after the name.
-            found = [each for each in self._search(text) if describe_choice(each).casefold() == text.casefold()]
+        found = self._list_named(text)
         if len(found) == 1:
             return found[0]
         if not found:
@@ -239,6 +241,16 @@ class ReferenceField(forms.Field):
                 f"There is no {none}. Choose one from the list, or type its exact name or external ID.{self._remedy}"
             )
         raise ValidationError(f"Several match “{text}”. Choose one from the list, or type its external ID.")
+
+    def _list_named(self, text: str) -> list[Any]:
+        if names_user(self.object_field):
+            return list(find_users(users=self.choices, text=text))
+        matches = Q(external_id=text) | Q(name__folded_exact=text)
+        if any(field.name == "email" for field in self.choices.model._meta.concrete_fields):
+            matches |= Q(email__folded_exact=text)
+        found = list(self.choices.filter(matches)[: _MOST_NAMED + 1])
+        # Or else the text of a suggestion, perhaps with an e-mail or a caption after the name.
+        return found or [each for each in self._search(text) if describe_choice(each).casefold() == text.casefold()]
 
     def _search(self, text: str) -> list[Any]:
         words = text.replace("·", " ").replace("(", " ").split()

@@ -15,12 +15,14 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
+from ctms.accounts.models import User
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import ReferenceChoices, VaultObject, get_object_of_model
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.fields.titles import get_code, get_title, join_caption
+from ctms.records.fields.users import list_fitting, names_user
 
 # Shown in place of the name of a record that the user may not read.
 HIDDEN = "(not visible to you)"
@@ -70,6 +72,8 @@ def is_filled_by_another(*, shape: ObjectShape, field: ObjectField) -> bool:
 
 def list_visible(*, access: ObjectAccess, field: ObjectField) -> QuerySet[Any] | None:
     """Return the records of the field's target that the user sees; None if the user may not read the target."""
+    if names_user(field):
+        return User.objects.all()
     target = get_target(field)
     target_access = open_related(access=access, object_name=target.api_name) if target else None
     return target_access.list_records() if target_access else None
@@ -108,6 +112,8 @@ def list_choices(
 
     `chosen` maps API names of the record's other references to uids. None if the user may not read the target.
     """
+    if names_user(field):
+        return list_fitting(shape=access.shape, chosen=chosen or {})
     records = list_visible(access=access, field=field)
     if records is None:
         return None

@@ -17,6 +17,7 @@ from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.kinds.picklist import PicklistField
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.references import get_reference_choices, list_scopes
+from ctms.records.fields.users import list_place_fields, names_user
 from ctms.records.fields.values import read_value
 from ctms.records.forms.multi_reference_field import MultiReferenceField
 from ctms.records.forms.reference_limits import LimitedReferenceInput
@@ -175,6 +176,8 @@ class FieldLayout(FormLayout):
         parents = [scope.parent for scope in list_scopes(shape=shape, field=self.field)]
         if offer := get_reference_choices(shape=shape, field=self.field):
             parents.append(shape.fields[offer.by])
+        if names_user(self.field):
+            parents += list_place_fields(shape)
         limiting = {each.api_name: getattr(self.record, each.attribute) for each in parents}
         return {name: value.uid for name, value in limiting.items() if value is not None}
 

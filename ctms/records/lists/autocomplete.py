@@ -25,6 +25,7 @@ from ctms.records.fields.references import (
     list_filled,
     select_scopes,
 )
+from ctms.records.fields.users import names_user, search_users
 from ctms.records.lists.namesakes import describe_namesakes
 from ctms.records.lists.order.keyset_pagination import Sort, look_around, order_records
 from ctms.records.lists.search import search_records
@@ -47,6 +48,8 @@ def find_choices(
     *, access: ObjectAccess, field: ObjectField, records: QuerySet[Any], query: str
 ) -> tuple[list[Choice], bool]:
     """Return the first records that match, and whether there are more."""
+    if names_user(field):
+        return _find_users(users=records, query=query)
     target = get_target(field)
     if target is None:
         raise TypeError(f"{field.api_name} refers to no object.")
@@ -56,6 +59,15 @@ def find_choices(
     choices = [
         _build_choice(access=access, field=field, target=target, record=each, told_apart=told_apart.get(each.pk, ""))
         for each in found[:MOST_CHOICES]
+    ]
+    return choices, len(found) > MOST_CHOICES
+
+
+def _find_users(*, users: QuerySet[Any], query: str) -> tuple[list[Choice], bool]:
+    matching = search_users(users=users, query=clean_query(query)).order_by("last_name", "first_name", "username", "pk")
+    found = list(matching[: MOST_CHOICES + 1])
+    choices = [
+        Choice(uid=str(each.uid), label=describe_choice(each), detail="", fills={}) for each in found[:MOST_CHOICES]
     ]
     return choices, len(found) > MOST_CHOICES
 

@@ -20,6 +20,7 @@ from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.references import describe_choice
 from ctms.records.fields.shown_value import ShownValue
+from ctms.records.fields.users import names_user
 from ctms.records.fields.values import ValueReader, select_references
 from ctms.records.lists.autocomplete import find_matching
 from ctms.records.lists.order.keyset_pagination import Sort
@@ -92,7 +93,9 @@ def _search_object(*, access: ObjectAccess, query: str) -> ResultGroup | None:
 def _list_shown_names(vault_object: VaultObject) -> list[str]:
     """Return the searched fields of the object itself, and those in the header of its page."""
     own = [path for path in vault_object.search_fields if "." not in path and path != "name__v"]
-    return list(dict.fromkeys([*own, *vault_object.header_fields]))
+    # The name of an owner, without a label, would be taken for that of somebody who took part.
+    told = [name for name in vault_object.header_fields if not names_user(vault_object.get_field(name))]
+    return list(dict.fromkeys([*own, *told]))
 
 
 def _build_result(*, record: Any, reader: ValueReader, fields: Sequence[ObjectField], words: list[str]) -> Result:

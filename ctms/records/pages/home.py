@@ -22,7 +22,10 @@ _JUST_NOW = dt.timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomePanel:
-    """A part of the home page. `build` returns what the template shows to a user, or None to leave the panel out."""
+    """A part of the home page. `build` returns what the template shows to a user, or None to leave the panel out.
+
+    A `title` in it takes the place of that of the panel.
+    """
 
     title: str
     template: str
@@ -51,7 +54,7 @@ def build_home_panels(user: User) -> list[dict[str, Any]]:
     """Return title, template and content of each panel that has content for the user."""
     built = [(panel, panel.build(user)) for panel in (*_panels, FAVOURITES, RECENT_RECORDS)]
     return [
-        {"title": panel.title, "template": panel.template, "content": content}
+        {"title": content.get("title", panel.title), "template": panel.template, "content": content}
         for panel, content in built
         if content is not None
     ]

@@ -35,6 +35,7 @@ from ctms.core.errors import StaleRecordError
 from ctms.core.models import TYPED_AS
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.choices import ProblemKind
+from ctms.records.fields.users import explain_unfit, list_unfit, names_user
 from ctms.records.fields.values import format_value, read_value
 from ctms.records.writing.services import put_values, translate_errors
 
@@ -225,6 +226,7 @@ def prepare_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: 
         if not draft.record._state.adding:  # noqa: SLF001  Django's documented API
             draft.before = read_values(draft.record)
         _put_values(access=access, draft=draft)
+    _check_users(access=access, drafts=[draft for draft in drafts if not draft.problems])
     validate_drafts(access=access, drafts=[draft for draft in drafts if not draft.problems], unique=unique)
 
 
@@ -307,7 +309,13 @@ def _show(value: Any) -> str:
 
 def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
     try:
-        asked = put_values(access=access, record=draft.record, values=draft.values, references_are_checked=True)
+        asked = put_values(
+            access=access,
+            record=draft.record,
+            values=draft.values,
+            references_are_checked=True,
+            users_are_checked=True,
+        )
         for each in asked:
             draft.warn(each.text, label=each.field.label, value=_show(draft.values.get(each.field.api_name)))
         draft.record.prepare_for_save()
@@ -315,6 +323,23 @@ def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
         draft.refuse(str(error))
     except ValidationError as error:
         note_errors(draft=draft, error=error, shape=access.shape)
+
+
+def _check_users(*, access: ObjectAccess, drafts: Sequence[RowDraft]) -> None:
+    """Refuse users who do not see what their record belongs to: a statement for each place that the drafts name."""
+    for each in access.shape.fields.values():
+        if not names_user(each):
+            continue
+        named = [draft for draft in drafts if draft.values.get(each.api_name) is not None and _names_anew(draft, each)]
+        unfit = list_unfit(shape=access.shape, named=[(draft.record, draft.values[each.api_name]) for draft in named])
+        for draft in named:
+            user = draft.values[each.api_name]
+            if (draft.record.uid, user.uid) in unfit:
+                draft.refuse(explain_unfit(user), label=each.label, value=str(user))
+
+
+def _names_anew(draft: RowDraft, field: ObjectField) -> bool:
+    return bool(draft.before.get(field.attribute) != draft.values[field.api_name].pk)
 
 
 def _validate(*, access: ObjectAccess, draft: RowDraft) -> None:

@@ -74,7 +74,14 @@ class RecordChange:
             return False
         try:
             for (record, values, _), stored in zip(built, made, strict=True):
-                put_values(access=self.access, record=record, values=values, references_are_checked=True)
+                put_values(
+                    access=self.access,
+                    record=record,
+                    values=values,
+                    references_are_checked=True,
+                    users_are_checked=True,
+                )
+                type(record).fill_new([record], user=self.actor.user)
                 fields = [self.access.shape.fields[name] for name in values]
                 if any(
                     read_value(record=record, field=each) != read_value(record=stored, field=each) for each in fields

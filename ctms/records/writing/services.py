@@ -32,6 +32,7 @@ from ctms.records.writing.validation import (
     check_references,
     check_required,
     check_scopes,
+    check_users,
     fill_parents,
     list_changed,
     require_object_type,
@@ -94,9 +95,16 @@ def write_values(
 
 
 def put_values(
-    *, access: ObjectAccess, record: Any, values: Mapping[str, Any], references_are_checked: bool = False
+    *,
+    access: ObjectAccess,
+    record: Any,
+    values: Mapping[str, Any],
+    references_are_checked: bool = False,
+    users_are_checked: bool = False,
 ) -> list[AskedValue]:
     """Check and assign values as `write_values` does, without saving, for callers that save many records at once.
+
+    `users_are_checked` says that the caller asks for all records together whether users see what they are named for.
 
     Return the questions about unusual values, which the caller shows to whoever gave them. Raises AccessRefusedError,
     and ValidationError by API name of the field.
@@ -117,6 +125,8 @@ def put_values(
         assign_value(record=record, field=each, value=value)
     fill_parents(shape=access.shape, record=record, object_type=object_type)
     check_scopes(shape=access.shape, record=record, changed=changed)
+    if not users_are_checked:
+        check_users(access=access, record=record, changed=changed)
     if adding:
         access.vault_object.complete_new(record, access.user)
     asked = None if adding or object_type != present_type else {each.api_name for each, _ in changed}

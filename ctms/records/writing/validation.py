@@ -13,10 +13,12 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.registry import UnknownFieldError
 from ctms.configuration.snapshot import ObjectShape
 from ctms.core.references import copy_parents
-from ctms.core.text.characters import explain_unfit, normalise_text
+from ctms.core.text.characters import explain_unfit as explain_unfit_text
+from ctms.core.text.characters import normalise_text
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.kinds.base import EMPTY, kind_of
 from ctms.records.fields.references import ReferenceScope, get_target, list_choices, list_scopes
+from ctms.records.fields.users import explain_unfit, list_unfit, names_user
 from ctms.records.fields.values import read_value
 from ctms.records.writing.questions import explain_year
 
@@ -68,7 +70,7 @@ def check_references(*, access: ObjectAccess, changed: Changed) -> None:
     """Raise ValidationError for references to records that are inactive or not visible to the user."""
     errors = {}
     for each, value in changed:
-        if each.reference is None or value is None:
+        if each.reference is None or value is None or names_user(each):
             continue
         choices = list_choices(access=access, field=each)
         if choices is None or not choices.filter(pk=value.pk).exists():
@@ -76,6 +78,14 @@ def check_references(*, access: ObjectAccess, changed: Changed) -> None:
             errors[each.api_name] = f"Choose an active {target.label if target else each.label} that you can see."
     if errors:
         raise ValidationError(errors)
+
+
+def check_users(*, access: ObjectAccess, record: Any, changed: Changed) -> None:
+    """Raise ValidationError for users who do not see what the record belongs to."""
+    named = [(each, value) for each, value in changed if names_user(each) and value is not None]
+    unfit = list_unfit(shape=access.shape, named=[(record, value) for _, value in named]) if named else ()
+    if unfit:
+        raise ValidationError({each.api_name: explain_unfit(value) for each, value in named})
 
 
 def fill_parents(*, shape: ObjectShape, record: Any, object_type: str) -> None:
@@ -142,7 +152,7 @@ def _get_attname(record: Any, attribute: str) -> str:
 
 def _explain_value(*, field: ObjectField, value: Any, present: Any) -> str:
     """Return what is wrong with a value that neither the model nor the database would refuse; empty if nothing."""
-    if isinstance(value, str) and (problem := explain_unfit(value, has_lines=kind_of(field).has_lines)):
+    if isinstance(value, str) and (problem := explain_unfit_text(value, has_lines=kind_of(field).has_lines)):
         return problem
     if field.is_whole and isinstance(value, (Decimal, float)) and value != int(value):
         return "Enter a whole number."

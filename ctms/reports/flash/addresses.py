@@ -10,7 +10,7 @@ from ctms.reports.models import Report
 
 def get_report_path(report: Report) -> str:
     """Return the address of a report within the Vault."""
-    return f"/reports/{report.uid}/"
+    return reverse("report", args=(report.uid,))
 
 
 def get_schedule_path(report: Report) -> str:

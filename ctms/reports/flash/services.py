@@ -19,17 +19,21 @@ from ctms.reports.flash.recipients import has_left
 from ctms.reports.flash.units import FLASH_JOB_KEY, build_unit
 from ctms.reports.models import FlashDelivery, FlashReport, Report
 
+_TIMING = ("status", "frequency", "weekday", "day", "time", "time_zone")
+
 
 class NotTakenOverError(VaultError):
     """The report cannot be taken over: its owner has not left, or the user does not look after such reports."""
 
 
 def save_schedule(*, flash: FlashReport, actor: Actor, expected_version: int | None = None) -> bool:
-    """Create or change a schedule; True if anything was written. What was planned before now is not delivered any more.
+    """Create or change a schedule; True if anything was written.
 
-    Raises what `save_record` raises.
+    If the planned times change, those before now are not delivered any more. Raises what `save_record` raises.
     """
-    flash.counted_from = get_database_now()
+    stored = FlashReport.objects.filter(pk=flash.pk).first()
+    if stored is None or any(getattr(stored, name) != getattr(flash, name) for name in _TIMING):
+        flash.counted_from = get_database_now()
     return save_record(record=flash, actor=actor, expected_version=expected_version)
 
 

@@ -70,7 +70,7 @@ def print_report(request: HttpRequest, uid: UUID) -> HttpResponseBase:
     user = get_user(request)
     count_request(scope="exports", key=user.pk)
     asked = open_asked(user=user, uid=uid, parameters=request.GET)
-    printed = open_print(asked.opened, at=asked.at)
+    printed = open_print(asked.opened, at=asked.at, most=MOST_PRINTED)
     note_export(asked=asked, file_format=_PRINT, lines=len(printed.lines), actor=build_actor(request))
     context = {
         "asked": asked,

@@ -92,9 +92,10 @@ def test_a_reference_that_the_profile_hides_is_neither_compared_nor_followed() -
     assert find(access, "site__v__empty=false") == {activity}
 
 
-def test_my_studies_and_my_sites_are_those_of_my_assignments_also_for_who_sees_all() -> None:
+def test_my_studies_are_those_of_my_assignments_and_my_sites_those_that_i_own_also_for_who_sees_all() -> None:
     user = UserFactory.create(is_superuser=True)
-    first, second, other = (StudySiteFactory.create() for _ in range(3))
+    first, second = (StudySiteFactory.create(owner=user) for _ in range(2))
+    other = StudySiteFactory.create()
     beside = StudySiteFactory.create(study_country=second.study_country)
     StudyAssignmentFactory.create(user=user, study=first.study)
     StudyAssignmentFactory.create(user=user, study=second.study, site=second)

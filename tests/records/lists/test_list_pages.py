@@ -117,7 +117,7 @@ def test_a_list_shows_its_columns_with_links_chips_and_texts(client: Client, use
         site=site, date=dt.date(2026, 3, 2), channel=Channel.PHONE, complete=True, subject="<b>About & more</b>"
     )
     page = open_page(client, ACTIVITIES)
-    assert page.heading == ["Subject", "Date", "Person", "Channel", "Complete", "Study", "Site", "Name"]
+    assert page.heading == ["Subject", "Date", "Person", "Channel", "Complete", "Study", "Site", "Owner", "Name"]
     assert page.body == [
         [
             "<b>About & more</b>",
@@ -127,6 +127,7 @@ def test_a_list_shows_its_columns_with_links_chips_and_texts(client: Client, use
             "Complete",
             site.study.name,
             f"{site.name} · {site.city or site.site_name}",
+            "Ada Admin",
             activity.name,
         ]
     ]
@@ -281,7 +282,7 @@ def test_filters_that_the_object_offers_come_first_and_keep_the_address(client: 
     page = open_page(client, f"{ACTIVITIES}?complete__v=false")
     found = [each.partition("/?") for each in page.find(r'class="menu-item"\s+href="[^"]*/filters/(.*?)"')]
     names = [name for name, _, _ in found][1:]  # the first is the chip of the one in force
-    assert names[:4] == ["study__v", "site__v", "person__v", "channel__v"]
+    assert names[:4] == ["study__v", "site__v", "person__v", "owner__v"]
     assert {"notes__v", "modified_date__v", "external_id__v"} <= set(names)
     assert {query for _, _, query in found[:-1]} == {"complete__v=false"}  # the last leads to the form of all
 

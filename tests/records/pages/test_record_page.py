@@ -108,6 +108,7 @@ def test_the_head_names_type_status_and_the_key_fields_that_have_a_value(client:
         ("Study", event.study.name),
         ("Site", "0142 · Graz"),
         ("Lifecycle state", "Expected"),
+        ("Owner", "Ada Admin"),
     ]
 
 

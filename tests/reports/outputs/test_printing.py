@@ -16,7 +16,7 @@ from ctms.accounts.models import User
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.reports.models import Report
-from ctms.reports.outputs import printing
+from ctms.reports.outputs import views
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.clinical import StudyFactory
@@ -100,7 +100,7 @@ def test_a_summary_and_a_matrix_are_printed_as_on_the_screen(client: Client, use
 def test_a_long_page_is_cut_and_says_so(
     client: Client, user: User, monkeypatch: pytest.MonkeyPatch, stored: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(printing, "MOST_PRINTED", 2)
+    monkeypatch.setattr(views, "MOST_PRINTED", 2)
     for number in range(3):
         ActivityFactory.create(subject=f"n{number}")
     html = read(client, ReportFactory.create(owner=user, columns=["subject__v"], **stored))

@@ -23,8 +23,10 @@ from ctms.records.bulk.imports.files import FileRow
 from ctms.records.bulk.imports.keys import UID, MatchKey
 from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowError
 from ctms.records.bulk.imports.references import ReferenceFinder
+from ctms.records.bulk.imports.user_references import UserFinder
 from ctms.records.choices import ProblemKind
 from ctms.records.fields.kinds.base import kind_of
+from ctms.records.fields.users import names_user
 from ctms.records.fields.values import format_for, format_value, read_value
 from ctms.records.lists.duplicates import find_stored, has_duplicates
 from ctms.records.lists.exports import CUT_MARK
@@ -76,7 +78,9 @@ class RowPlanner:
         zeros = self.options.zero_answer
         self.reader = CellReader(access=self.access, orders=self.options.orders, marks=self.options.marks)
         self.finders = {
-            column.field.api_name: ReferenceFinder(access=self.access, field=column.field, zeros=zeros)
+            column.field.api_name: (UserFinder if names_user(column.field) else ReferenceFinder)(
+                access=self.access, field=column.field, zeros=zeros
+            )
             for column in self.columns
             if column.field.reference is not None
         }

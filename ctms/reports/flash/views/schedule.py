@@ -20,7 +20,6 @@ from ctms.records.requests import build_actor, get_user, read_version
 from ctms.reports.access import StoredReport
 from ctms.reports.choices import DeliveryState
 from ctms.reports.errors import ReportError
-from ctms.reports.flash.addresses import get_report_path
 from ctms.reports.flash.forms import ScheduleForm
 from ctms.reports.flash.recipients import has_left, list_recipients
 from ctms.reports.flash.requests import open_or_404, open_to_schedule
@@ -80,7 +79,7 @@ def remove(request: HttpRequest, uid: UUID) -> HttpResponse:
 def send_now(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Send the e-mail to its reader alone, as it would come now."""
     stored = open_or_404(request, uid)
-    count_request(scope="export", key=get_user(request).pk)
+    count_request(scope="exports", key=get_user(request).pk)
     try:
         told = send_to_me(stored=stored, actor=build_actor(request))
     except (MailError, ReportError) as error:
@@ -138,7 +137,6 @@ def _render(request: HttpRequest, *, stored: StoredReport, flash: FlashReport, f
         "is_unsubscribed": bool(flash.pk) and flash.unsubscriptions.filter(user=user).exists(),
         "is_job_active": is_job_active(),
         "preview": PREVIEW,
-        "report_path": get_report_path(stored.report),
         "version": request.POST.get("expected_version") or flash.version,
     }
     return render(request, "reports/flash/schedule.html", context)

@@ -10,6 +10,7 @@ from ctms.audit.services import delete_record, save_record
 from ctms.core.choices import RecordStatus
 from ctms.jobs.choices import RunState
 from tests.crm_sync.world import World
+from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudySiteFactory
@@ -63,6 +64,21 @@ def test_a_second_run_sends_nothing_and_one_edit_sends_one_record(world: World) 
     save_record(record=first, actor=build_admin_actor())
     assert world.count(world.transfer(), OUT) == {"selected": 1, "sent": 1, "updated": 1}
     assert world.crm.request_log.count(method="PATCH") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_owner_sends_nothing(world: World) -> None:
+    site = StudySiteFactory.create()
+    person = PersonFactory.create()
+    world.add_accounts([person])
+    activity = ActivityFactory.create(person=person, site=site)
+    world.transfer()
+    world.crm.request_log.clear()
+    for record in (site, activity):
+        record.owner = UserFactory.create()
+        save_record(record=record, actor=build_admin_actor())
+    assert world.count(world.transfer(), OUT) == {"selected": 1, "unchanged": 1}
+    assert world.crm.request_log.count(method="PATCH") == 0
 
 
 @pytest.mark.every_dialect
