@@ -183,7 +183,7 @@ def create_team(profile: Any, site: StudySite) -> dict[str, User]:
 
 
 def look_up(client: Client, /, of: str = ACTIVITY, **parameters: Any) -> list[str]:
-    answer = client.get(f"/records/{of}/lookup/owner__v/", {"q": "uma", **parameters})
+    answer = client.get(f"/records/{of}/lookup/ownerid__v/", {"q": "uma", **parameters})
     return [each["label"].split()[1] for each in answer.json()["results"]]
 
 
@@ -207,14 +207,14 @@ def test_the_api_takes_whoever_sees_the_place_and_says_why_another_is_refused(cr
     def send(**values: Any) -> Any:
         return caller.patch(path, values, etag=caller.get(path).headers["ETag"])
 
-    assert send(owner__v=str(team["Site"].uid)).status_code == 200
+    assert send(ownerid__v=str(team["Site"].uid)).status_code == 200
     for name in ("Neighbour", "Elsewhere", "Inactive"):
-        answer = send(owner__v=str(team[name].uid))
-        assert (answer.status_code, "owner__v" in str(answer.json())) == (400, True), name
+        answer = send(ownerid__v=str(team[name].uid))
+        assert (answer.status_code, "ownerid__v" in str(answer.json())) == (400, True), name
     # Whoever loses access stays the owner, and other fields can be changed.
     User.objects.filter(pk=team["Site"].pk).update(is_active=False)
-    changed = send(subject__v="Changed", owner__v=caller.get(path).json()["owner__v"])
-    assert (changed.status_code, changed.json()["owner__v"]["name__v"]) == (200, "Uma Site")
+    changed = send(subject__v="Changed", ownerid__v=caller.get(path).json()["ownerid__v"])
+    assert (changed.status_code, changed.json()["ownerid__v"]["name__v"]) == (200, "Uma Site")
 
 
 def test_a_bulk_edit_and_an_import_name_owners_and_refuse_whoever_does_not_see_the_place(
@@ -223,7 +223,7 @@ def test_a_bulk_edit_and_an_import_name_owners_and_refuse_whoever_does_not_see_t
     site, elsewhere = StudySiteFactory.create(external_id="S-1"), StudySiteFactory.create(external_id="S-2")
     StudySiteFactory.create(external_id="S-3")
     team = create_team(cra_profile, site)
-    operation = do_edit(admin, SITE, [site, elsewhere], owner__v=str(team["Study"].uid))
+    operation = do_edit(admin, SITE, [site, elsewhere], ownerid__v=str(team["Study"].uid))
     assert operation.counts == {"changed": 1, "failed": 1}
     site.refresh_from_db()
     assert site.owner == team["Study"]
@@ -258,7 +258,7 @@ def test_the_form_leaves_the_owner_to_the_vault_and_keeps_one_who_is_chosen(clie
         (team["Study"].username, team["Study"]),
         (str(team["Site"].uid), team["Site"]),
     ):
-        typed = {"owner__v": owner} if owner.count("-") == 4 else {"owner__v": "", "owner__v__text": owner}
+        typed = {"ownerid__v": owner} if owner.count("-") == 4 else {"ownerid__v": "", "ownerid__v__text": owner}
         answer = client.post(f"/records/{ACTIVITY}/create/", given | typed)
         assert answer.status_code == 302, answer.context["form"].errors
         made = Activity.objects.order_by("-pk")[0]
@@ -296,6 +296,6 @@ def test_the_list_says_whose_a_record_is_and_can_be_filtered_by_it(admin: Client
             name in admin.get(f"/records/{SITE}/?{query}").content.decode()
             for name in ("Charité", "Orphan", "Olga Owner")
         ]
-        for query in ("", "owner__v=olga", "owner__v__empty=true", "owner__v=me")
+        for query in ("", "ownerid__v=olga", "ownerid__v__empty=true", "ownerid__v=me")
     ]
     assert shown == [[True, True, True], [True, False, True], [False, True, False], [False, False, False]]

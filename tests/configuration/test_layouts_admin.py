@@ -183,9 +183,9 @@ def test_an_activity_section_is_added_with_its_columns_and_without_creation(clie
     key = json.loads(editor.values["layout"][0])[-1]["key"]
     assert editor.sections[-1] == (
         "Activities",
-        ["subject__v", "date__v", "person__v", "channel__v", "complete__v", "site__v", "owner__v", "name__v"],
+        ["subject__v", "date__v", "person__v", "channel__v", "complete__v", "site__v", "ownerid__v", "name__v"],
     )
-    for name in ("subject__v", "site__v", "owner__v"):
+    for name in ("subject__v", "site__v", "ownerid__v"):
         editor.press(f"item-remove|{key}|{name}")
     editor.press(f"item-up|{key}|channel__v")
     editor.save(**{f"prevent-{key}": "on"})

@@ -14,7 +14,7 @@ from django.db.models import Model, Q, QuerySet
 
 from ctms.accounts.models import User
 
-OWNER = "owner__v"  # API name of the owner, whatever the object
+OWNER = "ownerid__v"  # API name of the owner, whatever the object
 ME = "me"  # a value of a reference to users: whoever asks
 MINE = "mine"  # a value of a reference to other records: those that are registered as the asking user's own
 

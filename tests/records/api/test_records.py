@@ -58,7 +58,7 @@ def test_a_record_has_all_fields_by_api_name_with_times_in_utc_and_references_by
         "city__v": None,
         "address_country__v": None,
         "send_to_crm__v": True,
-        "owner__v": None,
+        "ownerid__v": None,
         "version": 1,
     }
     assert (response.status_code, response.headers["ETag"]) == (200, '"1"')

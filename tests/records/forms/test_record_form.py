@@ -116,7 +116,7 @@ def test_the_form_of_an_activity_has_the_sections_of_its_layout(client: Client, 
             "Complete": "complete__v",
             "Subject": "subject__v",
             "Notes": "notes__v",
-            "Owner": "owner__v",
+            "Owner": "ownerid__v",
             "From": "Carla Craig (carla@x.example)",
             "Status": "status__v",
         },
@@ -277,7 +277,7 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
     values = read_form(answer, form_id=FORM)
     assert {name: text for name, (text,) in values.items() if name not in ("csrfmiddlewaretoken", "form_token")} == {
         "shown_type": "clinical_activity__v",
-        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v owner__v status__v site__v "
+        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v ownerid__v status__v site__v "
         "study_person__v study_country__v study__v",
         "person__v": "",
         "person__v__shown": "",
@@ -287,9 +287,9 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
         "subject__v": "Call",
         "notes__v": "Two\r\nlines",
         "channel__v": "",
-        "owner__v": "",
-        "owner__v__shown": "",
-        "owner__v__text": "",
+        "ownerid__v": "",
+        "ownerid__v__shown": "",
+        "ownerid__v__text": "",
         "status__v": "active__v",
         "site__v": str(site.uid),
         "site__v__shown": "0142 · Charité",

@@ -282,7 +282,7 @@ def test_filters_that_the_object_offers_come_first_and_keep_the_address(client: 
     page = open_page(client, f"{ACTIVITIES}?complete__v=false")
     found = [each.partition("/?") for each in page.find(r'class="menu-item"\s+href="[^"]*/filters/(.*?)"')]
     names = [name for name, _, _ in found][1:]  # the first is the chip of the one in force
-    assert names[:4] == ["study__v", "site__v", "person__v", "owner__v"]
+    assert names[:4] == ["study__v", "site__v", "person__v", "ownerid__v"]
     assert {"notes__v", "modified_date__v", "external_id__v"} <= set(names)
     assert {query for _, _, query in found[:-1]} == {"complete__v=false"}  # the last leads to the form of all
 
