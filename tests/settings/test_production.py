@@ -137,6 +137,11 @@ def test_production_starts_with_what_it_needs() -> None:
     assert values == [False, ["vault.example.org"], {}, "redis://127.0.0.1:1/0", ["https://vault.example.org"]]
 
 
+def test_no_proxy_is_trusted_unless_it_is_named() -> None:
+    """Not even one of the same machine: every program there could choose its address."""
+    assert read_settings("TRUSTED_PROXIES") == [[]]
+
+
 def test_debug_that_is_switched_off_explicitly_is_no_reason_to_refuse() -> None:
     assert read_settings("DEBUG", DEBUG="0", DJANGO_DEBUG="false") == [False]
 
