@@ -57,6 +57,9 @@ OF_THE_STUDY_TEAMS = {
     "records.OperationProblem",
     "records.RecentView",
     "records.SavedView",
+    "reports.Dashboard",
+    "reports.DashboardTile",
+    "reports.HomeDashboard",
     "reports.ReportUse",
 }
 WITHOUT_A_PAGE = {

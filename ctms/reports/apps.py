@@ -12,12 +12,14 @@ class ReportsConfig(AppConfig):
     def ready(self) -> None:
         from ctms.configuration.uses import register_use_finder
         from ctms.records.lists.page_parts import register_list_link
+        from ctms.records.pages.home import register_home_panel
         from ctms.records.pages.navigation import FrameTab, register_tab
         from ctms.reports.field_uses import find_report_uses
         from ctms.reports.flash.jobs import register_flash_job
         from ctms.reports.flash.notices import register_flash_notifications
         from ctms.reports.objects import register_report_objects
         from ctms.reports.pages.builder.lists import build_list_link
+        from ctms.reports.pages.dashboards import HOME_DASHBOARD
         from ctms.reports.setup_reports import register_setup_reports
         from ctms.reports.setup_sources import register_setup_sources
 
@@ -27,6 +29,7 @@ class ReportsConfig(AppConfig):
         register_use_finder(find_report_uses)
         register_tab(FrameTab(label="Reports", page="reports", icon="report", permission="report__sys:read"))
         register_list_link(build_list_link)
+        register_home_panel(HOME_DASHBOARD)
         register_flash_job()
         register_flash_notifications()
         post_migrate.connect(_deliver, sender=self)

@@ -229,3 +229,50 @@ class FlashMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delivery}: {self.user}"
+
+
+class Dashboard(AuditedModel):
+    """Reports side by side. A shared one is for everybody; each sees those of its reports that they may open."""
+
+    object_name = "report__sys"
+
+    name = models.CharField(max_length=128)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="dashboards")
+    is_shared = models.BooleanField("shared with everybody", default=False)
+
+    class Meta:
+        ordering = ("name", "pk")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DashboardTile(AuditedModel):
+    """A report on a dashboard, by its place."""
+
+    object_name = "report__sys"
+
+    dashboard = models.ForeignKey(Dashboard, on_delete=models.PROTECT, related_name="tiles")
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="tiles")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("position", "pk")
+        verbose_name = "place on a dashboard"
+        verbose_name_plural = "places on dashboards"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("dashboard", "report"), name="report_once_on_a_dashboard"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dashboard}: {self.report}"
+
+
+class HomeDashboard(models.Model):
+    """The dashboard that a user has on the home page."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="home_dashboard")
+    dashboard = models.ForeignKey(Dashboard, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.dashboard}"

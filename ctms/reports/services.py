@@ -72,7 +72,9 @@ def set_run_as_owner(*, report: Report, runs_as_owner: bool, actor: Actor, expec
     save_record(record=report, actor=actor, expected_version=expected_version)
 
 
-def transfer_report(*, report: Report, owner: User, actor: Actor, expected_version: int | None = None) -> None:
+def transfer_report(
+    *, report: Report, owner: User, actor: Actor, expected_version: int | None = None, reason: str = ""
+) -> None:
     """Give a report a new owner. The one before stays its editor; it runs as its readers until the new one decides.
 
     Raises ValidationError and StaleRecordError.
@@ -82,7 +84,7 @@ def transfer_report(*, report: Report, owner: User, actor: Actor, expected_versi
         if owner.pk == before.pk:
             raise ValidationError({"owner": f"{owner} is the owner of the report already."})
         report.owner, report.run_as_owner = owner, False
-        save_record(record=report, actor=actor, expected_version=expected_version)
+        save_record(record=report, actor=actor, expected_version=expected_version, reason=reason)
         delete_records(records=list(ReportShare.objects.filter(report=report, user=owner)), actor=actor)
         if before.is_active and not before.has_ended:
             share_report(report=report, user=before, role=ShareRole.EDITOR, actor=actor)

@@ -73,7 +73,14 @@ WITH_RECORD = [route for route in WITH_OBJECT if ":uid>" in route and "import/" 
 
 def fill(route: str, **values: Any) -> str:
     """The route with its parameters filled in."""
-    examples = {"file_format": "csv", "uid": uuid.uuid4(), "object_id": 1, "app_label": "clinical", "token": "x"}
+    examples = {
+        "file_format": "csv",
+        "uid": uuid.uuid4(),
+        "share_uid": uuid.uuid4(),
+        "object_id": 1,
+        "app_label": "clinical",
+        "token": "x",
+    }
 
     def find(match: re.Match[str]) -> str:
         name = match.group("name")

@@ -24,12 +24,13 @@ _JUST_NOW = dt.timedelta(minutes=1)
 class HomePanel:
     """A part of the home page. `build` returns what the template shows to a user, or None to leave the panel out.
 
-    A `title` in it takes the place of that of the panel.
+    A `title` in it takes the place of that of the panel. A wide panel stands below the others.
     """
 
     title: str
     template: str
     build: Callable[[User], dict[str, Any] | None]
+    is_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,15 @@ def register_home_panel(panel: HomePanel) -> None:
 
 def build_home_panels(user: User) -> list[dict[str, Any]]:
     """Return title, template and content of each panel that has content for the user."""
-    built = [(panel, panel.build(user)) for panel in (*_panels, FAVOURITES, RECENT_RECORDS)]
+    panels = sorted((*_panels, FAVOURITES, RECENT_RECORDS), key=lambda each: each.is_wide)
+    built = [(panel, panel.build(user)) for panel in panels]
     return [
-        {"title": content.get("title", panel.title), "template": panel.template, "content": content}
+        {
+            "title": content.get("title", panel.title),
+            "template": panel.template,
+            "content": content,
+            "is_wide": panel.is_wide,
+        }
         for panel, content in built
         if content is not None
     ]

@@ -15,7 +15,15 @@ from ctms.reports.engine.keyset import order_all
 from ctms.reports.engine.matrices import MatrixLine, add_cells, read_across
 from ctms.reports.engine.measures import join_money
 from ctms.reports.engine.opening import OpenReport
-from ctms.reports.engine.summaries import GroupLine, GroupStatement, list_keys, name_figure, open_groups, read_figures
+from ctms.reports.engine.summaries import (
+    GroupLine,
+    GroupStatement,
+    Sums,
+    list_keys,
+    name_figure,
+    open_groups,
+    read_figures,
+)
 from ctms.reports.errors import ReportError
 
 _CHUNK = 500
@@ -26,10 +34,14 @@ _LINES_WITH_CELLS = 100  # of a matrix, whose cells one statement reads
 def iterate_groups(opened: OpenReport, *, total: GroupLine) -> Iterator[GroupLine]:
     """Yield the groups in the order of the pages, each behind those that it stands in.
 
-    One statement reads the groups of each level. `total` is that of the report: it tells the currencies. Run it in one
-    snapshot, so that groups and subtotals are of the same rows. Raises InvalidReportError.
+    One statement reads the groups of each level; one alone if their figures can be added up. `total` is that of the
+    report: it tells the currencies. Run it in one snapshot, so that groups and subtotals are of the same rows. Raises
+    InvalidReportError.
     """
     opened.require_valid()
+    if (sums := Sums.add_to(statement := open_groups(opened, groups=opened.groups))) is not None:
+        yield from _iterate_sums(opened, statement=statement, sums=sums)
+        return
     currencies = list_currencies(total)
     levels = [
         _iterate_level(opened, groups=opened.groups[:level], currencies=currencies)
@@ -42,6 +54,20 @@ def iterate_groups(opened: OpenReport, *, total: GroupLine) -> Iterator[GroupLin
         for level, lines in enumerate(upper, start=1):
             if before[:level] != at[:level]:
                 yield _find(lines, at=at[:level])
+        yield leaf
+        before = at
+
+
+def _iterate_sums(opened: OpenReport, *, statement: GroupStatement, sums: Sums) -> Iterator[GroupLine]:
+    names = [*statement.names, *statement.figure_names]
+    ordered = order_all(records=sums.records, keys=list_keys(statement)).values_list(*names, *sums.all_names)
+    before: list[str] = []
+    for row in itertools.islice(ordered.iterator(chunk_size=_CHUNK), opened.definition.row_limit):
+        leaf = read_line(statement, row[: len(names)])
+        at = leaf.at
+        for level, line in enumerate(sums.read(leaf.values, row[len(names) :])):
+            if before[:level] != at[:level]:
+                yield line
         yield leaf
         before = at
 

@@ -83,7 +83,9 @@ def cut_page(
         records = records.filter(_build_beyond(keys=keys, values=at.values, backwards=at.backwards))
     ordered = records.order_by(*(_build_order(key, backwards=at.backwards) for key in keys))
     sort_names = [key.name for key in keys]
-    found = [tuple(row) for row in ordered.values_list(*sort_names, *names)[: size + 1]]
+    # Each once: Django counts places in the statement, and groups by a wrong one where names are repeated.
+    asked = list(dict.fromkeys([*sort_names, *names]))
+    found = [tuple(row) for row in ordered.values_list(*asked)[: size + 1]]
     more, found = len(found) > size, found[:size]
     if at.backwards:
         found.reverse()
@@ -92,8 +94,9 @@ def cut_page(
     has_next = at.backwards or (more and (limit is None or after < limit))
     has_previous = more if at.backwards else at.values is not None
     count = len(keys)
+    places = [asked.index(name) for name in names]
     return Cut(
-        rows=[row[count:] for row in found],
+        rows=[tuple(row[place] for place in places) for row in found],
         before=before if has_previous else 0,
         next=_write(found[-1][:count], scope=scope, backwards=False, before=after) if found and has_next else "",
         previous=_write(found[0][:count], scope=scope, backwards=True, before=before) if found and has_previous else "",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from ctms.reports.errors import ReportTooSlowError
 
+_MEMORY = "32MB"  # for each step of a statement of PostgreSQL: groups are gathered without sorting their records first
 _STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's virtual machine: some milliseconds
 
 
@@ -53,11 +55,17 @@ def read_snapshot(seconds: float) -> Iterator[None]:
 def _limit_postgresql(seconds: float) -> Iterator[None]:
     # A transaction of its own, with which the limit and what was stopped end; one inside of another is a savepoint.
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
-        before = cursor.fetchone()[0]
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(max(1, int(seconds * 1000)))])
+        cursor.execute("SELECT current_setting('statement_timeout'), current_setting('work_mem')")
+        before = cursor.fetchone()
+        _set_limits(cursor, timeout=str(max(1, int(seconds * 1000))), memory=_MEMORY)
         yield
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+        _set_limits(cursor, timeout=before[0], memory=before[1])
+
+
+def _set_limits(cursor: Any, *, timeout: str, memory: str) -> None:
+    cursor.execute(
+        "SELECT set_config('statement_timeout', %s, true), set_config('work_mem', %s, true)", [timeout, memory]
+    )
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Func, Q, QuerySet, Window
 
+from ctms.records.fields.kinds.base import Aggregate
 from ctms.reports.engine.groups import GroupBy, GroupReader, GroupValue
 from ctms.reports.engine.keyset import OrderKey, cut_page
 from ctms.reports.engine.limits import limit_time
@@ -80,11 +81,13 @@ def read_summary(opened: OpenReport, *, size: int, place: str = "") -> SummaryPa
     """
     opened.require_valid()
     statement = open_groups(opened, groups=opened.groups)
+    # A page behind a place has a condition on its groups, which would narrow the sums, too.
+    sums = Sums.add_to(statement) if not place else None
     with limit_time():
         cut = cut_page(
-            records=statement.records,
+            records=sums.records if sums else statement.records,
             keys=list_keys(statement),
-            names=[*statement.names, *statement.figure_names],
+            names=[*statement.names, *statement.figure_names, *(sums.all_names if sums else ())],
             size=size,
             place=place,
             scope=opened.scope,
@@ -97,8 +100,14 @@ def read_summary(opened: OpenReport, *, size: int, place: str = "") -> SummaryPa
             GroupLine(values=values, figures=read_figures(statement.measures, row, money=money, at=values))
             for values, row in leaves
         ]
-        upper = _read_upper(opened, leaves=lines)
-        total = read_total(opened)
+        if sums and lines:
+            count += len(statement.figure_names)
+            found = [sums.read(line.values, row[count:]) for line, row in zip(lines, cut.rows, strict=True)]
+            total = found[0][0]
+            upper = {tuple(each.at): each for above in found for each in above[1:]}
+        else:
+            upper = _read_upper(opened, leaves=lines)
+            total = read_total(opened)
     return SummaryPage(
         lines=_nest(lines, upper=upper), total=total, before=cut.before, next=cut.next, previous=cut.previous
     )
@@ -142,6 +151,63 @@ def open_groups(
         records = records.filter(build_among(readers, among))
     records = records.values(*expressions).annotate(**figures)
     return GroupStatement(records=records, readers=readers, measures=opened.measures, amounts=amounts)
+
+
+class SumOfFigures(Func):
+    """The sum of figures. Django's own takes no figure that is an aggregate itself."""
+
+    function = "SUM"
+    window_compatible = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Subtotals and total of figures that can be added up: the statement of the groups answers them, too.
+
+    They are sums over its rows, of which there are few, so that the records are read once. `names` are those of the
+    total, and then of each upper level.
+    """
+
+    records: QuerySet[Any]
+    measures: tuple[Measure, ...]
+    names: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def add_to(cls, statement: GroupStatement) -> Sums | None:
+        """Return the statement with its sums; None if some of its figures cannot be added up."""
+        measures, readers = statement.measures, statement.readers
+        if not all(each.can_be_summed for each in measures):
+            return None
+        names = tuple(tuple(f"sum_{level}_{index}" for index in range(len(measures))) for level in range(len(readers)))
+        figures = {name: statement.records.query.annotations[name] for name in statement.figure_names}
+        sums = {
+            name: Window(
+                SumOfFigures(F(figure), output_field=figures[figure].output_field),
+                partition_by=[F(each) for reader in readers[:level] for each in reader.names] or None,
+            )
+            for level, own in enumerate(names)
+            for name, figure in zip(own, statement.figure_names, strict=True)
+        }
+        return cls(records=statement.records.annotate(**sums), measures=measures, names=names)
+
+    @property
+    def all_names(self) -> list[str]:
+        return [name for names in self.names for name in names]
+
+    def read(self, values: Sequence[GroupValue], row: Sequence[Any]) -> list[GroupLine]:
+        """Return the total and the upper groups of a row, of which these are the values under `all_names`."""
+        lines = []
+        for level, names in enumerate(self.names):
+            own, row = row[: len(names)], row[len(names) :]
+            figures = [_to_figure(measure, value) for measure, value in zip(self.measures, own, strict=True)]
+            at = tuple(values[:level])
+            lines.append(GroupLine(values=at, figures=read_figures(self.measures, figures, money={}, at=at)))
+        return lines
+
+
+def _to_figure(measure: Measure, value: Any) -> Any:
+    # PostgreSQL adds whole numbers up to a decimal.
+    return int(value) if measure.function == Aggregate.COUNT and value is not None else value
 
 
 def list_keys(statement: GroupStatement) -> list[OrderKey]:

@@ -18,6 +18,7 @@ from ctms.reports.choices import DeliveryState, MailState
 from ctms.reports.flash.recipients import has_left
 from ctms.reports.flash.units import FLASH_JOB_KEY, build_unit
 from ctms.reports.models import FlashDelivery, FlashReport, Report
+from ctms.reports.services import transfer_report
 
 _TIMING = ("status", "frequency", "weekday", "day", "time", "time_zone")
 
@@ -48,16 +49,18 @@ def remove_schedule(*, report: Report, actor: Actor) -> None:
 
 
 def take_over(*, report: Report, actor: Actor) -> None:
-    """Make the actor's user the owner of a report whose owner has left. Raises NotTakenOverError."""
+    """Make the actor's user the owner of a report whose owner has left; its readers get their own rows from then on.
+
+    Raises NotTakenOverError.
+    """
     with transaction.atomic():
         current = Report.objects.select_for_update(of=("self",)).select_related("owner").get(pk=report.pk)
         if not has_left(current):
             raise NotTakenOverError(f"{current.owner} owns this report; there is nothing to take over.")
         if not administers_reports(actor.user):
             raise NotTakenOverError("Your security profile does not allow you to look after reports of others.")
-        before = current.owner
-        current.owner = actor.user
-        save_record(record=current, actor=actor, reason=f"Taken over from {before}, who has left")
+        reason = f"Taken over from {current.owner}, who has left"
+        transfer_report(report=current, owner=actor.user, actor=actor, reason=reason)
 
 
 def retry_delivery(*, delivery: FlashDelivery, user: User) -> bool:

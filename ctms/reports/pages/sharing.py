@@ -57,7 +57,8 @@ class TransferForm(forms.Form):
         label="New owner",
         queryset=User.objects.none(),
         empty_label="Choose a user",
-        help_text="The owner until now stays its editor. It shows its readers their own rows, until the new owner decides otherwise.",
+        help_text="The owner until now stays its editor. It shows its readers their own rows, until the new owner "
+        "decides otherwise.",
     )
 
     def __init__(self, *args: Any, report: Report, **kwargs: Any) -> None:

@@ -34,6 +34,7 @@ from tests.factories.clinical import (
     StudyFactory,
     StudySiteFactory,
 )
+from tests.records.api.conftest import add_custom_field
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -131,6 +132,31 @@ def test_groups_have_subtotals_and_a_total_and_each_figure_leads_to_what_it_coun
     # A page that begins within a group says what it is part of, with the figures of the whole group.
     later = read_summary(opened, size=1, place=read_summary(opened, size=1).next)
     assert show(later) == [(["A-1"], ["3", "3"]), (["A-1", "February 2026"], ["1", "1"])]
+
+
+def test_sums_of_figures_are_those_of_all_records_on_every_page() -> None:
+    hours = add_custom_field(kind="number", object_name="crm_activity__v")
+    for number in range(12):
+        ActivityFactory.create(
+            study=StudyFactory.create(name=f"A-{number}") if number % 4 == 0 else None,
+            channel=(Channel.PHONE, Channel.VIDEO, Channel.EMAIL)[number % 3],
+            date=dt.date(2026, 1 + number % 2, 9),
+            custom_fields={hours: number} if number % 5 else {},
+        )
+    groups = [{"column": "channel__v"}, {"column": "study__v"}, {"column": "date__v", "period": "month"}]
+    measures = [{"function": "count"}, {"function": "sum", "column": hours}]
+    one_by_one = [*measures, {"function": "distinct", "column": "person__v"}]  # what cannot be added up
+
+    def read_all(asked: list[dict[str, str]]) -> list[Any]:
+        opened, place, found = ask(get_admin_user(), groups=groups, measures=asked), "", []
+        while True:
+            page = read_summary(opened, size=4, place=place)
+            found += [([each.text for each in line.values], line.figures[:2]) for line in (*page.lines, page.total)]
+            place = page.next
+            if not place:
+                return found
+
+    assert read_all(measures) == read_all(one_by_one)
 
 
 def test_groups_are_in_the_order_of_a_figure_over_pages_and_a_limit_keeps_the_first() -> None:
