@@ -23,7 +23,7 @@ from tests.factories.base import build_admin_actor
 from tests.factories.clinical import StudyAssignmentFactory, StudyFactory
 from tests.factories.reports import ReportFactory, ReportShareFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 READER = ("report__sys:read", "crm_activity__v:read", "study__v:read")
 ADMIN = (*READER, "report__sys:edit", "report__sys:delete", "report_type__sys:edit")

@@ -17,7 +17,7 @@ from tests.factories.base import build_admin_actor
 from tests.factories.reports import ReportFactory
 from tests.reports.pages.people import create_user, log_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def build(client: Client, **values: Any) -> Dashboard:

@@ -20,7 +20,7 @@ from tests.factories.clinical import StudyFactory
 from tests.factories.reports import ReportFactory, ReportShareFactory
 from tests.reports.pages.people import READS, create_user, log_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def read_page(client: Client, report: Report, address: str = "") -> Any:
