@@ -201,12 +201,15 @@ def test_the_api_takes_whoever_sees_the_place_and_says_why_another_is_refused(cr
     caller: Caller = build_caller(UserFactory.create(is_superuser=True))
     site = StudySiteFactory.create()
     team = create_team(cra_profile, site)
+    site.owner = team["Study"]
+    save_record(record=site, actor=build_admin_actor())
     activity = ActivityFactory.create(site=site)
     path = f"{ACTIVITY}/{activity.uid}/"
 
     def send(**values: Any) -> Any:
         return caller.patch(path, values, etag=caller.get(path).headers["ETag"])
 
+    # The owner of an activity need not be that of its site.
     assert send(ownerid__v=str(team["Site"].uid)).status_code == 200
     for name in ("Neighbour", "Elsewhere", "Inactive"):
         answer = send(ownerid__v=str(team[name].uid))

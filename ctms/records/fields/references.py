@@ -45,12 +45,17 @@ def get_target(field: ObjectField) -> VaultObject | None:
 
 
 def list_scopes(*, shape: ObjectShape, field: ObjectField) -> list[ReferenceScope]:
-    """Return the object's references that limit the choices of `field`, and that choosing a record fills."""
+    """Return the object's references that limit the choices of `field`, and that choosing a record fills.
+
+    Users are none: the owner of an activity need not be that of its site.
+    """
     if field.reference is None or field.is_custom:
         return []
     found = []
     for other in shape.fields.values():
-        if other.reference is None or other.is_custom or other.attribute == field.attribute or other.is_read_only:
+        if other.reference in (None, User) or other.is_custom or other.is_read_only:
+            continue
+        if other.attribute == field.attribute:
             continue
         try:
             twin = field.reference._meta.get_field(other.attribute)
