@@ -15,7 +15,7 @@ from ctms.audit.services import delete_records, save_record
 from ctms.core.errors import VaultError
 from ctms.reports.models import FlashReport, FlashUnsubscription
 
-_signer = signing.Signer(salt="ctms.reports.flash.unsubscribe")
+_SALT = "ctms.reports.flash.unsubscribe"
 
 
 class UnknownLinkError(VaultError):
@@ -24,14 +24,14 @@ class UnknownLinkError(VaultError):
 
 def build_unsubscribe_url(*, flash: FlashReport, user: User) -> str:
     """Return the address by which this user, or whoever has the e-mail, unsubscribes the user."""
-    token = _signer.sign(f"{flash.uid.hex}-{user.uid.hex}")
+    token = signing.Signer(salt=_SALT).sign(f"{flash.uid.hex}-{user.uid.hex}")
     return f"{settings.VAULT_BASE_URL.rstrip('/')}{reverse('flash_unsubscribe', args=(token,))}"
 
 
 def read_token(token: str) -> tuple[FlashReport, User]:
     """Return which flash report and user an address is about. Raises UnknownLinkError."""
     try:
-        flash_uid, _, user_uid = _signer.unsign(token).partition("-")
+        flash_uid, _, user_uid = signing.Signer(salt=_SALT).unsign(token).partition("-")
         flash = FlashReport.objects.select_related("report").get(uid=UUID(flash_uid))
         return flash, User.objects.select_related("security_profile").get(uid=UUID(user_uid))
     except (signing.BadSignature, ValueError, FlashReport.DoesNotExist, User.DoesNotExist) as error:

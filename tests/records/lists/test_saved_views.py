@@ -111,6 +111,7 @@ def test_the_menu_lists_own_views_then_those_that_others_share(client: Client, u
         "Theirs Jonas Weber",
         "All trainings",
         "Save as a new view…",
+        "Save as report…",
     ]
 
 
