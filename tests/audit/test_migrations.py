@@ -27,7 +27,7 @@ def migrate_to(name: str) -> None:
 
 def migrate_to_the_end() -> None:
     executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes("audit"))
+    executor.migrate(executor.loader.graph.leaf_nodes())
     install_guards(connection)
 
 

@@ -25,7 +25,7 @@ def migrate_to(name: str) -> Any:
 def _restored() -> Any:
     yield
     executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes("connections"))
+    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 @pytest.mark.usefixtures("_restored")

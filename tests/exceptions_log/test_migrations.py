@@ -26,7 +26,7 @@ def migrate_to(name: str) -> Any:
 def _restored() -> Any:
     yield
     executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes("exceptions_log"))
+    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 @pytest.mark.usefixtures("_restored")
