@@ -233,6 +233,7 @@ def test_columns_that_say_the_same_in_every_row_are_left_out_unless_the_layout_n
         "Name",
         "Object type",
         "Planned start",
+        "Owner",
         "Lifecycle state",
     ]
     add_section(
