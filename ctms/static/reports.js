@@ -33,18 +33,20 @@
 
   async function refresh(form, submitter) {
     asking?.abort();
-    asking = new AbortController();
+    const own = new AbortController();
+    asking = own;
     const data = new FormData(form, submitter);
     if (!submitter) data.append("preview", "1");
     const since = window.replacing.readEntries(form);
     const before = new Set([...form.querySelectorAll(".condition-operator")].map(({ name }) => name));
     form.setAttribute("aria-busy", "true");
     try {
-      const response = await fetch(form.action, { method: "POST", body: data, signal: asking.signal });
+      const response = await fetch(form.action, { method: "POST", body: data, signal: own.signal });
       const text = response.ok && !response.redirected ? await response.text() : "";
       const fresh = text && new DOMParser().parseFromString(text, "text/html").getElementById(ID);
       await window.replacing.whenReleased();
-      if (!form.isConnected || form.dataset.submitting !== undefined) return;
+      // What was asked since shows more: an answer that waited must not take its place.
+      if (asking !== own || !form.isConnected || form.dataset.submitting !== undefined) return;
       if (!fresh) {
         if (submitter) sendPlainly(form, submitter);
         return;
@@ -54,7 +56,7 @@
     } catch (error) {
       if (error.name !== "AbortError" && submitter && form.isConnected) sendPlainly(form, submitter);
     } finally {
-      form.removeAttribute("aria-busy");
+      if (asking === own) form.removeAttribute("aria-busy");
     }
   }
 
@@ -68,7 +70,8 @@
     // Which field the next condition is about matters when it is added.
     if (!form || /about-/.test(target.name ?? "")) return;
     clearTimeout(timer);
-    timer = setTimeout(() => form.isConnected && refresh(form, null), WAIT_MS);
+    // An answer may replace the form meanwhile; what was typed is in the one that takes its place.
+    timer = setTimeout(() => getForm() && refresh(getForm(), null), WAIT_MS);
   });
   document.addEventListener(
     "submit",

@@ -242,7 +242,7 @@ def test_columns_are_chosen_and_moved_and_stay_so(carla: Page) -> None:
     expect(up).to_be_focused()
     carla.get_by_role("button", name="Apply").click()
     expect(carla.locator("thead")).to_contain_text("Notes")
-    expected = ["Subject", "Person", "Date", "Complete", "Study", "Site", "Notes", "Name"]
+    expected = ["Subject", "Person", "Date", "Complete", "Study", "Site", "Owner", "Notes", "Name"]
     assert (list_headings(carla), is_still_here(carla)) == (expected, True)
     open_list(carla)
     assert list_headings(carla) == expected
