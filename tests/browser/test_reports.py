@@ -73,7 +73,7 @@ def test_the_user_exception_report_of_the_documents_reaches_who_it_is_shared_wit
         tick(due + dt.timedelta(days=1))
         later = sink.take()
     assert [to for to, _ in mails] == ["carla@example.org", "irene@example.org"]
-    assert all(item.error_message in " ".join(read_part(mail, "plain").split()) for _, mail in mails)
+    assert all(item.item in read_part(mail, "plain") for _, mail in mails)
     assert later == []
 
 
