@@ -244,9 +244,7 @@ def test_statements_do_not_grow_with_records() -> None:
         for each in made:
             StudyPersonFactory.create(person=each.person, site=each.site, study=each.site.study if each.site else None)
         write_contacts()
-        with CaptureQueriesContext(
-            connection,
-        ) as writing:
+        with CaptureQueriesContext(connection) as writing:
             create_records(records=made, actor=build_admin_actor())
         with CaptureQueriesContext(connection) as dates:
             assert write_contacts() == 2 * number
