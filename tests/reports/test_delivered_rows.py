@@ -10,15 +10,18 @@ import pytest
 from django.utils import timezone
 
 from activities.choices import Channel
+from activities.contacts.writing import write_contacts
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from crm_sync.choices import RecordWord
 from crm_sync.models import Difference
 from ctms.accounts.models import User
+from ctms.accounts.policies import allows_object_type
 from ctms.clinical.choices import MonitoringEventState
 from ctms.configuration.permissions import list_areas
 from ctms.configuration.registry import list_objects
 from ctms.core.choices import RecordStatus
+from ctms.records.access import AccessRefusedError
 from ctms.reports.definition import ReportDefinition
 from ctms.reports.delivered import list_delivered_reports
 from ctms.reports.engine.groups import HIDDEN_GROUP
@@ -35,6 +38,7 @@ from tests.factories.clinical import (
     StudyAssignmentFactory,
     StudyCountryFactory,
     StudyFactory,
+    StudyPersonFactory,
     StudySiteFactory,
 )
 from tests.reports.brute_force import BruteForce
@@ -59,6 +63,8 @@ def build_world(dice: random.Random) -> list[Any]:
     persons = {
         site: [PersonFactory.create(last_name=_name(site, shown, number)) for number in (1, 2)] for site in sites
     }
+    for site, each in persons.items():
+        StudyPersonFactory.create(site=site, study=site.study, person=each[0])
     for _ in range(30):
         site = dice.choice(sites)
         ActivityFactory.create(
@@ -84,6 +90,7 @@ def build_world(dice: random.Random) -> list[Any]:
             lifecycle_state=dice.choice(MonitoringEventState.values),
             status=dice.choice([RecordStatus.ACTIVE, RecordStatus.ACTIVE, RecordStatus.INACTIVE]),
         )
+    write_contacts()
     build_transfer(dice)
     return [studies[0], studies[1], sites[2]]
 
@@ -132,6 +139,10 @@ def test_each_answers_what_its_reader_would_count_and_names_nothing_else(seed: i
     for user in (create_reader(seen), create_reader(seen, "person__sys", "site__v")):
         for delivered in list_delivered_reports():
             definition = delivered.definition
+            if not allows_object_type(user=user, object_name=definition.type.primary, object_type="", action="read"):
+                with pytest.raises(AccessRefusedError):
+                    open_report(definition=definition, user=user)
+                continue
             opened = open_report(definition=definition, user=user)
             opened.require_valid()
             brute = BruteForce(user=user, definition=definition)
