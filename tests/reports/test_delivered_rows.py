@@ -16,7 +16,6 @@ from connections.choices import IntegrationKind
 from crm_sync.choices import RecordWord
 from crm_sync.models import Difference
 from ctms.accounts.models import User
-from ctms.accounts.policies import allows_object_type
 from ctms.clinical.choices import MonitoringEventState
 from ctms.configuration.permissions import list_areas
 from ctms.configuration.registry import list_objects
@@ -136,10 +135,11 @@ def create_reader(seen: list[Any], *without: str) -> User:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_each_answers_what_its_reader_would_count_and_names_nothing_else(seed: int) -> None:
     seen = build_world(random.Random(seed))  # noqa: S311  no secret
-    for user in (create_reader(seen), create_reader(seen, "person__sys", "site__v")):
+    unread_by_one = ("person__sys", "site__v")
+    for user, unread in ((create_reader(seen), ()), (create_reader(seen, *unread_by_one), unread_by_one)):
         for delivered in list_delivered_reports():
             definition = delivered.definition
-            if not allows_object_type(user=user, object_name=definition.type.primary, object_type="", action="read"):
+            if definition.type.primary in unread:
                 with pytest.raises(AccessRefusedError):
                     open_report(definition=definition, user=user)
                 continue

@@ -12,13 +12,16 @@ from django.test import Client
 from django.urls import reverse
 
 from activities.contacts.writing import write_contacts
-from ctms.clinical.models import StudyPerson, StudySite
+from ctms.accounts.models import User
+from ctms.clinical.models import Person, StudyPerson, StudySite
 from ctms.configuration.registry import get_object
+from ctms.records.access import open_object
 from ctms.records.addresses import get_record_url
-from tests.factories.accounts import UserFactory
-from tests.factories.activities import ActivityFactory
+from ctms.records.pages.notices import list_notices
+from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import get_admin_user
-from tests.factories.clinical import PersonFactory, StudyPersonFactory, StudySiteFactory
+from tests.factories.clinical import PersonFactory, StudyAssignmentFactory, StudyPersonFactory, StudySiteFactory
 from tests.records.api.conftest import build_caller
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -145,3 +148,37 @@ def test_the_api_gives_the_dates_filters_and_sorts_by_them_and_takes_none() -> N
     refused = caller.patch(address, {"last_contact__v": "2026-06-01"}, etag=f'"{site.version}"')
     assert refused.status_code == 400, refused.content
     assert [each["field"] for each in refused.json()["errors"]] == ["last_contact__v"]
+
+
+def test_the_page_of_a_person_tells_of_the_activities_that_its_reader_sees_and_of_no_others(client: Client) -> None:
+    person = PersonFactory.create()
+    seen, hidden = StudySiteFactory.create(), StudySiteFactory.create()
+    for site, days in ((seen, 0), (hidden, 1)):
+        StudyPersonFactory.create(person=person, site=site, study=site.study)
+        ActivityFactory.create(person=person, site=site, date=on(-9 + days), complete=True)
+        ActivityFactory.create(person=person, site=site, date=on(-20 - days))
+        ActivityFactory.create(person=person, site=site, date=on(20 - days))
+    MedicalActivityFactory.create(person=person, site=seen, date=on(-5), complete=True)
+    permissions = [f"{each}:read" for each in ("person__sys", SITE, STUDY_PERSON, "study__v")]
+    profile = SecurityProfileFactory.create(permissions=[*permissions, "crm_activity__v.clinical_activity__v:read"])
+    reader = UserFactory.create(security_profile=profile)
+    StudyAssignmentFactory.create(user=reader, study=seen.study)
+    client.force_login(reader)
+    assert (
+        list_told(client, person)
+        == "Last contact 6 Jun 2026, 9 days ago. Next contact 5 Jul 2026. Overdue since 26 May 2026."
+    )
+    client.force_login(get_admin_user())
+    assert (
+        list_told(client, person)
+        == "Last contact 10 Jun 2026, 5 days ago. Next contact 4 Jul 2026. Overdue since 25 May 2026."
+    )
+
+
+def list_told(client: Client, person: Any) -> str:
+    user = User.objects.get(pk=client.session["_auth_user_id"])
+    access = open_object(user=user, object_name=Person.object_name)
+    [notice] = list_notices(access=access, record=person)
+    shown = client.get(get_record_url(person)).content.decode()
+    assert all(part.text in shown for part in notice.parts)
+    return str(notice).strip()
