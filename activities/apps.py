@@ -6,6 +6,7 @@ class ActivitiesConfig(AppConfig):
     verbose_name = "Activities"
 
     def ready(self) -> None:
+        from activities.calendar import register_planned_activities
         from activities.contacts.changes import register_contact_listeners
         from activities.declined import register_declined_listeners
         from activities.home import register_activity_panel
@@ -25,3 +26,4 @@ class ActivitiesConfig(AppConfig):
         register_contact_listeners()
         register_generate_job()
         register_activity_reports()
+        register_planned_activities()
