@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import urlencode
 
+from django.db.models import Q
+
 from ctms.accounts.models import PageView
 from ctms.accounts.policies import register_limit
 from ctms.audit.models import AuditEntry
@@ -20,7 +22,7 @@ from ctms.clinical.access import (
     limit_to_records_named,
     limit_to_visible_studies,
 )
-from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
+from ctms.clinical.choices import CommunicationType, MonitoringEventState, MonitoringEventType, PersonType
 from ctms.clinical.consistency import ask_future
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -50,6 +52,8 @@ from ctms.configuration.registry import (
     register_object,
 )
 from ctms.configuration.scope import build_limit, register_study_rule
+from ctms.core.choices import RecordStatus
+from ctms.records.bulk.handing_over.owned import OwnedObject, register_owned
 from ctms.records.conditions.mine import ME, MINE_HERE, OWNER, limit_to_owned, register_mine
 from ctms.records.fields.users import register_user_rule
 
@@ -82,10 +86,38 @@ def register_clinical_objects() -> None:
     register_mine(model=Study, label="my studies", limit=limit_to_assigned)
     register_mine(model=StudySite, label="my sites", limit=limit_to_owned)
     register_mine(model=MonitoringEvent, label="my visits", limit=limit_to_owned)
+    _register_owned()
     register_limit(model=AuditEntry, limit=limit_to_entries)
     register_place(model=StudyAssignment, column=STUDY, path="study")
     register_limit(model=PageView, limit=partial(limit_to_records_named, object_field="object_name"))
     register_limit(model=StudyAssignment, limit=build_limit(model=StudyAssignment, scope=InStudy()))
+
+
+def _register_owned() -> None:
+    """Let sites and visits be handed over; a visit is open until its report is final, or it is cancelled."""
+    register_owned(
+        OwnedObject(
+            model=StudySite,
+            label="Sites",
+            is_open=Q(),
+            order=("name",),
+            columns=("study__v", "state__v"),
+            position=1,
+            site="pk",
+        )
+    )
+    register_owned(
+        OwnedObject(
+            model=MonitoringEvent,
+            label="Visits that are not final",
+            is_open=Q(status=RecordStatus.ACTIVE)
+            & ~Q(lifecycle_state__in=(MonitoringEventState.FINAL, MonitoringEventState.CANCELLED)),
+            order=("planned_start",),
+            columns=("site__v", "planned_start_date__v"),
+            position=2,
+            day="planned_start",
+        )
+    )
 
 
 def _build_study_objects() -> tuple[VaultObject, ...]:
