@@ -7,6 +7,7 @@ requirement documents expect them before an admin changes the layouts.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q
@@ -40,6 +41,7 @@ from ctms.clinical.reference_choices import choose_from_study_people
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.clinical.user_choices import USER_RULE
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
+from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import (
     ChildPicker,
     DeliveredView,
@@ -91,6 +93,11 @@ def register_clinical_objects() -> None:
     register_place(model=StudyAssignment, column=STUDY, path="study")
     register_limit(model=PageView, limit=partial(limit_to_records_named, object_field="object_name"))
     register_limit(model=StudyAssignment, limit=build_limit(model=StudyAssignment, scope=InStudy()))
+
+
+def _has_no_owner(record: Any) -> bool:
+    """Whether nobody looks after a record, so that whoever may change it can take it over."""
+    return record.owner_id is None
 
 
 def _register_owned() -> None:
@@ -280,6 +287,9 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
                 ),
             ),
         ),
+        quick_changes=(
+            QuickChange(api_name="take", label="Take over", icon="check", takes=OWNER, applies=_has_no_owner),
+        ),
         tab=2,
         tab_label="Study Sites",
         parts=((StudyAssignment, "site"),),
@@ -300,6 +310,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "email__sys",
             "phone__v",
             "language__sys",
+            "user__sys",
             "status__v",
         ),
     )
@@ -318,6 +329,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "language__sys": "language",
             "npi__v": "npi",
             "person_identifier__v": "person_identifier",
+            "user__sys": "user",
         },
         object_types=tuple(ObjectType(api_name=value, label=label) for value, label in PersonType.choices),
         generated_fields=_NAME,

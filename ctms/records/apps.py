@@ -11,7 +11,9 @@ class RecordsConfig(AppConfig):
         from ctms.records.bulk.jobs import register_bulk_job
         from ctms.records.fields.kinds import register_kinds
         from ctms.records.lists.field_uses import find_view_uses
+        from ctms.records.pages.waiting import register_waiting_panel
 
         register_kinds()
         register_bulk_job()
         register_use_finder(find_view_uses)
+        register_waiting_panel()

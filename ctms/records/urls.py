@@ -36,6 +36,7 @@ urlpatterns = [
     path("operations/<uuid:uid>/discard/", operations.discard_draft, name="operation_discard"),
     path("changes/", undo.show_changes, name="changes"),
     path("undo/<str:kind>/<str:key>/", undo.undo_change, name="undo"),
+    path("hand-over/", hand_over.show_waiting, name="hand_over"),
     path("hand-over/users/<uuid:uid>/", hand_over.hand_over_user, name="hand_over_user"),
     path(_OBJECT, lists.show_list, name="record_list"),
     path(f"{_OBJECT}columns/", lists.choose_columns, name="record_columns"),

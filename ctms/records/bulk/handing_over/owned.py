@@ -61,10 +61,10 @@ def may_hand_over(access: ObjectAccess) -> bool:
     return find_owned(access.shape.api_name) is not None and access.allows("edit")
 
 
-def open_owned(access: ObjectAccess) -> list[tuple[OwnedObject, ObjectAccess]]:
-    """Return the objects whose records the user may hand over, with the access to each."""
+def open_owned(access: ObjectAccess, *, action: str = "edit") -> list[tuple[OwnedObject, ObjectAccess]]:
+    """Return the objects whose records the user may hand over, or read, with the access to each."""
     opened = [(each, open_related(access=access, object_name=each.api_name)) for each in _owned]
-    return [(each, found) for each, found in opened if found is not None and found.allows("edit")]
+    return [(each, found) for each, found in opened if found is not None and found.allows(action)]
 
 
 def open_any(user: Any) -> ObjectAccess:

@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from ctms.accounts.login_resume import login_required
 from ctms.accounts.models import SYSTEM_USERNAME, User
@@ -37,6 +37,7 @@ from ctms.records.bulk.handing_over.items import (
 )
 from ctms.records.bulk.handing_over.owned import find_owned, may_hand_over, open_any, open_owned
 from ctms.records.bulk.handing_over.rows import build_checked_rows, show_group
+from ctms.records.bulk.handing_over.waiting import list_waiting
 from ctms.records.bulk.handing_over.work import TO, find_new_owner
 from ctms.records.bulk.operations import OperationTakenError, confirm_operation, create_operation, note_seen
 from ctms.records.bulk.previews import build_figures, build_pager
@@ -141,12 +142,7 @@ def hand_over_many(request: HttpRequest, object_name: str) -> HttpResponse:
 def hand_over_user(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Hand over all sites of a user with what is open, as far as the asking user sees them."""
     user = get_object_or_404(User.objects.exclude(username=SYSTEM_USERNAME), uid=uid)
-    try:
-        access = open_any(get_user(request))
-    except AccessRefusedError as error:
-        raise PermissionDenied(str(error)) from error
-    if not open_owned(access):
-        raise PermissionDenied("Your security profile does not allow you to edit sites, visits or activities.")
+    access = _open_any(request)
     return _answer(
         request,
         Asked(
@@ -157,6 +153,24 @@ def hand_over_user(request: HttpRequest, uid: UUID) -> HttpResponse:
             back_url=reverse("home"),
         ),
     )
+
+
+@require_safe
+@login_required
+def show_waiting(request: HttpRequest) -> HttpResponse:
+    """Show whose open records wait because their owner may not log in, or does not see them any more."""
+    access = _open_any(request)
+    return render(request, "records/hand_over_waiting.html", {"waiting": list_waiting(access)})
+
+
+def _open_any(request: HttpRequest) -> ObjectAccess:
+    try:
+        access = open_any(get_user(request))
+    except AccessRefusedError as error:
+        raise PermissionDenied(str(error)) from error
+    if not open_owned(access):
+        raise PermissionDenied("Your security profile does not allow you to edit sites, visits or activities.")
+    return access
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
