@@ -148,10 +148,10 @@ def test_selected_rows_and_a_single_row_are_handed_over_from_a_list(effort: Effo
 
 def test_the_pages_are_accessible_and_fit(page: Page, site: StudySite) -> None:
     enter_as(page, "carla")
-    bob = User.objects.get(username="bob")
+    bob, carla = User.objects.get(username="bob"), User.objects.get(username="carla")
     bob.is_superuser = False
     bob.save()
-    addresses = {"site": f"/records/site__v/{site.uid}/hand-over/", "user": f"/hand-over/users/{site.owner.uid}/"}
+    addresses = {"site": f"/records/site__v/{site.uid}/hand-over/", "user": f"/hand-over/users/{carla.uid}/"}
     for name, address in addresses.items():
         page.goto(address)
         look(page, name)

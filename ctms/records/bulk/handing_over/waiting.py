@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +58,8 @@ def is_waiting(record: Any) -> bool:
     return owned and model._default_manager.filter(Q(pk=record.pk), build_waiting(model)).exists()
 
 
-def _count_by_owner(records: QuerySet[Any]) -> Iterable[tuple[int, int]]:
-    return records.order_by().values_list("owner").annotate(number=Count("pk"))
+def _count_by_owner(records: QuerySet[Any]) -> list[tuple[int, int]]:
+    return list(records.order_by().values_list("owner").annotate(number=Count("pk")))
 
 
 def _name_owners(found: dict[int, list[tuple[str, int]]]) -> list[WaitingOwner]:
