@@ -14,6 +14,7 @@ class ActivitiesConfig(AppConfig):
         from activities.reports import register_activity_reports
         from activities.sources import register_source_listeners
         from activities.steps import register_activity_steps
+        from activities.timelines import register_timelines
 
         register_activity_objects()
         register_activity_notices()
@@ -23,3 +24,4 @@ class ActivitiesConfig(AppConfig):
         register_declined_listeners()
         register_generate_job()
         register_activity_reports()
+        register_timelines()
