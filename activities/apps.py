@@ -16,6 +16,7 @@ class ActivitiesConfig(AppConfig):
         from activities.reports import register_activity_reports
         from activities.sources import register_source_listeners
         from activities.steps import register_activity_steps
+        from activities.timelines import register_timelines
 
         register_activity_objects()
         register_activity_notices()
@@ -27,3 +28,4 @@ class ActivitiesConfig(AppConfig):
         register_generate_job()
         register_activity_reports()
         register_planned_activities()
+        register_timelines()

@@ -19,6 +19,7 @@ from ctms.records.pages.views import (
     quick_changes,
     record_page,
 )
+from ctms.records.timelines import views as timelines
 
 _OBJECT = "records/<str:object_name>/"
 _RECORD = f"{_OBJECT}<uuid:uid>/"
@@ -64,7 +65,8 @@ urlpatterns = [
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
     path(_RECORD, record_page.show_record, name="record"),
     path(f"{_RECORD}peek/", record_page.show_peek, name="record_peek"),
-    path(f"{_RECORD}timeline/", record_page.show_timeline, name="record_timeline"),
+    path(f"{_RECORD}history/", record_page.show_timeline, name="record_timeline"),
+    path(f"{_RECORD}timeline/", timelines.show_timeline, name="timeline"),
     path(f"{_RECORD}edit/", views.edit_record, name="record_edit"),
     path(f"{_RECORD}clone/", views.clone_record, name="record_clone"),
     path(f"{_RECORD}delete/", deletions.confirm_deletion, name="record_delete"),
