@@ -25,6 +25,15 @@ from ctms.clinical.access import (
 )
 from ctms.clinical.choices import CommunicationType, MonitoringEventState, MonitoringEventType, PersonType
 from ctms.clinical.consistency import ask_future
+from ctms.clinical.contacts import (
+    CONTACT_BADGES,
+    CONTACT_FIELDS,
+    DAYS,
+    LAST,
+    NEXT,
+    OVERDUE,
+    build_contact_views,
+)
 from ctms.clinical.models import (
     MonitoringEvent,
     MonitoringEventParticipant,
@@ -56,7 +65,7 @@ from ctms.configuration.registry import (
 from ctms.configuration.scope import build_limit, register_study_rule
 from ctms.core.choices import RecordStatus
 from ctms.records.bulk.handing_over.owned import OwnedObject, register_owned
-from ctms.records.conditions.mine import ME, MINE_HERE, OWNER, limit_to_owned, register_mine
+from ctms.records.conditions.mine import ME, MINE, MINE_HERE, OWNER, limit_to_owned, register_mine
 from ctms.records.fields.users import register_user_rule
 
 _PLANNED_AND_ACTUAL = {
@@ -69,12 +78,6 @@ _DONE_BEFORE = tuple(
     Question(fields=(name,), ask=partial(ask_future, attribute=_PLANNED_AND_ACTUAL[name]))
     for name in ("actual_start_date__v", "actual_end_date__v")
 )
-_CONTACTS = {
-    "last_contact__v": "last_contact",
-    "next_contact__v": "next_contact",
-    "overdue_since__v": "overdue_since",
-    "days_since_contact__v": "days_since_contact",
-}
 _NAME = frozenset({"name__v"})
 _UPDATE_REQUIRED = "activity_update_required__v"
 _DATES = FieldSection(title="Dates", fields=tuple(_PLANNED_AND_ACTUAL))
@@ -239,7 +242,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "address_country__v": "address_country",
             "send_to_crm__v": "send_to_crm",
             OWNER: "owner",
-            **_CONTACTS,
+            **CONTACT_FIELDS,
         },
         labels={"name__v": "Site number"},
         list_columns=(
@@ -250,16 +253,31 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "principal_investigator__v",
             OWNER,
             "state__v",
+            LAST,
+            NEXT,
+            OVERDUE,
         ),
         default_sort="name__v",
         search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
         caption_field="site_name__v",
         mention_fields=("city__v", "site_name__v"),
-        filters=("study__v", "study_country__v", OWNER, "state__v", "status__v"),
-        header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v", OWNER),
+        filters=("study__v", "study_country__v", OWNER, "state__v", LAST, NEXT, OVERDUE, "status__v"),
+        header_fields=(
+            "site_name__v",
+            "study__v",
+            "study_country__v",
+            "principal_investigator__v",
+            OWNER,
+            LAST,
+            DAYS,
+            NEXT,
+            OVERDUE,
+        ),
+        badges=CONTACT_BADGES,
         views=(
             DeliveredView(name="My sites", parameters=f"{OWNER}={ME}&status__v=active__v&sort=name__v"),
             DeliveredView(name="Without an owner", parameters=f"{OWNER}__empty=true&status__v=active__v&sort=name__v"),
+            *build_contact_views(f"{OWNER}={ME}"),
         ),
         layouts=(
             Layout(
@@ -385,14 +403,16 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "team_role__v": "team_role",
             "start_date__clin": "start_date",
             "end_date__clin": "end_date",
-            **_CONTACTS,
+            **CONTACT_FIELDS,
         },
         generated_fields=_NAME,
-        list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin"),
+        list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin", LAST, NEXT, OVERDUE),
         default_sort="name__v",
         search_fields=("name__v", "study__clin.name__v"),
-        filters=("study__clin", "site__clin", "team_role__v", "status__v"),
-        header_fields=("study__clin", "site__clin", "team_role__v"),
+        filters=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE, "status__v"),
+        header_fields=("study__clin", "site__clin", "team_role__v", LAST, DAYS, NEXT, OVERDUE),
+        badges=CONTACT_BADGES,
+        views=build_contact_views(f"site__clin={MINE}"),
         same_when=("person", "study", "study_country", "site", "team_role"),
         kept_fields=("study__clin", "study_country__clin", "site__clin", "start_date__clin"),
         take_over=lambda typed: {"person__clin": typed},
