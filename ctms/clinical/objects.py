@@ -35,6 +35,7 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.reference_choices import choose_from_study_people
+from ctms.clinical.state_badges import describe_event_state, describe_site_state, describe_study_state
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.clinical.user_choices import USER_RULE
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
@@ -147,6 +148,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyAssignment, "study"),),
+        badges={"state__v": describe_study_state},
         questions=_DONE_BEFORE,
         take_over=read_study,
         tab=1,
@@ -210,7 +212,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         caption_field="site_name__v",
         mention_fields=("city__v", "site_name__v"),
         filters=("study__v", "study_country__v", OWNER, "state__v", "status__v"),
-        header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v", OWNER),
+        header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v", "state__v", OWNER),
         views=(
             DeliveredView(name="My sites", parameters=f"{OWNER}={ME}&status__v=active__v&sort=name__v"),
             DeliveredView(name="Without an owner", parameters=f"{OWNER}__empty=true&status__v=active__v&sort=name__v"),
@@ -253,6 +255,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         parts=((StudyAssignment, "site"),),
         kept_fields=("study__v", "study_country__v"),
         take_over=read_site,
+        badges={"state__v": describe_site_state},
         icon="site",
     )
     return study, country, site
@@ -426,6 +429,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
+        badges={"state__v": describe_event_state},
         questions=_DONE_BEFORE,
         kept_fields=("study__v", "study_country__v", "planned_start_date__v", "planned_end_date__v"),
         child_pickers=(

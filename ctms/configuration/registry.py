@@ -169,7 +169,7 @@ class VaultObject:
     # A reference for which the form of a new record takes several values; it saves a record for each.
     create_one_per: str = ""
     # Field → function that returns the (tone, text) of its badge in lists and headers for a record.
-    # Tones: complete, planned, overdue, failure, neutral, quiet.
+    # Tones: complete, planned, overdue, failure, accent, neutral, quiet.
     badges: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
     icons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # field → value → icon shown beside it
     caption_field: str = ""  # shown after the name if people do not know a record by its name, e.g. a study number
