@@ -22,6 +22,7 @@ from ctms.records.pages.actions import ActionMenu, build_action_menu
 from ctms.records.pages.favourites import is_favourite
 from ctms.records.pages.notices import RecordNotice, list_notices
 from ctms.records.pages.panels import PanelPart, build_record_panels
+from ctms.records.pages.places import RecordPlace, list_places
 from ctms.records.pages.related import RelatedPart, build_related_part
 from ctms.records.pages.timeline import Timeline, read_timeline
 
@@ -76,6 +77,7 @@ class RecordPage:
     is_favourite: bool
     timeline: Timeline
     notices: list[RecordNotice]
+    places: list[RecordPlace]
     warnings: tuple[str, ...]
 
     @property
@@ -118,6 +120,7 @@ def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool =
         is_favourite=is_favourite(user=access.user, record=record),
         timeline=read_timeline(access=access, record=record),
         notices=list_notices(access=access, record=record),
+        places=list_places(access=access, record=record),
         warnings=layout.warnings if has_permission(user=access.user, permission="admin:configuration") else (),
     )
 
@@ -154,10 +157,13 @@ class FactReader:
     def show_section(self, fields: tuple[ObjectField, ...]) -> list[Fact]:
         """Return the fields of a section without those that stand in the head, in order.
 
-        A section that is empty and that nobody can fill has no fields.
+        A section that is empty and that nobody can fill has no fields. Of a record that comes from elsewhere, what is
+        empty is not shown.
         """
         shown = [self._build(each) for each in fields if each.api_name in self.names]
         left = [fact for fact in shown if fact.place != Place.MARK and not self._is_in_head(fact)]
+        if self.has_origin:
+            return [fact for fact in left if fact.value.text]
         return left if any(fact.value.text or not fact.is_fixed for fact in left) else []
 
     def _is_in_head(self, fact: Fact) -> bool:
@@ -176,7 +182,7 @@ class FactReader:
             place=place,
             note=tell_distance(value.raw) if is_day else "",
             is_long=field.is_wide,
-            is_fixed=field.is_read_only or self.has_origin,
+            is_fixed=field.is_read_only,
             edit_url="" if self.is_refused or field.is_read_only else self._build_edit_url(field),
         )
 

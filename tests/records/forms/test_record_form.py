@@ -259,7 +259,11 @@ def test_a_new_record_is_not_asked_for_its_status_and_a_stored_one_is(
 ) -> None:
     record = create_record(object_name)
     query = f"?object_type={record.object_type}" if getattr(record, "object_type", "") else ""
-    for address, is_asked in ((f"create/{query}", False), (f"{record.uid}/clone/", False), (f"{record.uid}/edit/", True)):
+    for address, is_asked in (
+        (f"create/{query}", False),
+        (f"{record.uid}/clone/", False),
+        (f"{record.uid}/edit/", True),
+    ):
         answer = client.get(f"/records/{object_name}/{address}")
         assert answer.status_code == 200, address
         assert ('name="status__v"' in answer.content.decode()) is is_asked, address
