@@ -22,6 +22,7 @@ from crm_sync.reconciliation.outbound import is_link_pending
 from crm_sync.reconciliation.verdicts import build_difference
 from ctms.configuration.selectors import get_application_settings
 from ctms.core.choices import RecordStatus
+from exceptions_log.choices import ErrorType
 from exceptions_log.models import INTEGRATION_KEY
 from exceptions_log.selectors import list_unresolved_items
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from connections.models import Connection
     from exceptions_log.models import ExceptionItem
+
+# Failures of a whole connection; see docs/decisions/0004.
+_OF_CONNECTIONS = (ErrorType.AUTHENTICATION, ErrorType.CONNECTIVITY, ErrorType.LIMIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,14 +152,24 @@ def _read_known(*, record: Any, integrations: Sequence[Integration]) -> _Known:
         links={link.integration_id: link for link in links},
         since=dict(attempts.order_by().values_list("integration_id").annotate(Max("at"))),
     )
+    connections = {each.connection_id for each in integrations}
     items = list_unresolved_items().filter(
-        Q(record_uid=record.uid) | Q(key__startswith=INTEGRATION_KEY), integration__in=integrations
+        Q(record_uid=record.uid) | Q(key__startswith=INTEGRATION_KEY), integration__connection__in=connections
     )
-    for item in items.select_related("dismissed_by").order_by("pk"):
-        found = known.outages if item.concerns_integration else known.failures
-        if item.integration_id is not None:
-            found[item.integration_id] = item
+    for item in items.select_related("dismissed_by", "integration").order_by("pk"):
+        for each in integrations:
+            if _concerns(item, each):
+                found = known.outages if item.concerns_integration else known.failures
+                found[each.pk] = item
     return known
+
+
+def _concerns(item: ExceptionItem, integration: Integration) -> bool:
+    """Whether the item is of the integration, or of its whole connection, with whose first integration it stands."""
+    if item.integration_id == integration.pk or item.integration is None:
+        return item.integration is not None
+    is_of_connection = item.concerns_integration and item.error_type in _OF_CONNECTIONS
+    return is_of_connection and item.integration.connection_id == integration.connection_id
 
 
 def _compile(

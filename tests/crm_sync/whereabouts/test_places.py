@@ -210,6 +210,17 @@ def test_what_is_inactive_on_the_way_is_named(world: World, job: JobDefinition) 
     assert "Changes are not sent: the connection NA is Inactive." in tell_one(activity)
 
 
+def test_a_connection_that_failed_as_a_whole_is_told_with_what_waits(world: World) -> None:
+    activity = log_activity(world)
+    world.misbehave(match={"path": "/services/oauth2/token"}, effect={"status": 400, "body": {"error": "invalid_grant"}})
+    world.transfer()
+    [item] = world.list_exceptions()
+    [(sentence, tone)] = tell(activity)
+    assert sentence.startswith("Waiting for the transfer at ")
+    assert f"The last transfer with NA failed: {item.error_message}" in sentence
+    assert tone == "warning"
+
+
 def test_rules_that_cannot_be_followed_are_told_to_those_who_may_read_them(world: World) -> None:
     activity = log_activity(world)
     rule = world.connection.integrations.get(kind=OUT).rule
