@@ -62,7 +62,7 @@ def test_a_record_on_paper_has_its_content_alone(page: Page, site: StudySite, sc
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     link = page.get_by_role("table").get_by_role("link").first
     assert link.evaluate("node => getComputedStyle(node).textDecorationLine") == "none"
-    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(25, 33, 36)"
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(22, 32, 31)"
     assert count_sheets(page) == 1
 
 

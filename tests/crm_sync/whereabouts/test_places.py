@@ -17,6 +17,7 @@ from activities.choices import ActivityType
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from connections.models import Integration
+from connections.services import set_password
 from crm_sync.choices import RecordWord
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from crm_sync.models import TransferLink
@@ -212,7 +213,8 @@ def test_what_is_inactive_on_the_way_is_named(world: World, job: JobDefinition) 
 
 def test_a_connection_that_failed_as_a_whole_is_told_with_what_waits(world: World) -> None:
     activity = log_activity(world)
-    world.misbehave(match={"path": "/services/oauth2/token"}, effect={"status": 400, "body": {"error": "invalid_grant"}})
+    assert world.connection.authorization is not None
+    set_password(authorization=world.connection.authorization, password="wrong", actor=build_admin_actor())
     world.transfer()
     [item] = world.list_exceptions()
     [(sentence, tone)] = tell(activity)
