@@ -482,6 +482,7 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         list_columns=("name__v", "object_type__v", "study__v", "site__v", "date__v", "direction__v"),
         default_sort="-date__v",
         search_fields=("name__v", "subject__v"),
+        heading_field="subject__v",
         filters=("study__v", "site__v", "object_type__v", "date__v", "status__v"),
         header_fields=("study__v", "site__v", "date__v"),
         kept_fields=("study__v", "study_country__v", "date__v", "direction__v"),

@@ -27,9 +27,14 @@ class Place(StrEnum):
     SECTION = "section"
 
 
+def get_title_name(vault_object: VaultObject) -> str:
+    """Return the API name of the field that is the title of a record's page."""
+    return vault_object.title_field or vault_object.heading_field or NAME
+
+
 def find_place(*, vault_object: VaultObject, name: str) -> Place:
     """Return where the page of a record shows the field of this API name."""
-    if name == (vault_object.title_field or NAME):
+    if name == get_title_name(vault_object):
         return Place.TITLE
     if name == vault_object.caption_field:
         return Place.CAPTION

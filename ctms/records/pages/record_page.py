@@ -9,7 +9,7 @@ from typing import Any
 
 from ctms.accounts.policies import has_permission
 from ctms.configuration.fields import ObjectField
-from ctms.configuration.record_head import NAME, Place, find_place
+from ctms.configuration.record_head import Place, find_place, get_title_name
 from ctms.configuration.snapshot import SectionShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess
@@ -149,7 +149,7 @@ class FactReader:
         """Return the fields of the head that have a value or can be changed, in order."""
         vault_object, fields = self.access.vault_object, self.access.shape.fields
         names = dict.fromkeys(
-            filter(None, (vault_object.title_field or NAME, vault_object.caption_field, *vault_object.header_fields))
+            filter(None, (get_title_name(vault_object), vault_object.caption_field, *vault_object.header_fields))
         )
         shown = [self._build(fields[name]) for name in names if name in self.names]
         return [fact for fact in shown if self._is_in_head(fact)]
