@@ -22,6 +22,14 @@ from ctms.clinical.access import (
 )
 from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
 from ctms.clinical.consistency import ask_future
+from ctms.clinical.contacts import (
+    CONTACT_BADGES,
+    CONTACT_FIELDS,
+    LAST,
+    NEXT,
+    OVERDUE,
+    build_contact_views,
+)
 from ctms.clinical.models import (
     MonitoringEvent,
     MonitoringEventParticipant,
@@ -51,7 +59,7 @@ from ctms.configuration.registry import (
     register_object,
 )
 from ctms.configuration.scope import build_limit, register_study_rule
-from ctms.records.conditions.mine import ME, MINE_HERE, OWNER, limit_to_owned, register_mine
+from ctms.records.conditions.mine import ME, MINE, MINE_HERE, OWNER, limit_to_owned, register_mine
 from ctms.records.fields.users import register_user_rule
 
 _PLANNED_AND_ACTUAL = {
@@ -196,6 +204,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "address_country__v": "address_country",
             "send_to_crm__v": "send_to_crm",
             OWNER: "owner",
+            **CONTACT_FIELDS,
         },
         labels={"name__v": "Site number"},
         list_columns=(
@@ -206,16 +215,30 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "principal_investigator__v",
             OWNER,
             "state__v",
+            LAST,
+            NEXT,
+            OVERDUE,
         ),
         default_sort="name__v",
         search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
         caption_field="site_name__v",
         mention_fields=("city__v", "site_name__v"),
-        filters=("study__v", "study_country__v", OWNER, "state__v", "status__v"),
-        header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v", "state__v", OWNER),
+        filters=("study__v", "study_country__v", OWNER, "state__v", LAST, NEXT, OVERDUE, "status__v"),
+        header_fields=(
+            "site_name__v",
+            "study__v",
+            "study_country__v",
+            "principal_investigator__v",
+            "state__v",
+            OWNER,
+            LAST,
+            NEXT,
+            OVERDUE,
+        ),
         views=(
             DeliveredView(name="My sites", parameters=f"{OWNER}={ME}&status__v=active__v&sort=name__v"),
             DeliveredView(name="Without an owner", parameters=f"{OWNER}__empty=true&status__v=active__v&sort=name__v"),
+            *build_contact_views(f"{OWNER}={ME}"),
         ),
         layouts=(
             Layout(
@@ -255,7 +278,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         parts=((StudyAssignment, "site"),),
         kept_fields=("study__v", "study_country__v"),
         take_over=read_site,
-        badges={"state__v": describe_site_state},
+        badges={"state__v": describe_site_state, **CONTACT_BADGES},
         icon="site",
     )
     return study, country, site
@@ -337,13 +360,16 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "team_role__v": "team_role",
             "start_date__clin": "start_date",
             "end_date__clin": "end_date",
+            **CONTACT_FIELDS,
         },
         generated_fields=_NAME,
-        list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin"),
+        list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin", LAST, NEXT, OVERDUE),
         default_sort="name__v",
         search_fields=("name__v", "study__clin.name__v"),
-        filters=("study__clin", "site__clin", "team_role__v", "status__v"),
-        header_fields=("study__clin", "site__clin", "team_role__v"),
+        filters=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE, "status__v"),
+        header_fields=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE),
+        badges=CONTACT_BADGES,
+        views=build_contact_views(f"site__clin={MINE}"),
         same_when=("person", "study", "study_country", "site", "team_role"),
         kept_fields=("study__clin", "study_country__clin", "site__clin", "start_date__clin"),
         take_over=lambda typed: {"person__clin": typed},
