@@ -28,7 +28,6 @@ from ctms.clinical.consistency import ask_future
 from ctms.clinical.contacts import (
     CONTACT_BADGES,
     CONTACT_FIELDS,
-    DAYS,
     LAST,
     NEXT,
     OVERDUE,
@@ -47,6 +46,7 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.reference_choices import choose_from_study_people
+from ctms.clinical.state_badges import describe_event_state, describe_site_state, describe_study_state
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.clinical.user_choices import USER_RULE
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
@@ -195,6 +195,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyAssignment, "study"),),
+        badges={"state__v": describe_study_state},
         questions=_DONE_BEFORE,
         take_over=read_study,
         tab=1,
@@ -267,13 +268,12 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "study__v",
             "study_country__v",
             "principal_investigator__v",
+            "state__v",
             OWNER,
             LAST,
-            DAYS,
             NEXT,
             OVERDUE,
         ),
-        badges=CONTACT_BADGES,
         views=(
             DeliveredView(name="My sites", parameters=f"{OWNER}={ME}&status__v=active__v&sort=name__v"),
             DeliveredView(name="Without an owner", parameters=f"{OWNER}__empty=true&status__v=active__v&sort=name__v"),
@@ -320,6 +320,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         parts=((StudyAssignment, "site"),),
         kept_fields=("study__v", "study_country__v"),
         take_over=read_site,
+        badges={"state__v": describe_site_state, **CONTACT_BADGES},
         icon="site",
     )
     return study, country, site
@@ -410,7 +411,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         default_sort="name__v",
         search_fields=("name__v", "study__clin.name__v"),
         filters=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE, "status__v"),
-        header_fields=("study__clin", "site__clin", "team_role__v", LAST, DAYS, NEXT, OVERDUE),
+        header_fields=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE),
         badges=CONTACT_BADGES,
         views=build_contact_views(f"site__clin={MINE}"),
         same_when=("person", "study", "study_country", "site", "team_role"),
@@ -498,6 +499,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
+        badges={"state__v": describe_event_state},
         questions=_DONE_BEFORE,
         kept_fields=("study__v", "study_country__v", "planned_start_date__v", "planned_end_date__v"),
         child_pickers=(
@@ -550,6 +552,7 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         list_columns=("name__v", "object_type__v", "study__v", "site__v", "date__v", "direction__v"),
         default_sort="-date__v",
         search_fields=("name__v", "subject__v"),
+        heading_field="subject__v",
         filters=("study__v", "site__v", "object_type__v", "date__v", "status__v"),
         header_fields=("study__v", "site__v", "date__v"),
         kept_fields=("study__v", "study_country__v", "date__v", "direction__v"),

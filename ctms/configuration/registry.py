@@ -169,12 +169,14 @@ class VaultObject:
     # A reference for which the form of a new record takes several values; it saves a record for each.
     create_one_per: str = ""
     # Field → function that returns the (tone, text) of its badge in lists and headers for a record.
-    # Tones: complete, planned, overdue, failure, neutral, quiet.
+    # Tones: complete, planned, overdue, failure, accent, neutral, quiet.
     badges: Mapping[str, Callable[[Any], tuple[str, str]]] = field(default_factory=dict)
     icons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # field → value → icon shown beside it
     caption_field: str = ""  # shown after the name if people do not know a record by its name, e.g. a study number
     # Leads in lists and on the record's page, where the name is a code that tells people nothing; it may be empty.
     title_field: str = ""
+    # The field of which the name is made, so that it is changed in the heading of the record's page.
+    heading_field: str = ""
     # Fields, the first of which with a value follows the name where a record is referred to, e.g. the city of a site.
     mention_fields: tuple[str, ...] = ()
     views: tuple[DeliveredView, ...] = ()  # of its list, which everybody has
@@ -375,6 +377,7 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the filter", vault_object.filters),
         ("the header field", vault_object.header_fields),
         ("the quick field", vault_object.quick_fields),
+        ("the heading field", tuple(filter(None, (vault_object.heading_field,)))),
         ("the caption field", tuple(filter(None, (vault_object.caption_field,)))),
         ("the field of duplicates", vault_object.duplicate_fields),
         ("the field that tells records apart", vault_object.told_apart_by),
