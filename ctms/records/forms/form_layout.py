@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.records.access import ObjectAccess
@@ -85,6 +86,12 @@ class FormLayout:
         return values
 
     @cached_property
+    def done_by(self) -> Mapping[str, str]:
+        """The yes/no fields that follow a date of the form until the user decides: API name → that of the date."""
+        declared = self.access.vault_object.done_by.items()
+        return {name: day for name, day in declared if {name, day} <= self.initial.keys() & self.suggested.keys()}
+
+    @cached_property
     def inputs(self) -> dict[str, forms.Field]:
         """A form field for each field that users set, by API name, of which each form takes copies."""
         inputs = {each.api_name: self._build_input(each) for each in self.writable}
@@ -104,6 +111,8 @@ class FormLayout:
             )
             if self.fixed and isinstance(made, ReferenceField):
                 made.widget = LimitedReferenceInput(field=made, fixed=self.fixed)
+        if self.is_new and name in self.done_by:
+            made.widget.attrs |= {"data-done-by": self.done_by[name], "data-today": timezone.localdate().isoformat()}
         if name == OBJECT_TYPE:
             made.required = True
             made.widget.attrs["data-reload"] = ""

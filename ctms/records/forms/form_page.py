@@ -12,6 +12,7 @@ from django.shortcuts import render
 
 from ctms.configuration.fields import ObjectField
 from ctms.records.fields.kinds.picklist import PicklistField, SegmentedInput
+from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader
 from ctms.records.forms.form_state import FormState
@@ -94,15 +95,20 @@ def _use_segments(state: FormState) -> None:
 
 
 def _place_focus(state: FormState) -> None:
-    """Give the focus to what has to be mended, else to the first input of a new record.
+    """Give the focus to what has to be mended, else to the first input of a new record, after references that are set.
 
     Questions stand above the form, and have the focus by themselves.
     """
     wrong = next((each for each in state if each.errors), None) if state.is_bound else None
-    first = next((each for each in state if not each.is_hidden), None) if state.layout.is_new else None
+    first = next((each for each in state if _is_open(each)), None) if state.layout.is_new else None
     chosen = wrong or (first if not state.questions else None)
     if chosen is not None:
         chosen.field.widget.attrs["autofocus"] = True
+
+
+def _is_open(bound: BoundField) -> bool:
+    is_set = isinstance(bound.field, ReferenceField) and bool(bound.initial)
+    return not (bound.is_hidden or is_set)
 
 
 def _build_item(*, state: FormState, field: ObjectField, reader: ValueReader) -> FormItem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.boundfield import BoundField
 from django.http import QueryDict
+from django.utils import timezone
 
 from ctms.audit.actors import Actor
 from ctms.records.fields.reference_field import ReferenceField
@@ -170,7 +172,11 @@ class FormState(forms.Form):
             if isinstance(made := self.fields[name], ReferenceField):
                 filled = made.list_filled(self.initial[name])
                 for parent in filled.keys() - given.keys():
-                    self.initial[parent] = filled[parent]
+                    several = parent == self.layout.repeated
+                    self.initial[parent] = [filled[parent]] if several else filled[parent]
+        for name, day in self.layout.done_by.items():
+            if name not in given and isinstance(self.initial[day], dt.date):
+                self.initial[name] = self.initial[day] <= timezone.localdate()
         self._take_over(address.get(TYPED, "").strip())
         return problems
 

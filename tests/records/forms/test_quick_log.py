@@ -1,22 +1,39 @@
-"""Logging an activity in seconds: six fields, on a page of its own or in a dialog over any page."""
+"""Logging an activity in seconds: eight fields, on a page of its own or in a dialog over any page."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from activities.choices import ActivityType
 from activities.models import Activity
+from activities.objects import tell_new
 from ctms.accounts.models import User
+from ctms.clinical.models import StudyPerson
 from ctms.configuration.models import ObjectType
 from ctms.configuration.services import FieldDecision, decide_fields
 from tests.admin_forms import fill, list_messages, read_form
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
-from tests.factories.clinical import PersonFactory, StudyFactory, StudySiteFactory
+from tests.factories.clinical import (
+    InvestigatorFactory,
+    MonitoringEventFactory,
+    MonitoringEventParticipantFactory,
+    PersonFactory,
+    StudyAssignmentFactory,
+    StudyFactory,
+    StudyPersonFactory,
+    StudySiteFactory,
+)
 from tests.records.undo.steps import name_url
 
 pytestmark = pytest.mark.django_db
@@ -37,25 +54,32 @@ def submit(client: Client, url: str = QUICK, *, headers: dict[str, str] | None =
     return client.post(url, fill(read_form(client.get(url), form_id=FORM), typed=typed), headers=headers)
 
 
-def test_six_fields_and_today(client: Client, user: User) -> None:
+def test_eight_fields_and_a_call_of_today(client: Client, user: User) -> None:
     answer = client.get(QUICK)
 
     assert list(answer.context["form"].fields) == [
         "person__v",
+        "subject__v",
         "channel__v",
         "date__v",
         "complete__v",
-        "subject__v",
+        "notes__v",
+        "site__v",
         "study__v",
     ]
-    assert read_form(answer, form_id=FORM)["date__v"] == [timezone.localdate().isoformat()]
+    values = read_form(answer, form_id=FORM)
+    assert (values["date__v"], values["complete__v"], values["channel__v"]) == (
+        [timezone.localdate().isoformat()],
+        ["on"],
+        ["phone__v"],
+    )
 
 
 def test_the_page_is_what_the_dialog_takes(client: Client, user: User) -> None:
     page = client.get(QUICK).content.decode()
 
     assert ('<div class="quick-log dialog-form">' in page, "autofocus" in page) == (True, True)
-    assert client.get("/").context["frame"].quick_log_url == QUICK
+    assert client.get("/").context["frame"].quick_log.url == QUICK
 
 
 def test_without_javascript_the_page_leads_to_the_record(client: Client, user: User) -> None:
@@ -67,7 +91,7 @@ def test_without_javascript_the_page_leads_to_the_record(client: Client, user: U
     assert (answer.status_code, answer.headers["Location"]) == (302, url)
     assert (activity.person, activity.study, activity.from_text) == (person, study, "Carla Craig (carla@x.example)")
     [message] = list_messages(client.get("/"))
-    assert message.startswith(f'Activity created: <a href="{url}">{activity.name}</a> <button ')
+    assert message.startswith(f'Activity created: <a href="{url}">{tell_new(activity)}</a> <button ')
 
 
 def test_the_dialog_is_told_what_was_saved(client: Client, user: User) -> None:
@@ -83,7 +107,7 @@ def test_the_dialog_is_told_what_was_saved(client: Client, user: User) -> None:
             "label": activity.name,
             "message": {
                 "text": "Activity created:",
-                "label": activity.name,
+                "label": f"Email with {person}",
                 "url": f"/records/crm_activity__v/{activity.uid}/",
                 "undo_url": name_url(activity),
                 "told": "",
@@ -94,7 +118,7 @@ def test_the_dialog_is_told_what_was_saved(client: Client, user: User) -> None:
 
 
 def test_the_dialog_gets_the_form_back_with_what_was_typed(client: Client, user: User) -> None:
-    answer = submit(client, headers=JSON, person__v__text="Nobody", subject__v="Call", complete__v="on")
+    answer = submit(client, headers=JSON, person__v__text="Nobody", channel__v="", subject__v="Call", complete__v="on")
 
     assert answer.status_code == 200
     values = read_form(answer, form_id=FORM)
@@ -136,3 +160,194 @@ def test_only_who_may_create_logs_quickly(client: Client) -> None:
 
 def test_an_object_that_names_no_fields_is_not_logged_quickly(client: Client, user: User) -> None:
     assert client.get("/records/study__v/quick/").status_code == 404
+
+
+# -- What the page gives ------------------------------------------------------------------------------------------
+def open_from(client: Client, record: Any) -> Any:
+    return client.get(f"{QUICK}?from={record.object_name}:{record.uid}")
+
+
+def list_filled(answer: Any) -> dict[str, Any]:
+    """What the references of the form hold, by name."""
+    initial = answer.context["form"].initial
+    return {name: initial[name] for name in ("person__v", "site__v", "study__v") if initial.get(name)}
+
+
+@pytest.fixture
+def role() -> StudyPerson:
+    return StudyPersonFactory.create()
+
+
+def test_every_page_names_its_record_in_the_link(client: Client, user: User) -> None:
+    site = StudySiteFactory.create()
+
+    frame = client.get(f"/records/site__v/{site.uid}/").context["frame"]
+
+    assert frame.quick_log.url == f"{QUICK}?from=site__v:{site.uid}"
+    assert [(each.label, "data-focus" in each.html) for each in frame.quick_log.inputs] == [
+        ("Person", True),
+        ("Subject", False),
+    ]
+
+
+def test_person_site_and_study_of_the_page_are_taken_over(client: Client, user: User, role: StudyPerson) -> None:
+    person, site, study = role.person, role.site, role.study
+    event = MonitoringEventFactory.create(site=site)
+    activity = ActivityFactory.create(person=person, site=site, study=study)
+    place = {"site__v": site, "study__v": study}
+
+    for record, filled in [
+        (role, {"person__v": [person], **place}),
+        (person, {"person__v": [person]}),
+        (site, place),
+        (study, {"study__v": study}),
+        (event, place),
+        (activity, {"person__v": [person], **place}),
+    ]:
+        answer = open_from(client, record)
+        assert list_filled(answer) == filled, record
+        assert answer.context["back_url"] == f"/records/{record.object_name}/{record.uid}/"
+
+
+def test_a_visit_is_taken_over_where_activities_have_it(client: Client, user: User) -> None:
+    assign("monitoring_event__v")
+    event = MonitoringEventFactory.create()
+    participant = MonitoringEventParticipantFactory.create(monitoring_event=event)
+
+    answer = open_from(client, event)
+    assert answer.context["form"].initial["monitoring_event__v"] == event
+
+    found = client.get(LOOKUP, {"monitoring_event__v": event.uid}).json()["results"]
+    assert found[0]["uid"] == str(participant.person.uid)
+
+
+def assign(name: str) -> None:
+    object_type = ObjectType.objects.get(of_object="crm_activity__v", api_name=ActivityType.CLINICAL)
+    decide_fields(
+        object_type=object_type,
+        decisions={name: FieldDecision(is_assigned=True, is_required=False)},
+        actor=build_admin_actor(),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "site__v", "site__v:nothing", "nothing:2", f"site__v:{uuid4()}", "user:1\x00"])
+def test_a_page_that_names_no_record_gives_nothing(client: Client, user: User, text: str) -> None:
+    answer = client.get(QUICK, {"from": text})
+
+    assert (answer.status_code, list_filled(answer)) == (200, {})
+
+
+def test_a_page_that_the_user_may_not_see_gives_nothing(client: Client) -> None:
+    """Neither the record nor, in the suggestions, who has to do with it."""
+    permissions = [f"{name}:{action}" for name in SEEN for action in ("read", "create")]
+    member = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=permissions))
+    mine, hidden = StudyPersonFactory.create(), StudyPersonFactory.create()
+    StudyAssignmentFactory.create(user=member, study=mine.study)
+    client.force_login(member)
+
+    assert list_filled(open_from(client, hidden.site)) == {}
+    assert list_filled(open_from(client, mine.site)) == {"site__v": mine.site, "study__v": mine.study}
+    found = client.get(LOOKUP, {"site__v": hidden.site.uid, "together": 1}).json()
+    assert found == {"results": [], "more": False}
+
+
+SEEN = ("crm_activity__v", "person__sys", "site__v", "study__v", "study_person__clin")
+
+
+# -- Who is meant -------------------------------------------------------------------------------------------------
+LOOKUP = "/records/crm_activity__v/lookup/person__v/"
+
+
+def test_who_is_likely_comes_first_and_is_told_apart(client: Client, user: User) -> None:
+    leader = InvestigatorFactory.create(first_name="Diego", last_name="Peña", email="d@x.example")
+    site = StudySiteFactory.create(name="03201", city="Buenos Aires", principal_investigator=leader)
+    other = StudySiteFactory.create(study_country=site.study_country, name="00100", principal_investigator=None)
+    stranger = PersonFactory.create(first_name="Diego", last_name="Peña", email="a@x.example")
+    elsewhere, here = (
+        StudyPersonFactory.create(
+            person=PersonFactory.create(first_name="Diego", last_name="Peña", email=f"{email}@x.example"),
+            site=place,
+        )
+        for email, place in (("b", other), ("c", site))
+    )
+    # A newer role at another site is told after the one here.
+    StudyPersonFactory.create(person=here.person)
+
+    answer = client.get(LOOKUP, {"site__v": site.uid, "study__v": site.study.uid, "q": "peña"}).json()
+
+    assert [each["uid"] for each in answer["results"]] == [
+        str(each.uid) for each in (leader, here.person, elsewhere.person, stranger)
+    ]
+    assert answer["results"][0]["detail"].endswith("Principal investigator, 03201, Buenos Aires")
+    assert f"Study coordinator, 03201, Buenos Aires, {site.study} · " in answer["results"][1]["detail"]
+
+
+def test_suggestions_take_as_many_statements_for_many_people(client: Client, user: User) -> None:
+    site = StudySiteFactory.create()
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            client.get(LOOKUP, {"site__v": site.uid, "study__v": site.study.uid})
+        return len(queries)
+
+    StudyPersonFactory.create(site=site)
+    count()  # what is kept between requests
+    few = count()
+    for _ in range(3):
+        StudyPersonFactory.create(site=site)
+        StudyPersonFactory.create(site=StudySiteFactory.create(study_country=site.study_country))
+    assert count() == few
+
+
+def test_the_sites_of_a_person_come_first(client: Client, user: User) -> None:
+    StudySiteFactory.create(name="0001")
+    role = StudyPersonFactory.create(site=StudySiteFactory.create(name="0009"))
+
+    found = client.get("/records/crm_activity__v/lookup/site__v/", {"person__v": role.person.uid}).json()["results"]
+
+    assert [each["uid"] for each in found][0] == str(role.site.uid)
+
+
+# -- Several people, together or not at all -----------------------------------------------------------------------
+def test_a_record_for_each_person_with_the_same_words(client: Client, user: User) -> None:
+    site = StudySiteFactory.create()
+    people = [StudyPersonFactory.create(site=site).person for _ in range(3)]
+    together = client.get(LOOKUP, {"site__v": site.uid, "together": 1}).json()["results"]
+    assert [each["uid"] for each in together] == [str(each.uid) for each in (site.principal_investigator, *people)]
+
+    url = f"{QUICK}?from=site__v:{site.uid}"
+    answer = submit(
+        client, url, headers=JSON, person__v=[each["uid"] for each in together], channel__v="email__v", and_create="1"
+    )
+
+    assert answer.json()["message"]["text"] == "4 activities created:"
+    saved = Activity.objects.all()
+    assert {(each.site, each.study, each.channel, each.complete) for each in saved} == {
+        (site, site.study, "email__v", True)
+    }
+    kept = parse_qs(urlsplit(answer.json()["next"]).query)
+    assert (kept["channel__v"], kept["date__v"], kept["site__v"], "person__v" in kept) == (
+        ["email__v"],
+        [timezone.localdate().isoformat()],
+        [str(site.uid)],
+        False,
+    )
+
+
+def test_none_is_saved_if_one_cannot_be(client: Client, user: User) -> None:
+    person = PersonFactory.create()
+
+    answer = submit(client, person__v__text=f"{person.email}; Nobody")
+
+    assert "person__v" in answer.context["form"].errors
+    assert not Activity.objects.exists()
+
+
+# -- Complete -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("days", "is_complete"), [(-1, True), (0, True), (1, False)])
+def test_what_is_not_to_come_is_complete(client: Client, user: User, days: int, is_complete: bool) -> None:
+    date = (timezone.localdate() + dt.timedelta(days=days)).isoformat()
+
+    for url in (QUICK, "/records/crm_activity__v/create/"):
+        assert client.get(url, {"date__v": date}).context["form"].initial["complete__v"] is is_complete
+        assert client.get(url, {"date__v": date, "complete__v": "no"}).context["form"].initial["complete__v"] is False
