@@ -194,6 +194,10 @@
       Object.assign(successor.root.dataset, box && { opens: "" });
       successor.search();
     }
+    for (const entry of form.querySelectorAll("input[type=text]:not([role]), textarea")) {
+      // Whatever follows from what is typed, such as how many characters are left, follows from what came along too.
+      if (entry.value !== entry.defaultValue) entry.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }
     if (dirty !== undefined) form.querySelector("form").dataset.dirty = "";
     if (wanted !== undefined) form.querySelector("form").requestSubmit(form.querySelector("button.primary[type=submit]"));
     return undefined;
