@@ -224,6 +224,19 @@
       this.activate(at < 0 ? (step > 0 ? 0 : options.length - 1) : (at + step + options.length) % options.length);
     }
 
+    /** The place of the marked suggestion among those that are shown, -1 if none is; undefined if none are shown. */
+    get markedAt() {
+      return this.isOpen ? this.listOptions().indexOf(this.active) : undefined;
+    }
+
+    /** After it was moved in the page, which takes the focus away for a moment and so closes its suggestions. */
+    resume(markedAt) {
+      if (document.activeElement !== this.input) return;
+      if (markedAt === undefined) return this.search();
+      this.open();
+      this.activate(markedAt);
+    }
+
     open() {
       if (document.activeElement !== this.input) return;
       this.list.hidden = false;

@@ -187,13 +187,10 @@
     await Promise.all(listBoxes(first).map((each) => each.choosing));
     const { dirty, wanted } = first.querySelector("form").dataset;
     const suggesting = listBoxes(first).find((each) => each.isSuggesting);
+    const marked = suggesting?.markedAt;
+    if (suggesting) since.delete(suggesting.root); // it goes along with its suggestions, whatever was typed
     if (!window.replacing.replacePart(first, form, since)) form.querySelector("[autofocus]")?.focus();
-    // What is moved or replaced loses the focus for a moment, which closes its suggestions.
-    const successor = suggesting && listBoxes(form).find((each) => each.name === suggesting.name);
-    if (successor) {
-      Object.assign(successor.root.dataset, box && { opens: "" });
-      successor.search();
-    }
+    suggesting?.resume(marked);
     for (const entry of form.querySelectorAll("input[type=text]:not([role]), textarea")) {
       // Whatever follows from what is typed, such as how many characters are left, follows from what came along too.
       if (entry.value !== entry.defaultValue) entry.dispatchEvent(new InputEvent("input", { bubbles: true }));
