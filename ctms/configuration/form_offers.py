@@ -1,4 +1,4 @@
-"""What forms of new records offer beyond an input for each field: likely choices first, and the step that comes next."""
+"""What forms of new records offer beyond an input for each field: likely choices first, and the next step."""
 
 from __future__ import annotations
 

@@ -98,9 +98,7 @@ def test_a_call_is_logged_from_the_site_and_corrected_in_place(page: Page, world
     person = page.get_by_role("combobox", name="Person", exact=True)
     person.fill("weber")
     page.get_by_role("option", name=re.compile("Jonas Weber")).click()
-    expect(page.locator("[data-field=person__v] .chosen li")).to_have_text(
-        ["Jonas Weber (jonas.weber@example.org)"]
-    )
+    expect(page.locator("[data-field=person__v] .chosen li")).to_have_text(["Jonas Weber (jonas.weber@example.org)"])
     page.get_by_label("Channel").select_option(label="Phone")
     page.get_by_label("Complete").check()
     page.get_by_label("Subject").fill("Screening log reviewd")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -81,11 +82,9 @@ def get_options(page: Page) -> Locator:
     return page.locator("#quick-log .listbox:not([hidden]) [role=option]")
 
 
-def list_saved() -> list[tuple[str, str, str, str, str, bool]]:
-    return [
-        (each.person.email, each.channel, each.site.name, each.study.name, each.subject, each.complete)
-        for each in Activity.objects.select_related("person", "site", "study").order_by("person__email")
-    ]
+def list_saved() -> list[Any]:
+    names = ("person__email", "channel", "site__name", "study__name", "subject", "complete")
+    return list(Activity.objects.order_by("person__email").values_list(*names))
 
 
 def test_a_call_from_the_page_of_the_site_takes_three_keys_and_its_subject(effort: Effort, site: StudySite) -> None:

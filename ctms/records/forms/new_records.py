@@ -141,7 +141,8 @@ def _answer_saved(
     if "application/json" in request.headers.get("Accept", ""):
         # The form that waits for a record created in place would keep one that is undone.
         undo_url = find_undo_url(actor) if actor is not None and page.form != IN_PLACE else ""
-        label = ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
+        others = len(names) - _MOST_NAMED
+        label = ", ".join(names[:_MOST_NAMED]) + (f" and {others} more" if others > 0 else "")
         message = {"text": text, "label": label, "url": url, "undo_url": undo_url, "told": told}
         answer = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
         return JsonResponse(answer, status=201 if actor else 200)

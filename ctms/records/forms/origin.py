@@ -82,7 +82,7 @@ def _list_takers(access: ObjectAccess) -> list[ObjectField]:
         if each.reference not in (None, User)
         and not each.is_custom
         and not each.is_read_only
-        and get_object_of_model(each.reference) is not None  # type: ignore[arg-type]
+        and get_object_of_model(each.reference) is not None
     ]
 
 

@@ -15,9 +15,7 @@ from ctms.records.fields.values import format_value
 _MOST_NAMED = 2
 
 
-def describe_namesakes(
-    *, access: ObjectAccess, records: Sequence[Any], near: Collection[UUID] = ()
-) -> dict[Any, str]:
+def describe_namesakes(*, access: ObjectAccess, records: Sequence[Any], near: Collection[UUID] = ()) -> dict[Any, str]:
     """Return primary key → text of what tells each record apart; at most one statement for all.
 
     Only of what the user sees. `access` is that to the records' own object or to one that refers to it. What names

@@ -1,7 +1,7 @@
 """Quick log as every page has it: where its form is, and its first inputs, so that nothing typed has to wait for it.
 
-The inputs are those of the form (`ctms/records/forms/views.py`), with the same names; what is typed into them goes along
-when the form is there.
+The inputs are those of the form (`ctms/records/forms/views.py`), with the same names; what is typed into them goes
+along when the form is there.
 """
 
 from __future__ import annotations

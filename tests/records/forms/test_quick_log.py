@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -196,14 +196,15 @@ def test_person_site_and_study_of_the_page_are_taken_over(client: Client, user: 
     activity = ActivityFactory.create(person=person, site=site, study=study)
     place = {"site__v": site, "study__v": study}
 
-    for record, filled in [
+    cases: list[tuple[Any, dict[str, Any]]] = [
         (role, {"person__v": [person], **place}),
         (person, {"person__v": [person]}),
         (site, place),
         (study, {"study__v": study}),
         (event, place),
         (activity, {"person__v": [person], **place}),
-    ]:
+    ]
+    for record, filled in cases:
         answer = open_from(client, record)
         assert list_filled(answer) == filled, record
         assert answer.context["back_url"] == f"/records/{record.object_name}/{record.uid}/"
@@ -217,7 +218,7 @@ def test_a_visit_is_taken_over_where_activities_have_it(client: Client, user: Us
     answer = open_from(client, event)
     assert answer.context["form"].initial["monitoring_event__v"] == event
 
-    found = client.get(LOOKUP, {"monitoring_event__v": event.uid}).json()["results"]
+    found = look_up(client, monitoring_event__v=event.uid)["results"]
     assert found[0]["uid"] == str(participant.person.uid)
 
 
@@ -247,7 +248,8 @@ def test_a_page_that_the_user_may_not_see_gives_nothing(client: Client) -> None:
 
     assert list_filled(open_from(client, hidden.site)) == {}
     assert list_filled(open_from(client, mine.site)) == {"site__v": mine.site, "study__v": mine.study}
-    found = client.get(LOOKUP, {"site__v": hidden.site.uid, "together": 1}).json()
+    assert hidden.site is not None
+    found = look_up(client, site__v=hidden.site.uid, together=1)
     assert found == {"results": [], "more": False}
 
 
@@ -255,7 +257,8 @@ SEEN = ("crm_activity__v", "person__sys", "site__v", "study__v", "study_person__
 
 
 # -- Who is meant -------------------------------------------------------------------------------------------------
-LOOKUP = "/records/crm_activity__v/lookup/person__v/"
+def look_up(client: Client, name: str = "person__v", **parameters: object) -> Any:
+    return client.get(f"/records/crm_activity__v/lookup/{name}/?{urlencode(parameters)}").json()
 
 
 def test_who_is_likely_comes_first_and_is_told_apart(client: Client, user: User) -> None:
@@ -273,7 +276,7 @@ def test_who_is_likely_comes_first_and_is_told_apart(client: Client, user: User)
     # A newer role at another site is told after the one here.
     StudyPersonFactory.create(person=here.person)
 
-    answer = client.get(LOOKUP, {"site__v": site.uid, "study__v": site.study.uid, "q": "peña"}).json()
+    answer = look_up(client, site__v=site.uid, study__v=site.study.uid, q="peña")
 
     assert [each["uid"] for each in answer["results"]] == [
         str(each.uid) for each in (leader, here.person, elsewhere.person, stranger)
@@ -287,7 +290,7 @@ def test_suggestions_take_as_many_statements_for_many_people(client: Client, use
 
     def count() -> int:
         with CaptureQueriesContext(connection) as queries:
-            client.get(LOOKUP, {"site__v": site.uid, "study__v": site.study.uid})
+            look_up(client, site__v=site.uid, study__v=site.study.uid)
         return len(queries)
 
     StudyPersonFactory.create(site=site)
@@ -301,19 +304,21 @@ def test_suggestions_take_as_many_statements_for_many_people(client: Client, use
 
 def test_the_sites_of_a_person_come_first(client: Client, user: User) -> None:
     StudySiteFactory.create(name="0001")
-    role = StudyPersonFactory.create(site=StudySiteFactory.create(name="0009"))
+    site = StudySiteFactory.create(name="0009")
+    role = StudyPersonFactory.create(site=site)
 
-    found = client.get("/records/crm_activity__v/lookup/site__v/", {"person__v": role.person.uid}).json()["results"]
+    found = look_up(client, "site__v", person__v=role.person.uid)["results"]
 
-    assert [each["uid"] for each in found][0] == str(role.site.uid)
+    assert found[0]["uid"] == str(site.uid)
 
 
 # -- Several people, together or not at all -----------------------------------------------------------------------
 def test_a_record_for_each_person_with_the_same_words(client: Client, user: User) -> None:
     site = StudySiteFactory.create()
     people = [StudyPersonFactory.create(site=site).person for _ in range(3)]
-    together = client.get(LOOKUP, {"site__v": site.uid, "together": 1}).json()["results"]
-    assert [each["uid"] for each in together] == [str(each.uid) for each in (site.principal_investigator, *people)]
+    together = look_up(client, site__v=site.uid, together=1)["results"]
+    persons: list[Any] = [site.principal_investigator, *people]
+    assert [each["uid"] for each in together] == [str(each.uid) for each in persons]
 
     url = f"{QUICK}?from=site__v:{site.uid}"
     answer = submit(
