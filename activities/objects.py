@@ -11,7 +11,7 @@ from activities.choices import ActivityType, Channel
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.clinical.reference_choices import list_likely_people, list_likely_sites
-from ctms.configuration.form_offers import LikelyChoices
+from ctms.configuration.form_offers import LikelyChoices, NextStep
 from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import DeliveredView, InStudy, ObjectType, Question, VaultObject, register_object
@@ -57,6 +57,11 @@ def is_open(activity: Any) -> bool:
 def suggest_today(_user: User) -> dict[str, Any]:
     """Suggest for a new activity that it took place today, by the user's time zone."""
     return {"date__v": timezone.localdate(), "complete__v": True}
+
+
+def plan_for(user: User) -> dict[str, Any]:
+    """Return in what a next step differs from the activity that it follows: it is planned, and its planner's own."""
+    return {"complete__v": False, OWNER: user}
 
 
 def tell_new(activity: Any) -> str:
@@ -153,6 +158,9 @@ def register_activity_objects() -> None:
             create_one_per="person__v",
             done_by={"complete__v": "date__v"},
             tell_new=tell_new,
+            next_step=NextStep(
+                day="date__v", text="subject__v", without=("notes__v", "external_id__v", *SOURCES), build=plan_for
+            ),
             likely_choices={
                 "person__v": LikelyChoices(
                     by=("site__v", "study__v", *SOURCES), build=list_likely_people, together="All people of the site"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
@@ -41,15 +41,12 @@ class LikelyChoices:
 class NextStep:
     """A further record that a form saves with the new one, on a day to come, such as the next call.
 
-    `day` is the API name of its date; `without` names the fields that it does not take over. `build` returns the values
+    `day` is the API name of its date, `text` that of a text of its own, such as the subject; left empty, it is that of
+    the new record. `without` names the fields that it does not take over. `build` takes the user and returns the values
     that differ, as API name → value.
     """
 
     day: str
-    label: str
+    text: str
     without: tuple[str, ...] = ()
     build: Callable[[User], Mapping[str, Any]]
-    asks: str = ""  # a text of its own, such as the subject; left empty, it is that of the new record
-    choices: tuple[tuple[str, str, int], ...] = field(
-        default=(("week", "In 1 week", 7), ("fortnight", "In 2 weeks", 14), ("month", "In a month", 0))
-    )  # key, label, days; 0 days stand for the same day of the next month

@@ -11,6 +11,7 @@ from django import forms
 from django.utils import timezone
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.form_offers import NextStep
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kept_lengths import show_kept_lengths
@@ -84,6 +85,11 @@ class FormLayout:
         if self.repeated in values:
             values[self.repeated] = [] if values[self.repeated] is None else [values[self.repeated]]
         return values
+
+    @property
+    def next_step(self) -> NextStep | None:
+        """What the form can plan along with a new record; None where it does not ask for it."""
+        return self.access.vault_object.next_step if self.is_new and self.suggested else None
 
     @cached_property
     def done_by(self) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader
 from ctms.records.forms.form_state import FormState
+from ctms.records.forms.next_step_form import DAY, TITLE
 
 _MOST_SEGMENTS = 6
 
@@ -83,6 +84,12 @@ def _build_sections(state: FormState) -> list[FormSection]:
     for child in state.children:
         item = FormItem(label=child.picker.title, bound=child.bound_field, is_wide=True, has_title=True)
         sections.append(FormSection(key=f"form-{child.name}", title=child.picker.title, items=[item]))
+    if state.next_step is not None:
+        inputs = [
+            FormItem(label=str(each.label), bound=each, is_wide=each.name != DAY)
+            for each in state.next_step.list_bound()
+        ]
+        sections.append(FormSection(key="form-next-step", title=TITLE, items=inputs))
     return sections
 
 

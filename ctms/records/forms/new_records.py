@@ -104,13 +104,13 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
     change = state.read_change(actor=actor, is_once=uid is not None) if saves else None
     if change is not None:
         try:
-            return _answer_saved(request, state=state, page=page, saved=change.save(), actor=actor)
+            return _answer_saved(request, state=state, page=page, saved=change.save()[: change.count], actor=actor)
         except ValidationError as error:
             state.refuse(error)
         except RepeatedError as error:
             made = list_made(access=access, uid=error.uid)
             if change.is_done(made):
-                return _answer_saved(request, state=state, page=page, saved=made)
+                return _answer_saved(request, state=state, page=page, saved=made[: change.count])
             uid = None  # what is saved from here on is another record
             context |= {"is_repeated": True, "made": [(get_record_url(each), describe_choice(each)) for each in made]}
     context |= {

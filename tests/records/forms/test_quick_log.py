@@ -8,10 +8,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from activities.choices import ActivityType
 from activities.models import Activity
@@ -356,3 +358,106 @@ def test_what_is_not_to_come_is_complete(client: Client, user: User, days: int, 
     for url in (QUICK, "/records/crm_activity__v/create/"):
         assert client.get(url, {"date__v": date}).context["form"].initial["complete__v"] is is_complete
         assert client.get(url, {"date__v": date, "complete__v": "no"}).context["form"].initial["complete__v"] is False
+
+
+# -- The next step ------------------------------------------------------------------------------------------------
+def list_written() -> list[tuple[Any, ...]]:
+    """Each activity, by day and person."""
+    saved = Activity.objects.order_by("date", "person__name")
+    return [(each.date, each.person, each.subject, each.complete, each.site, each.notes) for each in saved]
+
+
+@pytest.mark.parametrize("address", [QUICK, "/records/crm_activity__v/create/"])
+def test_the_next_step_is_planned_along(client: Client, user: User, address: str) -> None:
+    site = StudySiteFactory.create(owner=UserFactory.create(is_superuser=True))
+    people = [StudyPersonFactory.create(site=site, person__last_name=name).person for name in ("Aa", "Bb")]
+    today = timezone.localdate()
+    in_two_weeks = today + dt.timedelta(weeks=2)
+    url = f"{address}?site__v={site.uid}"
+    typed = {
+        "person__v": [str(each.uid) for each in people],
+        "channel__v": "phone__v",
+        "subject__v": "Call",
+        "notes__v": "Not there",
+        "next_step": in_two_weeks.isoformat(),
+        "next_step_text": "Call again",
+    }
+    form_id = FORM if address == QUICK else "record-form"
+    sent = fill(read_form(client.get(url), form_id=form_id), typed=typed)
+
+    answers = [client.post(url, sent, headers=JSON).json() for _ in range(2)]
+
+    assert list_written() == [
+        *((today, each, "Call", True, site, "Not there") for each in people),
+        *((in_two_weeks, each, "Call again", False, site, "") for each in people),
+    ]
+    planned = Activity.objects.filter(complete=False)
+    assert {(each.owner, each.channel, each.study) for each in planned} == {(user, "phone__v", site.study)}
+    assert {each.owner for each in Activity.objects.filter(complete=True)} == {site.owner}
+    assert [each["message"]["text"] for each in answers] == [
+        "2 activities created:",
+        "2 activities had been created already, and not again:",
+    ]
+    assert answers[0]["message"]["told"] == f"Next step planned for {date_format(in_two_weeks)}."
+
+
+def test_the_next_step_is_undone_with_what_it_follows(client: Client, user: User) -> None:
+    week = (timezone.localdate() + dt.timedelta(weeks=1)).isoformat()
+    answer = submit(client, headers=JSON, person__v__text=PersonFactory.create().email, next_step=week)
+    assert Activity.objects.count() == 2
+
+    client.post(answer.json()["message"]["undo_url"])
+
+    assert not Activity.objects.exists()
+
+
+def test_a_next_step_on_a_day_of_its_own(client: Client, user: User) -> None:
+    day = timezone.localdate() + dt.timedelta(days=5)
+    submit(
+        client,
+        person__v__text=PersonFactory.create().email,
+        next_step="day",
+        next_step_day=day.isoformat(),
+        subject__v="Call",
+    )
+
+    assert [(each[0], each[2]) for each in list_written()] == [(timezone.localdate(), "Call"), (day, "Call")]
+
+
+@pytest.mark.parametrize(
+    ("typed", "errors"),
+    [
+        ({"next_step": "day"}, {"next_step_day": "Enter the day of the next step, such as 2026-03-31."}),
+        (
+            {"next_step": "day", "next_step_day": "2020-01-01"},
+            {"next_step_day": "The next step is to come: choose a day after today."},
+        ),
+        ({"next_step": "2020-01-01"}, {"next_step": "The next step is to come: choose a day after today."}),
+        ({"next_step": "tomorrow"}, {"next_step": "Choose when the next step is, or that there is none."}),
+    ],
+)
+def test_nothing_is_saved_without_a_day_to_come(
+    client: Client, user: User, typed: dict[str, str], errors: dict[str, str]
+) -> None:
+    answer = submit(client, person__v__text=PersonFactory.create().email, **typed)
+
+    assert {name: " ".join(found) for name, found in answer.context["form"].errors.items()} == errors
+    assert not Activity.objects.exists()
+
+
+def test_neither_is_saved_if_the_next_step_cannot_be(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that refuses what is planned, as a validation of an admin might."""
+
+    def refuse(activity: Activity) -> None:
+        if not activity.complete:
+            raise ValidationError({"subject": "Planned calls need another subject."})
+
+    monkeypatch.setattr(Activity, "clean", refuse)
+    week = (timezone.localdate() + dt.timedelta(weeks=1)).isoformat()
+
+    answer = submit(client, person__v__text=PersonFactory.create().email, next_step=week)
+
+    assert answer.context["form"].errors["subject__v"] == ["Planned calls need another subject."]
+    assert not Activity.objects.exists()

@@ -127,6 +127,7 @@ def test_the_form_of_an_activity_has_the_sections_of_its_layout(client: Client, 
             "Study country": "study_country__v",
             "Study": "study__v",
         },
+        "Next step": {"Next step": "next_step", "On": "next_step_day", "What is to be done": "next_step_text"},
     }
     assert read_form(answer, form_id=FORM)["date__v"] == [timezone.localdate().isoformat()]
 
@@ -285,6 +286,9 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
         "complete__v": "on",
         "subject__v": "Call",
         "notes__v": "Two\r\nlines",
+        "next_step": "",
+        "next_step_day": "",
+        "next_step_text": "",
         "channel__v": "",
         "ownerid__v": "",
         "ownerid__v__shown": "",
