@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from ctms.records.bulk.views import edits, imports, operations, undo
+from ctms.records.feed.views import show_feed
 from ctms.records.forms import views
 from ctms.records.lists.views import exports, filters, lists, saved_views
 from ctms.records.merging.views import merge
@@ -29,6 +30,9 @@ urlpatterns = [
     path("profile/sessions/end/", profile.end_sessions, name="sessions_end"),
     path("profile/tokens/", profile.create_token, name="token_create"),
     path("profile/tokens/<uuid:uid>/revoke/", profile.revoke_token, name="token_revoke"),
+    path("profile/calendar/", profile.change_feed, name="feed_change"),
+    path("profile/time-zone/", profile.settle_time_zone, name="time_zone"),
+    path("calendar/feed.ics", show_feed, name="calendar_feed"),
     path("operations/<uuid:uid>/", operations.show_operation, name="operation"),
     path("operations/<uuid:uid>/problems.csv", operations.download_problems, name="operation_problems"),
     path("operations/<uuid:uid>/resume/", operations.resume_operation, name="operation_resume"),

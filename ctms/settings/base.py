@@ -196,6 +196,7 @@ _RATES = {
     "log_in": env.str("RATE_LIMIT_LOG_IN", default="30/minute"),  # log-ins from an address, right or wrong
     "api": env.str("RATE_LIMIT_API", default="600/minute"),  # calls of a user
     "refused_tokens": env.str("RATE_LIMIT_REFUSED_TOKENS", default="60/minute"),  # calls from an address
+    "calendar_feeds": env.str("RATE_LIMIT_CALENDAR_FEEDS", default="120/hour"),  # readings of a feed
     "exports": env.str("RATE_LIMIT_EXPORTS", default="20/minute"),  # files of a user
 }
 RATE_LIMITS: dict[str, Rate | None] = {}
