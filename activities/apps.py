@@ -6,6 +6,7 @@ class ActivitiesConfig(AppConfig):
     verbose_name = "Activities"
 
     def ready(self) -> None:
+        from activities.calendar import register_planned_activities
         from activities.declined import register_declined_listeners
         from activities.home import register_activity_panel
         from activities.jobs import register_generate_job
@@ -23,3 +24,4 @@ class ActivitiesConfig(AppConfig):
         register_declined_listeners()
         register_generate_job()
         register_activity_reports()
+        register_planned_activities()

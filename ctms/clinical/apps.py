@@ -7,6 +7,7 @@ class ClinicalConfig(AppConfig):
     verbose_name = "Clinical operations"
 
     def ready(self) -> None:
+        from ctms.clinical.calendar import register_visits
         from ctms.clinical.objects import register_clinical_objects
         from ctms.clinical.reports import register_clinical_reports
         from ctms.clinical.sources import register_clinical_sources
@@ -14,3 +15,4 @@ class ClinicalConfig(AppConfig):
         register_clinical_objects()
         register_clinical_sources()
         register_clinical_reports()
+        register_visits()
