@@ -51,7 +51,7 @@ def write_calendar(*, name: str, events: Iterable[FeedEvent]) -> bytes:
     calendar.add("x-published-ttl", vDuration(REFRESH))
     for each in events:
         calendar.add_component(_build_event(each))
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())
 
 
 def _build_event(event: FeedEvent) -> Event:

@@ -36,7 +36,6 @@ from ctms.records.requests import build_actor, get_user
 ALL_OTHERS = "others"
 
 
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @never_cache
@@ -114,7 +113,7 @@ def change_feed(request: HttpRequest) -> HttpResponse:
             messages.success(request, "The address was revoked. Calendar programs that have it get nothing any more.")
         else:
             messages.info(request, "Nothing was revoked: you have no address (any more).")
-        return redirect(f"{reverse("profile")}#calendar")
+        return redirect(f"{reverse('profile')}#calendar")
     form = FeedForm(request.POST)
     if not form.is_valid():
         return _render(request, feed_form=form)
@@ -122,7 +121,7 @@ def change_feed(request: HttpRequest) -> HttpResponse:
     if request.POST.get("action") == "change" and feed is not None:
         change_feed_of(feed=feed, contents=contents, actor=actor)
         messages.success(request, "It was saved. Calendar programs show it when they read the address again.")
-        return redirect(f"{reverse("profile")}#calendar")
+        return redirect(f"{reverse('profile')}#calendar")
     _, secret = create_feed_of(contents=contents, actor=actor)
     told = "Copy it now: it is not shown again."
     messages.success(request, f"The address was renewed. {told}" if feed else f"The address was created. {told}")
