@@ -396,6 +396,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Audit Trail", "history", "audit.AuditEntry"),
             ("Redactions", "ink_eraser", "audit.AuditRedaction"),
             ("Page Views", "visibility", "accounts.PageView"),
+            ("Daily Digests", "mail", "reports.DigestMail"),
         ],
     ),
     (
@@ -404,6 +405,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Application Settings", "settings", "configuration.ApplicationSettings"),
             ("Users", "group", "accounts.User"),
             ("API Tokens", "vpn_key", "accounts.ApiToken"),
+            ("Calendar Feeds", "event", "accounts.CalendarFeed"),
             ("Failed Log-ins", "lock_person", "accounts.FailedLogIn"),
             ("Second Factors", "phonelink_lock", "accounts.SecondFactor"),
             ("Security Profiles", "shield_person", "accounts.SecurityProfile"),

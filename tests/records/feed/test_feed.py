@@ -78,7 +78,7 @@ def open_feed(user: User, contents: str = FeedContents.MINE) -> str:
     return f"/calendar/feed.ics?key={create_feed(contents=contents, actor=Actor(user=user, source='page'))[1]}"
 
 
-def read(address: str) -> dict[str, icalendar.Event]:
+def read(address: str) -> dict[str, Any]:
     """Return the events of a feed by uid, as a calendar program reads them: without a session."""
     response = Client().get(address)
     assert response.status_code == 200
