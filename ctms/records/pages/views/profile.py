@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib import messages
@@ -18,7 +19,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ctms.accounts.feeds import find_current_feed
 from ctms.accounts.forms import FeedForm, ProfileForm, TokenForm
 from ctms.accounts.login_resume import login_required
-from ctms.accounts.middleware import find_zone
 from ctms.accounts.models import User
 from ctms.accounts.second_factor import OFF, find_second_factor
 from ctms.accounts.sessions import list_sessions
@@ -135,7 +135,7 @@ def settle_time_zone(request: HttpRequest) -> HttpResponse:
     """Use the time zone of the browser, or keep the present one; it is not offered again."""
     user = User.objects.get(pk=get_user(request).pk)
     name = request.POST.get("zone", "")
-    if name and find_zone(name) is None:
+    if name and name not in available_timezones():
         messages.error(request, "Time zone: this Vault does not know the one of your browser. Choose one here.")
         return redirect("profile")
     user.has_settled_time_zone = True
