@@ -24,12 +24,11 @@ def register_digest() -> None:
 
 
 def build_failed(user: User) -> DigestPart | None:
-    """Return the open user exceptions of records that are the user's; None if the user may not read user exceptions.
+    """Return the user's own records that were not transferred; None if the user may read none that has an owner.
 
-    Runs one statement.
+    Users who may read user exceptions are told why. Runs one statement.
     """
-    if not has_permission(user=user, permission=f"{ExceptionItem.object_name}:read"):
-        return None
+    is_told_why = has_permission(user=user, permission=f"{ExceptionItem.object_name}:read")
     mine = _build_condition(user)
     if not mine:
         return None
@@ -37,7 +36,7 @@ def build_failed(user: User) -> DigestPart | None:
     rows = tuple(
         DigestRow(
             text=each.item,
-            note=" ".join(each.error_message.split()),
+            note=" ".join(each.error_message.split()) if is_told_why else "",
             path=build_record_url(page="record", object_name=each.record_object, uid=each.record_uid),
         )
         for each in items[:_MOST_SHOWN]

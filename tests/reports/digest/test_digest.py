@@ -155,6 +155,18 @@ def test_none_comes_when_there_is_nothing(sink: SmtpSink) -> None:
     assert list_addresses(sink) == ["carla@example.org"]
 
 
+def test_who_may_not_read_user_exceptions_is_told_what_was_not_transferred_and_not_why() -> None:
+    carla = create_cra("carla")
+    failed = plan_call(carla, TODAY - DAY, complete=True)
+    create_exception_item(record_uid=failed.uid, item="Call", key=str(failed.uid))
+    notes = []
+    for names in (READS, READS[:-1]):
+        carla.security_profile = SecurityProfileFactory.create(permissions=[f"{each}:read" for each in names])
+        [part] = read_content(user=carla, day=TODAY).parts
+        notes += [(each.text, each.note) for each in part.rows]
+    assert notes == [("Call", "No account has this identifier."), ("Call", "")]
+
+
 def test_it_shows_what_the_user_may_see_now(sink: SmtpSink) -> None:
     carla = create_cra("carla")
     plan_call(carla, TODAY, "Secret of the study")
