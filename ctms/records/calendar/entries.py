@@ -17,6 +17,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest, RowNumber
 
 from ctms.accounts.models import User
+from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import Configuration
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess
@@ -180,14 +181,37 @@ def _build_first(*, access: ObjectAccess, names: tuple[str, ...]) -> Combinable:
     return F(attributes[0]) if len(attributes) == 1 else Coalesce(*attributes, output_field=DateField())
 
 
+def name_entry(*, source: CalendarSource, access: ObjectAccess, record: Any) -> str:
+    """Return what an entry is called, in one line, as the user may see it."""
+    return " · ".join(filter(None, _Namer(source=source, access=access).name(record)))
+
+
+class _Namer:
+    """Names the entries of a source."""
+
+    def __init__(self, *, source: CalendarSource, access: ObjectAccess) -> None:
+        fields = access.shape.fields
+        self._title = fields.get(source.title)
+        self._captions = [fields[name] for name in source.captions if name in fields]
+        self._reader = ValueReader(access=access)
+
+    @property
+    def fields(self) -> list[ObjectField]:
+        """The fields that it reads."""
+        return [*self._captions, self._title] if self._title is not None else self._captions
+
+    def name(self, record: Any) -> tuple[str, str]:
+        """Return title and caption; a record without a value for its title is called as elsewhere."""
+        title = self._reader.show(record=record, field=self._title).text if self._title is not None else ""
+        texts = (self._reader.show(record=record, field=each).text for each in self._captions)
+        return title or get_title(record), " · ".join(filter(None, texts))
+
+
 def _build_entries(*, source: CalendarSource, access: ObjectAccess, records: QuerySet[Any]) -> list[CalendarEntry]:
-    fields = access.shape.fields
-    captions = [fields[name] for name in source.captions if name in fields]
-    title = fields.get(source.title)
-    reader = ValueReader(access=access)
+    namer = _Namer(source=source, access=access)
     entries = []
-    for record in select_references(records=records, fields=captions):
-        texts = (reader.show(record=record, field=each).text for each in captions)
+    for record in select_references(records=records, fields=namer.fields):
+        title, caption = namer.name(record)
         tone, state = source.describe(record)
         is_movable = source.is_movable(record) and not access.explain_edit(record)
         entries.append(
@@ -196,8 +220,8 @@ def _build_entries(*, source: CalendarSource, access: ObjectAccess, records: Que
                 object_name=access.shape.api_name,
                 object_label=access.vault_object.title,
                 icon=source.icon(record) if source.icon is not None else access.vault_object.icon,
-                title=(reader.show(record=record, field=title).text if title else "") or get_title(record),
-                caption=" · ".join(filter(None, texts)),
+                title=title,
+                caption=caption,
                 url=get_record_url(record),
                 start=getattr(record, _START),
                 end=getattr(record, _END),
