@@ -6,6 +6,7 @@ from django.urls import path
 
 from ctms.records.bulk.views import edits, hand_over, imports, operations, undo
 from ctms.records.calendar.views import calendar, moves
+from ctms.records.feed.views import show_feed
 from ctms.records.forms import views
 from ctms.records.lists.views import exports, filters, lists, saved_views
 from ctms.records.merging.views import merge
@@ -32,6 +33,9 @@ urlpatterns = [
     path("profile/sessions/end/", profile.end_sessions, name="sessions_end"),
     path("profile/tokens/", profile.create_token, name="token_create"),
     path("profile/tokens/<uuid:uid>/revoke/", profile.revoke_token, name="token_revoke"),
+    path("profile/calendar/", profile.change_feed, name="feed_change"),
+    path("profile/time-zone/", profile.settle_time_zone, name="time_zone"),
+    path("calendar/feed.ics", show_feed, name="calendar_feed"),
     path("operations/<uuid:uid>/", operations.show_operation, name="operation"),
     path("operations/<uuid:uid>/problems.csv", operations.download_problems, name="operation_problems"),
     path("operations/<uuid:uid>/resume/", operations.resume_operation, name="operation_resume"),

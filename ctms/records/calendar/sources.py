@@ -43,6 +43,7 @@ class CalendarSource:
     describe: Callable[[Any], tuple[str, str]]
     is_complete: Callable[[Any], bool]
     complete: Q = field(default_factory=Q)  # what is left out unless completed entries are asked for
+    over: Q = field(default_factory=Q)  # what is done, as `is_complete` says it of one record
     leave_out: Callable[[ObjectAccess], Q] = _leave_nothing_out  # what is never shown to a user
     moved: tuple[str, ...] = ()
     is_movable: Callable[[Any], bool] = _never
