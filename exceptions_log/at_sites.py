@@ -11,8 +11,8 @@ from ctms.accounts.policies import has_permission
 from ctms.clinical.assignments import list_paths
 from ctms.clinical.models import StudySite
 from ctms.configuration.registry import list_record_objects
-from ctms.configuration.snapshot import load_configuration
-from ctms.records.access import AccessRefusedError, open_object
+from ctms.configuration.snapshot import Configuration, load_configuration
+from ctms.records.access import AccessRefusedError, ObjectAccess, open_object
 from exceptions_log.models import ExceptionItem
 from exceptions_log.selectors import list_open_items
 
@@ -27,20 +27,21 @@ def list_open_at_sites(*, user: User, sites: Any) -> QuerySet[ExceptionItem]:
 
     What the user may not read is left out. Takes no statement before it is read.
     """
-    if not may_read_items(user):
-        return ExceptionItem.objects.none()
     configuration = load_configuration()
     cases = []
     for each in list_record_objects():
         paths = list_paths(each.model, StudySite)
-        try:
-            access = open_object(user=user, object_name=each.api_name, configuration=configuration) if paths else None
-        except AccessRefusedError:
-            access = None
+        access = _open(each.api_name, user=user, configuration=configuration) if paths else None
         if access is not None:
             named = access.list_records().order_by().filter(uid=OuterRef("record_uid")).values(paths[0])[:1]
             cases.append(When(record_object=each.api_name, then=Subquery(named)))
-    if not cases:
-        return ExceptionItem.objects.none()
     at_site = Case(*cases, default=Value(None), output_field=BigIntegerField())
-    return list_open_items().annotate(at_site=at_site).filter(at_site__in=sites)
+    items = list_open_items() if may_read_items(user) else ExceptionItem.objects.none()
+    return items.annotate(at_site=at_site).filter(at_site__in=sites)
+
+
+def _open(object_name: str, *, user: User, configuration: Configuration) -> ObjectAccess | None:
+    try:
+        return open_object(user=user, object_name=object_name, configuration=configuration)
+    except AccessRefusedError:
+        return None

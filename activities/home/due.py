@@ -78,14 +78,14 @@ def build_due(request: HomeRequest) -> dict[str, Any] | None:
         "done": done if done.rows else None,
         "later": count(mine.list_records(later), url=mine.build_url(later)),
         "is_of_studies": mine.is_of_studies,
-        "sites_to_take": _build_sites_to_take(sites) if sites is not None and not mine.owns_site else "",
+        "sites_to_take": _build_sites_to_take() if sites is not None and not mine.owns_site else "",
         "may_take_sites": sites is not None and sites.allows("edit"),
         "today": mine.today,
         "query": request.query,
     }
 
 
-def _build_sites_to_take(sites: ObjectAccess) -> str:
+def _build_sites_to_take() -> str:
     filters = {f"{OWNER}__empty": "true", "study__v": MINE, "status__v": "active__v"}
     return build_list_url(StudySite.object_name, filters, sort="name__v")
 

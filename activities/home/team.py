@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Min, Q
+from django.utils import timezone
 
 from activities.home.whose import ACTIVE, OF_MY_STUDIES, OVERDUE, Filters, build_list_url, limit, open_activities
 from activities.models import Activity
@@ -17,7 +18,6 @@ from ctms.clinical.models import Study
 from ctms.records.access import open_related
 from ctms.records.conditions.mine import OWNER
 from ctms.records.pages.home import HomeRequest
-from django.utils import timezone
 
 MOST_OWNERS = 50
 _OPEN: Filters = {"complete__v": "false"}

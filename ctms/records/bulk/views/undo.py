@@ -39,7 +39,7 @@ from ctms.records.bulk.runner import (
 from ctms.records.bulk.views.operations import build_problem_context, get_list_url, get_own_operation_or_404
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.models import BulkOperation
-from ctms.records.requests import build_actor, get_user, open_object_or_404
+from ctms.records.requests import build_actor, comes_from_home, get_home_url, get_user, open_object_or_404
 from ctms.records.undo.history import Unit, find_main, list_units
 from ctms.records.undo.offers import explain_final, list_undoable, name_change_set, tell_saved
 from ctms.records.undo.previews import build_undo_rows
@@ -89,11 +89,11 @@ def undo_change(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         if not any(operation.counts.get(name) for name in ("changed", "deleted", "restored")):
             operation.delete()
             messages.info(request, "There is nothing to undo: all is as it was before.")
-            return redirect(_find_page(access, units=units))
+            return redirect(_find_way_back(request, access=access, units=units))
         if perform_at_once(operation, actor=build_actor(request)) and operation.state == OperationState.DONE:
             note_seen(operation=operation, user=get_user(request))
             tell_saved(request, text=f"Undone: {operation.message}", actor=build_operation_actor(operation))
-            return redirect(_find_page(access, units=units))
+            return redirect(_find_way_back(request, access=access, units=units))
     return redirect("operation", uid=operation.uid)
 
 
@@ -194,6 +194,11 @@ def _list_reasoned(access: ObjectAccess, *, change_set: ChangeSet) -> list[str]:
             for words in change_set.list_entries().filter(object_name=object_name).values_list("words", flat=True):
                 labels |= {fields[keys[name]]: None for name in words if keys.get(name) in fields}
     return list(labels)
+
+
+def _find_way_back(request: HttpRequest, *, access: ObjectAccess, units: list[Unit]) -> str:
+    """Return the URL of the home page if the change was made and is undone there; else that of what was changed."""
+    return get_home_url(request.POST) if comes_from_home(request.POST) else _find_page(access, units=units)
 
 
 def _find_page(access: ObjectAccess, *, units: list[Unit]) -> str:
