@@ -7,7 +7,7 @@ from activities.home.due import build_due
 from activities.home.news import build_news
 from activities.home.sites import build_sites
 from activities.home.team import build_team, may_see_team
-from ctms.records.pages.home import HomePanel, HomeView, register_home_panel, register_home_view
+from ctms.records.pages.home import HomePanel, HomeView, Place, register_home_panel, register_home_view
 
 TEAM = "team"
 
@@ -19,7 +19,13 @@ def register_activity_panels() -> None:
         HomePanel(key="sites", title="My sites", template="home/sites.html", build=build_sites),
         HomePanel(key="due", title="Due and overdue", template="home/due.html", build=build_due),
         HomePanel(key="team", title="Team", template="home/team.html", build=build_team, view=TEAM),
-        HomePanel(key="news", title="Since you were last here", template="home/news.html", build=build_news),
+        HomePanel(
+            key="news",
+            title="Since you were last here",
+            template="home/news.html",
+            build=build_news,
+            place=Place.SIDE,
+        ),
         HomePanel(
             key="charts",
             title="Contacts of the last six months",

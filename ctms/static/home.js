@@ -106,6 +106,7 @@
     const { target: form, submitter } = event;
     if (!["done", "reschedule", "undo"].includes(form.id) || form === passing || event.defaultPrevented) return;
     event.preventDefault();
+    delete form.dataset.submitting; // the page stays, and its forms are sent again
     if (form.dataset.sending !== undefined) return;
     form.dataset.sending = "";
     const row = findRow(form.id === "reschedule" ? opened : submitter);
@@ -157,13 +158,6 @@
     form.elements.date__v.value = opened.dataset.steps.split(" ")[Number(step.dataset.step)];
     form.requestSubmit();
   });
-  document.addEventListener(
-    "toggle",
-    ({ target, newState }) => {
-      if (target.id === "reschedule" && newState === "closed" && target.contains(document.activeElement)) opened?.focus();
-    },
-    true,
-  );
   for (const name of ["scroll", "resize"]) {
     window.addEventListener(name, () => getReschedule()?.matches(":popover-open") && opened?.isConnected && place(getReschedule(), opened), {
       capture: true,

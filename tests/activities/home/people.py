@@ -17,7 +17,14 @@ TODAY = dt.date(2026, 3, 4)  # a Wednesday
 READ_ACTIVITIES = ["crm_activity__v:read"]
 READ = [
     f"{name}:read"
-    for name in ("crm_activity__v", "site__v", "study__v", "person__sys", "monitoring_event__ctms", "study_person__clin")
+    for name in (
+        "crm_activity__v",
+        "site__v",
+        "study__v",
+        "person__sys",
+        "monitoring_event__ctms",
+        "study_person__clin",
+    )
 ]
 WRITE = [*READ, "crm_activity__v:edit"]
 

@@ -234,7 +234,9 @@ def test_done_on_what_somebody_else_changed_is_refused(client: Client) -> None:
     activity = log_activity(user, 3)
     client.force_login(user)
     [[row]] = [group.rows for group in get_panel(user, "due")["groups"]]
-    assert change(client, f"/records/crm_activity__v/{activity.uid}/fields/subject__v/", activity, subject__v="x") == "/"
+    assert (
+        change(client, f"/records/crm_activity__v/{activity.uid}/fields/subject__v/", activity, subject__v="x") == "/"
+    )
     assert change(client, row.done_url, activity) == "/"
     activity.refresh_from_db()
     assert (activity.complete, activity.subject) == (False, "x")
