@@ -6,6 +6,7 @@ class ActivitiesConfig(AppConfig):
     verbose_name = "Activities"
 
     def ready(self) -> None:
+        from activities.contacts.changes import register_contact_listeners
         from activities.declined import register_declined_listeners
         from activities.home.panels import register_activity_panels
         from activities.jobs import register_generate_job
@@ -21,5 +22,6 @@ class ActivitiesConfig(AppConfig):
         register_activity_steps()
         register_source_listeners()
         register_declined_listeners()
+        register_contact_listeners()
         register_generate_job()
         register_activity_reports()

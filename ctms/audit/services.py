@@ -261,6 +261,20 @@ def mark_records(records: models.QuerySet[Any], **values: Any) -> int:
         return records.update(**values)
 
 
+def mark_each(*, records: Sequence[AuditedModel], names: Sequence[str]) -> None:
+    """Write bookkeeping fields of records of one model, each with values of its own, in a statement for a batch.
+
+    The caller has locked the records. Raises ValueError as `mark_records` does.
+    """
+    if not records:
+        return
+    model = _get_model(records)
+    if others := set(names) - model.bookkeeping_fields:
+        raise ValueError(f"{', '.join(sorted(others))}: written by save_record alone, with an audit entry.")
+    with allow_record_writes():
+        model._base_manager.bulk_update(records, names, batch_size=ROWS_PER_STATEMENT)
+
+
 def record_event(
     *,
     actor: Actor | None,
