@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from activities.choices import ActivityType
 from activities.home.whose import ACTIVE, build_list_url, limit, open_activities
@@ -114,7 +114,7 @@ def _build_calls_url() -> str:
     )
 
 
-def _list_entries(user: User, *, since: dt.datetime) -> QuerySet[AuditEntry] | Sequence[AuditEntry]:
+def _list_entries(user: User, *, since: dt.datetime) -> list[AuditEntry]:
     """Return the latest entries of other people about records, of the studies that the user is assigned to.
 
     A record of no study, such as a person, is named by its link, which leads only to what the user sees.

@@ -125,4 +125,4 @@ def get_home_url(parameters: QueryDict) -> str:
 
 def keep_way_back(parameters: QueryDict) -> dict[str, str]:
     """Return those of the parameters that say where the user comes from, for a form in between."""
-    return {name: parameters[name] for name in (LIST, HOME) if name in parameters}
+    return {name: parameters.get(name, "") for name in (LIST, HOME) if name in parameters}

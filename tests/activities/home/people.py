@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 from ctms.accounts.models import User
@@ -41,7 +40,7 @@ def log_activity(user: User, day: int, **values: Any) -> Any:
     return ActivityFactory.create(date=dt.date(2026, 3, day), **{"subject": str(day)} | values, actor=actor)
 
 
-def open_home(user: User, query: str = "") -> HttpResponse:
+def open_home(user: User, query: str = "") -> Any:
     """Return the home page as the user gets it."""
     client = Client()
     client.force_login(user)

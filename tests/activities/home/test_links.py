@@ -125,5 +125,5 @@ def test_days_lead_to_lists_that_begin_with_that_day(client: Client, manager: Us
 
 def test_the_names_of_a_hidden_study_are_nowhere(client: Client, manager: User) -> None:
     client.force_login(manager)
-    pages = [open_home(manager), open_home(manager, "?view=team"), client.get("/home/charts/")]
+    pages: list[Any] = [open_home(manager), open_home(manager, "?view=team"), client.get("/home/charts/")]
     assert [b"HOME-2" in page.content for page in pages] == [False] * 3
