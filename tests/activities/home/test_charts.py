@@ -15,7 +15,7 @@ from tests.activities.home.people import READ, TODAY, create_user, find_panel, l
 from tests.factories.activities import ActivityFactory
 from tests.factories.clinical import StudyAssignmentFactory, StudyFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def draw(user: User) -> dict[str, Any]:

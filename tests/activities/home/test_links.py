@@ -30,7 +30,7 @@ from tests.factories.clinical import (
     StudySiteFactory,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.clinical import PersonFactory, StudyAssignmentFactory, StudySiteFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.admin_rows import create_exception_item, create_exception_message
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.clinical import StudyAssignmentFactory, StudyCountryFactory, StudySiteFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 EXCEPTIONS = ["exception_item__sys:read", "exception_message__sys:read"]
 
