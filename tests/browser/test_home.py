@@ -233,14 +233,25 @@ def test_axe_finds_no_violation(page: Page, carla: User, site: StudySite, scheme
     if not view:
         show_charts(page)
         expect(page.locator("#panel-charts svg").first).to_be_visible()
+        expect(page.locator("#panel-administration .rows").first).to_be_visible()
     assert find_violations(page) == []
-    if SHOTS:
-        for width in (1440, 390):
-            page.set_viewport_size({"width": width, "height": 900 if width > 400 else 844})
-            name = f"home-{view[6:]}-{width}-{scheme}"
-            page.evaluate("window.scrollTo(0, 0)")
-            page.screenshot(path=Path(SHOTS) / f"{name}-first.png")
-            page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+    take_pictures(page, f"home-{view[6:]}", scheme)
+    if not view:
+        page.get_by_role("button", name="Done: Consent forms").click()
+        expect(page.locator(".toast .message")).to_be_visible()
+        page.get_by_role("link", name="Reschedule: Drug accountability").click()
+        take_pictures(page, "home-reschedule", scheme)
+
+
+def take_pictures(page: Page, name: str, scheme: str) -> None:
+    """Take pictures of the first screen and of the whole page, if somebody wants to look at them."""
+    if not SHOTS:
+        return
+    for width, height in ((1440, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("window.scrollTo(0, 0)")
+        page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{scheme}-first.png")
+        page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{scheme}.png", full_page=True)
 
 
 def fill(site: StudySite, carla: User) -> None:
