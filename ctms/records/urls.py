@@ -28,6 +28,7 @@ _RECORD = f"{_OBJECT}<uuid:uid>/"
 urlpatterns = [
     path("", home.show_home, name="home"),
     path("calendar/", calendar.show_calendar, name="calendar"),
+    path("home/<slug:key>/", home.show_panel, name="home_panel"),
     path("search/", autocomplete.search_everything, name="search"),
     path("profile/", profile.show_profile, name="profile"),
     path("profile/sessions/end/", profile.end_sessions, name="sessions_end"),
