@@ -37,6 +37,7 @@ from ctms.clinical.models import (
 from ctms.clinical.reference_choices import choose_from_study_people
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.clinical.user_choices import USER_RULE
+from ctms.configuration.copying import CopyRule
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.registry import (
     ChildPicker,
@@ -435,6 +436,13 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
                 parent="monitoring_event__v",
                 reference="person__v",
             ),
+        ),
+        copying=CopyRule(
+            label="Copy to several sites",
+            per="site__v",
+            within="study__v",
+            days=("planned_start_date__v", "planned_end_date__v"),
+            without=("actual_start_date__v", "actual_end_date__v", "state__v", OWNER, _UPDATE_REQUIRED),
         ),
         tab=4,
         tab_label="Monitoring Events",
