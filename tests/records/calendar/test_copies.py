@@ -24,7 +24,7 @@ from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.clinical import MonitoringEventParticipantFactory, StudyCountryFactory, StudySiteFactory
 from tests.records.calendar.visits import day, plan
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)
