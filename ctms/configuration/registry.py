@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit, register_setup
 from ctms.audit.places import STUDY, register_place
+from ctms.configuration.copying import CopyRule
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
 from ctms.configuration.form_offers import LikelyChoices, NextStep
 from ctms.configuration.kinds import find_model_kind
@@ -190,6 +191,7 @@ class VaultObject:
     mention_fields: tuple[str, ...] = ()
     views: tuple[DeliveredView, ...] = ()  # of its list, which everybody has
     quick_changes: tuple[QuickChange, ...] = ()  # offered for each row of a list, and for a selection
+    copying: CopyRule | None = None  # how copies of one of its records are made for several others
     tab_label: str = ""  # if the plural is too long for a tab
     tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
@@ -400,6 +402,7 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the field of a quick change", tuple(name for each in vault_object.quick_changes for name in each.values)),
         ("the field that is asked for", tuple(each.asks for each in vault_object.quick_changes if each.asks)),
         ("the repeated field", tuple(filter(None, (vault_object.create_one_per,)))),
+        ("the field of copies", _list_copy_fields(vault_object)),
         ("the generated field", tuple(vault_object.generated_fields)),
         ("the unassigned field", tuple(vault_object.unassigned_fields)),
         ("the field with an offer", tuple(vault_object.reference_choices)),
@@ -415,3 +418,8 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
         ("the question's field", tuple(name for each in vault_object.questions for name in each.fields)),
         *[("the layout's field", section.fields) for section in sections if isinstance(section, FieldSection)],
     ]
+
+
+def _list_copy_fields(vault_object: VaultObject) -> tuple[str, ...]:
+    rule = vault_object.copying
+    return (rule.per, rule.within, *rule.days, *rule.without) if rule is not None else ()
