@@ -65,6 +65,7 @@ OF_THE_STUDY_TEAMS = {
 WITHOUT_A_PAGE = {
     "accounts.UserSession",
     "accounts.OidcIdentity",
+    "activities.ContactChange",
     "activities.DeclinedActivity",
     "audit.AuditSeal",
     "audit.AuditSealing",

@@ -69,6 +69,12 @@ _DONE_BEFORE = tuple(
     Question(fields=(name,), ask=partial(ask_future, attribute=_PLANNED_AND_ACTUAL[name]))
     for name in ("actual_start_date__v", "actual_end_date__v")
 )
+_CONTACTS = {
+    "last_contact__v": "last_contact",
+    "next_contact__v": "next_contact",
+    "overdue_since__v": "overdue_since",
+    "days_since_contact__v": "days_since_contact",
+}
 _NAME = frozenset({"name__v"})
 _UPDATE_REQUIRED = "activity_update_required__v"
 _DATES = FieldSection(title="Dates", fields=tuple(_PLANNED_AND_ACTUAL))
@@ -233,6 +239,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "address_country__v": "address_country",
             "send_to_crm__v": "send_to_crm",
             OWNER: "owner",
+            **_CONTACTS,
         },
         labels={"name__v": "Site number"},
         list_columns=(
@@ -378,6 +385,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "team_role__v": "team_role",
             "start_date__clin": "start_date",
             "end_date__clin": "end_date",
+            **_CONTACTS,
         },
         generated_fields=_NAME,
         list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from ctms.records.bulk.views import edits, hand_over, imports, operations, undo
+from ctms.records.calendar.views import calendar, moves
 from ctms.records.forms import views
 from ctms.records.lists.views import exports, filters, lists, saved_views
 from ctms.records.merging.views import merge
@@ -18,12 +19,14 @@ from ctms.records.pages.views import (
     quick_changes,
     record_page,
 )
+from ctms.records.timelines import views as timelines
 
 _OBJECT = "records/<str:object_name>/"
 _RECORD = f"{_OBJECT}<uuid:uid>/"
 
 urlpatterns = [
     path("", home.show_home, name="home"),
+    path("calendar/", calendar.show_calendar, name="calendar"),
     path("search/", autocomplete.search_everything, name="search"),
     path("profile/", profile.show_profile, name="profile"),
     path("profile/sessions/end/", profile.end_sessions, name="sessions_end"),
@@ -62,7 +65,8 @@ urlpatterns = [
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
     path(_RECORD, record_page.show_record, name="record"),
     path(f"{_RECORD}peek/", record_page.show_peek, name="record_peek"),
-    path(f"{_RECORD}timeline/", record_page.show_timeline, name="record_timeline"),
+    path(f"{_RECORD}history/", record_page.show_timeline, name="record_timeline"),
+    path(f"{_RECORD}timeline/", timelines.show_timeline, name="timeline"),
     path(f"{_RECORD}edit/", views.edit_record, name="record_edit"),
     path(f"{_RECORD}clone/", views.clone_record, name="record_clone"),
     path(f"{_RECORD}delete/", deletions.confirm_deletion, name="record_delete"),
@@ -71,6 +75,7 @@ urlpatterns = [
     path(f"{_RECORD}status/", record_page.set_status, name="record_status"),
     path(f"{_RECORD}actions/<str:action_name>/", record_page.do_action, name="record_action"),
     path(f"{_RECORD}change/<str:change_name>/", quick_changes.change_quickly, name="record_change"),
+    path(f"{_RECORD}move/", moves.move_entry, name="record_move"),
     path(f"{_RECORD}fields/<str:field_name>/", inline_edit.edit_field, name="record_field"),
     path(f"{_RECORD}favourite/", favourites.toggle_favourite, name="record_favourite"),
 ]

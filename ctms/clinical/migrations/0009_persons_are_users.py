@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clinical", "0007_visits_have_owners"),
+        ("clinical", "0008_contact_dates"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
