@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import F, Model, Q, QuerySet
 
 from ctms.accounts.models import User
+from ctms.accounts.policies import allows_object_type
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object, open_related
 
 
@@ -60,6 +61,13 @@ def find_owned(object_name: str) -> OwnedObject | None:
 def may_hand_over(access: ObjectAccess) -> bool:
     """Whether the user may name other owners of records of the object."""
     return find_owned(access.shape.api_name) is not None and access.allows("edit")
+
+
+def may_hand_over_any(user: User) -> bool:
+    """Whether the user may name other owners of any records."""
+    return any(
+        allows_object_type(user=user, object_name=each.api_name, object_type="", action="edit") for each in _owned
+    )
 
 
 def open_owned(access: ObjectAccess, *, action: str = "edit") -> list[tuple[OwnedObject, ObjectAccess]]:
