@@ -24,7 +24,7 @@ from ctms.clinical.access import (
     limit_to_visible_studies,
 )
 from ctms.clinical.choices import CommunicationType, MonitoringEventState, MonitoringEventType, PersonType
-from ctms.clinical.consistency import ask_future
+from ctms.clinical.consistency import ask_future, suggest_today
 from ctms.clinical.contacts import (
     CONTACT_BADGES,
     CONTACT_FIELDS,
@@ -563,7 +563,11 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         heading_field="subject__v",
         filters=("study__v", "site__v", "object_type__v", "date__v", "status__v"),
         header_fields=("study__v", "site__v", "date__v"),
-        kept_fields=("study__v", "study_country__v", "date__v", "direction__v"),
+        kept_fields=("study__v", "date__v", "direction__v"),
+        initial_values=suggest_today,
+        # Activities are generated from those types that have the flag.
+        required_with={"date__v": _UPDATE_REQUIRED},
+        follows={"study_country__v": "site__v"},
         take_over=lambda typed: {"subject__v": typed},
         layouts=(
             Layout(

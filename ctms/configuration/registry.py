@@ -175,6 +175,11 @@ class VaultObject:
     # Yes/no field → date: a new record is done if its date is not to come, unless the user says otherwise. Both have to
     # be among the initial values.
     done_by: Mapping[str, str] = field(default_factory=dict)
+    # Parent reference → the reference that decides it: where that changes alone, the parent changes along, such as the
+    # country with the site.
+    follows: Mapping[str, str] = field(default_factory=dict)
+    # Field → field: on types to which admins assign the second, nothing is saved without the first.
+    required_with: Mapping[str, str] = field(default_factory=dict)
     next_step: NextStep | None = None  # what the form of a new record can plan along with it
     # Returns what people call a record that was just created, such as `Call with Diego Peña`.
     tell_new: Callable[[Any], str] = str
@@ -411,6 +416,8 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
             "the field of likely choices",
             tuple(name for each in vault_object.likely_choices.values() for name in each.by),
         ),
+        ("the field that follows", (*vault_object.follows, *vault_object.follows.values())),
+        ("the field that is required", (*vault_object.required_with, *vault_object.required_with.values())),
         ("the field of what is done", (*vault_object.done_by, *vault_object.done_by.values())),
         ("the field of the quick log's beginning", tuple(vault_object.quick_values)),
         ("the field that decides an offer", tuple(each.by for each in vault_object.reference_choices.values())),

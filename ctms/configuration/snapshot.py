@@ -303,7 +303,8 @@ def _build_types(
                 each.field_name
                 for each in decided
                 if each.is_assigned and each.is_required and each.field_name in fields
-            },
+            }
+            | {name for name, other in vault_object.required_with.items() if {name, other} <= assigned},
             actions=frozenset(
                 each.action_name
                 for each in rows.get(ObjectTypeAction, [])
