@@ -372,7 +372,7 @@ def test_older_history_is_added_below(page: Page, site: StudySite, user: User) -
     page.reload()  # it stays as the user left it
     expect(history.get_by_role("listitem")).to_have_count(16)
     assert find_violations(page) == []
-    page.goto(f"/records/site__v/{site.uid}/timeline/")
+    page.goto(f"/records/site__v/{site.uid}/history/")
     take_pictures(page, "timeline")
 
 

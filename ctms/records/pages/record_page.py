@@ -25,6 +25,7 @@ from ctms.records.pages.panels import PanelPart, build_record_panels
 from ctms.records.pages.places import RecordPlace, list_places
 from ctms.records.pages.related import RelatedPart, build_related_part
 from ctms.records.pages.timeline import Timeline, read_timeline
+from ctms.records.timelines.page import TimelineSection, build_timeline_section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,8 @@ class FieldsPart:
 class RecordPage:
     """Content of the page. `code` is the name of a record that is called by its title.
 
-    `heading` is the field that is the title, if users see it; `caption` is shown beside it. `origin` says where a
-    record that users cannot change comes from.
+    `heading` is the field that is the title, if users see it; `caption` is shown beside it. `timeline_section` is the
+    beginning of the timeline of a person or site. `origin` says where a record that users cannot change comes from.
     """
 
     access: ObjectAccess
@@ -73,6 +74,7 @@ class RecordPage:
     key_facts: list[Fact]
     sections: list[FieldsPart | RelatedPart]
     panels: list[PanelPart]
+    timeline_section: TimelineSection | None
     menu: ActionMenu
     is_favourite: bool
     timeline: Timeline
@@ -116,6 +118,7 @@ def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool =
             if (part := _build_part(access=access, record=record, section=section, facts=facts, related=with_related))
         ],
         panels=build_record_panels(access=access, record=record) if with_related else [],
+        timeline_section=build_timeline_section(access=access, record=record) if with_related else None,
         menu=build_action_menu(access=access, record=record),
         is_favourite=is_favourite(user=access.user, record=record),
         timeline=read_timeline(access=access, record=record),
