@@ -49,6 +49,7 @@ from ctms.clinical.reference_choices import choose_from_study_people
 from ctms.clinical.state_badges import describe_event_state, describe_site_state, describe_study_state
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.clinical.user_choices import USER_RULE
+from ctms.configuration.copying import CopyRule
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import (
@@ -509,6 +510,13 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
                 parent="monitoring_event__v",
                 reference="person__v",
             ),
+        ),
+        copying=CopyRule(
+            label="Copy to several sites",
+            per="site__v",
+            within="study__v",
+            days=("planned_start_date__v", "planned_end_date__v"),
+            without=("actual_start_date__v", "actual_end_date__v", "state__v", OWNER, _UPDATE_REQUIRED),
         ),
         tab=4,
         tab_label="Monitoring Events",

@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from activities.choices import ActivityType, Channel
 from activities.models import Activity
+from activities.objects import tell_new
 from ctms.accounts.models import User
 from ctms.audit.services import save_record
 from ctms.clinical.choices import PersonType
@@ -125,6 +126,7 @@ def test_the_form_of_an_activity_has_the_sections_of_its_layout(client: Client, 
             "Study country": "study_country__v",
             "Study": "study__v",
         },
+        "Next step": {"Next step": "next_step", "On": "next_step_day", "What is to be done": "next_step_text"},
     }
     assert read_form(answer, form_id=FORM)["date__v"] == [timezone.localdate().isoformat()]
 
@@ -144,7 +146,7 @@ def test_an_activity_is_logged_with_who_logged_it(
     client: Client, user: User, channel: str, date: str, complete: bool
 ) -> None:
     person = PersonFactory.create()
-    typed = {"complete__v": "on"} if complete else {}
+    typed = {"complete__v": "on" if complete else None}
 
     answer = submit(client, CREATE, person__v=person, date__v=date, channel__v=channel, **typed)
 
@@ -159,7 +161,7 @@ def test_an_activity_is_logged_with_who_logged_it(
     )
     assert (activity.from_text, activity.created_by) == ("Carla Craig (carla@x.example)", user)
     [message] = list_messages(client.get("/"))
-    assert message.startswith(f'Activity created: <a href="{address(activity)}">{activity.name}</a> <button ')
+    assert message.startswith(f'Activity created: <a href="{address(activity)}">{tell_new(activity)}</a> <button ')
 
 
 def test_from_cannot_be_typed(client: Client, user: User) -> None:
@@ -294,13 +296,14 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
         "shown_type": "clinical_activity__v",
         "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v ownerid__v site__v "
         "study_person__v study_country__v study__v",
-        "person__v": "",
-        "person__v__shown": "",
         "person__v__text": "Nobody",
         "date__v": "31/02/2026",
         "complete__v": "on",
         "subject__v": "Call",
         "notes__v": "Two\r\nlines",
+        "next_step": "",
+        "next_step_day": "",
+        "next_step_text": "",
         "channel__v": "",
         "ownerid__v": "",
         "ownerid__v__shown": "",
@@ -455,7 +458,7 @@ def test_save_and_create_goes_to_a_fresh_form_with_the_same_parents(client: Clie
     answer = client.get(answer.headers["Location"])
     activity = Activity.objects.get()
     [message] = list_messages(answer)
-    assert message.startswith(f'Activity created: <a href="{address(activity)}">{activity.name}</a> <button ')
+    assert message.startswith(f'Activity created: <a href="{address(activity)}">{tell_new(activity)}</a> <button ')
     assert list_chosen(answer, "site__v", "person__v") == {
         "site__v": str(site.site_name and f"{site} · {site.site_name}"),
         "person__v": "",
