@@ -50,6 +50,7 @@ from ctms.configuration.registry import (
     register_object,
 )
 from ctms.configuration.scope import build_limit, register_study_rule
+from ctms.core.text.territories import find_country
 from ctms.records.conditions.mine import ME, MINE_HERE, OWNER, limit_to_owned, register_mine
 from ctms.records.fields.users import register_user_rule
 
@@ -177,7 +178,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         ),
         parts=((StudyAssignment, "study_country"),),
         kept_fields=("study__v",),
-        take_over=lambda typed: {"country__v": typed},
+        take_over=lambda typed: {"country__v": find_country(typed) or typed},
         icon="country",
     )
     site = VaultObject(
@@ -249,7 +250,6 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         tab=2,
-        tab_label="Study Sites",
         parts=((StudyAssignment, "site"),),
         kept_fields=("study__v", "study_country__v"),
         take_over=read_site,
@@ -437,7 +437,6 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         tab=4,
-        tab_label="Monitoring Events",
         icon="event",
     )
     participant = VaultObject(
@@ -484,7 +483,7 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         take_over=lambda typed: {"subject__v": typed},
         layouts=(
             Layout(
-                name="Study communication log page layout",
+                name="Study communication page layout",
                 sections=(
                     FieldSection(
                         title="Study Communication Details",
@@ -519,7 +518,6 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         ),
         create_one_per="site__v",
         tab=5,
-        tab_label="Communications",
         icon="message",
     )
     contact = VaultObject(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit, register_setup
 from ctms.audit.places import STUDY, register_place
@@ -125,6 +124,10 @@ def _suggest_nothing(_user: User) -> Mapping[str, Any]:
     return {}
 
 
+def _capitalise(label: str) -> str:
+    return " ".join(word[:1].upper() + word[1:] for word in label.split())
+
+
 def _take_name(typed: str) -> Mapping[str, str]:
     return {"name__v": typed}
 
@@ -179,7 +182,6 @@ class VaultObject:
     mention_fields: tuple[str, ...] = ()
     views: tuple[DeliveredView, ...] = ()  # of its list, which everybody has
     quick_changes: tuple[QuickChange, ...] = ()  # offered for each row of a list, and for a selection
-    tab_label: str = ""  # if the plural is too long for a tab
     tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
     # Whether two of its records can be merged into one, and the fields by which two records that refer to them are the
@@ -211,8 +213,8 @@ class VaultObject:
 
     @property
     def title(self) -> str:
-        """The label with a capital first letter."""
-        return str(capfirst(self.label))
+        """The label in capitals, as tabs, headings, menus and sections have it: `Study Site`."""
+        return _capitalise(self.label)
 
     @property
     def plural_label(self) -> str:
@@ -220,7 +222,7 @@ class VaultObject:
 
     @property
     def plural_title(self) -> str:
-        return str(capfirst(self.plural_label))
+        return _capitalise(self.plural_label)
 
     def get_field(self, api_name: str) -> ObjectField:
         """Return the standard field of that API name. Raises UnknownFieldError naming the existing fields."""

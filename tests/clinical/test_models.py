@@ -75,7 +75,7 @@ def test_what_is_called_by_other_fields_follows_them() -> None:
     country = StudyCountryFactory.create(country="FR", name="")
     country.country = "DE"
     save(country)
-    assert country.name == "DE"
+    assert country.name == "Germany"
     other = PersonFactory.create(first_name="New", last_name="Person")
     for record in (
         MonitoringEventParticipantFactory.create(),
@@ -150,7 +150,7 @@ def test_records_are_named_by_what_they_are_where_nobody_names_them() -> None:
         "Hello",
         "Petra Person (Study coordinator)",
         "Petra Person",
-        "FR",
+        "France",
         "Petra Person",
     ]
 
