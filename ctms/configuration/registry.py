@@ -21,6 +21,7 @@ from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.errors import VaultError
 from ctms.core.models import VaultRecord
+from ctms.core.text.titles import capitalise
 
 if TYPE_CHECKING:
     from ctms.accounts.models import User
@@ -124,10 +125,6 @@ def _suggest_nothing(_user: User) -> Mapping[str, Any]:
     return {}
 
 
-def _capitalise(label: str) -> str:
-    return " ".join(word[:1].upper() + word[1:] for word in label.split())
-
-
 def _take_name(typed: str) -> Mapping[str, str]:
     return {"name__v": typed}
 
@@ -214,7 +211,7 @@ class VaultObject:
     @property
     def title(self) -> str:
         """The label in capitals, as tabs, headings, menus and sections have it: `Study Site`."""
-        return _capitalise(self.label)
+        return capitalise(self.label)
 
     @property
     def plural_label(self) -> str:
@@ -222,7 +219,7 @@ class VaultObject:
 
     @property
     def plural_title(self) -> str:
-        return _capitalise(self.plural_label)
+        return capitalise(self.plural_label)
 
     def get_field(self, api_name: str) -> ObjectField:
         """Return the standard field of that API name. Raises UnknownFieldError naming the existing fields."""

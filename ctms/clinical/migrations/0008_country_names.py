@@ -15,9 +15,11 @@ def name_countries(apps: Any, schema_editor: Any) -> None:
     del schema_editor
     country: Any = apps.get_model("clinical", "StudyCountry")
     # Django's own query set: names that the Vault builds are no change by anybody.
-    coded = models.QuerySet(country).filter(name=models.F("country"))
+    coded: Any = models.QuerySet(country).filter(name=models.F("country"))
     codes = set(coded.order_by().values_list("country", flat=True).distinct())
-    names = [models.When(country=code, then=models.Value(get_countries()[code])) for code in codes & set(get_countries())]
+    names = [
+        models.When(country=code, then=models.Value(get_countries()[code])) for code in codes & set(get_countries())
+    ]
     if names:
         coded.update(name=models.Case(*names, default=models.F("name")))
 

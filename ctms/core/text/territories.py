@@ -16,7 +16,8 @@ _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 def get_countries() -> dict[str, str]:
     """Return the name of each country by its code of ISO 3166-1 (and `XK`), in the order of the names."""
     territories = Locale("en").territories
-    named = {code: str(territories[code]) for code in territories if _CODE.fullmatch(code)}
+    codes = [str(code) for code in territories]
+    named = {code: str(territories[code]) for code in codes if _CODE.fullmatch(code)}
     return {code: name for code, name in sorted(named.items(), key=lambda each: each[1]) if code not in _NO_COUNTRIES}
 
 

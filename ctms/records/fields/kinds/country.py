@@ -27,7 +27,9 @@ class CountryField(PicklistField):
 
     def validate(self, value: Any) -> None:
         if value and not self.valid_value(value):
-            raise ValidationError(f"“{value}” is no country. Enter its name, or its two letters of ISO 3166-1, e.g. DE.")
+            raise ValidationError(
+                f"“{value}” is no country. Enter its name, or its two letters of ISO 3166-1, e.g. DE."
+            )
         forms.Field.validate(self, value)
 
 
@@ -66,4 +68,4 @@ class CountryKind(TextKind):
 
     def advise(self, field: ObjectField) -> str:
         del field
-        return "A country by its name or its two letters of ISO 3166-1, e.g. DE."
+        return "A country by its name or its code of ISO 3166-1, e.g. DE."
