@@ -13,7 +13,7 @@ from tests.factories.clinical import StudyCountryFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
-migration = import_module("ctms.clinical.migrations.0008_country_names")
+migration = import_module("ctms.clinical.migrations.0010_country_names")
 
 
 def test_those_called_by_their_code_get_the_name_of_the_country() -> None:

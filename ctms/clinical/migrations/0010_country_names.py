@@ -25,7 +25,7 @@ def name_countries(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("clinical", "0007_visits_have_owners")]
+    dependencies = [("clinical", "0009_persons_are_users")]
 
     operations = [
         migrations.AlterModelOptions(
