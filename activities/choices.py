@@ -13,3 +13,11 @@ class Channel(TextChoices):
     CHAT_TEXT = "chat_text__v", "Chat/Text"
     EMAIL = "email__v", "Email"
     OTHER = "other__v", "Other"
+
+
+class Contacted(TextChoices):
+    """Whose contact dates follow from an activity; those of a person are dates of each of the person's roles."""
+
+    SITE = "site", "Site"
+    PERSON = "person", "Person"
+    STUDY_PERSON = "study_person", "Study person"

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from activities.choices import ActivityType, Channel
+from activities.choices import ActivityType, Channel, Contacted
 from connections.models import Connection
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -21,6 +21,9 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.models.owners import OwnedRecord
+from ctms.core.choices import RecordStatus
+
+_OPEN = Q(complete=False, status=RecordStatus.ACTIVE)
 
 
 class Activity(OwnedRecord):
@@ -115,6 +118,9 @@ class Activity(OwnedRecord):
             models.Index(fields=("study_person", "-date", "-id"), name="activity_of_study_person"),
             models.Index(fields=("owner", "-date", "-id"), name="activity_of_owner"),
             models.Index(fields=("object_type", "modified_at"), name="activity_by_change"),
+            # What is open is little, however much is complete.
+            models.Index(fields=("site", "date"), condition=_OPEN, name="activity_open_of_site"),
+            models.Index(fields=("person", "date"), condition=_OPEN, name="activity_open_of_person"),
         ]
 
     @classmethod
@@ -161,3 +167,22 @@ class DeclinedActivity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.monitoring_event or self.study_communication}: {self.person}"
+
+
+class ContactChange(models.Model):
+    """A site, person or study person whose contact dates have to be written anew, because activities changed.
+
+    It is created in the transaction of the change, and deleted once the dates are written. `record` is a primary key,
+    without a constraint, since what is gone has no dates.
+    """
+
+    kind = models.CharField(max_length=20, choices=Contacted.choices)
+    record = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(kind__in=Contacted.values), name="contact_change_is_of_a_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.record}"

@@ -65,9 +65,11 @@ OF_THE_STUDY_TEAMS = {
 WITHOUT_A_PAGE = {
     "accounts.UserSession",
     "accounts.OidcIdentity",
+    "activities.ContactChange",
     "activities.DeclinedActivity",
     "audit.AuditSeal",
     "audit.AuditSealing",
+    "configuration.DeliveredField",
     "configuration.UniqueValue",
     "crm_sync.FieldLength",
     "crm_sync.OrganisationProgress",

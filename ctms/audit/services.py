@@ -55,7 +55,9 @@ def save_record(
             # Does not lock the key: other transactions may add references to the record, and waiting for them while
             # they wait for this one would be a deadlock.
             found = type(record)._base_manager.select_for_update(no_key=True).filter(pk=record.pk).first()
-            before = read_values(_require_current(record=record, found=found, expected_version=expected_version))
+            stored = _require_current(record=record, found=found, expected_version=expected_version)
+            record.keep_derived(stored)
+            before = read_values(stored)
         record.tidy_texts(None if adding else found)
         record.prepare_for_save()
         if adding:
@@ -128,6 +130,7 @@ def update_records(*, records: Sequence[RecordT], actor: Actor, reason: str = ""
         stored_by_pk = model._base_manager.order_by("pk").select_for_update().in_bulk(sorted(keys))
         for record in records:
             stored = _require_current(record=record, found=stored_by_pk.get(record.pk), expected_version=None)
+            record.keep_derived(stored)
             record.tidy_texts(stored)
             record.prepare_for_save()
             changes = list_changes(before=read_values(stored), after=read_values(record))
@@ -256,6 +259,20 @@ def mark_records(records: models.QuerySet[Any], **values: Any) -> int:
         raise ValueError(f"{', '.join(sorted(others))}: written by save_record alone, with an audit entry.")
     with allow_record_writes():
         return records.update(**values)
+
+
+def mark_each(*, records: Sequence[AuditedModel], names: Sequence[str]) -> None:
+    """Write bookkeeping fields of records of one model, each with values of its own, in a statement for a batch.
+
+    The caller has locked the records. Raises ValueError as `mark_records` does.
+    """
+    if not records:
+        return
+    model = _get_model(records)
+    if others := set(names) - model.bookkeeping_fields:
+        raise ValueError(f"{', '.join(sorted(others))}: written by save_record alone, with an audit entry.")
+    with allow_record_writes():
+        model._base_manager.bulk_update(records, names, batch_size=ROWS_PER_STATEMENT)
 
 
 def record_event(

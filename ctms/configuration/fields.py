@@ -77,12 +77,26 @@ class ObjectField:
 
 
 def build_model_field(*, model: type[models.Model], api_name: str, attribute: str) -> ObjectField:
-    """Return the field for an attribute of a model; a property becomes a read-only text field."""
+    """Return the field for an attribute of a model; a property becomes a read-only field.
+
+    It is a whole number if the property says that it returns `int` or `int | None`, else a text.
+    """
     try:
         field = model._meta.get_field(attribute)
     except FieldDoesNotExist:
         label = attribute.replace("_", " ").capitalize()
-        return ObjectField(api_name=api_name, attribute=attribute, label=label, is_computed=True, is_read_only=True)
+        is_whole = _returns_number(model=model, attribute=attribute)
+        return ObjectField(
+            api_name=api_name,
+            attribute=attribute,
+            label=label,
+            kind=find_model_kind(
+                field_class=models.IntegerField if is_whole else models.CharField, has_choices=False
+            ).name,
+            is_computed=True,
+            is_read_only=True,
+            is_whole=is_whole,
+        )
     if not isinstance(field, models.Field):
         raise TypeError(f"{model.__name__}.{attribute} is no field of one value.")
     choices = tuple((str(value), str(label)) for value, label in (field.choices or ()))
@@ -100,3 +114,9 @@ def build_model_field(*, model: type[models.Model], api_name: str, attribute: st
         is_whole=isinstance(field, models.IntegerField),
         help_text=str(field.help_text),
     )
+
+
+def _returns_number(*, model: type[models.Model], attribute: str) -> bool:
+    getter = getattr(getattr(model, attribute, None), "fget", None)
+    said = getattr(getter, "__annotations__", {}).get("return")
+    return said in (int, int | None, "int", "int | None")

@@ -96,6 +96,8 @@ class AuditedModel(models.Model):
     bookkeeping_fields: ClassVar[frozenset[str]] = frozenset(
         {"id", "uid", "version", "created_at", "created_by", "modified_at", "modified_by"}
     )
+    # Those of the bookkeeping fields that follow from other records: a save leaves them as they are stored.
+    derived_fields: ClassVar[frozenset[str]] = frozenset()
 
     class Meta:
         abstract = True
@@ -109,6 +111,11 @@ class AuditedModel(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         _require_writer(type(self))
         return super().delete(*args, **kwargs)
+
+    def keep_derived(self, stored: Any) -> None:
+        """Take over what others have written of this record, the stored one, since it was read."""
+        for name in self.derived_fields:
+            setattr(self, name, getattr(stored, name))
 
     def tidy_texts(self, stored: Any) -> None:
         """Bring the texts that differ from those of `stored`, None for a new record, into the form that is kept.

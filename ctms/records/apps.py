@@ -13,6 +13,7 @@ class RecordsConfig(AppConfig):
         from ctms.records.fields.kinds import register_kinds
         from ctms.records.lists.field_uses import find_view_uses
         from ctms.records.pages.navigation import FrameTab, register_tab
+        from ctms.records.pages.waiting import register_waiting_panel
 
         register_kinds()
         register_bulk_job()
@@ -20,3 +21,4 @@ class RecordsConfig(AppConfig):
         register_tab(
             FrameTab(label="Calendar", page="calendar", icon="calendar", is_offered=may_see_calendar, is_leading=True)
         )
+        register_waiting_panel()

@@ -291,18 +291,21 @@ AUDIT_ANCHOR_RECIPIENTS: list[str] = env.list("AUDIT_ANCHOR_RECIPIENTS", default
 # A head of that chain: what is before it was looked into, and the job verifies only what follows. Empty: all.
 AUDIT_VERIFIED_UP_TO = env.str("AUDIT_VERIFIED_UP_TO", default="").strip()
 
-# -- Jobs: beat sends two ticks; which jobs are due is stored in the database ------------------------
+# -- Jobs: beat sends three ticks; which jobs are due is stored in the database ------------------------
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps nothing in a file, which a full disk would leave unreadable
 # A minute by the machine's uptime: beat sends nothing for hours if the clock that it goes by is set back. Messages do
 # not expire either: a worker discards them by its own clock, which may be ahead of that of beat's machine.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "dispatch-due-jobs": {"task": "jobs.dispatch_due", "schedule": schedule(60.0, nowfun=get_steady_now)},
     "seal-audit-trail": {"task": "audit.seal_entries", "schedule": schedule(60.0, nowfun=get_steady_now)},
+    "write-contact-dates": {"task": "activities.write_contacts", "schedule": schedule(60.0, nowfun=get_steady_now)},
 }
 # A worker serves all queues unless it is told which; docs/operations.md starts one for each. What names no queue goes
 # to `celery`, and `ctms/jobs/queue.py` names that of each run.
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("ticks", "celery", "transfers")]
-CELERY_TASK_ROUTES = {"jobs.dispatch_due": {"queue": "ticks"}, "audit.seal_entries": {"queue": "ticks"}}
+CELERY_TASK_ROUTES = {
+    name: {"queue": "ticks"} for name in ("jobs.dispatch_due", "audit.seal_entries", "activities.write_contacts")
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

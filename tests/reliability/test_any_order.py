@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from activities.contacts.writing import rebuild_contacts
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from connections.models import FieldRule
@@ -25,7 +26,7 @@ from crm_sync.choices import RecordWord
 from crm_sync.models import IntegrationRun, TransferLink
 from crm_sync.sandbox.serving.running import RunningSandbox
 from ctms.audit.services import delete_record, save_record
-from ctms.clinical.models import Person
+from ctms.clinical.models import Person, StudyPerson, StudySite
 from ctms.core.choices import RecordStatus
 from tests.clocks import SteppedClock
 from tests.crm_sync.preview.conftest import check_prediction
@@ -33,7 +34,7 @@ from tests.crm_sync.reconciliation.conftest import list_words, reconcile_world, 
 from tests.crm_sync.world import World, build_world
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
-from tests.factories.clinical import PersonFactory
+from tests.factories.clinical import PersonFactory, StudyPersonFactory, StudySiteFactory
 
 pytestmark = pytest.mark.both_databases
 
@@ -81,6 +82,8 @@ class Story:
     def add_person(self) -> None:
         number = len(self.people)
         self.people.append(PersonFactory.create(external_id=f"Story-{number}"))
+        site = StudySite.objects.first() or StudySiteFactory.create()
+        StudyPersonFactory.create(person=self.people[-1], site=site, study=site.study)
 
     def add_account(self) -> None:
         without = [number for number in range(len(self.people)) if number not in self.accounts]
@@ -90,12 +93,19 @@ class Story:
     def log_activity(self) -> None:
         person = self.choose(self.people)
         if person is not None:
-            ActivityFactory.create(person=person, subject=f"Visit {self.dice.randrange(1000)}")
+            ActivityFactory.create(
+                person=person,
+                subject=f"Visit {self.dice.randrange(1000)}",
+                site=self.dice.choice([None, StudySite.objects.first()]),
+                date=datetime.now(UTC).date() + timedelta(days=self.dice.randint(-2, 2)),
+                complete=self.dice.choice([False, True]),
+            )
 
     def edit_activity(self) -> None:
         activity = self.choose(list(Activity.objects.filter(crm_id="")))
         if activity is not None:
             activity.subject = f"Edited {self.dice.randrange(1000)}"
+            activity.complete = self.dice.choice([False, True])
             save_record(record=activity, actor=build_admin_actor())
 
     def delete_activity(self) -> None:
@@ -244,6 +254,8 @@ class Story:
         self.check_interactions()
         self.check_calls()
         self.check_reconciliation()
+        # Last and next contact of the site and of all roles are those that the activities give.
+        assert rebuild_contacts() == {StudySite.object_name: 0, StudyPerson.object_name: 0}
         for part in IntegrationRun.objects.all():
             assert part.selected == part.sent + part.received + part.unchanged + part.failed + part.blocked
         waiting = {str(a.uid) for a in Activity.objects.filter(crm_id="") if not self.has_account(a)}

@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection as database
 
+from activities.contacts.writing import rebuild_contacts
 from activities.models import Activity
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.models import JobRun
@@ -81,6 +82,8 @@ def test_wherever_the_process_dies_the_end_is_that_of_an_undisturbed_run(stage: 
         found = describe_generated()
         if differences := {name: found[name] for name in found if found[name] != undisturbed[name]}:
             problems[f"{number}, {step}"] = differences
+        if any(differing := rebuild_contacts().values()):
+            problems[f"{number}, {step}, contacts"] = {"differing": list(differing)}
     assert problems == {}
 
 
@@ -196,6 +199,7 @@ def test_processes_killed_one_after_the_other_end_as_one_that_lives(stage: Stage
         execute_run(queue.messages[-1])
 
     assert describe_generated() == undisturbed
+    assert set(rebuild_contacts().values()) == {0}
     assert written == sorted(written)
     assert written[0] == 0 < written[1]
     runs = JobRun.objects.exclude(trigger=RunTrigger.COMMAND).order_by("pk")

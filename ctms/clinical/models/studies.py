@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from ctms.clinical.choices import AssignmentRole, SiteState, StudyPhase, StudyState, TeamRole
 from ctms.clinical.consistency import check_order
+from ctms.clinical.models.contacts import ContactedRecord
 from ctms.clinical.models.people import Person
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.models import NUMBER_TAKEN, SAME_NUMBERS, AuditedModel, NumberedRecord
@@ -93,11 +94,12 @@ class StudyCountry(StudyRecord):
         return self.country
 
 
-class StudySite(NumberedRecord, StudyRecord):
+class StudySite(NumberedRecord, ContactedRecord):
     """A site of a study; its name is the site number."""
 
     object_name = "site__v"
     is_place = True
+    bookkeeping_fields = NumberedRecord.bookkeeping_fields | ContactedRecord.bookkeeping_fields
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="sites")
     study_country = models.ForeignKey(StudyCountry, on_delete=models.PROTECT, related_name="sites")
@@ -127,10 +129,19 @@ class StudySite(NumberedRecord, StudyRecord):
             ),
             models.CheckConstraint(condition=~Q(name=""), name="site_has_a_number"),
         ]
-        indexes: ClassVar = [models.Index(collate("name"), "id", name="site_list")]
+        indexes: ClassVar = [
+            models.Index(collate("name"), "id", name="site_list"),
+            models.Index(F("last_contact").desc(nulls_last=True), F("id").desc(), name="site_last_newest"),
+            models.Index(F("last_contact").asc(nulls_last=True), "id", name="site_last_oldest"),
+            models.Index(F("next_contact").asc(nulls_last=True), "id", name="site_next"),
+            models.Index(F("overdue_since").asc(nulls_last=True), "id", name="site_overdue"),
+            models.Index(
+                fields=("contacts_move_on",), condition=Q(contacts_move_on__isnull=False), name="site_moves_on"
+            ),
+        ]
 
 
-class StudyPerson(StudyRecord):
+class StudyPerson(ContactedRecord):
     """A person's role in a study, in one of its countries, or at one of its sites."""
 
     object_name = "study_person__clin"
@@ -150,7 +161,16 @@ class StudyPerson(StudyRecord):
         verbose_name = "study person"
         verbose_name_plural = "study people"
         ordering = ("study", "name")
-        indexes: ClassVar = [models.Index(collate("name"), "id", name="study_person_list")]
+        indexes: ClassVar = [
+            models.Index(collate("name"), "id", name="study_person_list"),
+            models.Index(F("last_contact").desc(nulls_last=True), F("id").desc(), name="study_person_last_newest"),
+            models.Index(F("last_contact").asc(nulls_last=True), "id", name="study_person_last_oldest"),
+            models.Index(F("next_contact").asc(nulls_last=True), "id", name="study_person_next"),
+            models.Index(F("overdue_since").asc(nulls_last=True), "id", name="study_person_overdue"),
+            models.Index(
+                fields=("contacts_move_on",), condition=Q(contacts_move_on__isnull=False), name="study_person_moves_on"
+            ),
+        ]
 
     def build_name(self) -> str:
         return f"{self.person.full_name} ({self.get_team_role_display()})" if self.person_id else ""

@@ -1,0 +1,17 @@
+"""The Celery task of contact dates."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from activities.contacts.writing import move_on, write_contacts
+
+
+@shared_task(name="activities.write_contacts", ignore_result=True, soft_time_limit=50, time_limit=58)
+def write_contact_dates() -> None:
+    """Write the contact dates that a process left when it died, and those that a new day makes others.
+
+    Beat sends this task every minute.
+    """
+    write_contacts()
+    move_on()
