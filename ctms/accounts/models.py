@@ -382,6 +382,16 @@ class UserSession(AbstractBaseSession):
         return hashlib.sha256(self.session_key.encode()).hexdigest()[:_PUBLIC_ID_LENGTH]
 
 
+class LastUse(models.Model):
+    """When a user used the Vault last, in whatever session; it stays when the session is gone."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    used_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.used_at:%Y-%m-%d %H:%M} UTC"
+
+
 class PageView(AppendOnlyModel):
     """One request of a user whose profile says that it is noted. On PostgreSQL a trigger keeps it as it is."""
 

@@ -48,6 +48,7 @@ class CalendarSource:
     moved: tuple[str, ...] = ()
     is_movable: Callable[[Any], bool] = _never
     study: str = "study__v"  # the reference to the study, by which one study is shown
+    site: str = "site__v"  # the reference to the site, whose owner's it is as well
     plan_label: str = ""  # of the link that creates a record on a day; empty: there is none
     position: int = 0  # among the entries of a day
 
