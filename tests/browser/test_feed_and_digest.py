@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def user() -> User:
-    user = UserFactory.create(username="carla", is_superuser=True)
+    user = UserFactory.create(username="carla", is_superuser=True, digest_hour=7)
     site = StudySiteFactory.create(owner=user)
     today = get_now().date()
     for days in (-3, -1, 0):
