@@ -6,6 +6,7 @@ class ActivitiesConfig(AppConfig):
     verbose_name = "Activities"
 
     def ready(self) -> None:
+        from activities.calendar import register_planned_activities
         from activities.contacts.changes import register_contact_listeners
         from activities.declined import register_declined_listeners
         from activities.home.panels import register_activity_panels
@@ -15,6 +16,7 @@ class ActivitiesConfig(AppConfig):
         from activities.reports import register_activity_reports
         from activities.sources import register_source_listeners
         from activities.steps import register_activity_steps
+        from activities.timelines import register_timelines
 
         register_activity_objects()
         register_activity_notices()
@@ -25,3 +27,5 @@ class ActivitiesConfig(AppConfig):
         register_contact_listeners()
         register_generate_job()
         register_activity_reports()
+        register_planned_activities()
+        register_timelines()

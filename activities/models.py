@@ -106,7 +106,10 @@ class Activity(OwnedRecord):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=("-date", "-id"), name="activity_by_date"),
+            # It holds all that says who sees an activity, so that those of hidden studies are passed over in the index.
+            models.Index(
+                fields=("-date", "-id", "study", "created_by", "object_type"), name="activity_by_date_and_sight"
+            ),
             # These replace indexes on the references alone: a record's activities are listed by date, newest first.
             models.Index(fields=("person", "-date", "-id"), name="activity_of_person"),
             models.Index(fields=("study", "-date", "-id"), name="activity_of_study"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import Q
 from django.utils import formats, timezone
 
 from activities.choices import ActivityType, Channel
@@ -13,6 +14,8 @@ from ctms.accounts.models import User
 from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import DeliveredView, InStudy, ObjectType, Question, VaultObject, register_object
+from ctms.core.choices import RecordStatus
+from ctms.records.bulk.handing_over.owned import OwnedObject, register_owned
 from ctms.records.conditions.mine import MINE_HERE, OWNER, limit_to_owned, register_mine
 
 CHANNEL_ICONS: dict[str, str] = {
@@ -60,6 +63,17 @@ def ask_completed_before(activity: Any) -> str:
 def register_activity_objects() -> None:
     """Register the object; called once, when the app is ready."""
     register_mine(model=Activity, label="my activities", limit=limit_to_owned)
+    register_owned(
+        OwnedObject(
+            model=Activity,
+            label="Activities that are not complete",
+            is_open=Q(complete=False, status=RecordStatus.ACTIVE, object_type=ActivityType.CLINICAL),
+            order=("date",),
+            columns=("person__v", "site__v", "date__v"),
+            position=3,
+            day="date",
+        )
+    )
     register_object(
         VaultObject(
             model=Activity,

@@ -16,6 +16,7 @@ class CrmSyncConfig(AppConfig):
         from crm_sync.retention import register_retention_job
         from crm_sync.sources import register_transfer_sources
         from crm_sync.steps import register_transfer_steps
+        from crm_sync.timeline_marks import register_timeline_marks
         from crm_sync.visibility import register_limits
 
         register_limits()
@@ -27,5 +28,6 @@ class CrmSyncConfig(AppConfig):
         register_transfer_panels()
         register_history_panel()
         register_admin_panel()
+        register_timeline_marks()
         register_form_lengths()
         register_transfer_eraser()

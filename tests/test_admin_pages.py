@@ -69,6 +69,7 @@ WITHOUT_A_PAGE = {
     "activities.DeclinedActivity",
     "audit.AuditSeal",
     "audit.AuditSealing",
+    "configuration.DeliveredField",
     "configuration.UniqueValue",
     "crm_sync.FieldLength",
     "crm_sync.OrganisationProgress",

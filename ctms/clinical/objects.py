@@ -7,7 +7,10 @@ requirement documents expect them before an admin changes the layouts.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
+
+from django.db.models import Q
 
 from ctms.accounts.models import PageView
 from ctms.accounts.policies import register_limit
@@ -20,7 +23,7 @@ from ctms.clinical.access import (
     limit_to_records_named,
     limit_to_visible_studies,
 )
-from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
+from ctms.clinical.choices import CommunicationType, MonitoringEventState, MonitoringEventType, PersonType
 from ctms.clinical.consistency import ask_future
 from ctms.clinical.models import (
     MonitoringEvent,
@@ -38,6 +41,7 @@ from ctms.clinical.reference_choices import choose_from_study_people
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.clinical.user_choices import USER_RULE
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
+from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import (
     ChildPicker,
     DeliveredView,
@@ -50,6 +54,8 @@ from ctms.configuration.registry import (
     register_object,
 )
 from ctms.configuration.scope import build_limit, register_study_rule
+from ctms.core.choices import RecordStatus
+from ctms.records.bulk.handing_over.owned import OwnedObject, register_owned
 from ctms.records.conditions.mine import ME, MINE_HERE, OWNER, limit_to_owned, register_mine
 from ctms.records.fields.users import register_user_rule
 
@@ -88,10 +94,43 @@ def register_clinical_objects() -> None:
     register_mine(model=Study, label="my studies", limit=limit_to_assigned)
     register_mine(model=StudySite, label="my sites", limit=limit_to_owned)
     register_mine(model=MonitoringEvent, label="my visits", limit=limit_to_owned)
+    _register_owned()
     register_limit(model=AuditEntry, limit=limit_to_entries)
     register_place(model=StudyAssignment, column=STUDY, path="study")
     register_limit(model=PageView, limit=partial(limit_to_records_named, object_field="object_name"))
     register_limit(model=StudyAssignment, limit=build_limit(model=StudyAssignment, scope=InStudy()))
+
+
+def _has_no_owner(record: Any) -> bool:
+    """Whether nobody looks after a record, so that whoever may change it can take it over."""
+    return record.owner_id is None
+
+
+def _register_owned() -> None:
+    """Let sites and visits be handed over; a visit is open until its report is final, or it is cancelled."""
+    register_owned(
+        OwnedObject(
+            model=StudySite,
+            label="Sites",
+            is_open=Q(),
+            order=("name",),
+            columns=("study__v", "state__v"),
+            position=1,
+            site="pk",
+        )
+    )
+    register_owned(
+        OwnedObject(
+            model=MonitoringEvent,
+            label="Visits that are not final",
+            is_open=Q(status=RecordStatus.ACTIVE)
+            & ~Q(lifecycle_state__in=(MonitoringEventState.FINAL, MonitoringEventState.CANCELLED)),
+            order=("planned_start",),
+            columns=("site__v", "planned_start_date__v"),
+            position=2,
+            day="planned_start",
+        )
+    )
 
 
 def _build_study_objects() -> tuple[VaultObject, ...]:
@@ -255,6 +294,9 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
                 ),
             ),
         ),
+        quick_changes=(
+            QuickChange(api_name="take", label="Take over", icon="check", takes=OWNER, applies=_has_no_owner),
+        ),
         tab=2,
         tab_label="Study Sites",
         parts=((StudyAssignment, "site"),),
@@ -275,6 +317,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "email__sys",
             "phone__v",
             "language__sys",
+            "user__sys",
             "status__v",
         ),
     )
@@ -293,6 +336,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "language__sys": "language",
             "npi__v": "npi",
             "person_identifier__v": "person_identifier",
+            "user__sys": "user",
         },
         object_types=tuple(ObjectType(api_name=value, label=label) for value, label in PersonType.choices),
         generated_fields=_NAME,

@@ -321,7 +321,7 @@ def test_older_history_is_added_below(page: Page, site: StudySite, user: User) -
     history.get_by_role("link", name="Show older").click()
     expect(history.get_by_role("listitem")).to_have_count(24)
     expect(history).to_contain_text("created this record")
-    page.goto(f"/records/site__v/{site.uid}/timeline/")
+    page.goto(f"/records/site__v/{site.uid}/history/")
     take_pictures(page, "timeline")
 
 

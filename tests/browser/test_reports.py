@@ -131,7 +131,11 @@ def share_report(page: Page, *, user: str) -> None:
 def schedule_report(page: Page, *, report: Report) -> None:
     """Daily at 06:00, and only with records."""
     page.goto(f"/reports/{report.uid}/schedule/")
+    page.get_by_label("Frequency").select_option(label="Weekly")
+    expect(page.get_by_label("Weekday")).to_be_visible()
     page.get_by_label("Frequency").select_option(label="Daily")
+    expect(page.get_by_label("Weekday")).to_be_hidden()
+    expect(page.get_by_label("Day of the month")).to_be_hidden()
     page.get_by_label("Time", exact=False).first.fill("06:00")
     page.get_by_label("Email and Vault notification preferences").select_option(
         label="Only send when at least one record is returned"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -28,12 +29,22 @@ class Person(VaultRecord):
         max_length=80, blank=True, default="", db_index=True, help_text="the sponsor's own number of this person"
     )
 
+    # Who the person is in this Vault, if somebody who logs in. It gives no access, and is no identifier of the CRM.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
     class Meta:
         verbose_name = "person"
         verbose_name_plural = "people"
         ordering = ("last_name", "first_name", "id")
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(last_name=""), name="person_has_a_last_name"),
+            models.UniqueConstraint(
+                fields=("user",),
+                name="one_person_per_user",
+                violation_error_message="User: another person is this user already. Clear it there first.",
+            ),
             models.CheckConstraint(
                 condition=Q(object_type__in=PersonType.values),
                 name="person_type_is_known",

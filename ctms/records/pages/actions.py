@@ -14,6 +14,7 @@ from ctms.audit.actors import Actor
 from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.addresses import build_record_url
+from ctms.records.bulk.handing_over.owned import may_hand_over
 from ctms.records.merging.services import explain_merge
 
 
@@ -53,6 +54,7 @@ class ActionMenu:
     clone_url: str
     delete_url: str
     merge_url: str
+    hand_over_url: str
     status_url: str
     next_status: str
     own: list[OfferedAction]
@@ -81,6 +83,7 @@ def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
         clone_url="" if access.explain_create(object_type) else build_url("record_clone"),
         delete_url="" if access.explain_delete(record) else build_url("record_delete"),
         merge_url="" if explain_merge(access=access, record=record) else build_url("record_merge"),
+        hand_over_url=build_url("record_hand_over") if can_edit and may_hand_over(access) else "",
         status_url=build_url("record_status") if can_edit and "status__v" in type_fields else "",
         next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
         quick=[

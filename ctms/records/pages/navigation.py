@@ -40,21 +40,30 @@ class FrameLink:
     is_current: bool = False
 
 
+def _offer_to_all(_user: User) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameTab:
-    """A tab of pages that belong to no object. `page` is the name of its address; users need the permission."""
+    """A tab of pages that belong to no object. `page` is the name of its address.
+
+    Users need the permission, if one is given, and `is_offered` has to allow it. A leading tab stands beside Home.
+    """
 
     label: str
     page: str
     icon: str
-    permission: str
+    permission: str = ""
+    is_offered: Callable[[User], bool] = _offer_to_all
+    is_leading: bool = False
 
 
 _tabs: list[FrameTab] = []
 
 
 def register_tab(tab: FrameTab) -> None:
-    """Register a tab, to be shown behind those of objects. Called once, from `AppConfig.ready()`."""
+    """Register a tab, to be shown behind those of objects, or before them. Called once, from `AppConfig.ready()`."""
     if tab not in _tabs:
         _tabs.append(tab)
 
@@ -95,7 +104,7 @@ class Frame:
 
     @property
     def tabs(self) -> list[FrameLink]:
-        """Return the tabs of objects whose records the user may read, then those of other pages."""
+        """Return the leading tabs, those of objects whose records the user may read, then those of other pages."""
         if "tabs" not in self._kept:
             of_objects = [
                 FrameLink(
@@ -107,7 +116,10 @@ class Frame:
                 for each in list_record_objects()
                 if each.tab is not None and self._may(each, "read")
             ]
-            self._kept["tabs"] = [*of_objects, *map(self._build_tab, self._list_tabs())]
+            others = self._list_tabs()
+            leading = [self._build_tab(each) for each in others if each.is_leading]
+            following = [self._build_tab(each) for each in others if not each.is_leading]
+            self._kept["tabs"] = [*leading, *of_objects, *following]
         links: list[FrameLink] = self._kept["tabs"]
         return links
 
@@ -217,7 +229,12 @@ class Frame:
         return match is not None and match.kwargs.get("object_name") == vault_object.api_name
 
     def _list_tabs(self) -> list[FrameTab]:
-        return [each for each in _tabs if has_permission(user=self.user, permission=each.permission)]
+        return [
+            each
+            for each in _tabs
+            if (not each.permission or has_permission(user=self.user, permission=each.permission))
+            and each.is_offered(self.user)
+        ]
 
     def _build_tab(self, tab: FrameTab) -> FrameLink:
         url = reverse(tab.page)

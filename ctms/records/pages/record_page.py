@@ -19,6 +19,7 @@ from ctms.records.pages.notices import RecordNotice, list_notices
 from ctms.records.pages.panels import PanelPart, build_record_panels
 from ctms.records.pages.related import RelatedPart, build_related_part
 from ctms.records.pages.timeline import Timeline, read_timeline
+from ctms.records.timelines.page import TimelineSection, build_timeline_section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ class FieldsPart:
 class RecordPage:
     """Content of the page. `code` is the name of a record that is called by its title.
 
-    `origin` says where a record that users cannot change comes from.
+    `timeline_section` is the beginning of the timeline of a person or
+    site. `origin` says where a record that users cannot change comes from.
     """
 
     access: ObjectAccess
@@ -58,6 +60,7 @@ class RecordPage:
     key_facts: list[Fact]
     sections: list[FieldsPart | RelatedPart]
     panels: list[PanelPart]
+    timeline_section: TimelineSection | None
     menu: ActionMenu
     is_favourite: bool
     timeline: Timeline
@@ -88,6 +91,7 @@ def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool =
             if (part := _build_part(access=access, record=record, section=section, facts=facts, related=with_related))
         ],
         panels=build_record_panels(access=access, record=record) if with_related else [],
+        timeline_section=build_timeline_section(access=access, record=record) if with_related else None,
         menu=build_action_menu(access=access, record=record),
         is_favourite=is_favourite(user=access.user, record=record),
         timeline=read_timeline(access=access, record=record),

@@ -65,6 +65,7 @@ def write_values(
     expected_version: int | None = None,
     reason: str = "",
     references_are_checked: bool = False,
+    users_are_checked: bool = False,
     confirmed: Collection[str] = (),
 ) -> bool:
     """Create or change a record. Return whether anything was written.
@@ -79,7 +80,13 @@ def write_values(
     Raises AccessRefusedError, StaleRecordError, and ValidationError by API name of the field; then nothing is written,
     but `record` holds the new values. It is an UnconfirmedError if nothing is wrong but values have to be confirmed.
     """
-    asked = put_values(access=access, record=record, values=values, references_are_checked=references_are_checked)
+    asked = put_values(
+        access=access,
+        record=record,
+        values=values,
+        references_are_checked=references_are_checked,
+        users_are_checked=users_are_checked,
+    )
     if unconfirmed := [each for each in asked if not each.is_confirmed(confirmed)]:
         raise UnconfirmedError(unconfirmed)
     try:

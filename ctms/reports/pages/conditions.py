@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from ctms.records.conditions.addresses import read_address
 from ctms.records.conditions.forms import ConditionsForm
+from ctms.records.conditions.rows import ConditionRow
 from ctms.records.conditions.subjects import find_subject
 from ctms.records.conditions.tree import Condition, Group
 from ctms.records.conditions.words import describe_condition, describe_group
@@ -85,12 +86,17 @@ class PromptsForm(ConditionsForm):
 
     def keep_answered(self) -> None:
         """Leave out the prompts that nothing was typed for: they limit nothing."""
-        self.rows = [
-            each
-            for each in self.rows
-            if each.path in self.prompts
-            and (each.values or each.errors or each.stored.get("operator") in set(map(str, EMPTINESS)))
-        ]
+        self.rows = [each for each in self.rows if each.path in self.prompts and _is_answered(each)]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether something was typed for a prompt."""
+        return any(map(_is_answered, self.rows))
+
+    @property
+    def labels(self) -> list[str]:
+        """Return what is asked for, in order."""
+        return [str(each.label) for each in self.rows]
 
 
 def open_prompts(
@@ -107,6 +113,10 @@ def open_prompts(
         return None
     form = PromptsForm(part=open_part(access=access), prompts=prompts, address=address, data=data)
     return form if form.rows else None
+
+
+def _is_answered(row: ConditionRow) -> bool:
+    return bool(row.values or row.errors or row.stored.get("operator") in set(map(str, EMPTINESS)))
 
 
 def _describe(*, member: Condition | Group, part: Part, has_name: bool) -> Chip:

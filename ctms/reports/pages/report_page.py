@@ -49,6 +49,7 @@ class ReportPage:
     opened: OpenReport | None = None
     table: Table | None = None
     chart: Chart | None = None
+    chart_problem: str = ""
     problems: list[Problem] = field(default_factory=list)
     _kept: dict[str, Any] = field(default_factory=dict)
 
@@ -181,12 +182,15 @@ class ReportPage:
             self._kept["behind"] = describe_groups(opened, at=at)
 
     def _draw(self, opened: OpenReport) -> Chart | None:
-        """Return the chart of the report, on the first page of its groups; None if it takes too long."""
+        """Return the chart of the report, on the first page of its groups. One that takes too long is told of."""
         if PLACE in self.parameters:
             return None
         try:
             return build_chart(opened, title=self.stored.report.name, find_rows=self._find_rows)
         except ReportTooSlowError:
+            self.chart_problem = (
+                "There is no chart: it took too long to draw. Narrow the filters, or draw it of groups that are fewer."
+            )
             return None
 
     def _count(self, opened: OpenReport, *, at: Sequence[str | None]) -> int | None:

@@ -227,7 +227,7 @@ def test_the_migration_fills_what_exists() -> None:
     expected = [read(each) for each in (site, role, named)]
     for model in (StudySite, StudyPerson):
         models.QuerySet(model).update(last_contact=None, next_contact=None, overdue_since=None, contacts_move_on=None)
-    module: Any = importlib.import_module("activities.migrations.0007_fill_contact_dates")
+    module: Any = importlib.import_module("activities.migrations.0008_fill_contact_dates")
     module.fill_dates(apps, None)
     assert [read(each) for each in (site, role, named)] == expected
     assert rebuild_contacts() == {"site__v": 0, "study_person__clin": 0}

@@ -12,6 +12,7 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from activities.choices import ActivityType
 from ctms.accounts.models import User
@@ -45,6 +46,7 @@ from tests.factories.clinical import (
     StudyAssignmentFactory,
     StudyCountryFactory,
     StudyFactory,
+    StudyPersonFactory,
     StudySiteFactory,
 )
 from tests.record_rows import OBJECTS, create_record
@@ -225,6 +227,18 @@ def test_a_related_section_shows_the_first_by_its_lists_order_and_counts_all(cli
     assert part.create_url == f"/records/monitoring_event__ctms/create/?site__v={site.uid}"
 
 
+def test_a_section_in_the_order_of_days_shows_what_is_next_and_what_was_last(client: Client, admin: User) -> None:
+    site, today = StudySiteFactory.create(), timezone.localdate()
+    for step in range(-20, 21, 2):
+        day = today + dt.timedelta(days=step)
+        MonitoringEventFactory.create(site=site, planned_start=day, planned_end=day)
+    part = list_related(open_page(client, site))["Monitoring Events"]
+    days = [(dt.date.fromisoformat(row.name.rpartition(" ")[2]) - today).days for row in part.rows]
+    assert days == [6, 4, 2, 0, -2, -4, -6, -8]
+    assert part.line_above == 3
+    assert part.body.count("today-line") == 1
+
+
 def test_columns_that_say_the_same_in_every_row_are_left_out_unless_the_layout_names_them(
     client: Client, admin: User
 ) -> None:
@@ -241,10 +255,24 @@ def test_columns_that_say_the_same_in_every_row_are_left_out_unless_the_layout_n
         title="Activities",
         related_object="crm_activity__v",
         related_field="site__v",
-        items=("date__v", "site__v"),
+        items=("date__v", "site__v", "study__v"),
     )
     part = list_related(open_page(client, site))["Activities"]
-    assert (part.columns, part.has_names) == (["Date", "Site"], False)
+    # The site itself is left out all the same.
+    assert (part.columns, part.has_names) == (["Date", "Study"], False)
+
+
+def test_a_section_on_a_person_or_a_role_does_not_repeat_the_person(client: Client, admin: User) -> None:
+    study_person = StudyPersonFactory.create()
+    for record, name in ((study_person, "study_person__v"), (study_person.person, "person__v")):
+        add_section(
+            record.object_name,
+            title="Activities",
+            related_object="crm_activity__v",
+            related_field=name,
+            items=("subject__v", "person__v", "site__v"),
+        )
+        assert list_related(open_page(client, record))["Activities"].columns == ["Subject", "Site"]
 
 
 def test_a_row_without_a_name_among_its_columns_can_be_opened_all_the_same(client: Client, admin: User) -> None:

@@ -184,6 +184,24 @@ def test_what_is_wrong_with_a_report_is_said_with_the_way_to_mend_it(monkeypatch
     assert "stopped after 60 seconds" in client.get(reverse("report", args=(sound.uid,))).content.decode()
 
 
+def test_a_chart_that_takes_too_long_is_told_of_and_the_figures_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    user = create_user()
+    report = ReportFactory.create(
+        owner=user, columns=["study__v"], groups=[{"column": "study__v"}], chart={"kind": "bar", "measure": 0}
+    )
+    ActivityFactory.create(study=StudyFactory.create(name="A-1"))
+    client = log_in(user)
+    assert read_page(client, report).chart is not None
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise ReportTooSlowError("The report was stopped after 60 seconds, before it was ready.")
+
+    monkeypatch.setattr(report_page, "build_chart", stop)
+    content = client.get(reverse("report", args=(report.uid,))).content.decode()
+    assert "There is no chart: it took too long to draw." in content
+    assert "A-1" in content
+
+
 def test_a_page_takes_as_many_statements_for_many_rows_as_for_one() -> None:
     user = create_user()
     report = ReportFactory.create(

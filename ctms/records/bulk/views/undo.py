@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import formats, timezone
+from django.utils.encoding import iri_to_uri
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
@@ -39,12 +41,14 @@ from ctms.records.bulk.runner import (
 from ctms.records.bulk.views.operations import build_problem_context, get_list_url, get_own_operation_or_404
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.models import BulkOperation
-from ctms.records.requests import build_actor, comes_from_home, get_home_url, get_user, open_object_or_404
+from ctms.records.requests import build_actor, get_user, open_object_or_404
 from ctms.records.undo.history import Unit, find_main, list_units
 from ctms.records.undo.offers import explain_final, list_undoable, name_change_set, tell_saved
 from ctms.records.undo.previews import build_undo_rows
 from ctms.records.undo.recent import list_recent_changes
 
+# Parameter with the address of a page that shows what is undone, and wants to be shown again.
+BACK = "back"
 _MOST_AT_ONCE = 10_000
 
 
@@ -197,8 +201,11 @@ def _list_reasoned(access: ObjectAccess, *, change_set: ChangeSet) -> list[str]:
 
 
 def _find_way_back(request: HttpRequest, *, access: ObjectAccess, units: list[Unit]) -> str:
-    """Return the URL of the home page if the change was made and is undone there; else that of what was changed."""
-    return get_home_url(request.POST) if comes_from_home(request.POST) else _find_page(access, units=units)
+    """Return the URL of the page that asked to be led back to, or else that of what the change was about."""
+    back = request.POST.get(BACK, "")
+    if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+        return iri_to_uri(back)
+    return _find_page(access, units=units)
 
 
 def _find_page(access: ObjectAccess, *, units: list[Unit]) -> str:

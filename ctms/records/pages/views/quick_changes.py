@@ -55,7 +55,7 @@ def change_quickly(request: HttpRequest, object_name: str, uid: UUID, change_nam
         write_values(
             access=access,
             record=record,
-            values=dict(change.values),
+            values=change.list_values(access.user),
             actor=actor,
             expected_version=version,
             confirmed=request.POST.getlist(CONFIRMED),
@@ -81,7 +81,7 @@ def _ask(request: HttpRequest, *, access: ObjectAccess, record: Any, change: Qui
     version = request.GET.get(_VERSION, "")
     version = version if version.isdecimal() and len(version) <= MOST_DIGITS else str(record.version)
     try:
-        asked = put_values(access=access, record=record, values=dict(change.values))
+        asked = put_values(access=access, record=record, values=change.list_values(access.user))
     except AccessRefusedError as error:
         raise PermissionDenied(str(error)) from error
     except ValidationError as error:
@@ -93,7 +93,9 @@ def _ask(request: HttpRequest, *, access: ObjectAccess, record: Any, change: Qui
         "title": title,
         "change": change,
         "asked": asked,
-        "reasoned": {name: label for name, label in access.list_reasoned().items() if name in change.values},
+        "reasoned": {
+            name: label for name, label in access.list_reasoned().items() if name in change.list_values(access.user)
+        },
         "version": version,
         "way_back": keep_way_back(request.GET),
         "back_url": back_url,

@@ -220,7 +220,7 @@ def test_both_statements_begin_at_today_in_the_index_of_the_order() -> None:
                 explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
                 cursor.execute(f"{explain} {query['sql']}")
                 plan = "\n".join(str(row) for row in cursor.fetchall())
-                assert "activity_by_date" in plan, plan
+                assert "activity_by_date_and_sight" in plan, plan
                 assert "Sort" not in plan, plan
                 assert "B-TREE" not in plan, plan
 

@@ -57,6 +57,6 @@ def _find(activities: list[Any], condition: Q, *, order: str = "") -> Any:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0006_contact_dates"), ("clinical", "0008_contact_dates")]
+    dependencies = [("activities", "0007_contact_dates"), ("clinical", "0008_contact_dates")]
 
     operations = [migrations.RunPython(fill_dates, migrations.RunPython.noop)]

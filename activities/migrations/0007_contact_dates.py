@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("activities", "0005_activities_have_owners"),
+        ("activities", "0006_dates_with_sight"),
         ("clinical", "0008_contact_dates"),
         ("connections", "0008_filters_in_one_language"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
