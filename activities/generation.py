@@ -18,12 +18,12 @@ from ctms.core.choices import RecordStatus
 from exceptions_log.choices import ErrorType
 
 _LONGEST_SUBJECT = 500
-_CHANNEL_OF_METHOD: Mapping[str, Channel] = {
+CHANNEL_OF_METHOD: Mapping[str, Channel] = {
     VisitMethod.ON_SITE: Channel.IN_PERSON,
     VisitMethod.REMOTE_VIDEO: Channel.VIDEO,
     VisitMethod.REMOTE_PHONE: Channel.PHONE,
 }
-_CHANNEL_OF_TYPE: Mapping[str, Channel] = {
+CHANNEL_OF_TYPE: Mapping[str, Channel] = {
     CommunicationType.EMAIL: Channel.EMAIL,
     CommunicationType.PHONE_CALL: Channel.PHONE,
     CommunicationType.VIDEO_CALL: Channel.VIDEO,
@@ -79,7 +79,7 @@ def plan_event(event: MonitoringEvent, *, people: Iterable[SourcePerson]) -> Gen
         no_date="It has neither an actual nor a planned start. Enter one of them.",
         no_person="It has no participant and its site no principal investigator. Add a participant.",
         values={
-            "channel": _CHANNEL_OF_METHOD.get(event.visit_method, Channel.OTHER),
+            "channel": CHANNEL_OF_METHOD.get(event.visit_method, Channel.OTHER),
             "complete": event.actual_end is not None or event.lifecycle_state == MonitoringEventState.FINAL,
             "subject": _name_subject(dict(MonitoringEventType.choices), event),
             "monitoring_event_id": event.pk,
@@ -97,7 +97,7 @@ def plan_communication(log: StudyCommunicationLog, *, people: Iterable[SourcePer
         no_date="It has no date. Enter it.",
         no_person="It has no contact person. Add one.",
         values={
-            "channel": _CHANNEL_OF_TYPE.get(log.object_type, Channel.OTHER),
+            "channel": CHANNEL_OF_TYPE.get(log.object_type, Channel.OTHER),
             "complete": log.date is not None and log.date <= today,
             "subject": _name_subject(dict(CommunicationType.choices), log),
             "study_communication_id": log.pk,

@@ -63,12 +63,14 @@ OF_THE_STUDY_TEAMS = {
     "reports.ReportUse",
 }
 WITHOUT_A_PAGE = {
+    "accounts.LastUse",
     "accounts.UserSession",
     "accounts.OidcIdentity",
     "activities.ContactChange",
     "activities.DeclinedActivity",
     "audit.AuditSeal",
     "audit.AuditSealing",
+    "configuration.DeliveredField",
     "configuration.UniqueValue",
     "crm_sync.FieldLength",
     "crm_sync.OrganisationProgress",
@@ -81,6 +83,7 @@ WITHOUT_A_PAGE = {
 }
 WRITTEN_BY_THE_APPLICATION_ALONE = {
     "accounts.ApiToken",
+    "accounts.CalendarFeed",
     "accounts.PageView",
     "accounts.FailedLogIn",
     "accounts.SecondFactor",
@@ -94,6 +97,7 @@ WRITTEN_BY_THE_APPLICATION_ALONE = {
     "exceptions_log.ExceptionItem",
     "exceptions_log.ExceptionMessage",
     "jobs.JobRun",
+    "reports.DigestMail",
     "jobs.Lease",
 }
 

@@ -1,4 +1,4 @@
-"""Change sets: what one request, bulk edit, import or undo wrote. Their entries share the reference of their actor."""
+"""Change sets: what a request or an operation, such as an import, wrote. Their entries share the actor's reference."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ from ctms.audit.models import AuditEntry
 from ctms.core.uuids import read_uid
 
 CHANGE, EDIT, IMPORT, UNDO, ENTRY = "change", "edit", "import", "undo", "entry"
+HAND_OVER = "hand_over"
 # What a reference begins with. A change that was written before changes had references is a set of one entry.
-_PREFIXES: Mapping[str, str] = {CHANGE: "change", EDIT: "bulk edit", IMPORT: "import", UNDO: "undo"}
+_PREFIXES: Mapping[str, str] = {
+    CHANGE: "change",
+    EDIT: "bulk edit",
+    IMPORT: "import",
+    HAND_OVER: "hand-over",
+    UNDO: "undo",
+}
 # The entry of an erasure: nothing that was written before is brought back.
 ERASURE = "erase_person"
 WRITES = (AuditAction.CREATED, AuditAction.CHANGED, AuditAction.DELETED, AuditAction.RESTORED)

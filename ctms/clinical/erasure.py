@@ -143,7 +143,7 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
         for name in _EMPTIED:
             setattr(person, name, "")
         person.last_name = f"{ERASED} {str(person.uid)[:8]}"
-        person.external_id, person.custom_fields = None, {}
+        person.external_id, person.custom_fields, person.user = None, {}, None
         person.status = RecordStatus.INACTIVE
         save_record(record=person, actor=actor, reason=reason)
         rows = sum(eraser(erased) for eraser in (_erase_operations, _erase_operation_problems, *_erasers))

@@ -7,7 +7,10 @@ requirement documents expect them before an admin changes the layouts.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
+
+from django.db.models import Q
 
 from ctms.accounts.models import PageView
 from ctms.accounts.policies import register_limit
@@ -20,12 +23,11 @@ from ctms.clinical.access import (
     limit_to_records_named,
     limit_to_visible_studies,
 )
-from ctms.clinical.choices import CommunicationType, MonitoringEventType, PersonType
-from ctms.clinical.consistency import ask_future
+from ctms.clinical.choices import CommunicationType, MonitoringEventState, MonitoringEventType, PersonType
+from ctms.clinical.consistency import ask_future, suggest_today
 from ctms.clinical.contacts import (
     CONTACT_BADGES,
     CONTACT_FIELDS,
-    DAYS,
     LAST,
     NEXT,
     OVERDUE,
@@ -44,9 +46,12 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.reference_choices import choose_from_study_people
+from ctms.clinical.state_badges import describe_event_state, describe_site_state, describe_study_state
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.clinical.user_choices import USER_RULE
+from ctms.configuration.copying import CopyRule
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
+from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import (
     ChildPicker,
     DeliveredView,
@@ -59,6 +64,9 @@ from ctms.configuration.registry import (
     register_object,
 )
 from ctms.configuration.scope import build_limit, register_study_rule
+from ctms.core.choices import RecordStatus
+from ctms.core.text.territories import find_country
+from ctms.records.bulk.handing_over.owned import OwnedObject, register_owned
 from ctms.records.conditions.mine import ME, MINE, MINE_HERE, OWNER, limit_to_owned, register_mine
 from ctms.records.fields.users import register_user_rule
 
@@ -91,10 +99,43 @@ def register_clinical_objects() -> None:
     register_mine(model=Study, label="my studies", limit=limit_to_assigned)
     register_mine(model=StudySite, label="my sites", limit=limit_to_owned)
     register_mine(model=MonitoringEvent, label="my visits", limit=limit_to_owned)
+    _register_owned()
     register_limit(model=AuditEntry, limit=limit_to_entries)
     register_place(model=StudyAssignment, column=STUDY, path="study")
     register_limit(model=PageView, limit=partial(limit_to_records_named, object_field="object_name"))
     register_limit(model=StudyAssignment, limit=build_limit(model=StudyAssignment, scope=InStudy()))
+
+
+def _has_no_owner(record: Any) -> bool:
+    """Whether nobody looks after a record, so that whoever may change it can take it over."""
+    return record.owner_id is None
+
+
+def _register_owned() -> None:
+    """Let sites and visits be handed over; a visit is open until its report is final, or it is cancelled."""
+    register_owned(
+        OwnedObject(
+            model=StudySite,
+            label="Sites",
+            is_open=Q(),
+            order=("name",),
+            columns=("study__v", "state__v"),
+            position=1,
+            site="pk",
+        )
+    )
+    register_owned(
+        OwnedObject(
+            model=MonitoringEvent,
+            label="Visits that are not final",
+            is_open=Q(status=RecordStatus.ACTIVE)
+            & ~Q(lifecycle_state__in=(MonitoringEventState.FINAL, MonitoringEventState.CANCELLED)),
+            order=("planned_start",),
+            columns=("site__v", "planned_start_date__v"),
+            position=2,
+            day="planned_start",
+        )
+    )
 
 
 def _build_study_objects() -> tuple[VaultObject, ...]:
@@ -156,6 +197,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyAssignment, "study"),),
+        badges={"state__v": describe_study_state},
         questions=_DONE_BEFORE,
         take_over=read_study,
         tab=1,
@@ -186,7 +228,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         ),
         parts=((StudyAssignment, "study_country"),),
         kept_fields=("study__v",),
-        take_over=lambda typed: {"country__v": typed},
+        take_over=lambda typed: {"country__v": find_country(typed) or typed},
         icon="country",
     )
     site = VaultObject(
@@ -228,13 +270,12 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "study__v",
             "study_country__v",
             "principal_investigator__v",
+            "state__v",
             OWNER,
             LAST,
-            DAYS,
             NEXT,
             OVERDUE,
         ),
-        badges=CONTACT_BADGES,
         views=(
             DeliveredView(name="My sites", parameters=f"{OWNER}={ME}&status__v=active__v&sort=name__v"),
             DeliveredView(name="Without an owner", parameters=f"{OWNER}__empty=true&status__v=active__v&sort=name__v"),
@@ -273,11 +314,14 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
                 ),
             ),
         ),
+        quick_changes=(
+            QuickChange(api_name="take", label="Take over", icon="check", takes=OWNER, applies=_has_no_owner),
+        ),
         tab=2,
-        tab_label="Study Sites",
         parts=((StudyAssignment, "site"),),
         kept_fields=("study__v", "study_country__v"),
         take_over=read_site,
+        badges={"state__v": describe_site_state, **CONTACT_BADGES},
         icon="site",
     )
     return study, country, site
@@ -293,6 +337,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "email__sys",
             "phone__v",
             "language__sys",
+            "user__sys",
             "status__v",
         ),
     )
@@ -311,6 +356,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "language__sys": "language",
             "npi__v": "npi",
             "person_identifier__v": "person_identifier",
+            "user__sys": "user",
         },
         object_types=tuple(ObjectType(api_name=value, label=label) for value, label in PersonType.choices),
         generated_fields=_NAME,
@@ -366,7 +412,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
         default_sort="name__v",
         search_fields=("name__v", "study__clin.name__v"),
         filters=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE, "status__v"),
-        header_fields=("study__clin", "site__clin", "team_role__v", LAST, DAYS, NEXT, OVERDUE),
+        header_fields=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE),
         badges=CONTACT_BADGES,
         views=build_contact_views(f"site__clin={MINE}"),
         same_when=("person", "study", "study_country", "site", "team_role"),
@@ -454,6 +500,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
+        badges={"state__v": describe_event_state},
         questions=_DONE_BEFORE,
         kept_fields=("study__v", "study_country__v", "planned_start_date__v", "planned_end_date__v"),
         child_pickers=(
@@ -464,8 +511,14 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
                 reference="person__v",
             ),
         ),
+        copying=CopyRule(
+            label="Copy to several sites",
+            per="site__v",
+            within="study__v",
+            days=("planned_start_date__v", "planned_end_date__v"),
+            without=("actual_start_date__v", "actual_end_date__v", "state__v", OWNER, _UPDATE_REQUIRED),
+        ),
         tab=4,
-        tab_label="Monitoring Events",
         icon="event",
     )
     participant = VaultObject(
@@ -506,13 +559,18 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         list_columns=("name__v", "object_type__v", "study__v", "site__v", "date__v", "direction__v"),
         default_sort="-date__v",
         search_fields=("name__v", "subject__v"),
+        heading_field="subject__v",
         filters=("study__v", "site__v", "object_type__v", "date__v", "status__v"),
         header_fields=("study__v", "site__v", "date__v"),
-        kept_fields=("study__v", "study_country__v", "date__v", "direction__v"),
+        kept_fields=("study__v", "date__v", "direction__v"),
+        initial_values=suggest_today,
+        # Activities are generated from those types that have the flag.
+        required_with={"date__v": _UPDATE_REQUIRED},
+        follows={"study_country__v": "site__v"},
         take_over=lambda typed: {"subject__v": typed},
         layouts=(
             Layout(
-                name="Study communication log page layout",
+                name="Study communication page layout",
                 sections=(
                     FieldSection(
                         title="Study Communication Details",
@@ -547,7 +605,6 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         ),
         create_one_per="site__v",
         tab=5,
-        tab_label="Communications",
         icon="message",
     )
     contact = VaultObject(

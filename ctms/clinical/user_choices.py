@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, Model, OuterRef, Q
 
 from ctms.clinical.assignments import build_in_force
 from ctms.clinical.models import Study, StudyAssignment, StudyCountry, StudySite
@@ -40,4 +40,24 @@ def _build_assigned(*, study: Any, country: Any, site: Any) -> Q | None:
     return Q(study__uid=study) if study else None
 
 
-USER_RULE = UserRule(models=(Study, StudyCountry, StudySite), build=build_seeing)
+def build_unseen(model: type[Model]) -> Q:
+    """Return the condition for records whose owner does not see their study, country or site.
+
+    What has no study is seen by whoever owns it.
+    """
+    site = "pk" if model is StudySite else "site"
+    in_force = StudyAssignment.objects.filter(build_in_force(), user=OuterRef("owner")).order_by()
+    wide = Q(study_country=OuterRef("study_country")) | Q(
+        study=OuterRef("study"), study_country__isnull=True, site__isnull=True
+    )
+    assigned = Q(Exists(in_force.filter(wide | Q(site=OuterRef(site)))))
+    if model is not StudySite:
+        # What names no site is seen by whoever is assigned to a site in its country.
+        narrow = Q(Exists(in_force.filter(site__study_country=OuterRef("study_country"))))
+        assigned |= Q(site__isnull=True) & narrow
+    profile = "owner__security_profile"
+    allowed = Q(**{f"{profile}__sees_all_studies": True}) | Q(study__isnull=True) | assigned
+    return ~(Q(owner__is_superuser=True) | (Q(**{f"{profile}__status": RecordStatus.ACTIVE}) & allowed))
+
+
+USER_RULE = UserRule(models=(Study, StudyCountry, StudySite), build=build_seeing, build_unseen=build_unseen)

@@ -53,13 +53,14 @@ def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:
     from ctms.accounts.models import SecurityProfile, User
     from ctms.audit.actors import build_system_actor
     from ctms.audit.models import AuditEntry
-    from ctms.configuration.models import LayoutSection, ObjectType, PageLayout
+    from ctms.configuration.models import DeliveredField, LayoutSection, ObjectType, PageLayout
     from ctms.configuration.profiles import deliver_profiles
-    from ctms.configuration.services import deliver_object_types, deliver_page_layouts
+    from ctms.configuration.services import deliver_layout_fields, deliver_object_types, deliver_page_layouts
     from ctms.core.schema import is_schema_current
 
-    if is_schema_current(apps=apps, models=(User, SecurityProfile, AuditEntry, ObjectType, PageLayout, LayoutSection)):
+    needed = (User, SecurityProfile, AuditEntry, ObjectType, PageLayout, LayoutSection, DeliveredField)
+    if is_schema_current(apps=apps, models=needed):
         actor = build_system_actor(source="command", reference="migrate")
         deliver_object_types(actor=actor)
-        deliver_page_layouts(actor=actor)
+        deliver_layout_fields(actor=actor, new_objects=deliver_page_layouts(actor=actor))
         deliver_profiles(actor=actor)

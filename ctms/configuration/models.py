@@ -262,6 +262,21 @@ class LayoutSection(AuditedModel):
         return f"{self.layout}: {self.title}"
 
 
+class DeliveredField(models.Model):
+    """A delivered field that was put on the stored layouts of its object once; an admin may have removed it since."""
+
+    of_object = models.CharField("object", max_length=80)
+    field_name = models.CharField("field", max_length=80)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("of_object", "field_name"), name="field_delivered_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.of_object}.{self.field_name}"
+
+
 class ApplicationSettings(AuditedModel):
     """The application settings (*Admin > Settings > Application Settings*). There is only one row."""
 

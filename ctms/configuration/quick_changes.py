@@ -15,8 +15,9 @@ def _always(_record: Any) -> bool:
 class QuickChange:
     """A change of a record in one step, such as *Complete*.
 
-    `values` maps API names to what is set; `asks` names fields whose values are asked for. `key` is the key that does
-    it in a list. `applies` tells whether a record can still be changed so.
+    `values` maps API names to what is set; `asks` names fields whose values are asked for; `takes` names a field that
+    is set to the user who makes the change. `key` is the key that does it in a list. `applies` tells whether a record
+    can still be changed so.
     """
 
     api_name: str
@@ -25,4 +26,9 @@ class QuickChange:
     key: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     asks: str = ""
+    takes: str = ""
     applies: Callable[[Any], bool] = _always
+
+    def list_values(self, user: Any) -> dict[str, Any]:
+        """Return API name → what the change sets when this user makes it."""
+        return dict(self.values) | ({self.takes: user} if self.takes else {})

@@ -9,9 +9,16 @@ class RecordsConfig(AppConfig):
     def ready(self) -> None:
         from ctms.configuration.uses import register_use_finder
         from ctms.records.bulk.jobs import register_bulk_job
+        from ctms.records.calendar.sources import may_see_calendar
         from ctms.records.fields.kinds import register_kinds
         from ctms.records.lists.field_uses import find_view_uses
+        from ctms.records.pages.navigation import FrameTab, register_tab
+        from ctms.records.pages.waiting import register_waiting_panel
 
         register_kinds()
         register_bulk_job()
         register_use_finder(find_view_uses)
+        register_tab(
+            FrameTab(label="Calendar", page="calendar", icon="calendar", is_offered=may_see_calendar, is_leading=True)
+        )
+        register_waiting_panel()

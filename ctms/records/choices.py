@@ -5,6 +5,7 @@ class OperationKind(TextChoices):
     EDIT = "edit", "Bulk edit"
     IMPORT = "import", "Import"
     UNDO = "undo", "Undo"
+    HAND_OVER = "hand_over", "Hand-over"
 
 
 class ProblemKind(TextChoices):

@@ -204,7 +204,8 @@ def test_of_a_model_that_no_object_is_of_nobody_sees_anything(model: type[models
 def count_reads_of_assignments(client: Client, url: str) -> int:
     with CaptureQueriesContext(connection) as statements:
         client.get(url)
-    return sum('FROM "clinical_studyassignment"' in each["sql"] for each in statements)
+    # Without those about other users, such as who could be asked to take a site over.
+    return sum('FROM "clinical_studyassignment"' in each["sql"].split("WHERE")[0] for each in statements)
 
 
 def test_a_request_asks_once_which_studies_a_user_sees(client: Client) -> None:

@@ -21,6 +21,7 @@ from django.urls import reverse
 from activities.choices import ActivityType
 from ctms.configuration.snapshot import forget_configuration
 from ctms.core.clock import get_now
+from ctms.records.timelines.page import has_timeline
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import MedicalActivityFactory
 from tests.factories.clinical import StudyFactory
@@ -44,13 +45,15 @@ def stopped_clock() -> Iterator[None]:
 
 def list_pages(records: dict[str, Any]) -> dict[str, str]:
     """Return the address of every page that shows records, by name."""
-    pages = {name: reverse(name) for name in ("home", "search", "profile")}
+    pages = {name: reverse(name) for name in ("home", "calendar", "search", "profile")}
     pages["search for a word"] = reverse("search") + "?q=example"
     for object_name, record in records.items():
         for page in OBJECT_PAGES:
             pages[f"{page} {object_name}"] = reverse(page, args=(object_name,))
         for page in RECORD_PAGES:
             pages[f"{page} {object_name}"] = reverse(page, args=(object_name, record.uid))
+        if has_timeline(object_name):
+            pages[f"timeline {object_name}"] = reverse("timeline", args=(object_name, record.uid))
         pages[f"export {object_name}"] = reverse("record_export", args=(object_name, "csv"))
         pages[f"api list {object_name}"] = f"/api/v1/{object_name}/"
         pages[f"api record {object_name}"] = f"/api/v1/{object_name}/{record.uid}/"

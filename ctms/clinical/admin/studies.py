@@ -10,12 +10,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
 from ctms.audit.admin.theme import display
 from ctms.audit.admin.writing import get_user
+from ctms.clinical.admin.hand_over import tell_waiting
 from ctms.clinical.assignments import describe_state
 from ctms.clinical.forms import StudyAssignmentForm, StudyForm
 from ctms.clinical.models import Study, StudyAssignment
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 _LIMITS = ("study_country", "site")
 _LIMITS_LATER = (
@@ -41,8 +42,20 @@ class StudyAssignmentInline(AuditedTabularInline):
         return formset
 
 
+class AskingForHandOver(AuditedModelAdmin):
+    """A page with assignments, which asks for the hand-over of what their users do not see any more."""
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        tell_waiting(request)
+        return super().response_change(request, obj)
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        tell_waiting(request)
+        return super().response_delete(request, obj_display, obj_id)
+
+
 @admin.register(Study)
-class StudyAdmin(AuditedModelAdmin):
+class StudyAdmin(AskingForHandOver):
     form = StudyForm
     list_display = ("name", "study_name", "phase", "lifecycle_state", "sponsor", "send_to_crm", "status")
     list_filter = (
@@ -65,7 +78,7 @@ class StudyAdmin(AuditedModelAdmin):
 
 
 @admin.register(StudyAssignment)
-class StudyAssignmentAdmin(AuditedModelAdmin):
+class StudyAssignmentAdmin(AskingForHandOver):
     """The page of an assignment. Countries and sites are offered once it is known of which study."""
 
     form = StudyAssignmentForm

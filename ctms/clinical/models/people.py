@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from ctms.clinical.choices import PersonType
 from ctms.core.models import VaultRecord
 from ctms.core.text.expressions import collate
+from ctms.core.value_fields import LanguageField, PhoneField
 
 
 class Person(VaultRecord):
@@ -21,11 +23,16 @@ class Person(VaultRecord):
     first_name = models.CharField(max_length=64, blank=True, default="")
     last_name = models.CharField(max_length=64)
     email = models.EmailField(blank=True, default="")
-    phone = models.CharField(max_length=40, blank=True, default="")
-    language = models.CharField(max_length=16, blank=True, default="", help_text="e.g. en or pt-BR")
+    phone = PhoneField(max_length=40, blank=True, default="")
+    language = LanguageField(max_length=16, blank=True, default="", help_text="e.g. en or pt-BR")
     npi = models.CharField("NPI", max_length=20, blank=True, default="", db_index=True)
     person_identifier = models.CharField(
         max_length=80, blank=True, default="", db_index=True, help_text="the sponsor's own number of this person"
+    )
+
+    # Who the person is in this Vault, if somebody who logs in. It gives no access, and is no identifier of the CRM.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
 
     class Meta:
@@ -34,6 +41,11 @@ class Person(VaultRecord):
         ordering = ("last_name", "first_name", "id")
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(last_name=""), name="person_has_a_last_name"),
+            models.UniqueConstraint(
+                fields=("user",),
+                name="one_person_per_user",
+                violation_error_message="User: another person is this user already. Clear it there first.",
+            ),
             models.CheckConstraint(
                 condition=Q(object_type__in=PersonType.values),
                 name="person_type_is_known",

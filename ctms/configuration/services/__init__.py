@@ -1,6 +1,7 @@
 """Services that write the configuration: `object_types`, `custom_fields`, `layouts` and `settings`."""
 
 from ctms.configuration.services.custom_fields import create_custom_field, delete_custom_field, update_custom_field
+from ctms.configuration.services.delivered_fields import deliver_layout_fields
 from ctms.configuration.services.kept_values import move_choice
 from ctms.configuration.services.layouts import (
     change_layouts,
@@ -31,6 +32,7 @@ __all__ = [
     "decide_fields",
     "delete_custom_field",
     "delete_layout",
+    "deliver_layout_fields",
     "deliver_object_types",
     "deliver_page_layouts",
     "move_choice",

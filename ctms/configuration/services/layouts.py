@@ -36,10 +36,11 @@ class LayoutNeededError(VaultError):
     """The layout of an object cannot be deleted, or an object has no layout to copy or change."""
 
 
-def deliver_page_layouts(*, actor: Actor) -> None:
+def deliver_page_layouts(*, actor: Actor) -> list[str]:
     """Create the registered page layouts of every object that has none; layouts that exist stay as they are.
 
-    Objects of the admin console get layouts only if their registration has some.
+    Objects of the admin console get layouts only if their registration has some. Returns the API names of the objects
+    that got layouts.
     """
     known = set(PageLayout.objects.values_list("of_object", flat=True))
     delivered = [
@@ -56,6 +57,7 @@ def deliver_page_layouts(*, actor: Actor) -> None:
             for position, section in enumerate(layout.sections, start=1)
         ]
         create_records(records=sections, actor=actor, reason=_DELIVERED)
+    return list(dict.fromkeys(row.of_object for row, _ in delivered))
 
 
 def create_type_layout(*, layout: PageLayout, actor: Actor) -> None:

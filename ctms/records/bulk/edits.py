@@ -124,8 +124,9 @@ def fill_quick_change(*, access: ObjectAccess, form: QueryDict) -> QueryDict:
     if change is None:
         return form
     filled = form.copy()
-    filled.setlist("change", [change.asks] if change.asks else list(change.values))
-    for name, value in change.values.items():
+    values = change.list_values(access.user)
+    filled.setlist("change", [change.asks] if change.asks else list(values))
+    for name, value in values.items():
         filled[name] = _write_value(value)
     if not change.asks:
         filled["step"] = "preview"
@@ -136,7 +137,7 @@ def _write_value(value: Any) -> str:
     """Return a value as a form of the Vault sends it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return str(getattr(value, "uid", value))
 
 
 class BulkEditForm(forms.Form):

@@ -162,7 +162,7 @@ def confirm_operation(
         if not confirmed:
             raise OperationTakenError("This was started already, or is still being checked.")
         operation.problems.all().delete()
-        operation.refresh_from_db(fields=["state", "plan"])
+        operation.refresh_from_db(fields=["state", "plan", "done", "failed", "counts"])
         record_event(
             actor=actor,
             action=AuditAction.EVENT,

@@ -27,6 +27,7 @@ _OUTCOMES = {
     "failed": ("failed", "Error"),
 }
 _OUTDATED = ("overdue", "Changed meanwhile")
+_HANDED_OVER = {True: "Handed over", False: "To be handed over"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +139,10 @@ def build_preview(
 def build_figures(operation: BulkOperation) -> list[Figure]:
     """Return how many rows had, or would have, each outcome; outcomes without rows are left out."""
     is_over = operation.finished_at is not None or operation.state == OperationState.RUNNING
-    is_undo = operation.kind == OperationKind.UNDO
+    is_undo, is_hand_over = operation.kind == OperationKind.UNDO, operation.kind == OperationKind.HAND_OVER
     words = (
         ("created", "Created" if is_over else "To be created"),
-        ("changed", "Changed" if is_over else "To be changed"),
+        ("changed", _HANDED_OVER[is_over] if is_hand_over else "Changed" if is_over else "To be changed"),
         ("deleted", "Deleted" if is_over else "To be deleted"),
         ("restored", "Brought back" if is_over else "To be brought back"),
         ("unchanged", "Without change"),

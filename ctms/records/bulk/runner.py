@@ -28,6 +28,8 @@ from ctms.jobs.leases import LeaseHandle, acquire_lease
 from ctms.records.access import ObjectAccess, open_object
 from ctms.records.bulk.basis import Basis
 from ctms.records.bulk.edits import EditWork, drop_values
+from ctms.records.bulk.handing_over.items import Item
+from ctms.records.bulk.handing_over.work import TO, HandOverWork, find_new_owner
 from ctms.records.bulk.imports.work import ImportOptions, ImportWork, open_content
 from ctms.records.bulk.operations import (
     ADDRESS,
@@ -49,19 +51,25 @@ BATCH_ROWS = 500
 CHECKED_AT_ONCE = 1000  # rows, up to which the request itself checks an operation
 _ATTEMPTS = 3
 _ENDED = ("state", "message", "finished_at", "content", "basis", "plan")
-_SOURCES = {OperationKind.EDIT: "job", OperationKind.IMPORT: "import", OperationKind.UNDO: "page"}
+_SOURCES = {
+    OperationKind.EDIT: "job",
+    OperationKind.IMPORT: "import",
+    OperationKind.UNDO: "page",
+    OperationKind.HAND_OVER: "page",
+}
 # What was not written, by kind of operation.
 _NOT_DONE = {
     OperationKind.EDIT: "not changed",
     OperationKind.IMPORT: "not imported",
     OperationKind.UNDO: "not undone",
+    OperationKind.HAND_OVER: "not handed over",
 }
 # Errors that end the run but not the operation: another run continues it.
 _INTERRUPTIONS = (LeaseLostError, SoftTimeLimitExceeded)
 
 
 class Work(Protocol):
-    """The rows of an operation, planned in batches; `EditWork` and `ImportWork` implement it."""
+    """The rows of an operation, planned in batches; each kind of operation has a class for it, such as `EditWork`."""
 
     access: ObjectAccess
 
@@ -85,7 +93,7 @@ def check_soon(operation: BulkOperation) -> None:
         lease.release()
 
 
-def perform_at_once(operation: BulkOperation, *, actor: Actor) -> bool:
+def perform_at_once(operation: BulkOperation, *, actor: Actor, all_or_nothing: bool = True) -> bool:
     """Confirm and do a small checked operation in the request; False if somebody else confirmed or dropped it.
 
     If the process dies meanwhile, the job of bulk operations goes on with it.
@@ -94,7 +102,7 @@ def perform_at_once(operation: BulkOperation, *, actor: Actor) -> bool:
     if lease is None:
         return False
     try:
-        confirm_operation(operation=operation, actor=actor, plan={"all_or_nothing": True}, is_queued=False)
+        confirm_operation(operation=operation, actor=actor, plan={"all_or_nothing": all_or_nothing}, is_queued=False)
         perform_operation(operation, lease=lease)
     except (OperationTakenError, LeaseLostError):
         return False
@@ -188,6 +196,9 @@ def open_work(operation: BulkOperation) -> Work:
     if operation.kind == OperationKind.UNDO:
         units = [Unit.read(line) for line in operation.content.splitlines()]
         return UndoWork(access=access, change_set=read_undone(operation), units=units)
+    if operation.kind == OperationKind.HAND_OVER:
+        items = [Item.read(line) for line in operation.content.splitlines()]
+        return HandOverWork(access=access, items=items, to=find_new_owner(operation.plan.get(TO)))
     options = ImportOptions.read(operation.plan)
     return ImportWork(access=access, file=open_content(shape=access.shape, content=operation.content, options=options))
 
@@ -315,7 +326,7 @@ def _finish(*, operation: BulkOperation, state: OperationState, message: str) ->
 def _describe_outcome(operation: BulkOperation) -> str:
     words = {
         "created": "created",
-        "changed": "changed",
+        "changed": "handed over" if operation.kind == OperationKind.HAND_OVER else "changed",
         "unchanged": "already as they should be",
         "left_out": "left as they are",
         "deleted": "deleted",
@@ -329,6 +340,8 @@ def _describe_outcome(operation: BulkOperation) -> str:
 def _describe_refusal(*, operation: BulkOperation, number: int) -> str:
     if operation.kind == OperationKind.UNDO:
         return f"Nothing was undone: {number:,} of {operation.total:,} records cannot be put back."
+    if operation.kind == OperationKind.HAND_OVER:
+        return f"Nothing was handed over: {number:,} of {operation.total:,} records cannot be."
     return (
         f"Nothing was imported: {number:,} of {operation.total:,} rows cannot be. Correct them and upload the file "
         "again."

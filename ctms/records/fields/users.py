@@ -25,10 +25,14 @@ Places = Mapping[type[Model], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRule:
-    """Who sees a place: `build` returns the condition for users, from the uids of places of these models."""
+    """Who sees a place: `build` returns the condition for users, from the uids of places of these models.
+
+    `build_unseen` returns the condition for records of a model whose owner does not see where they are.
+    """
 
     models: tuple[type[Model], ...]
     build: Callable[[Places], Q]
+    build_unseen: Callable[[type[Model]], Q]
 
 
 _rules: list[UserRule] = []
@@ -38,6 +42,15 @@ def register_user_rule(rule: UserRule) -> None:
     """Let only those users be chosen who see the places that a record names."""
     if rule not in _rules:
         _rules.append(rule)
+
+
+def build_waiting(model: type[Model]) -> Q:
+    """Return the condition for records whose owner may not log in, or does not see where they are."""
+    today = get_now().date()
+    waiting = Q(owner__is_active=False) | Q(owner__valid_until__lt=today)
+    for rule in _rules:
+        waiting |= rule.build_unseen(model)
+    return Q(owner__isnull=False) & waiting
 
 
 def names_user(field: ObjectField) -> bool:

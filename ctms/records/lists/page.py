@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.registry import VaultObject
 from ctms.records.addresses import get_object_url
+from ctms.records.conditions.mine import OWNER
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import select_references
 from ctms.records.lists.columns import (
@@ -273,6 +274,11 @@ class ListPage:
     def bulk_url(self) -> str:
         """Return the URL that edits the chosen rows, or all records of the list."""
         return self._build_url("record_bulk")
+
+    @property
+    def hand_over_url(self) -> str:
+        """Return the URL that hands the chosen rows over; empty if records of the object have no owner."""
+        return self._build_url("record_hand_over_many") if OWNER in self.vault_object.fields else ""
 
     @cached_property
     def query(self) -> str:

@@ -153,6 +153,7 @@ def _merge(
             actor=actor,
             reason=move.reason,
             references_are_checked=True,
+            users_are_checked=True,  # who is named stays named, even after leaving
             confirmed=tuple(values),
         )
     return move.moved

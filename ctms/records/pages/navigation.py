@@ -24,6 +24,7 @@ from ctms.records.fields.record_links import RecordLink
 from ctms.records.models import BulkOperation
 from ctms.records.pages.favourites import list_favourites, list_recent
 from ctms.records.pages.home import describe_age
+from ctms.records.pages.quick_log import QuickLog, build_quick_log
 from ctms.records.requests import get_user
 
 _SHOWN = 8
@@ -40,21 +41,30 @@ class FrameLink:
     is_current: bool = False
 
 
+def _offer_to_all(_user: User) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameTab:
-    """A tab of pages that belong to no object. `page` is the name of its address; users need the permission."""
+    """A tab of pages that belong to no object. `page` is the name of its address.
+
+    Users need the permission, if one is given, and `is_offered` has to allow it. A leading tab stands beside Home.
+    """
 
     label: str
     page: str
     icon: str
-    permission: str
+    permission: str = ""
+    is_offered: Callable[[User], bool] = _offer_to_all
+    is_leading: bool = False
 
 
 _tabs: list[FrameTab] = []
 
 
 def register_tab(tab: FrameTab) -> None:
-    """Register a tab, to be shown behind those of objects. Called once, from `AppConfig.ready()`."""
+    """Register a tab, to be shown behind those of objects, or before them. Called once, from `AppConfig.ready()`."""
     if tab not in _tabs:
         _tabs.append(tab)
 
@@ -95,11 +105,11 @@ class Frame:
 
     @property
     def tabs(self) -> list[FrameLink]:
-        """Return the tabs of objects whose records the user may read, then those of other pages."""
+        """Return the leading tabs, those of objects whose records the user may read, then those of other pages."""
         if "tabs" not in self._kept:
             of_objects = [
                 FrameLink(
-                    label=each.tab_label or each.plural_title,
+                    label=each.plural_title,
                     url=get_object_url("record_list", each.api_name),
                     icon=each.icon,
                     is_current=self._is_current(each),
@@ -107,7 +117,10 @@ class Frame:
                 for each in list_record_objects()
                 if each.tab is not None and self._may(each, "read")
             ]
-            self._kept["tabs"] = [*of_objects, *map(self._build_tab, self._list_tabs())]
+            others = self._list_tabs()
+            leading = [self._build_tab(each) for each in others if each.is_leading]
+            following = [self._build_tab(each) for each in others if not each.is_leading]
+            self._kept["tabs"] = [*leading, *of_objects, *following]
         links: list[FrameLink] = self._kept["tabs"]
         return links
 
@@ -197,13 +210,20 @@ class Frame:
         return reverse("profile")
 
     @property
-    def quick_log_url(self) -> str:
-        """Return the URL of the quick log form of the first object that has one for this user; empty if none has."""
-        creatable = {link.url for link in self.create}
-        for each in list_record_objects():
-            if each.quick_fields and get_object_url("record_create", each.api_name) in creatable:
-                return get_object_url("record_quick", each.api_name)
-        return ""
+    def quick_log(self) -> QuickLog | None:
+        """Return the quick log of the first object that has one for this user; None if none has."""
+        if "quick_log" not in self._kept:
+            creatable = {link.url for link in self.create}
+            logged = (
+                build_quick_log(
+                    request=self.request, user=self.user, configuration=self._configuration, vault_object=each
+                )
+                for each in list_record_objects()
+                if each.quick_fields and get_object_url("record_create", each.api_name) in creatable
+            )
+            self._kept["quick_log"] = next(logged, None)
+        found: QuickLog | None = self._kept["quick_log"]
+        return found
 
     @property
     def _configuration(self) -> Configuration:
@@ -217,7 +237,12 @@ class Frame:
         return match is not None and match.kwargs.get("object_name") == vault_object.api_name
 
     def _list_tabs(self) -> list[FrameTab]:
-        return [each for each in _tabs if has_permission(user=self.user, permission=each.permission)]
+        return [
+            each
+            for each in _tabs
+            if (not each.permission or has_permission(user=self.user, permission=each.permission))
+            and each.is_offered(self.user)
+        ]
 
     def _build_tab(self, tab: FrameTab) -> FrameLink:
         url = reverse(tab.page)

@@ -7,21 +7,32 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from ctms.configuration.scope import is_study
 from ctms.configuration.snapshot import ObjectShape, SectionShape
 from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.addresses import get_object_url, get_record_url
-from ctms.records.fields.references import list_scopes
+from ctms.records.fields.references import ReferenceScope, list_scopes
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.titles import get_title
 from ctms.records.fields.values import ValueReader, select_references
 from ctms.records.lists.columns import get_lead
-from ctms.records.lists.order.keyset_pagination import COUNT_CAP, Sort, count_capped, order_records
+from ctms.records.lists.order.keyset_pagination import (
+    COUNT_CAP,
+    Sort,
+    count_capped,
+    cut_page_around,
+    order_records,
+)
+from ctms.records.lists.rows.tables import Line
+from ctms.records.lists.rows.today import find_today_in
 
-ROWS_SHOWN = 8
+# Of records in the order of days, so many are shown that are to come, if there are others.
+ROWS_SHOWN, NEXT_SHOWN = 8, 3
 # Characters of a value that fits on a line, and of a long text that is shown.
 _SHORT, _LONGEST = 14, 120
 
@@ -45,7 +56,11 @@ class RelatedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelatedPart:
-    """A related section as the user sees it; `create_url` is empty if the user cannot create a record there."""
+    """A related section as the user sees it; `create_url` is empty if the user cannot create a record there.
+
+    Where the records are in the order of days, the rows are those around today, and `line` stands above the row of the
+    number `line_above`.
+    """
 
     key: str
     title: str
@@ -58,11 +73,17 @@ class RelatedPart:
     has_names: bool
     all_url: str
     create_url: str
+    line: Line | None
+    line_above: int | None
 
     @property
     def body(self) -> SafeString:
-        """The HTML of the rows."""
-        return SafeString("".join([_render_row(row=row, has_names=self.has_names) for row in self.rows]))
+        """The HTML of the rows, with the line of today."""
+        rows = [_render_row(row=row, has_names=self.has_names) for row in self.rows]
+        if self.line is not None and self.line_above is not None:
+            width = len(self.columns) + (not self.has_names)
+            rows.insert(self.line_above, _render_line(self.line, width=width))
+        return SafeString("".join(rows))
 
 
 def build_related_part(*, access: ObjectAccess, record: Any, section: SectionShape) -> RelatedPart | None:
@@ -77,11 +98,11 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
         return None
     shape = related.shape
     lead = get_lead(shape)
-    columns = [shape.fields[name] for name in _list_columns(section=section, shape=shape) if name in shape.fields]
+    names = _list_columns(section=section, shape=shape, record=record)
+    columns = [shape.fields[name] for name in names if name in shape.fields]
     records = related.list_records().filter(**{section.related_field.attribute: record})
     count = count_capped(records)
-    ordered = order_records(records=select_references(records=records, fields=columns), sort=_build_sort(shape))
-    found = list(ordered[:ROWS_SHOWN])
+    found, line = _read_rows(access=related, records=select_references(records=records, fields=columns))
     reader = ValueReader(access=related).load(records=found, fields=columns)
     parent = urlencode({section.related_field.api_name: record.uid})
     rows = [
@@ -114,7 +135,24 @@ def build_related_part(*, access: ObjectAccess, record: Any, section: SectionSha
         create_url=f"{get_object_url('record_create', shape.api_name)}?{parent}"
         if _can_create(section=section, related=related, record=record)
         else "",
+        line=line[0],
+        line_above=line[1],
     )
+
+
+def _read_rows(*, access: ObjectAccess, records: QuerySet[Any]) -> tuple[list[Any], tuple[Line | None, int | None]]:
+    """Return the first records in the order of their list, or those around today, with the line of today."""
+    sort = _build_sort(access.shape)
+    today = find_today_in(access=access, sort=sort)
+    if today is None:
+        return list(order_records(records=records, sort=sort)[:ROWS_SHOWN]), (None, None)
+    lead = NEXT_SHOWN if sort.descending else ROWS_SHOWN - NEXT_SHOWN
+    page = cut_page_around(records=records, sort=sort, size=ROWS_SHOWN, boundary=today.boundary, lead=lead)
+    return page.rows, (today.draw(), today.find_line(page))
+
+
+def _render_line(line: Line, *, width: int) -> str:
+    return f'<tr class="{line.css_class}"><td colspan="{width}"><span class="line-text">{line.html}</span></td></tr>\n'
 
 
 def _render_row(*, row: RelatedRow, has_names: bool) -> str:
@@ -140,13 +178,26 @@ def _render_cell(cell: RelatedCell) -> str:
     return f'<td data-label="{label}" class="{css_class}"><span>{cell.value.html}</span></td>'
 
 
-def _list_columns(*, section: SectionShape, shape: ObjectShape) -> tuple[str, ...]:
-    """Return the section's columns. From the related object's default columns, drop those equal in every row."""
-    if section.related is None or section.related_field is None or section.columns != section.related.list_columns:
+def _list_columns(*, section: SectionShape, shape: ObjectShape, record: Any) -> tuple[str, ...]:
+    """Return the section's columns without that of the page's record, and without the person of a role in a study.
+
+    From the related object's default columns, drop also those of places, which are equal in every row.
+    """
+    if section.related is None or section.related_field is None:
         return section.columns
-    scopes = list_scopes(shape=shape, field=section.related_field)
+    are_default = section.columns == section.related.list_columns
+    scopes = [
+        scope
+        for scope in list_scopes(shape=shape, field=section.related_field)
+        if getattr(record, f"{scope.attribute}_id", None) is not None and (are_default or not _is_place(scope))
+    ]
     same = {section.related_field.api_name, *(scope.parent.api_name for scope in scopes)}
     return tuple(name for name in section.columns if name not in same)
+
+
+def _is_place(scope: ReferenceScope) -> bool:
+    model: Any = scope.parent.reference
+    return is_study(model) or getattr(model, "is_place", False)
 
 
 def _build_sort(shape: ObjectShape) -> Sort:

@@ -12,12 +12,12 @@ from django.utils.safestring import SafeString
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.accounts.policies import has_permission, list_visible
 from ctms.audit.actors import Actor
-from ctms.audit.change_sets import CHANGE, EDIT, ENTRY, IMPORT, ChangeSet, read_reference
+from ctms.audit.change_sets import CHANGE, EDIT, ENTRY, HAND_OVER, IMPORT, ChangeSet, read_reference
 from ctms.audit.choices import AuditAction
 from ctms.audit.models import AuditEntry
 from ctms.records.models import MergedRecord
 
-_WORDS = {CHANGE: "change", ENTRY: "change", EDIT: "bulk edit", IMPORT: "import"}
+_WORDS = {CHANGE: "change", ENTRY: "change", EDIT: "bulk edit", IMPORT: "import", HAND_OVER: "hand-over"}
 
 
 def tell_saved(request: HttpRequest, *, text: str, actor: Actor) -> None:
@@ -66,7 +66,7 @@ def list_undoable(*, change_set: ChangeSet, user: User) -> QuerySet[AuditEntry]:
     """Return the entries of a change set that the user may undo; all of them or none.
 
     Users undo their own changes. What others changed may be undone by who sees those entries, as far as the profile
-    allows the opposite change; a bulk edit or import of others only by who manages jobs, who sees the operation.
+    allows the opposite change; an operation of others, such as an import, only by who manages jobs, who sees it.
     """
     entries = change_set.list_entries()
     first = entries.first()
@@ -74,6 +74,6 @@ def list_undoable(*, change_set: ChangeSet, user: User) -> QuerySet[AuditEntry]:
         return entries.none()
     if first.actor == user:
         return entries
-    if change_set.kind in (EDIT, IMPORT) and not has_permission(user=user, permission="admin:jobs"):
+    if change_set.kind in (EDIT, IMPORT, HAND_OVER) and not has_permission(user=user, permission="admin:jobs"):
         return entries.none()
     return entries if list_visible(entries, user).count() == entries.count() else entries.none()

@@ -34,6 +34,7 @@ from ctms.records.writing.validation import (
     check_scopes,
     check_users,
     fill_parents,
+    follow_references,
     list_changed,
     require_object_type,
 )
@@ -65,6 +66,7 @@ def write_values(
     expected_version: int | None = None,
     reason: str = "",
     references_are_checked: bool = False,
+    users_are_checked: bool = False,
     confirmed: Collection[str] = (),
 ) -> bool:
     """Create or change a record. Return whether anything was written.
@@ -79,7 +81,13 @@ def write_values(
     Raises AccessRefusedError, StaleRecordError, and ValidationError by API name of the field; then nothing is written,
     but `record` holds the new values. It is an UnconfirmedError if nothing is wrong but values have to be confirmed.
     """
-    asked = put_values(access=access, record=record, values=values, references_are_checked=references_are_checked)
+    asked = put_values(
+        access=access,
+        record=record,
+        values=values,
+        references_are_checked=references_are_checked,
+        users_are_checked=users_are_checked,
+    )
     if unconfirmed := [each for each in asked if not each.is_confirmed(confirmed)]:
         raise UnconfirmedError(unconfirmed)
     try:
@@ -123,6 +131,7 @@ def put_values(
         check_references(access=access, changed=changed)
     for each, value in changed:
         assign_value(record=record, field=each, value=value)
+    follow_references(shape=access.shape, record=record, changed=changed)
     fill_parents(shape=access.shape, record=record, object_type=object_type)
     check_scopes(shape=access.shape, record=record, changed=changed)
     if not users_are_checked:

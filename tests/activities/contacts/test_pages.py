@@ -113,8 +113,7 @@ def test_the_header_of_a_site_and_of_a_study_person_shows_the_dates(admin: Clien
     for text in (
         "Last contact",
         "16 Apr 2026",
-        "Days since contact",
-        "60",
+        "60 days ago",
         "Next contact",
         "19 Jun 2026",
         "12 Jun 2026",

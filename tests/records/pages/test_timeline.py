@@ -211,7 +211,7 @@ def site(client: Client, user: User) -> StudySite:
 
 
 def get_address(site: StudySite) -> str:
-    return f"/records/site__v/{site.uid}/timeline/"
+    return f"/records/site__v/{site.uid}/history/"
 
 
 def test_the_page_leads_to_older_entries_which_come_as_rows_or_as_a_page(client: Client, site: StudySite) -> None:

@@ -48,6 +48,7 @@ _PREVIEWS = {
     OperationKind.EDIT: "record_bulk_preview",
     OperationKind.IMPORT: "record_import_preview",
     OperationKind.UNDO: "record_undo_preview",
+    OperationKind.HAND_OVER: "record_hand_over_preview",
 }
 
 
@@ -181,11 +182,13 @@ def get_list_url(*, object_name: str, query: str) -> str:
 
 
 def get_title(operation: BulkOperation) -> str:
-    """Return the name of the imported file, how many records are edited, or what is undone."""
+    """Return the name of the imported file, how many records are edited, or what is undone or handed over."""
     if operation.kind == OperationKind.IMPORT:
         return str(operation.plan.get("file_name") or "Import")
     if operation.kind == OperationKind.UNDO:
         return f"Undo the {operation.plan.get('what', 'change')}"
+    if operation.kind == OperationKind.HAND_OVER:
+        return str(operation.plan.get("what", "Hand over"))
     return f"Edit {count_records(number=operation.total, vault_object=get_object(operation.of_object))}"
 
 

@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import formats, timezone
+from django.utils.encoding import iri_to_uri
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
@@ -45,6 +47,8 @@ from ctms.records.undo.offers import explain_final, list_undoable, name_change_s
 from ctms.records.undo.previews import build_undo_rows
 from ctms.records.undo.recent import list_recent_changes
 
+# Parameter with the address of a page that shows what is undone, and wants to be shown again.
+BACK = "back"
 _MOST_AT_ONCE = 10_000
 
 
@@ -89,11 +93,11 @@ def undo_change(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         if not any(operation.counts.get(name) for name in ("changed", "deleted", "restored")):
             operation.delete()
             messages.info(request, "There is nothing to undo: all is as it was before.")
-            return redirect(_find_page(access, units=units))
+            return redirect(_find_way_back(request, access=access, units=units))
         if perform_at_once(operation, actor=build_actor(request)) and operation.state == OperationState.DONE:
             note_seen(operation=operation, user=get_user(request))
             tell_saved(request, text=f"Undone: {operation.message}", actor=build_operation_actor(operation))
-            return redirect(_find_page(access, units=units))
+            return redirect(_find_way_back(request, access=access, units=units))
     return redirect("operation", uid=operation.uid)
 
 
@@ -194,6 +198,14 @@ def _list_reasoned(access: ObjectAccess, *, change_set: ChangeSet) -> list[str]:
             for words in change_set.list_entries().filter(object_name=object_name).values_list("words", flat=True):
                 labels |= {fields[keys[name]]: None for name in words if keys.get(name) in fields}
     return list(labels)
+
+
+def _find_way_back(request: HttpRequest, *, access: ObjectAccess, units: list[Unit]) -> str:
+    """Return the URL of the page that asked to be led back to, or else that of what the change was about."""
+    back = request.POST.get(BACK, "")
+    if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+        return iri_to_uri(back)
+    return _find_page(access, units=units)
 
 
 def _find_page(access: ObjectAccess, *, units: list[Unit]) -> str:

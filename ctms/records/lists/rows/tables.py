@@ -22,6 +22,7 @@ from ctms.configuration.quick_changes import QuickChange
 from ctms.core.icons import render_icon
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
+from ctms.records.conditions.mine import OWNER
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.titles import get_title
 from ctms.records.fields.values import ValueReader
@@ -193,8 +194,12 @@ class RecordTable:
         if not self.access.explain_edit_of(object_type):
             items += [_build_quick(each) for each in quick]
             items.append(_build_item(page="edit/", icon="edit", label="Edit", key="e"))
+            if OWNER in self.access.vault_object.fields:
+                items.append(_build_item(page="hand-over/", icon="people", label="Hand over…"))
         if not self.access.explain_create(object_type):
             items.append(_build_item(page="clone/", icon="clone", label="Clone"))
+            if (copying := self.access.vault_object.copying) is not None:
+                items.append(_build_item(page="copies/", icon="calendar", label=f"{escape(copying.label)}…"))
         if not self.access.explain_delete_of(object_type):
             items += ("<hr>", _build_item(page="delete/", icon="delete", label="Delete…", css_class=" danger"))
         return _MENU.format(items="".join(items), icon=render_icon("more"), name="{name}")

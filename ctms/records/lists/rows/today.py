@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import formats, timezone
 
+from ctms.records.access import ObjectAccess
 from ctms.records.conditions.askers import UserAsker
 from ctms.records.fields.comparing.comparisons import DayComparison
 from ctms.records.fields.kinds.base import kind_of
@@ -63,13 +64,19 @@ def find_today(listed: ListQuery) -> Today | None:
 
     A list that is grouped by something else is not in the order of days.
     """
-    field, own = listed.sort.field, listed.access.vault_object.default_sort.removeprefix("-")
-    comparison = kind_of(field).comparison if field is not None and field.api_name == own else None
-    grouping = listed.sort.grouping
-    is_ordered = grouping is None or grouping.field.api_name == own
-    if not isinstance(comparison, DayComparison) or not is_ordered:
+    grouping, own = listed.sort.grouping, listed.access.vault_object.default_sort.removeprefix("-")
+    if grouping is not None and grouping.field.api_name != own:
         return None
-    asker = UserAsker(access=listed.access)
+    return find_today_in(access=listed.access, sort=listed.sort)
+
+
+def find_today_in(*, access: ObjectAccess, sort: Sort) -> Today | None:
+    """Return the user's day if that is a place in this order: the object's own, and one by days."""
+    field, own = sort.field, access.vault_object.default_sort.removeprefix("-")
+    comparison = kind_of(field).comparison if field is not None and field.api_name == own else None
+    if not isinstance(comparison, DayComparison):
+        return None
+    asker = UserAsker(access=access)
     day = timezone.localdate(timezone=asker.get_zone())
-    first = day + dt.timedelta(days=1) if listed.sort.descending else day
-    return Today(day=day, boundary=comparison.start_day(asker=asker, day=first), sort=listed.sort)
+    first = day + dt.timedelta(days=1) if sort.descending else day
+    return Today(day=day, boundary=comparison.start_day(asker=asker, day=first), sort=sort)
