@@ -8,6 +8,7 @@ class ActivitiesConfig(AppConfig):
     def ready(self) -> None:
         from activities.calendar import register_planned_activities
         from activities.contacts.changes import register_contact_listeners
+        from activities.contacts.notices import register_contact_notices
         from activities.declined import register_declined_listeners
         from activities.home.panels import register_activity_panels
         from activities.jobs import register_generate_job
@@ -25,6 +26,7 @@ class ActivitiesConfig(AppConfig):
         register_source_listeners()
         register_declined_listeners()
         register_contact_listeners()
+        register_contact_notices()
         register_generate_job()
         register_activity_reports()
         register_planned_activities()

@@ -11,6 +11,8 @@ from django.utils import formats, timezone
 from activities.choices import ActivityType, Channel
 from activities.models import Activity
 from ctms.accounts.models import User
+from ctms.clinical.reference_choices import list_likely_people, list_likely_sites
+from ctms.configuration.form_offers import LikelyChoices, NextStep
 from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import DeliveredView, InStudy, ObjectType, Question, VaultObject, register_object
@@ -25,6 +27,13 @@ CHANNEL_ICONS: dict[str, str] = {
     Channel.CHAT_TEXT: "chat",
     Channel.EMAIL: "email",
     Channel.OTHER: "other-channel",
+}
+CHANNEL_NOUNS: dict[str, str] = {
+    Channel.IN_PERSON: "Meeting",
+    Channel.VIDEO: "Video call",
+    Channel.PHONE: "Call",
+    Channel.CHAT_TEXT: "Chat",
+    Channel.EMAIL: "Email",
 }
 SOURCES = ("monitoring_event__v", "study_communication__v")
 
@@ -49,8 +58,21 @@ def is_open(activity: Any) -> bool:
 
 
 def suggest_today(_user: User) -> dict[str, Any]:
-    """Suggest today, by the user's time zone, as the date of a new activity."""
-    return {"date__v": timezone.localdate()}
+    """Suggest for a new activity that it took place today, by the user's time zone."""
+    return {"date__v": timezone.localdate(), "complete__v": True}
+
+
+def plan_for(user: User) -> dict[str, Any]:
+    """Return in what a next step differs from the activity that it follows: it is planned, and its planner's own."""
+    return {"complete__v": False, OWNER: user}
+
+
+def tell_new(activity: Any) -> str:
+    """Return what people call a new activity, such as `Call with Diego Peña, site 03201`."""
+    contact = f"{CHANNEL_NOUNS.get(activity.channel, 'Contact')} with {activity.person}"
+    site = f", site {activity.site}" if activity.site is not None else ""
+    planned = f", {formats.date_format(activity.date, 'j M')}" if not activity.complete else ""
+    return f"{contact}{site}{planned}"
 
 
 def ask_completed_before(activity: Any) -> str:
@@ -134,8 +156,31 @@ def register_activity_objects() -> None:
                 "object_type__v",
                 "status__v",
             ),
-            header_fields=("person__v", "date__v", "channel__v", "complete__v", OWNER),
-            quick_fields=("person__v", "channel__v", "date__v", "complete__v", "subject__v", "study__v"),
+            header_fields=("person__v", "study__v", "site__v", "date__v", "channel__v", "complete__v", OWNER),
+            quick_fields=(
+                "person__v",
+                "subject__v",
+                "channel__v",
+                "date__v",
+                "complete__v",
+                "notes__v",
+                "site__v",
+                "study__v",
+                *SOURCES,
+            ),
+            quick_values={"channel__v": Channel.PHONE},
+            create_one_per="person__v",
+            done_by={"complete__v": "date__v"},
+            tell_new=tell_new,
+            next_step=NextStep(
+                day="date__v", text="subject__v", without=("notes__v", "external_id__v", *SOURCES), build=plan_for
+            ),
+            likely_choices={
+                "person__v": LikelyChoices(
+                    by=("site__v", "study__v", *SOURCES), build=list_likely_people, together="All people of the site"
+                ),
+                "site__v": LikelyChoices(by=("person__v",), build=list_likely_sites),
+            },
             layouts=(
                 Layout(
                     name="Activity page layout",

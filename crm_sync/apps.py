@@ -18,6 +18,7 @@ class CrmSyncConfig(AppConfig):
         from crm_sync.steps import register_transfer_steps
         from crm_sync.timeline_marks import register_timeline_marks
         from crm_sync.visibility import register_limits
+        from crm_sync.whereabouts.places import register_places
 
         register_limits()
         register_transfer_sources()
@@ -27,7 +28,8 @@ class CrmSyncConfig(AppConfig):
         register_transfer_steps()
         register_transfer_panels()
         register_history_panel()
-        register_admin_panel()
         register_timeline_marks()
+        register_places()
+        register_admin_panel()
         register_form_lengths()
         register_transfer_eraser()

@@ -74,6 +74,16 @@
       return this.uid ? "" : this.input.value.trim();
     }
 
+    /** Whether suggestions are shown, or are to be shown as soon as they come. */
+    get isSuggesting() {
+      return this.isOpen || (this.isAsking && !this.wanted);
+    }
+
+    /** Whether the first suggestion is marked although nothing was typed, because it is likely. */
+    get marksFirst() {
+      return this.root.dataset.opens !== undefined && !this.uids.length;
+    }
+
     get isBeingTyped() {
       return Boolean(this.typed) && document.activeElement === this.input;
     }
@@ -134,7 +144,7 @@
       if (this.root.dataset.createUrl && !this.root.closest("[data-in-place]")) this.list.append(this.buildCreate(query));
       this.open();
       const chosen = results.findIndex(({ uid }) => uid === this.uid);
-      if (this.isOpen) this.activate(chosen >= 0 ? chosen : query && results.length ? 0 : -1);
+      if (this.isOpen) this.activate(chosen >= 0 ? chosen : (query || this.marksFirst) && results.length ? 0 : -1);
       if (this.isOpen) for (let left = Math.abs(steps); left > 0; left -= 1) this.move(Math.sign(steps));
       this.say(results.length ? `${results.length}${more ? " or more" : ""} to choose from` : "Nothing to choose from");
     }
@@ -212,6 +222,19 @@
       if (!options.length) return;
       const at = options.indexOf(this.active);
       this.activate(at < 0 ? (step > 0 ? 0 : options.length - 1) : (at + step + options.length) % options.length);
+    }
+
+    /** The place of the marked suggestion among those that are shown, -1 if none is; undefined if none are shown. */
+    get markedAt() {
+      return this.isOpen ? this.listOptions().indexOf(this.active) : undefined;
+    }
+
+    /** After it was moved in the page, which takes the focus away for a moment and so closes its suggestions. */
+    resume(markedAt) {
+      if (document.activeElement !== this.input) return;
+      if (markedAt === undefined) return this.search();
+      this.open();
+      this.activate(markedAt);
     }
 
     open() {
@@ -322,7 +345,7 @@
       } else if (key === "Escape" && this.isOpen) {
         this.close();
       } else {
-        if (key === "Tab" && this.typed) this.onTab();
+        if (key === "Tab" && (this.typed || (this.marksFirst && this.isCurrent && !event.shiftKey))) this.onTab();
         return;
       }
       event.preventDefault();
@@ -418,6 +441,33 @@
 
     clearContradicting() {}
 
+    /** Chooses all that belong together, such as the people of the site that is chosen beside it. */
+    chooseTogether() {
+      this.close();
+      this.choosing = this.fetchTogether();
+      return this.choosing;
+    }
+
+    async fetchTogether() {
+      try {
+        const { results, more } = await this.fetchResults({ together: "1" });
+        for (const result of results) this.choose(result);
+        if (!results.length) this.notice("Nobody is known there yet. Choose a site first, or type a name.");
+        else if (more) this.notice(`These are the first ${results.length}: save them, then log the others.`);
+        if (results.length) this.say(`${results.length} chosen`);
+      } catch (error) {
+        if (error.name !== "AbortError") this.notice("They could not be found: the server did not answer. Try again.");
+      }
+    }
+
+    onKey(event) {
+      if (event.altKey && event.code === "KeyA" && this.root.querySelector("[data-together]")) {
+        event.preventDefault();
+        return this.chooseTogether();
+      }
+      return super.onKey(event);
+    }
+
     leave(parent) {
       const leaving = this.ticked.filter(({ dataset }) => {
         const expected = JSON.parse(dataset.fills || "{}")[parent.name];
@@ -447,6 +497,10 @@
   document.addEventListener("keydown", (event) => findInput(event)?.onKey(event));
   document.addEventListener("click", (event) => {
     if (findInput(event) || (isElement(event.target) && event.target.closest(".open-list"))) findBox(event.target)?.toggle();
+  });
+  document.addEventListener("click", ({ target }) => {
+    const button = isElement(target) ? target.closest("[data-together]") : null;
+    if (button) findBox(button).chooseTogether();
   });
   document.addEventListener("focusout", (event) => findInput(event)?.onLeave());
   // The focus stays in the input while an option is clicked.

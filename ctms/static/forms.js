@@ -186,6 +186,19 @@
     }, ANNOUNCE_AFTER_MS);
   });
 
+  // -- What follows a date until the user decides: done if it is not to come ----------------------------------------
+
+  document.addEventListener("change", ({ target }) => {
+    if (!isElement(target) || !target.form) return;
+    if (target.dataset.doneBy !== undefined) target.dataset.decided = "";
+    if (!target.value) return;
+    for (const tick of target.form.querySelectorAll(`[data-done-by="${CSS.escape(target.name)}"]:not([data-decided])`)) {
+      const isDone = (day) => day <= tick.dataset.today;
+      if (tick.checked === isDone(target.dataset.followed ?? target.defaultValue)) tick.checked = isDone(target.value);
+      target.dataset.followed = target.value;
+    }
+  });
+
   // -- Whole pages: unsaved changes, keys, another object type -----------------------------------------------------
 
   const isUnsaved = () => document.querySelector("form[data-guard][data-dirty]:not([data-submitting])") !== null;

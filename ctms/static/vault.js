@@ -167,12 +167,50 @@
     return true;
   }
 
-  /** Opens quick log over the page; where that cannot be, goes to its page. */
+  /** Opens quick log over the page, with the inputs that stand there, and puts the form in their place when it comes. */
   async function openQuickLog(url) {
     const dialog = document.getElementById("quick-log");
-    if (dialog?.open) return;
-    if (!dialog || !(await openForm(dialog, document.getElementById("quick-log-content"), url))) window.location.assign(url);
+    const first = document.getElementById("quick-log-first")?.content.firstElementChild.cloneNode(true);
+    if (!first) return window.location.assign(url);
+    if (dialog.open) return undefined;
+    document.getElementById("quick-log-content").replaceChildren(first);
+    const since = window.replacing.readEntries(first);
+    dialog.showModal();
+    first.querySelector("[data-focus]")?.focus();
+    const box = first.querySelector("[data-opens]");
+    if (box) window.combobox.getBox(box).search();
+    const form = await fetchForm(url);
+    await window.replacing.whenReleased();
+    if (!first.isConnected || !dialog.open) return undefined; // closed meanwhile
+    if (!form) return window.location.assign(url);
+    const listBoxes = (part) => [...part.querySelectorAll("[data-combobox]")].map(window.combobox.getBox);
+    await Promise.all(listBoxes(first).map((each) => each.choosing));
+    const { dirty, wanted } = first.querySelector("form").dataset;
+    const suggesting = listBoxes(first).find((each) => each.isSuggesting);
+    const marked = suggesting?.markedAt;
+    if (suggesting) since.delete(suggesting.root); // it goes along with its suggestions, whatever was typed
+    if (!window.replacing.replacePart(first, form, since)) form.querySelector("[autofocus]")?.focus();
+    suggesting?.resume(marked);
+    for (const entry of form.querySelectorAll("input[type=text]:not([role]), textarea")) {
+      // Whatever follows from what is typed, such as how many characters are left, follows from what came along too.
+      if (entry.value !== entry.defaultValue) entry.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }
+    if (dirty !== undefined) form.querySelector("form").dataset.dirty = "";
+    if (wanted !== undefined) form.querySelector("form").requestSubmit(form.querySelector("button.primary[type=submit]"));
+    return undefined;
   }
+
+  // What is sent before the form is there is sent as soon as it is.
+  document.addEventListener(
+    "submit",
+    (event) => {
+      if (event.target.dataset.first === undefined) return;
+      event.preventDefault();
+      event.stopPropagation();
+      event.target.dataset.wanted = "";
+    },
+    true,
+  );
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-quick-log]");

@@ -8,8 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.form_offers import NextStep
+from ctms.configuration.record_head import STATUS
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kept_lengths import show_kept_lengths
@@ -84,6 +87,17 @@ class FormLayout:
             values[self.repeated] = [] if values[self.repeated] is None else [values[self.repeated]]
         return values
 
+    @property
+    def next_step(self) -> NextStep | None:
+        """What the form can plan along with a new record; None where it does not ask for it."""
+        return self.access.vault_object.next_step if self.is_new and self.suggested else None
+
+    @cached_property
+    def done_by(self) -> Mapping[str, str]:
+        """The yes/no fields that follow a date of the form until the user decides: API name → that of the date."""
+        declared = self.access.vault_object.done_by.items()
+        return {name: day for name, day in declared if {name, day} <= self.initial.keys() & self.suggested.keys()}
+
     @cached_property
     def inputs(self) -> dict[str, forms.Field]:
         """A form field for each field that users set, by API name, of which each form takes copies."""
@@ -104,6 +118,8 @@ class FormLayout:
             )
             if self.fixed and isinstance(made, ReferenceField):
                 made.widget = LimitedReferenceInput(field=made, fixed=self.fixed)
+        if self.is_new and name in self.done_by:
+            made.widget.attrs |= {"data-done-by": self.done_by[name], "data-today": timezone.localdate().isoformat()}
         if name == OBJECT_TYPE:
             made.required = True
             made.widget.attrs["data-reload"] = ""
@@ -136,6 +152,8 @@ class PageLayout(FormLayout):
     def sections(self) -> Sections:
         shape = self.access.shape
         assigned = shape.get_type(self.object_type).fields
+        if self.is_new:
+            assigned -= {STATUS}  # a new record is Active
         return self._complete(
             [
                 (section.title, [each for each in section.fields if each.api_name in assigned])

@@ -12,9 +12,11 @@ from django.shortcuts import render
 
 from ctms.configuration.fields import ObjectField
 from ctms.records.fields.kinds.picklist import PicklistField, SegmentedInput
+from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.values import ValueReader
 from ctms.records.forms.form_state import FormState
+from ctms.records.forms.next_step_form import DAY, TITLE
 
 _MOST_SEGMENTS = 6
 
@@ -82,6 +84,12 @@ def _build_sections(state: FormState) -> list[FormSection]:
     for child in state.children:
         item = FormItem(label=child.picker.title, bound=child.bound_field, is_wide=True, has_title=True)
         sections.append(FormSection(key=f"form-{child.name}", title=child.picker.title, items=[item]))
+    if state.next_step is not None:
+        inputs = [
+            FormItem(label=str(each.label), bound=each, is_wide=each.name != DAY)
+            for each in state.next_step.list_bound()
+        ]
+        sections.append(FormSection(key="form-next-step", title=TITLE, items=inputs))
     return sections
 
 
@@ -94,15 +102,20 @@ def _use_segments(state: FormState) -> None:
 
 
 def _place_focus(state: FormState) -> None:
-    """Give the focus to what has to be mended, else to the first input of a new record.
+    """Give the focus to what has to be mended, else to the first input of a new record, after references that are set.
 
     Questions stand above the form, and have the focus by themselves.
     """
     wrong = next((each for each in state if each.errors), None) if state.is_bound else None
-    first = next((each for each in state if not each.is_hidden), None) if state.layout.is_new else None
+    first = next((each for each in state if _is_open(each)), None) if state.layout.is_new else None
     chosen = wrong or (first if not state.questions else None)
     if chosen is not None:
         chosen.field.widget.attrs["autofocus"] = True
+
+
+def _is_open(bound: BoundField) -> bool:
+    is_set = isinstance(bound.field, ReferenceField) and bool(bound.initial)
+    return not (bound.is_hidden or is_set)
 
 
 def _build_item(*, state: FormState, field: ObjectField, reader: ValueReader) -> FormItem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -12,11 +13,13 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.boundfield import BoundField
 from django.http import QueryDict
+from django.utils import timezone
 
 from ctms.audit.actors import Actor
 from ctms.records.fields.reference_field import ReferenceField
 from ctms.records.forms.child_form import ChildRecordsForm
 from ctms.records.forms.form_layout import FormLayout
+from ctms.records.forms.next_step_form import NextStepForm
 from ctms.records.forms.reference_limits import limit_references
 from ctms.records.writing.questions import AskedValue, UnconfirmedError
 from ctms.records.writing.record_change import RecordChange
@@ -52,6 +55,7 @@ class FormState(forms.Form):
         self.layout = layout
         super().__init__(data=data, initial=dict(layout.initial), auto_id=auto_id, label_suffix="")
         self.fields = copy.deepcopy(layout.inputs)
+        self._kept = kept
         self.questions: list[AskedValue] = []
         self.confirmed: list[str] = data.getlist(CONFIRMED) if data is not None else []
         if data is not None and not layout.is_new:
@@ -75,10 +79,20 @@ class FormState(forms.Form):
             for each in self.layout.child_pickers
         ]
 
+    @cached_property
+    def next_step(self) -> NextStepForm | None:
+        """The part that plans the next step; None if the form does not ask for it."""
+        if self.layout.next_step is None:
+            return None
+        data = self.data if self.is_bound else None
+        return NextStepForm(layout=self.layout, auto_id=str(self.auto_id), data=data, kept=self._kept)
+
     def __iter__(self) -> Iterator[BoundField]:
-        """Return the inputs of the record, then those of its child records."""
+        """Return the inputs of the record, then those of its child records, then those of the next step."""
         yield from super().__iter__()
         yield from (each.bound_field for each in self.children)
+        if self.next_step is not None:
+            yield from self.next_step.list_bound()
 
     def full_clean(self) -> None:
         if self.is_bound:
@@ -107,11 +121,13 @@ class FormState(forms.Form):
             return None
         written = list(self.cleaned_data) if self.layout.is_new else self.changed_data
         values = {name: self.cleaned_data[name] for name in written if not self._is_omitted(self.data, name)}
+        repeated = values.pop(self.layout.repeated, ())
         return RecordChange(
             access=self.layout.access,
             record=self.layout.record,
-            repeated=values.pop(self.layout.repeated, ()),
+            repeated=repeated,
             values=values,
+            next_values=self.next_step.read_values(values) if self.next_step is not None else None,
             children=[each.read_change() for each in self.children],
             actor=actor,
             expected_version=expected_version,
@@ -137,9 +153,10 @@ class FormState(forms.Form):
 
     @property
     def told(self) -> list[str]:
-        """How dates were read that could have been meant otherwise, each a sentence with the label of its field."""
+        """What users are told once it is saved, each a sentence: when the next step is, how unclear dates were read."""
         found = ((each.label, getattr(each, "told", "")) for each in self.fields.values())
-        return [f"{label}: {told}" for label, told in found if told]
+        planned = self.next_step.told if self.next_step is not None else []
+        return [*(f"{label}: {told}" for label, told in found if told), *planned]
 
     @property
     def shown_fields(self) -> str:
@@ -170,7 +187,11 @@ class FormState(forms.Form):
             if isinstance(made := self.fields[name], ReferenceField):
                 filled = made.list_filled(self.initial[name])
                 for parent in filled.keys() - given.keys():
-                    self.initial[parent] = filled[parent]
+                    several = parent == self.layout.repeated
+                    self.initial[parent] = [filled[parent]] if several else filled[parent]
+        for name, day in self.layout.done_by.items():
+            if name not in given and isinstance(self.initial[day], dt.date):
+                self.initial[name] = self.initial[day] <= timezone.localdate()
         self._take_over(address.get(TYPED, "").strip())
         return problems
 
@@ -218,6 +239,8 @@ class FormState(forms.Form):
     def _note_children(self) -> None:
         for each in self.children:
             self.errors.update(each.errors)
+        if self.next_step is not None:
+            self.errors.update(self.next_step.errors)
 
     def _word(self, name: str, error: ValidationError) -> ValidationError:
         """Return the error; one that only says that a value is missing says what to choose."""

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from ctms.configuration.fields import ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.likely_choices import get_likely_choices
 from ctms.records.fields.reference_field import ReferenceField, ReferenceInput
 from ctms.records.fields.references import describe_reference
 
@@ -25,6 +26,8 @@ class MultiReferenceInput(ReferenceInput):
 
     template_name = "records/widgets/several.html"
     field: MultiReferenceField
+    parameters = ""  # of the address of the suggestions, such as the page from which the record is created
+    opens = False  # whether the suggestions are shown as soon as the input has the focus, with the first one marked
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
         if f"{name}__shown" in data:  # sent by a form where the field takes one record
@@ -36,6 +39,8 @@ class MultiReferenceInput(ReferenceInput):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, None, attrs)
+        if self.parameters:
+            context["widget"]["lookup_url"] += f"?{self.parameters}"
         values = value or []
         shown = self.field.list_shown(values)
         earlier = {str(each.uid) for each in self.field.earlier}
@@ -55,6 +60,8 @@ class MultiReferenceInput(ReferenceInput):
             "filled": " ".join(self.field.list_filling()),
             "can_add": self.field.can_add,
             "title": self.field.label,
+            "opens": self.opens,
+            "together": self.field.together,
             "nothing": self.field.nothing,
         }
         return context
@@ -76,6 +83,12 @@ class MultiReferenceField(ReferenceField):
         self.can_add = self.can_remove = True
         super().__init__(access=access, field=field, **kwargs)
         self.help_text = f"{self.help_text} Several can be chosen.".strip()
+
+    @property
+    def together(self) -> str:
+        """Return what those are called that can be chosen in one step, such as the people of a site; or nothing."""
+        declared = get_likely_choices(shape=self.access.shape, field=self.object_field)
+        return declared.together if declared is not None else ""
 
     def list_shown(self, values: Sequence[Any]) -> list[Any]:
         """Return the records chosen before, and those of the newly chosen ones that the user sees."""

@@ -8,7 +8,7 @@ and Save, a second click, or because an answer was lost, has the same token, so 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -32,6 +32,7 @@ from ctms.records.fields.values import read_value
 from ctms.records.forms.form_layout import FormLayout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
+from ctms.records.forms.origin import FROM, Origin
 from ctms.records.undo.offers import find_undo_url, tell_saved
 from ctms.records.writing.repeats import RepeatedError, list_made
 
@@ -41,6 +42,8 @@ FORM_TOKEN = "form_token"  # noqa: S105  the name of an input
 CREATE = "create"
 # The form in a dialog for a record that another form needs.
 IN_PLACE = "place"
+# So many of several records are named in a dialog.
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class NewPage:
     back_url: str = ""
     has_segments: bool = False
     next_view: str = "record_create"  # with whose form Save + Create goes on
+    origin: Origin = field(default_factory=Origin)  # the page from which the record is created
 
 
 def is_saving(request: HttpRequest, *, layout: FormLayout) -> bool:
@@ -92,7 +96,7 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
     state = FormState(
         layout=layout,
         data=request.POST if saves else None,
-        address=request.GET.dict(),
+        address=page.origin.write_address() | request.GET.dict(),
         kept=request.POST if is_sent and not saves else None,
         auto_id=page.auto_id,
     )
@@ -100,18 +104,18 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
     change = state.read_change(actor=actor, is_once=uid is not None) if saves else None
     if change is not None:
         try:
-            return _answer_saved(request, state=state, page=page, saved=change.save(), actor=actor)
+            return _answer_saved(request, state=state, page=page, saved=change.save()[: change.count], actor=actor)
         except ValidationError as error:
             state.refuse(error)
         except RepeatedError as error:
             made = list_made(access=access, uid=error.uid)
             if change.is_done(made):
-                return _answer_saved(request, state=state, page=page, saved=made)
+                return _answer_saved(request, state=state, page=page, saved=made[: change.count])
             uid = None  # what is saved from here on is another record
             context |= {"is_repeated": True, "made": [(get_record_url(each), describe_choice(each)) for each in made]}
     context |= {
         "title": page.title,
-        "back_url": page.back_url or _find_back_url(request, state=state),
+        "back_url": page.back_url or _find_back_url(request, state=state, origin=page.origin),
         "can_create_another": True,
         "form_token": issue_token(user=access.user, form=form, uid=uid),
     }
@@ -128,6 +132,7 @@ def _answer_saved(
     layout, access, record = state.layout, state.layout.access, saved[0]
     told = " ".join(state.told)
     url = find_page(access=access, record=record)
+    names = _name_saved(access=access, saved=saved)
     subject = access.vault_object.title if len(saved) == 1 else f"{len(saved)} {access.vault_object.plural_label}"
     text = f"{subject} {'created' if actor else 'had been created already, and not again'}:"
     next_url = ""
@@ -136,12 +141,12 @@ def _answer_saved(
     if "application/json" in request.headers.get("Accept", ""):
         # The form that waits for a record created in place would keep one that is undone.
         undo_url = find_undo_url(actor) if actor is not None and page.form != IN_PLACE else ""
-        message = {"text": text, "label": str(record), "url": url, "undo_url": undo_url, "told": told}
+        others = len(names) - _MOST_NAMED
+        label = ", ".join(names[:_MOST_NAMED]) + (f" and {others} more" if others > 0 else "")
+        message = {"text": text, "label": label, "url": url, "undo_url": undo_url, "told": told}
         answer = {"uid": str(record.uid), "label": describe_choice(record), "message": message, "next": next_url}
         return JsonResponse(answer, status=201 if actor else 200)
-    links = [
-        (find_page(access=access, record=each), _name_saved(access=access, record=each, among=saved)) for each in saved
-    ]
+    links = [(find_page(access=access, record=each), name) for each, name in zip(saved, names, strict=True)]
     created = format_html("{} {}", text, format_html_join(", ", '<a href="{}">{}</a>', links))
     if told:
         created = format_html("{}. {}", created, told)
@@ -152,11 +157,16 @@ def _answer_saved(
     return redirect(next_url or url)
 
 
-def _name_saved(*, access: ObjectAccess, record: Any, among: Sequence[Any]) -> str:
-    """Return the record's name; if several were saved, with the reference that tells them apart before it."""
-    if len(among) == 1:
-        return str(record)
-    return f"{getattr(record, access.shape.fields[access.vault_object.create_one_per].attribute)}: {record}"
+def _name_saved(*, access: ObjectAccess, saved: Sequence[Any]) -> list[str]:
+    """Return what people call the records; if there are several, with the reference that tells them apart first."""
+    vault_object = access.vault_object
+    told = [vault_object.tell_new(each) for each in saved]
+    if len(saved) == 1:
+        return told
+    attribute = access.shape.fields[vault_object.create_one_per].attribute
+    if vault_object.tells_new:
+        return [str(getattr(each, attribute)) for each in saved]
+    return [f"{getattr(each, attribute)}: {name}" for each, name in zip(saved, told, strict=True)]
 
 
 def _build_next_url(request: HttpRequest, *, layout: FormLayout, page: NewPage, record: Any) -> str:
@@ -172,6 +182,8 @@ def _build_next_url(request: HttpRequest, *, layout: FormLayout, page: NewPage, 
             text = _write_parameter(read_value(record=record, field=access.shape.fields[name]))
         if text:
             parameters[name] = text
+    if page.origin.record is not None:
+        parameters[FROM] = request.GET[FROM]
     if len(access.list_creatable_types()) > 1:
         parameters[OBJECT_TYPE] = layout.object_type
     address = reverse(page.next_view, args=(access.shape.api_name,))
@@ -190,9 +202,11 @@ def _list_parents(request: HttpRequest, *, access: ObjectAccess) -> dict[str, An
     return {name: text for name, text in request.GET.dict().items() if name in fields and fields[name].reference}
 
 
-def _find_back_url(request: HttpRequest, *, state: FormState) -> str:
+def _find_back_url(request: HttpRequest, *, state: FormState, origin: Origin) -> str:
     """Return the URL of the record from whose page the new one is created, or of the list."""
     access = state.layout.access
+    if origin.record is not None:
+        return get_record_url(origin.record)
     for name in _list_parents(request, access=access):
         parent = state.initial.get(name)
         if isinstance(parent, list):

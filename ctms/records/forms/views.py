@@ -27,6 +27,7 @@ from ctms.records.forms.form_layout import FormLayout, PageLayout, QuickLayout, 
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
 from ctms.records.forms.new_records import CREATE, IN_PLACE, NewPage, is_saving, issue_token, save_or_show_new
+from ctms.records.forms.origin import FROM, read_origin
 from ctms.records.requests import (
     build_actor,
     get_record_or_404,
@@ -63,7 +64,8 @@ def create_record(request: HttpRequest, object_name: str) -> HttpResponse:
         suggested=access.vault_object.initial_values(access.user),
         repeated="" if is_in_place else access.vault_object.create_one_per,
     )
-    page = NewPage(title=f"Create {access.vault_object.label}")
+    origin = read_origin(access=access, text=request.GET.get(FROM, ""))
+    page = NewPage(title=f"Create {access.vault_object.label}", origin=origin)
     if is_in_place:
         page = replace(page, template="records/form_in_place.html", auto_id="place_%s", form=IN_PLACE)
     return save_or_show_new(request, actor=actor, layout=layout, page=page)
@@ -73,7 +75,10 @@ def create_record(request: HttpRequest, object_name: str) -> HttpResponse:
 @login_required
 @shows_refusals
 def log_quickly(request: HttpRequest, object_name: str) -> HttpResponse:
-    """Create a record with only the object's quick fields."""
+    """Create a record with only the object's quick fields.
+
+    `from` names the record of the page that it is logged from, whose person, site and study it takes over.
+    """
     access = open_object_or_404(request, object_name)
     actor = build_actor(request)
     if not access.vault_object.quick_fields:
@@ -83,7 +88,8 @@ def log_quickly(request: HttpRequest, object_name: str) -> HttpResponse:
         access=access,
         record=build_record(access=access, object_type=object_type),
         object_type=object_type,
-        suggested=access.vault_object.initial_values(access.user),
+        suggested={**access.vault_object.initial_values(access.user), **access.vault_object.quick_values},
+        repeated=access.vault_object.create_one_per,
     )
     page = NewPage(
         title=f"Log {access.vault_object.label}",
@@ -92,6 +98,7 @@ def log_quickly(request: HttpRequest, object_name: str) -> HttpResponse:
         form="quick",
         has_segments=True,
         next_view="record_quick",
+        origin=read_origin(access=access, text=request.GET.get(FROM, "")),
     )
     return save_or_show_new(request, actor=actor, layout=layout, page=page)
 

@@ -1,18 +1,20 @@
 """Suggestions while a user types into a reference field.
 
 Records whose name begins with the query come first, then those that contain it. Ranked choices are sorted by rank
-before that.
+before that; of choices that the object calls likely, each group comes before the next, and all before the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 
 from ctms.configuration.fields import ObjectField
+from ctms.configuration.form_offers import Likely
 from ctms.configuration.registry import VaultObject
 from ctms.core.text.expressions import collate
 from ctms.records.access import ObjectAccess
@@ -32,6 +34,8 @@ from ctms.records.lists.search import search_records
 
 MOST_CHOICES = 20
 LONGEST_QUERY = 200
+# So many can be chosen in one step, such as the people of a site.
+MOST_TOGETHER = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +49,88 @@ class Choice:
 
 
 def find_choices(
-    *, access: ObjectAccess, field: ObjectField, records: QuerySet[Any], query: str
+    *,
+    access: ObjectAccess,
+    field: ObjectField,
+    records: QuerySet[Any],
+    query: str,
+    likely: Sequence[Likely] = (),
+    near: Collection[UUID] = (),
 ) -> tuple[list[Choice], bool]:
-    """Return the first records that match, and whether there are more."""
+    """Return the first records that match, and whether there are more.
+
+    `likely` are groups that come first. `near` are the uids of what is chosen beside the reference: what a record has
+    to do with that is told first.
+    """
     if names_user(field):
         return _find_users(users=records, query=query)
     target = get_target(field)
     if target is None:
         raise TypeError(f"{field.api_name} refers to no object.")
     records = select_scopes(records=records, shape=access.shape, field=field)
-    found = find_matching(access=access, records=records, vault_object=target, query=query, limit=MOST_CHOICES + 1)
-    told_apart = describe_namesakes(access=access, records=found[:MOST_CHOICES])
-    choices = [
-        _build_choice(access=access, field=field, target=target, record=each, told_apart=told_apart.get(each.pk, ""))
-        for each in found[:MOST_CHOICES]
-    ]
+    found: list[Any] = []
+    told: dict[Any, str] = {}
+    for group in [*likely, None]:
+        among = records.exclude(pk__in=[each.pk for each in found]) if found else records
+        if group is not None:
+            among = among.filter(group.condition)
+        limit = MOST_CHOICES + 1 - len(found)
+        more = find_matching(access=access, records=among, vault_object=target, query=query, limit=limit)
+        told |= {each.pk: group.told for each in more if group is not None}
+        found += more
+        if len(found) > MOST_CHOICES:
+            break
+    choices = _build_choices(
+        access=access, field=field, target=target, records=found[:MOST_CHOICES], told=told, near=near
+    )
     return choices, len(found) > MOST_CHOICES
+
+
+def find_together(
+    *,
+    access: ObjectAccess,
+    field: ObjectField,
+    records: QuerySet[Any],
+    likely: Sequence[Likely],
+    near: Collection[UUID] = (),
+) -> tuple[list[Choice], bool]:
+    """Return the choices of the groups that can be chosen in one step, and whether there are too many for that."""
+    target = get_target(field)
+    if target is None:
+        raise TypeError(f"{field.api_name} refers to no object.")
+    records = select_scopes(records=records, shape=access.shape, field=field)
+    found: dict[Any, Any] = {}
+    told: dict[Any, str] = {}
+    for group in likely:
+        if group.is_together:
+            for each in _order_by_name(records.filter(group.condition))[: MOST_TOGETHER + 1]:
+                told.setdefault(each.pk, group.told)
+                found.setdefault(each.pk, each)
+    shown = list(found.values())[:MOST_TOGETHER]
+    choices = _build_choices(access=access, field=field, target=target, records=shown, told=told, near=near)
+    return choices, len(found) > MOST_TOGETHER
+
+
+def _build_choices(
+    *,
+    access: ObjectAccess,
+    field: ObjectField,
+    target: VaultObject,
+    records: Sequence[Any],
+    told: Mapping[Any, str],
+    near: Collection[UUID],
+) -> list[Choice]:
+    told_apart = describe_namesakes(access=access, records=records, near=near)
+    return [
+        _build_choice(
+            access=access,
+            field=field,
+            target=target,
+            record=each,
+            told_apart=told_apart.get(each.pk) or told.get(each.pk, ""),
+        )
+        for each in records
+    ]
 
 
 def _find_users(*, users: QuerySet[Any], query: str) -> tuple[list[Choice], bool]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from ctms.configuration.registry import get_object, resolve_path
 from ctms.records.access import ObjectAccess, open_related
@@ -14,10 +15,11 @@ from ctms.records.fields.values import format_value
 _MOST_NAMED = 2
 
 
-def describe_namesakes(*, access: ObjectAccess, records: Sequence[Any]) -> dict[Any, str]:
+def describe_namesakes(*, access: ObjectAccess, records: Sequence[Any], near: Collection[UUID] = ()) -> dict[Any, str]:
     """Return primary key → text of what tells each record apart; at most one statement for all.
 
-    Only of what the user sees. `access` is that to the records' own object or to one that refers to it.
+    Only of what the user sees. `access` is that to the records' own object or to one that refers to it. What names
+    records of the uids `near`, such as the role at the site that is chosen, is told before others.
     """
     if not records:
         return {}
@@ -35,12 +37,19 @@ def describe_namesakes(*, access: ObjectAccess, records: Sequence[Any]) -> dict[
         followed += [end.attribute for steps, end in paths if not steps and end.reference is not None]
         rows = opened.list_records().filter(**{f"{key}__in": [each.pk for each in records]})
         named: dict[Any, list[str]] = {}
-        for row in rows.select_related(*followed).order_by("-pk"):
+        ends = [end.attribute for steps, end in paths if not steps and end.reference is not None]
+        newest = rows.select_related(*followed).order_by("-pk")
+        for row in sorted(newest, key=lambda row: -sum(_is_near(row, end, near) for end in ends)):
             named.setdefault(getattr(row, f"{key}_id"), []).append(_describe(access=opened, row=row, paths=paths))
         for pk, texts in named.items():
             more = f"+{len(texts) - _MOST_NAMED}" if len(texts) > _MOST_NAMED else ""
             told[pk] = [*filter(None, texts[:_MOST_NAMED]), *filter(None, [more]), *told[pk]]
     return {pk: " · ".join(texts) for pk, texts in told.items() if texts}
+
+
+def _is_near(row: Any, attribute: str, near: Collection[UUID]) -> bool:
+    value = getattr(row, attribute)
+    return value is not None and value.uid in near
 
 
 def _describe(*, access: ObjectAccess, row: Any, paths: Sequence[Any]) -> str:

@@ -24,6 +24,7 @@ from ctms.records.fields.record_links import RecordLink
 from ctms.records.models import BulkOperation
 from ctms.records.pages.favourites import list_favourites, list_recent
 from ctms.records.pages.home import describe_age
+from ctms.records.pages.quick_log import QuickLog, build_quick_log
 from ctms.records.requests import get_user
 
 _SHOWN = 8
@@ -209,13 +210,20 @@ class Frame:
         return reverse("profile")
 
     @property
-    def quick_log_url(self) -> str:
-        """Return the URL of the quick log form of the first object that has one for this user; empty if none has."""
-        creatable = {link.url for link in self.create}
-        for each in list_record_objects():
-            if each.quick_fields and get_object_url("record_create", each.api_name) in creatable:
-                return get_object_url("record_quick", each.api_name)
-        return ""
+    def quick_log(self) -> QuickLog | None:
+        """Return the quick log of the first object that has one for this user; None if none has."""
+        if "quick_log" not in self._kept:
+            creatable = {link.url for link in self.create}
+            logged = (
+                build_quick_log(
+                    request=self.request, user=self.user, configuration=self._configuration, vault_object=each
+                )
+                for each in list_record_objects()
+                if each.quick_fields and get_object_url("record_create", each.api_name) in creatable
+            )
+            self._kept["quick_log"] = next(logged, None)
+        found: QuickLog | None = self._kept["quick_log"]
+        return found
 
     @property
     def _configuration(self) -> Configuration:

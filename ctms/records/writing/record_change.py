@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -23,7 +24,8 @@ class RecordChange:
     """Creates a record or changes a stored one, with its child records: all of it or nothing.
 
     `values` and `confirmed` are those of `write_values`; references were found among the choices. For a new record,
-    `repeated` holds the records for which it is created once each, by the object's `create_one_per`. `is_once` says
+    `repeated` holds the records for which it is created once each, by the object's `create_one_per`. `next_values` are
+    those of a next step that is created for each, without child records; None if there is none. `is_once` says
     that the uid of the new record stands for the request: with the same uid it is not created again.
     """
 
@@ -33,12 +35,13 @@ class RecordChange:
     actor: Actor
     children: Sequence[ChildChange] = ()
     repeated: Sequence[Any] = ()
+    next_values: Mapping[str, Any] | None = None
     expected_version: int | None = None
     confirmed: Collection[str] = ()
     is_once: bool = False
 
     def save(self) -> list[Any]:
-        """Write everything in one transaction; return the records, new ones as copies of `record`.
+        """Write everything in one transaction; return the records, new ones as copies of `record`, next steps last.
 
         Raises what `write_values` raises, and RepeatedError if the record was created before.
         """
@@ -47,9 +50,10 @@ class RecordChange:
         try:
             with transaction.atomic():
                 saved = self._write()
+                parents = saved[: self.count]
                 for change in self.children:
-                    shares = share_out(picker=change.picker, records=saved, names=self.repeated, chosen=change.added)
-                    for record, added in zip(saved, shares, strict=True):
+                    shares = share_out(picker=change.picker, records=parents, names=self.repeated, chosen=change.added)
+                    for record, added in zip(parents, shares, strict=True):
                         share = ChildChange(picker=change.picker, added=added, removed=change.removed)
                         write_children(change=share, record=record, actor=self.actor)
         except (ValidationError, IntegrityError) as error:
@@ -60,6 +64,11 @@ class RecordChange:
                 raise ValidationError(RACE) from error
             raise
         return saved
+
+    @property
+    def count(self) -> int:
+        """How many records are written without their next steps."""
+        return max(len(self.repeated), 1)
 
     @property
     def is_empty(self) -> bool:
@@ -92,6 +101,7 @@ class RecordChange:
             return False
 
     def _has_children(self, *, change: ChildChange, made: Sequence[Any]) -> bool:
+        made = made[: self.count]
         shares = share_out(picker=change.picker, records=made, names=self.repeated, chosen=change.added)
         return all(
             {each.pk for each in share} == {each.pk for each in change.picker.list_present(record)}
@@ -103,13 +113,14 @@ class RecordChange:
         if not self.record._state.adding:  # noqa: SLF001  Django's documented API
             return [(self.record, self.values, None)]
         name = self.access.vault_object.create_one_per
+        steps = [self.values, *([self.next_values] if self.next_values is not None else [])]
         built = []
-        for number, each in enumerate(self.repeated or [None]):
+        for number, (values, each) in enumerate(product(steps, self.repeated or [None])):
             made = copy.copy(self.record)
             if hasattr(made, "custom_fields"):
                 made.custom_fields = dict(made.custom_fields or {})
             made.uid = derive_uid(self.record.uid, number)
-            built.append((made, self.values if each is None else {**self.values, name: each}, each))
+            built.append((made, values if each is None else {**values, name: each}, each))
         return built
 
     def _write(self) -> list[Any]:

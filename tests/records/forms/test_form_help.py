@@ -162,7 +162,8 @@ def test_a_conflict_begins_at_the_first_field_to_choose(client: Client) -> None:
 def test_every_error_of_the_summary_leads_to_an_element_of_the_page(client: Client) -> None:
     url = "/records/crm_activity__v/quick/"
 
-    answer = client.post(url, fill(read_form(client.get(url), form_id="quick-form"), typed={"date__v": ""}))
+    typed = {"date__v": "", "channel__v": ""}
+    answer = client.post(url, fill(read_form(client.get(url), form_id="quick-form"), typed=typed))
 
     page = answer.content.decode()
     targets = re.findall(r'<a href="#([^"]+)">', page)

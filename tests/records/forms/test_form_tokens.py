@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils.html import strip_tags
 
 from activities.models import Activity
+from activities.objects import tell_new
 from ctms.accounts.models import User
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import delete_record
@@ -56,8 +57,8 @@ def test_a_form_that_is_sent_twice_creates_one_record_and_the_second_answer_lead
     address = f"/records/crm_activity__v/{activity.uid}/"
     assert [(each.status_code, each.headers["Location"]) for each in (first, second)] == [(302, address)] * 2
     assert [strip_tags(each) for each in list_messages(client.get("/"))] == [
-        f"Activity created: {activity.name} Undo",
-        f"Activity had been created already, and not again: {activity.name}",
+        f"Activity created: {tell_new(activity)} Undo",
+        f"Activity had been created already, and not again: {tell_new(activity)}",
     ]
     assert AuditEntry.objects.filter(record_uid=activity.uid).count() == 1
 

@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from activities.choices import ActivityType, Channel
 from activities.models import Activity
+from activities.objects import tell_new
 from ctms.accounts.models import User
 from ctms.audit.services import save_record
 from ctms.clinical.choices import PersonType
@@ -118,7 +119,6 @@ def test_the_form_of_an_activity_has_the_sections_of_its_layout(client: Client, 
             "Notes": "notes__v",
             "Owner": "ownerid__v",
             "From": "Carla Craig (carla@x.example)",
-            "Status": "status__v",
         },
         "Study Details": {
             "Site": "site__v",
@@ -126,6 +126,7 @@ def test_the_form_of_an_activity_has_the_sections_of_its_layout(client: Client, 
             "Study country": "study_country__v",
             "Study": "study__v",
         },
+        "Next step": {"Next step": "next_step", "On": "next_step_day", "What is to be done": "next_step_text"},
     }
     assert read_form(answer, form_id=FORM)["date__v"] == [timezone.localdate().isoformat()]
 
@@ -145,7 +146,7 @@ def test_an_activity_is_logged_with_who_logged_it(
     client: Client, user: User, channel: str, date: str, complete: bool
 ) -> None:
     person = PersonFactory.create()
-    typed = {"complete__v": "on"} if complete else {}
+    typed = {"complete__v": "on" if complete else None}
 
     answer = submit(client, CREATE, person__v=person, date__v=date, channel__v=channel, **typed)
 
@@ -160,7 +161,7 @@ def test_an_activity_is_logged_with_who_logged_it(
     )
     assert (activity.from_text, activity.created_by) == ("Carla Craig (carla@x.example)", user)
     [message] = list_messages(client.get("/"))
-    assert message.startswith(f'Activity created: <a href="{address(activity)}">{activity.name}</a> <button ')
+    assert message.startswith(f'Activity created: <a href="{address(activity)}">{tell_new(activity)}</a> <button ')
 
 
 def test_from_cannot_be_typed(client: Client, user: User) -> None:
@@ -254,6 +255,22 @@ def test_a_text_typed_over_what_was_chosen_counts(client: Client, user: User) ->
     assert list_errors(answer) == {"person__v": ["Choose a person from the list, or type the exact name."]}
 
 
+@pytest.mark.parametrize("object_name", OBJECTS)
+def test_a_new_record_is_not_asked_for_its_status_and_a_stored_one_is(
+    client: Client, user: User, object_name: str
+) -> None:
+    record = create_record(object_name)
+    query = f"?object_type={record.object_type}" if getattr(record, "object_type", "") else ""
+    for address, is_asked in (
+        (f"create/{query}", False),
+        (f"{record.uid}/clone/", False),
+        (f"{record.uid}/edit/", True),
+    ):
+        answer = client.get(f"/records/{object_name}/{address}")
+        assert answer.status_code == 200, address
+        assert ('name="status__v"' in answer.content.decode()) is is_asked, address
+
+
 def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(client: Client, user: User) -> None:
     site = StudySiteFactory.create(name="0142", site_name="Charité")
 
@@ -277,20 +294,20 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
     values = read_form(answer, form_id=FORM)
     assert {name: text for name, (text,) in values.items() if name not in ("csrfmiddlewaretoken", "form_token")} == {
         "shown_type": "clinical_activity__v",
-        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v ownerid__v status__v site__v "
+        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v ownerid__v site__v "
         "study_person__v study_country__v study__v",
-        "person__v": "",
-        "person__v__shown": "",
         "person__v__text": "Nobody",
         "date__v": "31/02/2026",
         "complete__v": "on",
         "subject__v": "Call",
         "notes__v": "Two\r\nlines",
+        "next_step": "",
+        "next_step_day": "",
+        "next_step_text": "",
         "channel__v": "",
         "ownerid__v": "",
         "ownerid__v__shown": "",
         "ownerid__v__text": "",
-        "status__v": "active__v",
         "site__v": str(site.uid),
         "site__v__shown": "0142 · Charité",
         "site__v__text": "0142 · Charité",
@@ -441,7 +458,7 @@ def test_save_and_create_goes_to_a_fresh_form_with_the_same_parents(client: Clie
     answer = client.get(answer.headers["Location"])
     activity = Activity.objects.get()
     [message] = list_messages(answer)
-    assert message.startswith(f'Activity created: <a href="{address(activity)}">{activity.name}</a> <button ')
+    assert message.startswith(f'Activity created: <a href="{address(activity)}">{tell_new(activity)}</a> <button ')
     assert list_chosen(answer, "site__v", "person__v") == {
         "site__v": str(site.site_name and f"{site} · {site.site_name}"),
         "person__v": "",

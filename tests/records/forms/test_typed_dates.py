@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from activities.models import Activity
+from activities.objects import tell_new
 from ctms.accounts.models import User
 from ctms.clinical.models import Study
 from ctms.records.fields.kinds.date import DayField
@@ -90,7 +91,7 @@ def test_a_new_record_says_how_its_date_was_read(client: Client) -> None:
     activity = Activity.objects.get()
     [message] = list_messages(client.get("/"))
     assert activity.date == dt.date(2026, 4, 3)
-    assert strip_tags(message) == f"Activity created: {activity.name}. Date: {IN_APRIL} Undo"
+    assert strip_tags(message) == f"Activity created: {tell_new(activity)}. Date: {IN_APRIL} Undo"
 
 
 def test_a_changed_record_says_how_its_date_was_read(client: Client) -> None:

@@ -15,8 +15,10 @@ from ctms.accounts.login_resume import login_required
 from ctms.configuration.fields import ObjectField
 from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
+from ctms.records.fields.likely_choices import list_likely
 from ctms.records.fields.references import list_choices, list_visible
-from ctms.records.lists.autocomplete import clean_query
+from ctms.records.forms.origin import FROM, read_origin
+from ctms.records.lists.autocomplete import clean_query, find_together
 from ctms.records.lists.autocomplete import find_choices as find_choices_of
 from ctms.records.lists.duplicates import find_duplicates, has_duplicates
 from ctms.records.pages.global_search import search_objects
@@ -38,7 +40,9 @@ def search_everything(request: HttpRequest) -> HttpResponse:
 def find_choices(request: HttpRequest, object_name: str, field_name: str) -> HttpResponse:
     """Return choices of a reference. `q` is the typed text; other references of the form limit the choices.
 
-    `uid=…` asks whether that record can be chosen. `any=1`, for filters, also returns inactive records.
+    `uid=…` asks whether that record can be chosen. `any=1`, for filters, also returns inactive records. `from=…` is the
+    page from which the record is created, until the form has what it takes over. `together=1` returns what can be
+    chosen in one step, such as all people of the site.
     """
     access = open_object_or_404(request, object_name)
     if any(entry.name == field_name for entry in access.vault_object.child_pickers):
@@ -46,16 +50,28 @@ def find_choices(request: HttpRequest, object_name: str, field_name: str) -> Htt
     field = access.shape.fields.get(field_name)
     if field is None or field.reference is None:
         raise Http404(f"{access.vault_object.title} has no reference {field_name}.")
+    chosen: dict[str, UUID] = {}
     if request.GET.get("any"):
         records = list_visible(access=access, field=field)
     else:
-        chosen = {name: uids[0] for name, uids in _read_chosen(request).items() if len(uids) == 1}
+        origin = read_origin(access=access, text=request.GET.get(FROM, "")).taken if FROM in request.GET else {}
+        given = {name: uids[0] for name, uids in _read_chosen(request).items() if len(uids) == 1}
+        chosen = {name: each.uid for name, each in origin.items() if name != field_name} | given
         records = list_choices(access=access, field=field, chosen=chosen)
     if records is None:
         raise Http404(f"{field.label}: these records are not visible to you.")
     if uid := read_uid(request.GET.get("uid")):
         records = records.filter(uid=uid)
-    return _answer(request, access=access, field=field, records=records)
+    likely = list_likely(access=access, field=field, chosen=chosen)
+    near = frozenset(chosen.values())
+    if request.GET.get("together"):
+        choices, has_more = find_together(access=access, field=field, records=records, likely=likely, near=near)
+    else:
+        query = request.GET.get("q", "")
+        choices, has_more = find_choices_of(
+            access=access, field=field, records=records, query=query, likely=likely, near=near
+        )
+    return JsonResponse({"results": [asdict(each) for each in choices], "more": has_more})
 
 
 @require_safe

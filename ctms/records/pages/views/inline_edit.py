@@ -17,11 +17,13 @@ from ctms.accounts.login_resume import login_required
 from ctms.audit.actors import Actor
 from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import ObjectField
+from ctms.configuration.record_head import find_place
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.record_links import find_page
+from ctms.records.fields.titles import get_title
 from ctms.records.forms.edit_conflicts import Conflict, build_conflict
 from ctms.records.forms.form_layout import FieldLayout
 from ctms.records.forms.form_state import FormState
@@ -135,10 +137,10 @@ def _show_field(request: HttpRequest, *, access: ObjectAccess, record: Any, fiel
     if "HX-Request" not in request.headers:
         return redirect(f"{get_record_url(record)}#field-{field.api_name}")
     page = build_record_page(access=access, record=record, with_related=False)
-    facts = [fact for section in page.sections for fact in getattr(section, "facts", ()) if fact.name == field.api_name]
+    facts = [fact for fact in page.facts if fact.name == field.api_name]
     if not facts:
         raise Http404(f"{field.label} is not on the page of this record.")
-    return render(request, "records/record/fact.html", {"fact": facts[0]})
+    return render(request, "records/record/fact.html", {"fact": facts[0], "title": page.title})
 
 
 def _show_form(
@@ -157,6 +159,8 @@ def _show_form(
         "conflict": conflict,
         "alone": alone,
         "is_wide": kind_of(field).is_wide_inline,
+        "place": find_place(vault_object=access.vault_object, name=field.api_name),
+        "title": get_title(record),
         "asks_reason": field.api_name in access.list_reasoned(),
         "way_back": keep_way_back(request.POST if request.method == "POST" else request.GET),
         "back_url": get_home_url(request.GET) if comes_from_home(request.GET) else "",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0011_compact_lists"),
+        ("accounts", "0012_feeds_and_digests"),
     ]
 
     operations = [
