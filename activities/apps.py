@@ -8,8 +8,9 @@ class ActivitiesConfig(AppConfig):
     def ready(self) -> None:
         from activities.calendar import register_planned_activities
         from activities.contacts.changes import register_contact_listeners
+        from activities.contacts.notices import register_contact_notices
         from activities.declined import register_declined_listeners
-        from activities.home import register_activity_panel
+        from activities.home.panels import register_activity_panels
         from activities.jobs import register_generate_job
         from activities.notices import register_activity_notices
         from activities.objects import register_activity_objects
@@ -20,11 +21,12 @@ class ActivitiesConfig(AppConfig):
 
         register_activity_objects()
         register_activity_notices()
-        register_activity_panel()
+        register_activity_panels()
         register_activity_steps()
         register_source_listeners()
         register_declined_listeners()
         register_contact_listeners()
+        register_contact_notices()
         register_generate_job()
         register_activity_reports()
         register_planned_activities()

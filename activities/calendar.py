@@ -25,6 +25,7 @@ def register_planned_activities() -> None:
             describe=describe_completion,
             is_complete=is_complete,
             complete=Q(complete=True),
+            over=Q(complete=True),
             leave_out=leave_out_of_visits,
             moved=("date__v",),
             is_movable=is_open,

@@ -156,7 +156,7 @@ def register_activity_objects() -> None:
                 "object_type__v",
                 "status__v",
             ),
-            header_fields=("person__v", "date__v", "channel__v", "complete__v", OWNER),
+            header_fields=("person__v", "study__v", "site__v", "date__v", "channel__v", "complete__v", OWNER),
             quick_fields=(
                 "person__v",
                 "subject__v",

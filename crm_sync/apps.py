@@ -10,6 +10,7 @@ class CrmSyncConfig(AppConfig):
         from crm_sync.erasure import register_transfer_eraser
         from crm_sync.form_lengths import register_form_lengths
         from crm_sync.history import register_history_panel
+        from crm_sync.home import register_admin_panel
         from crm_sync.jobs import register_jobs
         from crm_sync.reports import register_transfer_reports
         from crm_sync.retention import register_retention_job
@@ -17,6 +18,7 @@ class CrmSyncConfig(AppConfig):
         from crm_sync.steps import register_transfer_steps
         from crm_sync.timeline_marks import register_timeline_marks
         from crm_sync.visibility import register_limits
+        from crm_sync.whereabouts.places import register_places
 
         register_limits()
         register_transfer_sources()
@@ -27,5 +29,7 @@ class CrmSyncConfig(AppConfig):
         register_transfer_panels()
         register_history_panel()
         register_timeline_marks()
+        register_places()
+        register_admin_panel()
         register_form_lengths()
         register_transfer_eraser()

@@ -1,4 +1,4 @@
-"""Read what the transfer did with a record: in which CRM it is, and every attempt with what changed."""
+"""Read what the transfer did with a record: every attempt with what it changed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.utils.formats import date_format
-
-from connections.models import Integration
-from crm_sync.choices import AttemptOutcome, LinkState
-from crm_sync.models import TransferAttempt, TransferLink
-from ctms.accounts.policies import has_permission
-from ctms.core.choices import RecordStatus
-from ctms.records.fields.comparing.moments import to_zone
+from crm_sync.choices import AttemptOutcome
+from crm_sync.models import TransferAttempt
 from ctms.records.pages.panels import RecordPanel, register_record_panel
-from exceptions_log.models import ExceptionItem
-from exceptions_log.selectors import list_unresolved_items
 
 if TYPE_CHECKING:
     from ctms.records.access import ObjectAccess
@@ -57,52 +49,30 @@ class AttemptEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrmState:
-    """Where a record is in one CRM. `tone` is success, warning or empty; `url` leads to the CRM's own page."""
-
-    crm: str
-    sentence: str
-    tone: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordHistory:
-    """The states of a record in the CRMs, and the latest attempts, newest first."""
+    """The latest attempts, newest first."""
 
-    states: tuple[CrmState, ...]
     attempts: tuple[AttemptEntry, ...]
     has_older: bool
 
 
 def register_history_panel() -> None:
     """Register the panel of record pages; called once, when the app is ready."""
-    register_record_panel(RecordPanel(key="crm", title="CRM", template="records/record/crm_panel.html", build=_build))
-
-
-def read_history(*, access: ObjectAccess, record: Any) -> RecordHistory | None:
-    """Return what the transfer did with a record, in four statements; None, after one, for other objects."""
-    integrations = list(
-        Integration.objects.filter(rule__vault_object=record.object_name)
-        .select_related("connection", "rule")
-        .order_by("connection__name", "kind")
+    register_record_panel(
+        RecordPanel(key="crm", title="CRM transfers", template="records/record/crm_panel.html", build=_build)
     )
-    if not integrations:
-        return None
+
+
+def read_history(record: Any) -> RecordHistory | None:
+    """Return what the transfer did with a record, in one statement; None if it never did anything."""
     attempts = list(
         TransferAttempt.objects.filter(record_uid=record.uid)
         .select_related("integration__connection")
         .order_by("-id")[:_ATTEMPTS_READ]
     )
-    chosen = [each for each in integrations if each.rule.vault_object_type in ("", getattr(record, "object_type", ""))]
-    states = _list_states(access=access, record=record, integrations=chosen, attempts=attempts)
-    if not states and not attempts:
+    if not attempts:
         return None
-    return RecordHistory(
-        states=tuple(states),
-        attempts=_tell_attempts(attempts)[:_ATTEMPTS_SHOWN],
-        has_older=len(attempts) > _ATTEMPTS_SHOWN,
-    )
+    return RecordHistory(attempts=_tell_attempts(attempts)[:_ATTEMPTS_SHOWN], has_older=len(attempts) > _ATTEMPTS_SHOWN)
 
 
 def _tell_attempts(attempts: list[TransferAttempt]) -> tuple[AttemptEntry, ...]:
@@ -126,72 +96,8 @@ def _tell_attempts(attempts: list[TransferAttempt]) -> tuple[AttemptEntry, ...]:
     return tuple(reversed(entries))
 
 
-def _list_states(
-    *, access: ObjectAccess, record: Any, integrations: list[Integration], attempts: list[TransferAttempt]
-) -> list[CrmState]:
-    """Return where the record is, for each integration that transfers records of its kind; two statements."""
-    links = TransferLink.objects.filter(integration__in=integrations, record_uid=record.uid)
-    by_integration = {link.integration_id: link for link in links}
-    failed = set(list_unresolved_items().filter(record_uid=record.uid).values_list("integration_id", flat=True))
-    since = {each.integration_id: each.at for each in reversed(attempts) if each.outcome == AttemptOutcome.CREATED}
-    may_read = has_permission(user=access.user, permission=f"{ExceptionItem.object_name}:read")
-    reason = "The reason is at the top of this page." if may_read else "An admin of your Vault sees why."
-    states = []
-    for integration in integrations:
-        link = by_integration.get(integration.pk)
-        if link is None and (integration.is_inbound or not _is_at_work(integration)):
-            continue
-        sentence, tone = _describe(
-            integration=integration,
-            link=link,
-            record=record,
-            since=since.get(integration.pk),
-            reason=reason if integration.pk in failed else "",
-        )
-        is_there = link is not None and bool(link.crm_id) and link.state != LinkState.DELETED_IN_CRM
-        states.append(
-            CrmState(
-                crm=str(integration.connection),
-                sentence=sentence,
-                tone=tone,
-                url=f"{integration.connection.url.rstrip('/')}/{link.crm_id}" if link is not None and is_there else "",
-            )
-        )
-    return states
-
-
-def _build(access: ObjectAccess, record: Any) -> RecordHistory | None:
-    return read_history(access=access, record=record)
-
-
-def _is_at_work(integration: Integration) -> bool:
-    parts = (integration.status, integration.rule.status, integration.connection.status)
-    return all(status == RecordStatus.ACTIVE for status in parts)
-
-
-def _describe(
-    *, integration: Integration, link: TransferLink | None, record: Any, since: datetime | None, reason: str
-) -> tuple[str, str]:
-    """Return where the record is, as a sentence, and its tone."""
-    when = f" since {date_format(to_zone(since), 'DATETIME_FORMAT')}" if since else ""
-    sentence, tone = f"There{when}.", "success"
-    if reason:
-        is_there = link is not None and bool(link.crm_id)
-        what = (
-            f"There{when}, but the last change was not transferred." if is_there else "Not there: the transfer failed."
-        )
-        sentence, tone = f"{what} {reason}", "warning"
-    elif link is None:
-        sentence, tone = "Not there. The next transfer sends it if the rule of the integration chooses it.", ""
-    elif link.state == LinkState.DELETED_IN_CRM:
-        sentence, tone = "Deleted there. The transfer does not create it again.", "warning"
-    elif integration.is_inbound:
-        sentence = f"Received from there{when}."
-    elif link.pending or not link.crm_id:
-        sentence, tone = "Waits for the next transfer.", "warning"
-    elif link.version != record.version and _is_at_work(integration):
-        sentence, tone = "There, as it was before the last change. The next transfer sends that.", "warning"
-    return sentence, tone
+def _build(_access: ObjectAccess, record: Any) -> RecordHistory | None:
+    return read_history(record)
 
 
 def _list_changes(*, before: dict[str, Any], after: dict[str, Any]) -> tuple[FieldChange, ...]:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("reports/", include("ctms.reports.urls")),
     path("", include("ctms.reports.outputs.urls")),
     path("reports/", include("ctms.reports.flash.urls")),
+    path("digest/", include("ctms.reports.digest.urls")),
     path("api/v1/reports/", include("ctms.reports.outputs.api.urls")),
     path("api/v1/", include("ctms.records.api.urls")),
     path("login/", VaultLoginView.as_view(), name="login"),

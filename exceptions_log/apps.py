@@ -10,6 +10,7 @@ class ExceptionsLogConfig(AppConfig):
 
     def ready(self) -> None:
         from exceptions_log.console import register_exception_panel
+        from exceptions_log.digest import register_digest
         from exceptions_log.erasure import register_exceptions_eraser
         from exceptions_log.notices import register_exception_notices
         from exceptions_log.objects import register_exception_objects
@@ -22,6 +23,7 @@ class ExceptionsLogConfig(AppConfig):
         register_exception_panel()
         register_exception_notices()
         register_exception_reports()
+        register_digest()
         register_retention_job()
         register_exceptions_eraser()
         # Once the delivered reports are there, which are those of a floor below, and the jobs.

@@ -1,5 +1,6 @@
 """Notices on a record's page about its user exceptions of transfers, with links to them.
 
+Those of the integrations that transfer such records stand where the page says where the record is.
 For a job that transfers nothing, the app of the job adds the notices, because it knows the record's present state.
 """
 
@@ -33,6 +34,10 @@ def _tell_exceptions(access: ObjectAccess, record: Any) -> list[RecordNotice]:
     items = list(
         list_unresolved_items()
         .filter(record_uid=record.uid, message__connection__isnull=False)
+        .exclude(
+            integration__rule__vault_object=record.object_name,
+            integration__rule__vault_object_type__in=("", getattr(record, "object_type", "")),
+        )
         .select_related("message__connection", "dismissed_by")
         .order_by("pk")
     )

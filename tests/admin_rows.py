@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import uuid
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from django.db import models
 from connections.models import Integration, IntegrationRule
 from crm_sync.choices import AttemptOutcome
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
-from ctms.accounts.models import ApiToken, FailedLogIn, PageView, SecondFactor
+from ctms.accounts.models import ApiToken, CalendarFeed, FailedLogIn, FeedContents, PageView, SecondFactor
 from ctms.audit.actors import Actor
 from ctms.audit.api_tokens import create_token
+from ctms.audit.calendar_feeds import create_feed
 from ctms.audit.models import AuditEntry, AuditRedaction
 from ctms.audit.services import save_record
 from ctms.configuration.models import ConfiguredObject, CustomField, ObjectType, PageLayout, ReasonRule
@@ -24,7 +26,7 @@ from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
 from ctms.jobs.choices import RunState
 from ctms.jobs.models import JobDefinition, JobRun, Lease
-from ctms.reports.models import Report, ReportType
+from ctms.reports.models import DigestMail, Report, ReportType
 from exceptions_log.choices import ErrorType
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
@@ -243,8 +245,13 @@ def _create_token() -> ApiToken:
     ]
 
 
+def _create_feed() -> CalendarFeed:
+    return create_feed(contents=FeedContents.MINE, actor=Actor(user=UserFactory.create(), source="page"))[0]
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "accounts.ApiToken": _create_token,
+    "accounts.CalendarFeed": _create_feed,
     "accounts.PageView": _create_page_view,
     "accounts.FailedLogIn": lambda: FailedLogIn.objects.create(
         username=f"user{next(_numbers)}", address="192.0.2.7", at=get_now()
@@ -278,6 +285,9 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "jobs.JobDefinition": create_job_definition,
     "jobs.JobRun": create_job_run,
     "jobs.Lease": _create_lease,
+    "reports.DigestMail": lambda: DigestMail.objects.create(
+        user=UserFactory.create(), day=dt.date(2026, 3, 1), changed_at=get_now()
+    ),
     "reports.Report": _create_report,
     "reports.ReportType": _create_report_type,
 }

@@ -82,6 +82,7 @@ WITHOUT_A_PAGE = {
 }
 WRITTEN_BY_THE_APPLICATION_ALONE = {
     "accounts.ApiToken",
+    "accounts.CalendarFeed",
     "accounts.PageView",
     "accounts.FailedLogIn",
     "accounts.SecondFactor",
@@ -95,6 +96,7 @@ WRITTEN_BY_THE_APPLICATION_ALONE = {
     "exceptions_log.ExceptionItem",
     "exceptions_log.ExceptionMessage",
     "jobs.JobRun",
+    "reports.DigestMail",
     "jobs.Lease",
 }
 

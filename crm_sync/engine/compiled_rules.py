@@ -33,9 +33,12 @@ from ctms.core.models import AuditedModel
 from ctms.records.conditions.errors import ConditionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.db import models
 
     from connections.models import Connection, FieldRule, Integration, IntegrationRule
+    from ctms.configuration.models import ApplicationSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +111,17 @@ class CompiledIntegration:
     person_field: CompiledField | None  # the rule that matches a person to an account, if there is one
 
 
-def compile_integration(*, integration: Integration) -> CompiledIntegration:
-    """Compile the rules of an integration. Raises ConfigurationError naming the rule and the remedy."""
+def compile_integration(
+    *,
+    integration: Integration,
+    siblings: Sequence[Integration] | None = None,
+    common: ApplicationSettings | None = None,
+) -> CompiledIntegration:
+    """Compile the rules of an integration. Raises ConfigurationError naming the rule and the remedy.
+
+    `siblings` are the integrations of its connection with their rules, and `common` the application settings; both are
+    read if the caller has not read them for several integrations at once.
+    """
     rule = integration.rule
     rules = list(rule.field_rules.all())
     for field_rule in rules:
@@ -126,7 +138,7 @@ def compile_integration(*, integration: Integration) -> CompiledIntegration:
             _compile_field(field_rule=field_rule, vault_object=vault_object, inbound=integration.is_inbound)
             for field_rule in active
         )
-        parents = _find_parents(integration=integration, fields=fields)
+        parents = _find_parents(integration=integration, fields=fields, siblings=siblings)
         filter_attribute = vault_object.get_field(rule.vault_filter_field).attribute if rule.vault_filter_field else ""
     except (UnknownFieldError, UnknownObjectError) as error:
         raise ConfigurationError(
@@ -143,7 +155,7 @@ def compile_integration(*, integration: Integration) -> CompiledIntegration:
         _check_targets(integration=integration, vault_object=vault_object, fields=fields)
     _check_fields(integration=integration, vault_object=vault_object, fields=fields)
     person_field = next((f for f in fields if f.kind == FieldRuleKind.PERSON_ACCOUNT), None)
-    identifiers = get_identifier_mapping(integration.connection) if person_field else None
+    identifiers = get_identifier_mapping(integration.connection, common=common) if person_field else None
     return CompiledIntegration(
         integration=integration,
         vault_object=vault_object,
@@ -174,12 +186,12 @@ def compile_integration(*, integration: Integration) -> CompiledIntegration:
     )
 
 
-def get_identifier_mapping(connection: Connection) -> IdentifierMapping:
+def get_identifier_mapping(connection: Connection, *, common: ApplicationSettings | None = None) -> IdentifierMapping:
     """Return the connection's mapping; what it leaves empty comes from the global mapping if that is enabled.
 
     Raises ConfigurationError if an identifier is missing, or is no field of Person that can identify persons.
     """
-    common = get_application_settings()
+    common = common or get_application_settings()
     own = getattr(connection, "identifier_mapping", None)
     global_person = common.clinical_person_identifier if common.enable_global_crm_mapping else ""
     global_account = common.crm_account_identifier if common.enable_global_crm_mapping else ""
@@ -296,13 +308,16 @@ def _check_fields(*, integration: Integration, vault_object: VaultObject, fields
             )
 
 
-def _find_parents(*, integration: Integration, fields: tuple[CompiledField, ...]) -> tuple[CompiledParent, ...]:
+def _find_parents(
+    *, integration: Integration, fields: tuple[CompiledField, ...], siblings: Sequence[Integration] | None
+) -> tuple[CompiledParent, ...]:
     """Return the references to records that this connection sends; payloads leave out all others."""
     if integration.is_inbound:
         return ()
+    known = integration.connection.integrations.select_related("rule") if siblings is None else siblings
     senders = {
         sibling.rule.crm_object.lower(): sibling  # names in the CRM ignore case
-        for sibling in integration.connection.integrations.select_related("rule")
+        for sibling in known
         if not sibling.is_inbound
         and sibling.status == RecordStatus.ACTIVE
         and sibling.rule.status == RecordStatus.ACTIVE

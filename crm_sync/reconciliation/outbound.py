@@ -356,7 +356,8 @@ class OutboundComparison:
                 record=record,
                 link=link,
                 is_eligible=eligible is None or record.pk in eligible,
-                is_pending=self._rules_changed or _is_pending(record, link),
+                is_pending=self._rules_changed
+                or is_link_pending(record=record, dependency_sum=record.dependency_sum, link=link),
             )
 
     def _find_eligible(self, keys: array[int]) -> set[int] | None:
@@ -382,13 +383,13 @@ class OutboundComparison:
         return [rows[crm_id] for crm_id in sorted(rows)]
 
 
-def _is_pending(record: Any, link: TransferLink | None) -> bool:
+def is_link_pending(*, record: Any, dependency_sum: int, link: TransferLink | None) -> bool:
     """Whether the next transfer looks at the record, because it failed, waits, or is not as its link says."""
     if record.status == RecordStatus.INACTIVE and (link is None or not link.crm_id):
         return False  # an inactive record that the CRM never had is not sent
     if link is None or link.pending or link.state == LinkState.DELETED_IN_VAULT:  # its deletion was undone
         return True
-    is_current = (link.version, link.dependency_version) == (record.version, record.dependency_sum)
+    is_current = (link.version, link.dependency_version) == (record.version, dependency_sum)
     return link.state == LinkState.LIVE and not is_current
 
 

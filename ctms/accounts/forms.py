@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ctms.accounts.models import Theme, TokenScope, User
+from ctms.accounts.models import FeedContents, Theme, TokenScope, User
 from ctms.accounts.sessions import has_just_logged_in
 from ctms.accounts.tokens import LONGEST_DAYS
 from ctms.core.rate_limits import TooManyRequestsError
@@ -160,6 +160,12 @@ class TokenForm(forms.Form):
         help_text=f"1 to {LONGEST_DAYS}.",
         error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), f"Enter 1 to {LONGEST_DAYS} days."),
     )
+
+
+class FeedForm(forms.Form):
+    """Asks what a calendar feed shows."""
+
+    contents = forms.ChoiceField(label="It shows", choices=FeedContents.choices, initial=FeedContents.MINE)
 
 
 def list_zones(*, present: str) -> list[tuple[str, Any]]:

@@ -11,6 +11,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models, transaction
 
 from ctms.accounts.policies import allows_django_module, allows_django_permission, list_django_permissions
@@ -23,6 +24,7 @@ from ctms.core.models import AuditedModel
 from ctms.core.tracking import TrackedModel, TrackedQuerySet
 
 SYSTEM_USERNAME = "system"
+DIGEST_HOUR = 7
 _PUBLIC_ID_LENGTH = 16
 
 
@@ -35,6 +37,11 @@ class Theme(models.TextChoices):
 class TokenScope(models.TextChoices):
     READ = "read", "Read"
     WRITE = "write", "Read and write"
+
+
+class FeedContents(models.TextChoices):
+    MINE = "mine", "What is mine"
+    STUDIES = "studies", "All of my studies"
 
 
 class SecurityProfile(AuditedModel):
@@ -77,7 +84,7 @@ class SecurityProfile(AuditedModel):
 class UserQuerySet(TrackedQuerySet["User"]):
     """Users: each change counts their version up.
 
-    A new password and a deactivation end sessions, API tokens and the invitation.
+    A new password and a deactivation end sessions, API tokens, the calendar feed and the invitation.
     """
 
     def update(self, **kwargs: Any) -> int:
@@ -122,7 +129,8 @@ class UserQuerySet(TrackedQuerySet["User"]):
         if locked_out:
             models.QuerySet.update(users.filter(pk__in=locked_out), invitation_digest=None, invited_until=None)
             UserSession.objects.filter(user__in=locked_out).delete()
-            ApiToken.objects.filter(user__in=locked_out, revoked_at__isnull=True).update(revoked_at=get_now())
+            for secrets in (ApiToken, CalendarFeed):
+                secrets.objects.filter(user__in=locked_out, revoked_at__isnull=True).update(revoked_at=get_now())
 
     def hash_password_anew(self, raw_password: str) -> str:
         """Store a password that is as before under the present way of hashing; return the hash. No change of a user."""
@@ -148,6 +156,17 @@ class User(TrackedModel, AbstractUser):
         SecurityProfile, on_delete=models.PROTECT, null=True, blank=True, related_name="users"
     )
     time_zone = models.CharField(max_length=64, default="UTC")
+    # Until then the pages offer that of the browser, if it is another one.
+    has_settled_time_zone = models.BooleanField(default=False, db_default=False, editable=False)
+    digest_hour = models.PositiveSmallIntegerField(
+        "daily digest",
+        null=True,
+        blank=True,
+        default=DIGEST_HOUR,
+        db_default=DIGEST_HOUR,
+        validators=[MaxValueValidator(23)],
+        help_text="The hour (0–23) of the e-mail of what is due, by the user's time zone. Empty: it is not sent.",
+    )
     theme = models.CharField(max_length=10, choices=Theme.choices, blank=True, default="")
     has_compact_lists = models.BooleanField("compact lists", default=False)
     without_shortcuts = models.BooleanField("no single-key shortcuts", default=False)
@@ -171,7 +190,16 @@ class User(TrackedModel, AbstractUser):
     object_name = "admin:security"
     audit_name = "accounts.user"
     bookkeeping_fields = frozenset(
-        {"id", "uid", "version", "last_login", "date_joined", "invitation_digest", "invited_until"}
+        {
+            "id",
+            "uid",
+            "version",
+            "last_login",
+            "date_joined",
+            "invitation_digest",
+            "invited_until",
+            "has_settled_time_zone",
+        }
     )
     secret_fields = frozenset({"password"})
     never_deleted = (
@@ -181,6 +209,13 @@ class User(TrackedModel, AbstractUser):
     class Meta(AbstractUser.Meta):
         ordering = ("last_name", "first_name", "username")
         base_manager_name = "objects"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(digest_hour__isnull=True) | models.Q(digest_hour__lte=23),
+                name="digest_hour_of_a_day",
+                violation_error_message="Daily digest: choose an hour of the day, or none.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
@@ -283,6 +318,48 @@ class ApiToken(TrackedModel):
         return f"{self.user}: {self.name}"
 
 
+class CalendarFeed(TrackedModel):
+    """The address at which a calendar program reads the calendar of a user. A user has one at most that is not revoked.
+
+    Only the digest of the secret in the address is stored; the address itself is shown once, when it is created.
+    """
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="calendar_feeds")
+    contents = models.CharField(max_length=10, choices=FeedContents.choices, default=FeedContents.MINE)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TrackedQuerySet.as_manager()
+
+    object_name = "admin:security"
+    audit_name = "records.calendar_feed"
+    bookkeeping_fields = frozenset({"id", "uid", "digest", "created_at", "last_used_at"})
+    never_deleted = "Calendar feeds are never deleted, because the audit trail names them. Revoke the feed instead."
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        base_manager_name = "objects"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("user",),
+                condition=models.Q(revoked_at__isnull=True),
+                name="one_calendar_feed_per_user",
+                violation_error_message="You have an address already. Load the page again.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(contents__in=FeedContents.values),
+                name="calendar_feed_contents",
+                violation_error_message="Contents: choose what is yours, or all of your studies.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_contents_display()}"
+
+
 class UserSession(AbstractBaseSession):
     """The session of a browser; see `sessions`. `user` is empty while nobody is logged in."""
 
@@ -303,6 +380,16 @@ class UserSession(AbstractBaseSession):
     def public_id(self) -> str:
         """Return what names the session on pages, where its key, which opens it, must not be."""
         return hashlib.sha256(self.session_key.encode()).hexdigest()[:_PUBLIC_ID_LENGTH]
+
+
+class LastUse(models.Model):
+    """When a user used the Vault last, in whatever session; it stays when the session is gone."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    used_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.used_at:%Y-%m-%d %H:%M} UTC"
 
 
 class PageView(AppendOnlyModel):

@@ -13,7 +13,7 @@ from ctms.accounts.policies import find_active_profile
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
 
-_WITH_SECRETS = ("invitation", "oidc_callback")
+_WITH_SECRETS = ("calendar_feed", "invitation", "oidc_callback")
 _ADDRESS_LENGTH = PageView._meta.get_field("address").max_length
 _NAME_LENGTH = PageView._meta.get_field("record_name").max_length
 # Finds the name of a record by the API name of its object and its uid; registered by the app that knows the objects.
@@ -47,7 +47,7 @@ def note_page_view(*, request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _get_address(request: HttpRequest) -> str:
-    """Return the address of a request, without what opens something: the secrets of invitations and of providers."""
+    """Return the address of a request, without secrets: those of feeds, invitations and providers."""
     found = request.resolver_match
     return request.path if found is not None and found.url_name in _WITH_SECRETS else request.get_full_path()
 

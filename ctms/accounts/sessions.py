@@ -18,13 +18,14 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ctms.accounts.models import User, UserSession
+from ctms.accounts.models import LastUse, User, UserSession
 from ctms.core.clock import get_now
 
 # A page that asks for news by itself sends this header: that nobody looks at it must not keep a session alive.
 BACKGROUND_HEADER = "Vault-Background"
 _USE_IS_NOTED_EVERY = dt.timedelta(minutes=1)
 _JUST = dt.timedelta(minutes=5)
+_PREVIOUS_USE = "previous_use"  # key of the session's data: when the user was here before this session
 _LOG_IN = "log_in"  # key of the session's data: when, from where and by what browser the user logged in
 _BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 _SYSTEMS = {
@@ -70,17 +71,37 @@ def _find_end(*, begun_at: dt.datetime, now: dt.datetime) -> dt.datetime:
     )
 
 
-def note_log_in(request: HttpRequest, **_kwargs: Any) -> None:
+def note_log_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
     """Keep with the session when, from where and by what browser the user logged in; receives `user_logged_in`.
+
+    It also keeps when the user was here before, in whatever session.
 
     Ended sessions are removed, so that the table holds no more than are used.
     """
     UserSession.objects.filter(expire_date__lte=get_now()).delete()
+    before = LastUse.objects.filter(user=user).values_list("used_at", flat=True).first()
+    _note_last_use(user_id=user.pk, now=get_now())
+    request.session[_PREVIOUS_USE] = before.isoformat() if before is not None else ""
     request.session[_LOG_IN] = {
         "at": get_now().isoformat(),
         "address": request.META.get("REMOTE_ADDR", ""),
         "browser": describe_browser(request.META),
     }
+
+
+def _note_last_use(*, user_id: int, now: dt.datetime) -> None:
+    LastUse.objects.bulk_create(
+        [LastUse(user_id=user_id, used_at=now)],
+        update_conflicts=True,
+        unique_fields=["user"],
+        update_fields=["used_at"],
+    )
+
+
+def find_previous_use(session: SessionBase) -> dt.datetime | None:
+    """Return when the user used the Vault last before this session, give or take a minute; None if nobody knows."""
+    text = session.get(_PREVIOUS_USE, "")
+    return dt.datetime.fromisoformat(text) if text else None
 
 
 def has_just_logged_in(session: SessionBase) -> bool:
@@ -95,6 +116,7 @@ def note_use(session: SessionStore) -> None:
     if row is not None and row.user_id is not None and now - row.last_used_at >= _USE_IS_NOTED_EVERY:
         end = _find_end(begun_at=row.begun_at, now=now)
         UserSession.objects.filter(pk=row.pk).update(last_used_at=now, expire_date=end)
+        _note_last_use(user_id=row.user_id, now=now)
 
 
 def list_sessions(*, user: User) -> QuerySet[UserSession]:

@@ -27,6 +27,7 @@ def list_objects() -> dict[str, str]:
         "accounts.user": ["User"],
         "admin:audit": ["Audit trail"],
         "records.api_token": ["API token"],
+        "records.calendar_feed": ["Calendar feed"],
     }
     for model in apps.get_models():
         name = getattr(model, "object_name", None)

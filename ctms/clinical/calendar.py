@@ -24,6 +24,7 @@ def register_visits() -> None:
             captions=("object_type__v",),
             describe=describe_visit,
             is_complete=is_complete,
+            over=Q(actual_end__isnull=False) | Q(lifecycle_state__in=_OVER),
             leave_out=leave_out_cancelled,
             moved=("planned_start_date__v", "planned_end_date__v"),
             is_movable=is_movable,

@@ -25,6 +25,14 @@ from ctms.clinical.access import (
 )
 from ctms.clinical.choices import CommunicationType, MonitoringEventState, MonitoringEventType, PersonType
 from ctms.clinical.consistency import ask_future, suggest_today
+from ctms.clinical.contacts import (
+    CONTACT_BADGES,
+    CONTACT_FIELDS,
+    LAST,
+    NEXT,
+    OVERDUE,
+    build_contact_views,
+)
 from ctms.clinical.models import (
     MonitoringEvent,
     MonitoringEventParticipant,
@@ -38,8 +46,10 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.reference_choices import choose_from_study_people
+from ctms.clinical.state_badges import describe_event_state, describe_site_state, describe_study_state
 from ctms.clinical.typed_references import read_person, read_site, read_study
 from ctms.clinical.user_choices import USER_RULE
+from ctms.configuration.copying import CopyRule
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import (
@@ -56,7 +66,7 @@ from ctms.configuration.registry import (
 from ctms.configuration.scope import build_limit, register_study_rule
 from ctms.core.choices import RecordStatus
 from ctms.records.bulk.handing_over.owned import OwnedObject, register_owned
-from ctms.records.conditions.mine import ME, MINE_HERE, OWNER, limit_to_owned, register_mine
+from ctms.records.conditions.mine import ME, MINE, MINE_HERE, OWNER, limit_to_owned, register_mine
 from ctms.records.fields.users import register_user_rule
 
 _PLANNED_AND_ACTUAL = {
@@ -69,12 +79,6 @@ _DONE_BEFORE = tuple(
     Question(fields=(name,), ask=partial(ask_future, attribute=_PLANNED_AND_ACTUAL[name]))
     for name in ("actual_start_date__v", "actual_end_date__v")
 )
-_CONTACTS = {
-    "last_contact__v": "last_contact",
-    "next_contact__v": "next_contact",
-    "overdue_since__v": "overdue_since",
-    "days_since_contact__v": "days_since_contact",
-}
 _NAME = frozenset({"name__v"})
 _UPDATE_REQUIRED = "activity_update_required__v"
 _DATES = FieldSection(title="Dates", fields=tuple(_PLANNED_AND_ACTUAL))
@@ -192,6 +196,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((StudyAssignment, "study"),),
+        badges={"state__v": describe_study_state},
         questions=_DONE_BEFORE,
         take_over=read_study,
         tab=1,
@@ -239,7 +244,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "address_country__v": "address_country",
             "send_to_crm__v": "send_to_crm",
             OWNER: "owner",
-            **_CONTACTS,
+            **CONTACT_FIELDS,
         },
         labels={"name__v": "Site number"},
         list_columns=(
@@ -250,16 +255,30 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "principal_investigator__v",
             OWNER,
             "state__v",
+            LAST,
+            NEXT,
+            OVERDUE,
         ),
         default_sort="name__v",
         search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
         caption_field="site_name__v",
         mention_fields=("city__v", "site_name__v"),
-        filters=("study__v", "study_country__v", OWNER, "state__v", "status__v"),
-        header_fields=("site_name__v", "study__v", "study_country__v", "principal_investigator__v", OWNER),
+        filters=("study__v", "study_country__v", OWNER, "state__v", LAST, NEXT, OVERDUE, "status__v"),
+        header_fields=(
+            "site_name__v",
+            "study__v",
+            "study_country__v",
+            "principal_investigator__v",
+            "state__v",
+            OWNER,
+            LAST,
+            NEXT,
+            OVERDUE,
+        ),
         views=(
             DeliveredView(name="My sites", parameters=f"{OWNER}={ME}&status__v=active__v&sort=name__v"),
             DeliveredView(name="Without an owner", parameters=f"{OWNER}__empty=true&status__v=active__v&sort=name__v"),
+            *build_contact_views(f"{OWNER}={ME}"),
         ),
         layouts=(
             Layout(
@@ -302,6 +321,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         parts=((StudyAssignment, "site"),),
         kept_fields=("study__v", "study_country__v"),
         take_over=read_site,
+        badges={"state__v": describe_site_state, **CONTACT_BADGES},
         icon="site",
     )
     return study, country, site
@@ -385,14 +405,16 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             "team_role__v": "team_role",
             "start_date__clin": "start_date",
             "end_date__clin": "end_date",
-            **_CONTACTS,
+            **CONTACT_FIELDS,
         },
         generated_fields=_NAME,
-        list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin"),
+        list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin", LAST, NEXT, OVERDUE),
         default_sort="name__v",
         search_fields=("name__v", "study__clin.name__v"),
-        filters=("study__clin", "site__clin", "team_role__v", "status__v"),
-        header_fields=("study__clin", "site__clin", "team_role__v"),
+        filters=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE, "status__v"),
+        header_fields=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE),
+        badges=CONTACT_BADGES,
+        views=build_contact_views(f"site__clin={MINE}"),
         same_when=("person", "study", "study_country", "site", "team_role"),
         kept_fields=("study__clin", "study_country__clin", "site__clin", "start_date__clin"),
         take_over=lambda typed: {"person__clin": typed},
@@ -478,6 +500,7 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             ),
         ),
         parts=((MonitoringEventParticipant, "monitoring_event"),),
+        badges={"state__v": describe_event_state},
         questions=_DONE_BEFORE,
         kept_fields=("study__v", "study_country__v", "planned_start_date__v", "planned_end_date__v"),
         child_pickers=(
@@ -487,6 +510,13 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
                 parent="monitoring_event__v",
                 reference="person__v",
             ),
+        ),
+        copying=CopyRule(
+            label="Copy to several sites",
+            per="site__v",
+            within="study__v",
+            days=("planned_start_date__v", "planned_end_date__v"),
+            without=("actual_start_date__v", "actual_end_date__v", "state__v", OWNER, _UPDATE_REQUIRED),
         ),
         tab=4,
         tab_label="Monitoring Events",
@@ -530,6 +560,7 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         list_columns=("name__v", "object_type__v", "study__v", "site__v", "date__v", "direction__v"),
         default_sort="-date__v",
         search_fields=("name__v", "subject__v"),
+        heading_field="subject__v",
         filters=("study__v", "site__v", "object_type__v", "date__v", "status__v"),
         header_fields=("study__v", "site__v", "date__v"),
         kept_fields=("study__v", "date__v", "direction__v"),

@@ -10,6 +10,7 @@ from ctms.configuration.editing import build_edit, list_item_moves
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.kinds import get_kind
 from ctms.configuration.layouts import Layout
+from ctms.configuration.record_head import Place, find_place
 from ctms.configuration.registry import get_object
 from ctms.configuration.selectors import (
     find_object,
@@ -276,7 +277,12 @@ class _Builder:
     # -- Preview ----------------------------------------------------------------------------------
     def list_facts(self) -> tuple[str, ...]:
         names = self.shape.vault_object.header_fields
-        return tuple(self.shape.fields[name].label for name in names if name in self.shown)
+        return tuple(
+            self.shape.fields[name].label for name in names if name in self.shown and self._stands_in(Place.HEAD, name)
+        )
+
+    def _stands_in(self, place: Place, name: str) -> bool:
+        return find_place(vault_object=self.shape.vault_object, name=name) == place
 
     def build_preview(self) -> tuple[PreviewSection, ...]:
         built = build_layout_shape(
@@ -288,7 +294,11 @@ class _Builder:
 
     def _build_preview_section(self, section: SectionShape) -> PreviewSection:
         if section.related is None:
-            fields = (field for field in section.fields if field.api_name in self.shown)
+            fields = (
+                field
+                for field in section.fields
+                if field.api_name in self.shown and self._stands_in(Place.SECTION, field.api_name)
+            )
             return PreviewSection(
                 title=section.title,
                 fields=tuple((field, get_kind(field.kind).build_sample(field.choices)) for field in fields),

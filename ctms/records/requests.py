@@ -13,6 +13,7 @@ from uuid import UUID
 from django.contrib.auth.middleware import get_user as get_logged_in
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from ctms.accounts.addresses import get_client_address
@@ -26,6 +27,8 @@ from ctms.records.addresses import get_object_url, get_record_url
 
 # Where a list says which list it is, so that the user comes back to it.
 LIST = "query"
+# The same of the home page.
+HOME = "home"
 # Longest number accepted in a request; databases can store longer ones.
 MOST_DIGITS = 18
 
@@ -99,9 +102,27 @@ def read_version(request: HttpRequest) -> int:
 
 
 def find_way_back(parameters: QueryDict, *, record: Any) -> str:
-    """Return the URL of the list that the parameters name as `query`, or else of the record."""
+    """Return the URL of the list that the parameters name as `query`, of the home page (`home`), or of the record."""
+    if comes_from_home(parameters):
+        return get_home_url(parameters)
     if LIST not in parameters:
         return get_record_url(record)
     query = parameters[LIST]
     address = get_object_url("record_list", record.object_name)
     return f"{address}?{query}" if query else address
+
+
+def comes_from_home(parameters: QueryDict) -> bool:
+    """Whether the parameters say that the user comes from the home page."""
+    return HOME in parameters
+
+
+def get_home_url(parameters: QueryDict) -> str:
+    """Return the URL of the home page, with the query string that the parameters name as `home`."""
+    query = parameters.get(HOME, "")
+    return f"{reverse('home')}?{query}" if query else reverse("home")
+
+
+def keep_way_back(parameters: QueryDict) -> dict[str, str]:
+    """Return those of the parameters that say where the user comes from, for a form in between."""
+    return {name: parameters.get(name, "") for name in (LIST, HOME) if name in parameters}

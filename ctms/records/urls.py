@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.urls import path
 
 from ctms.records.bulk.views import edits, hand_over, imports, operations, undo
-from ctms.records.calendar.views import calendar, moves
+from ctms.records.calendar.views import calendar, copies, moves
+from ctms.records.feed.views import show_feed
 from ctms.records.forms import views
 from ctms.records.lists.views import exports, filters, lists, saved_views
 from ctms.records.merging.views import merge
@@ -27,11 +28,15 @@ _RECORD = f"{_OBJECT}<uuid:uid>/"
 urlpatterns = [
     path("", home.show_home, name="home"),
     path("calendar/", calendar.show_calendar, name="calendar"),
+    path("home/<slug:key>/", home.show_panel, name="home_panel"),
     path("search/", autocomplete.search_everything, name="search"),
     path("profile/", profile.show_profile, name="profile"),
     path("profile/sessions/end/", profile.end_sessions, name="sessions_end"),
     path("profile/tokens/", profile.create_token, name="token_create"),
     path("profile/tokens/<uuid:uid>/revoke/", profile.revoke_token, name="token_revoke"),
+    path("profile/calendar/", profile.change_feed, name="feed_change"),
+    path("profile/time-zone/", profile.settle_time_zone, name="time_zone"),
+    path("calendar/feed.ics", show_feed, name="calendar_feed"),
     path("operations/<uuid:uid>/", operations.show_operation, name="operation"),
     path("operations/<uuid:uid>/problems.csv", operations.download_problems, name="operation_problems"),
     path("operations/<uuid:uid>/resume/", operations.resume_operation, name="operation_resume"),
@@ -75,6 +80,7 @@ urlpatterns = [
     path(f"{_RECORD}status/", record_page.set_status, name="record_status"),
     path(f"{_RECORD}actions/<str:action_name>/", record_page.do_action, name="record_action"),
     path(f"{_RECORD}change/<str:change_name>/", quick_changes.change_quickly, name="record_change"),
+    path(f"{_RECORD}copies/", copies.copy_record, name="record_copies"),
     path(f"{_RECORD}move/", moves.move_entry, name="record_move"),
     path(f"{_RECORD}fields/<str:field_name>/", inline_edit.edit_field, name="record_field"),
     path(f"{_RECORD}favourite/", favourites.toggle_favourite, name="record_favourite"),

@@ -1,4 +1,4 @@
-"""The console pages of report types and reports.
+"""The console pages of report types, reports and daily digests.
 
 Reports are built, shared and handed over in the tab Reports, where the role in each decides; here, whoever looks after
 all of them sees what there is, and sets a report to Inactive.
@@ -12,10 +12,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from ctms.audit.admin.base import AuditedModelAdmin, AuditedTabularInline
+from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.writing import get_user
 from ctms.reports.access import administers_reports
 from ctms.reports.forms import ReportTypeForm
-from ctms.reports.models import Report, ReportShare, ReportType
+from ctms.reports.models import DigestMail, Report, ReportShare, ReportType
 
 
 @admin.register(ReportType)
@@ -58,3 +59,17 @@ class ReportAdmin(AuditedModelAdmin):
 
     def _allows(self, request: HttpRequest, action: str, obj: Any) -> bool:
         return administers_reports(get_user(request)) and super()._allows(request, action, obj)
+
+
+@admin.register(DigestMail)
+class DigestMailAdmin(ReadOnlyModelAdmin):
+    """What became of the daily digest of each user; whoever manages users sees it."""
+
+    list_display = ("day", "user", "state", "rows", "attempts", "changed_at")
+    list_filter = ("state",)
+    list_select_related = ("user",)
+    list_per_page = 50
+    search_fields = ("user__username", "user__first_name", "user__last_name")
+    search_help_text = "User"
+    fields = ("user", "day", "state", "rows", "reason", ("attempts", "next_try_at"), "changed_at")
+    readonly_fields = ("user", "day", "state", "rows", "reason", "attempts", "next_try_at", "changed_at")

@@ -14,6 +14,7 @@ class ReportsConfig(AppConfig):
         from ctms.records.lists.page_parts import register_list_link
         from ctms.records.pages.home import register_home_panel
         from ctms.records.pages.navigation import FrameTab, register_tab
+        from ctms.reports.digest.jobs import register_digest_job
         from ctms.reports.field_uses import find_report_uses
         from ctms.reports.flash.jobs import register_flash_job
         from ctms.reports.flash.notices import register_flash_notifications
@@ -31,6 +32,7 @@ class ReportsConfig(AppConfig):
         register_list_link(build_list_link)
         register_home_panel(HOME_DASHBOARD)
         register_flash_job()
+        register_digest_job()
         register_flash_notifications()
         post_migrate.connect(_deliver, sender=self)
 

@@ -231,6 +231,45 @@ class FlashMail(models.Model):
         return f"{self.delivery}: {self.user}"
 
 
+class DigestMail(models.Model):
+    """The daily digest of a user on a day of the user's calendar. There is one at most, whoever else tries.
+
+    It is written before the e-mail is handed over, so that nobody gets it twice.
+    """
+
+    uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="digest_mails")
+    day = models.DateField()
+    state = models.CharField(max_length=20, choices=MailState.choices, default=MailState.SENDING)
+    rows = models.PositiveIntegerField("entries", default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True, blank=True, help_text="empty: it is not tried again by itself")
+    reason = models.TextField(blank=True, default="")
+    changed_at = models.DateTimeField("last changed")
+
+    object_name = "admin:security"
+
+    class Meta:
+        verbose_name = "daily digest"
+        ordering = ("-day", "-id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("user", "day"), name="digest_once_a_day"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=("day", "state"), name="digest_by_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.day}"
+
+    @property
+    def tone(self) -> str:
+        """Return the tone of a chip with the state."""
+        return {MailState.SENT: "complete", MailState.NOTHING: "inactive", MailState.SENDING: "planned"}.get(
+            MailState(self.state), "failed"
+        )
+
+
 class Dashboard(AuditedModel):
     """Reports side by side. A shared one is for everybody; each sees those of its reports that they may open."""
 

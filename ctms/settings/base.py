@@ -196,6 +196,7 @@ _RATES = {
     "log_in": env.str("RATE_LIMIT_LOG_IN", default="30/minute"),  # log-ins from an address, right or wrong
     "api": env.str("RATE_LIMIT_API", default="600/minute"),  # calls of a user
     "refused_tokens": env.str("RATE_LIMIT_REFUSED_TOKENS", default="60/minute"),  # calls from an address
+    "calendar_feeds": env.str("RATE_LIMIT_CALENDAR_FEEDS", default="120/hour"),  # readings of a feed
     "exports": env.str("RATE_LIMIT_EXPORTS", default="20/minute"),  # files of a user
 }
 RATE_LIMITS: dict[str, Rate | None] = {}
@@ -398,6 +399,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Audit Trail", "history", "audit.AuditEntry"),
             ("Redactions", "ink_eraser", "audit.AuditRedaction"),
             ("Page Views", "visibility", "accounts.PageView"),
+            ("Daily Digests", "mail", "reports.DigestMail"),
         ],
     ),
     (
@@ -406,6 +408,7 @@ ADMIN_SIDEBAR: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Application Settings", "settings", "configuration.ApplicationSettings"),
             ("Users", "group", "accounts.User"),
             ("API Tokens", "vpn_key", "accounts.ApiToken"),
+            ("Calendar Feeds", "event", "accounts.CalendarFeed"),
             ("Failed Log-ins", "lock_person", "accounts.FailedLogIn"),
             ("Second Factors", "phonelink_lock", "accounts.SecondFactor"),
             ("Security Profiles", "shield_person", "accounts.SecurityProfile"),

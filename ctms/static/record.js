@@ -30,6 +30,12 @@
     getEditor(event.target)?.querySelector("[data-cancel]")?.click();
   });
 
+  // What a user unfolds stays so on the next record, until the browser is closed: the server draws it so.
+  document.addEventListener("toggle", ({ target }) => {
+    const name = isElement(target) ? target.dataset.remember : "";
+    if (name) document.cookie = `${name}=${target.open ? "open" : "folded"}; path=/; SameSite=Lax`;
+  }, true);
+
   // -- Focus: into the form that opens, back to the pencil when it closes ------------------------------------------
 
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {

@@ -10,7 +10,10 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from ctms.accounts.policies import list_visible
 from ctms.audit.admin.writing import get_user
+from ctms.clinical.models import StudySite
 from ctms.core.clock import get_now
+from ctms.core.uuids import read_uid
+from exceptions_log.at_sites import list_open_at_sites
 from exceptions_log.models import DISMISSED, OPEN, RESOLVED, ExceptionItem
 from exceptions_log.problems import list_items_of_problem
 
@@ -96,3 +99,34 @@ class ProblemFilter(DropdownFilter):
         key = self.value() or ""
         items = list_visible(ExceptionItem.objects.all(), get_user(request))
         return items.filter(pk=key).first() if key.isdecimal() else None
+
+
+class SiteFilter(DropdownFilter):
+    """Filters items by the study site that their records belong to, named by its uid; shown only while it is in use."""
+
+    title = "study site"
+    parameter_name = "site"
+    all_option: Any = ("", "All")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  Django's signature
+        site = self._find_site(request)
+        return [(str(site.uid), f"{site.study} · {site}")] if site is not None else []
+
+    def has_output(self) -> bool:
+        return bool(self.value())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        site = self._find_site(request)
+        if site is None:
+            return queryset.none()
+        items = list_open_at_sites(user=get_user(request), sites=[site.pk])
+        return queryset.filter(pk__in=items.order_by().values("pk"))
+
+    def _find_site(self, request: HttpRequest) -> StudySite | None:
+        uid, user = read_uid(self.value() or ""), get_user(request)
+        if uid is None:
+            return None
+        sites = list_visible(StudySite.objects.filter(uid=uid), user)
+        return sites.select_related("study").first()

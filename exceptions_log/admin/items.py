@@ -19,7 +19,7 @@ from ctms.audit.admin.writing import get_user
 from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.configuration.registry import UnknownObjectError, get_object
 from ctms.records.addresses import get_record_url
-from exceptions_log.admin.filters import AgeFilter, ProblemFilter, ShownFilter
+from exceptions_log.admin.filters import AgeFilter, ProblemFilter, ShownFilter, SiteFilter
 from exceptions_log.admin.shown import ItemDisplayMixin, build_items_url
 from exceptions_log.models import OPEN, ExceptionItem
 from exceptions_log.problems import Problem, list_items_of_problem, list_problems
@@ -59,6 +59,7 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
     list_filter = (
         ShownFilter,
         ProblemFilter,
+        SiteFilter,
         ("message__connection", RelatedDropdownFilter),
         ("message__integration__kind", IntegrationFilter),
         ("error_type", ChoicesDropdownFilter),

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from activities.models import Activity
-from ctms.clinical.models import StudySite
+from ctms.clinical.models import MonitoringEvent, StudySite
 from tests.browser.sessions import enter_as
 from tests.browser.test_bulk import waiting, work
 from tests.factories.accounts import UserFactory
@@ -158,3 +158,73 @@ def test_a_list_goes_out_as_a_file_is_edited_and_comes_back_in_five_clicks(
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
     assert (count_on(WRONG), count_on(RIGHT)) == (0, 8)
     assert effort.clicks <= 5
+
+
+def test_next_months_visits_at_six_sites_are_planned_in_twelve_clicks(effort: Effort, site: StudySite) -> None:
+    for number in range(2, 7):
+        StudySiteFactory.create(study_country=site.study_country, name=f"0400{number}", owner=site.owner)
+    page = effort.page
+    page.goto("/")
+    effort.click(page.get_by_role("navigation", name="Main").get_by_role("link", name="Calendar"))
+    effort.click(page.get_by_role("link", name="Next", exact=True))
+    effort.click(page.get_by_role("link", name="Plan a visit", exact=True))
+    effort.click(page.get_by_role("link", name="Interim Monitoring Visit"))
+    effort.click(page.get_by_role("combobox", name="Site", exact=True))
+    effort.enter("04001")
+    effort.click(page.get_by_role("option", name="04001 · Hospital"))
+    effort.click(page.get_by_role("button", name="Save", exact=True))
+    effort.click(page.get_by_text("Actions", exact=True))
+    effort.click(page.get_by_role("link", name="Copy to several sites"))
+    effort.click(page.get_by_role("checkbox", name="Tick all others"))
+    effort.click(page.get_by_role("button", name="Preview"))
+    effort.click(page.get_by_role("button", name="Create 5"))
+    expect(page.locator("#messages")).to_contain_text("5 monitoring events created.")
+    expect(page.locator(".calendar-grid")).to_be_visible()
+    assert MonitoringEvent.objects.filter(planned_start__gt=dt.date.today()).count() == 6  # noqa: DTZ011  any zone
+    assert effort.clicks <= 12
+
+
+def test_the_same_visits_are_planned_by_keyboard_alone(effort: Effort, site: StudySite) -> None:
+    for number in range(2, 7):
+        StudySiteFactory.create(study_country=site.study_country, name=f"0400{number}", owner=site.owner)
+    page = effort.page
+    page.goto("/calendar/")
+    shown = page.get_by_role("heading", level=1)
+    before = shown.inner_text()
+    effort.press("n")
+    expect(shown).not_to_have_text(before)
+    effort.press("v")
+    expect(page.get_by_role("link", name="Interim Monitoring Visit")).to_be_visible()
+    go_by_tab(effort, page.get_by_role("link", name="Interim Monitoring Visit"))
+    effort.press("Enter")
+    go_by_tab(effort, page.get_by_role("combobox", name="Site", exact=True))
+    effort.enter("04001")
+    expect(page.get_by_role("option", name="04001 · Hospital")).to_be_visible()
+    effort.press("Enter")
+    go_by_tab(effort, page.get_by_role("button", name="Save", exact=True))
+    effort.press("Enter")
+    expect(page.locator("#messages")).to_contain_text("Monitoring event created")
+    effort.press("Control+k")
+    effort.enter("several")
+    expect(page.get_by_role("dialog", name="Go to").get_by_role("option").first).to_contain_text(
+        "Copy to several sites"
+    )
+    effort.press("Enter")
+    go_by_tab(effort, page.get_by_role("checkbox", name="Tick all others"))
+    effort.press("Space")
+    go_by_tab(effort, page.get_by_role("button", name="Preview"))
+    effort.press("Enter")
+    expect(page.get_by_role("button", name="Create 5")).to_be_visible()
+    go_by_tab(effort, page.get_by_role("button", name="Create 5"))
+    effort.press("Enter")
+    expect(page.locator("#messages")).to_contain_text("5 monitoring events created.")
+    assert MonitoringEvent.objects.count() == 6
+    assert effort.clicks == 0
+
+
+def go_by_tab(effort: Effort, what: Locator) -> None:
+    """Press Tab until the element has the focus."""
+    expect(what).to_be_visible()
+    while not what.evaluate("element => element === document.activeElement"):
+        effort.press("Tab")
+        assert effort.keys < 200

@@ -169,3 +169,20 @@ def test_the_printed_page_has_the_days_and_nothing_to_click(page: Page, site: St
     expect(find_entry(page, day(9))).to_be_visible()
     for hidden in (".site-header", ".page-actions", ".calendar-tools"):
         expect(page.locator(hidden).first).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_pages_that_copy_a_visit_are_accessible(page: Page, site: StudySite, width: int) -> None:
+    StudySiteFactory.create(study_country=site.study_country, name="04002", city="Linz")
+    visit = plan(site, 9)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"/records/monitoring_event__ctms/{visit.uid}/copies/")
+    assert find_violations(page) == []
+    # A day that is typed for a site ticks it.
+    page.get_by_label("Planned start at 04002 · Linz, if another").fill("2026-12-22")
+    expect(page.get_by_role("checkbox", name="04002 · Linz")).to_be_checked()
+    expect(page.get_by_text("1 ticked")).to_be_visible()
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("button", name="Create 1")).to_be_visible()
+    assert find_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -150,7 +150,9 @@ def test_a_field_is_changed_by_keyboard_alone(page: Page, site: StudySite) -> No
     page.keyboard.press("Enter")
     expect(page.locator("#field-city__v dd")).to_contain_text("Bonn")
     expect(page.get_by_role("link", name="Edit City")).to_be_focused()
-    expect(page.get_by_role("complementary", name="History").get_by_role("listitem").first).to_contain_text("Bonn")
+    history = page.get_by_role("complementary", name="History")
+    history.get_by_role("heading", name="History").click()
+    expect(history.get_by_role("listitem").first).to_contain_text("Bonn")
     expect(page.locator("#record-status")).to_contain_text("City was saved.")
     site.refresh_from_db()
     assert site.city == "Bonn"
@@ -222,7 +224,7 @@ def test_two_fields_open_at_once_keep_what_is_typed_and_do_not_contradict_each_o
     page.get_by_role("link", name="Edit Site name").click()
     page.get_by_role("textbox", name="Site name").fill("New name")
     page.keyboard.press("Enter")
-    expect(page.locator("#field-site_name__v dd")).to_contain_text("New name")
+    expect(page.locator("#field-site_name__v")).to_have_text("New name")
     expect(page.get_by_role("textbox", name="City")).to_have_value("Bonn")
     page.get_by_role("textbox", name="City").press("Enter")
     expect(page.locator("#field-city__v dd")).to_contain_text("Bonn")
@@ -317,10 +319,20 @@ def test_older_history_is_added_below(page: Page, site: StudySite, user: User) -
         save_record(record=site, actor=Actor(user=user, source="page"))
     open_record(page, site)
     history = page.get_by_role("complementary", name="History")
+    expect(history.get_by_role("listitem")).to_have_count(0)  # folded away
+    folded = page.locator(".record-sections").bounding_box()
+    history.get_by_role("heading", name="History").click()
     expect(history.get_by_role("listitem")).to_have_count(16)  # the last leads on
     history.get_by_role("link", name="Show older").click()
     expect(history.get_by_role("listitem")).to_have_count(24)
     expect(history).to_contain_text("created this record")
+    unfolded = page.locator(".record-sections").bounding_box()
+    assert folded is not None
+    assert unfolded is not None
+    assert folded["width"] - unfolded["width"] > 200
+    page.reload()  # it stays as the user left it
+    expect(history.get_by_role("listitem")).to_have_count(16)
+    assert find_violations(page) == []
     page.goto(f"/records/site__v/{site.uid}/history/")
     take_pictures(page, "timeline")
 
@@ -356,7 +368,7 @@ def test_a_medical_activity_is_read_only(page: Page, user: User) -> None:
     activity = MedicalActivityFactory.create()
     open_record(page, activity)
     expect(page.get_by_text("comes from the Medical CRM")).to_be_visible()
-    page.locator("#field-subject__v dd").dblclick()
+    page.locator("#field-subject__v h1").dblclick()
     expect(page.locator(".fact-edit, .inline-edit, .page-actions a, .page-actions summary")).to_have_count(0)
     assert find_violations(page) == []
     take_pictures(page, "medical")

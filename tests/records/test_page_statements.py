@@ -45,7 +45,7 @@ def stopped_clock() -> Iterator[None]:
 
 def list_pages(records: dict[str, Any]) -> dict[str, str]:
     """Return the address of every page that shows records, by name."""
-    pages = {name: reverse(name) for name in ("home", "search", "profile")}
+    pages = {name: reverse(name) for name in ("home", "calendar", "search", "profile")}
     pages["search for a word"] = reverse("search") + "?q=example"
     for object_name, record in records.items():
         for page in OBJECT_PAGES:

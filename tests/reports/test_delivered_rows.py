@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from activities.choices import Channel
+from activities.contacts.writing import write_contacts
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from crm_sync.choices import RecordWord
@@ -19,6 +20,7 @@ from ctms.clinical.choices import MonitoringEventState
 from ctms.configuration.permissions import list_areas
 from ctms.configuration.registry import list_objects
 from ctms.core.choices import RecordStatus
+from ctms.records.access import AccessRefusedError
 from ctms.reports.definition import ReportDefinition
 from ctms.reports.delivered import list_delivered_reports
 from ctms.reports.engine.groups import HIDDEN_GROUP
@@ -35,6 +37,7 @@ from tests.factories.clinical import (
     StudyAssignmentFactory,
     StudyCountryFactory,
     StudyFactory,
+    StudyPersonFactory,
     StudySiteFactory,
 )
 from tests.reports.brute_force import BruteForce
@@ -59,6 +62,8 @@ def build_world(dice: random.Random) -> list[Any]:
     persons = {
         site: [PersonFactory.create(last_name=_name(site, shown, number)) for number in (1, 2)] for site in sites
     }
+    for site, each in persons.items():
+        StudyPersonFactory.create(site=site, study=site.study, person=each[0])
     for _ in range(30):
         site = dice.choice(sites)
         ActivityFactory.create(
@@ -84,6 +89,7 @@ def build_world(dice: random.Random) -> list[Any]:
             lifecycle_state=dice.choice(MonitoringEventState.values),
             status=dice.choice([RecordStatus.ACTIVE, RecordStatus.ACTIVE, RecordStatus.INACTIVE]),
         )
+    write_contacts()
     build_transfer(dice)
     return [studies[0], studies[1], sites[2]]
 
@@ -129,9 +135,14 @@ def create_reader(seen: list[Any], *without: str) -> User:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_each_answers_what_its_reader_would_count_and_names_nothing_else(seed: int) -> None:
     seen = build_world(random.Random(seed))  # noqa: S311  no secret
-    for user in (create_reader(seen), create_reader(seen, "person__sys", "site__v")):
+    unread_by_one = ("person__sys", "site__v")
+    for user, unread in ((create_reader(seen), ()), (create_reader(seen, *unread_by_one), unread_by_one)):
         for delivered in list_delivered_reports():
             definition = delivered.definition
+            if definition.type.primary in unread:
+                with pytest.raises(AccessRefusedError):
+                    open_report(definition=definition, user=user)
+                continue
             opened = open_report(definition=definition, user=user)
             opened.require_valid()
             brute = BruteForce(user=user, definition=definition)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -117,23 +118,59 @@ def read_records(*, plan: CompiledIntegration, keys: Sequence[int]) -> Iterator[
         yield list(records.filter(pk__in=keys[start : start + BATCH].tolist()))  # type: ignore[attr-defined]
 
 
-def read_parents(*, plan: CompiledIntegration, record: Any, states: Mapping[UUID, LinkState]) -> dict[str, ParentState]:
-    """Return the state of each parent of a record, by target field; a dry run foresees `states` of some, by UID."""
+def read_parents(
+    *, plan: CompiledIntegration, record: Any, states: Mapping[UUID, LinkState], prefix: str = ""
+) -> dict[str, ParentState]:
+    """Return the state of each parent of a record, by target field; a dry run foresees `states` of some, by UID.
+
+    The names of the annotations of the record begin with `prefix`.
+    """
     parents = {}
     for index, parent in enumerate(plan.parents):
-        uid = getattr(record, f"parent_{index}_uid")
-        state = states.get(uid, getattr(record, f"parent_{index}_state"))
+        read = partial(_read_annotation, record, f"{prefix}parent_{index}")
+        uid = read("uid")
+        state = states.get(uid, read("state"))
         # A parent that the CRM never had is not sent while it is inactive or does not fulfil the filter, so its
         # children do not wait for it. A parent that the CRM has stays there, so children refer to it.
-        is_active = getattr(record, f"parent_{index}_status") == RecordStatus.ACTIVE
-        is_sent = (is_active and getattr(record, f"parent_{index}_matches")) or state is not None
+        is_sent = (read("status") == RecordStatus.ACTIVE and read("matches")) or state is not None
         parents[parent.field.target] = ParentState(
             uid=uid,
-            name=getattr(record, f"parent_{index}_name"),
-            is_eligible=uid is not None and is_sent and getattr(record, f"parent_{index}_eligible"),
+            name=read("name"),
+            is_eligible=uid is not None and is_sent and read("eligible"),
             link_state=state,
         )
     return parents
+
+
+def _read_annotation(record: Any, of_parent: str, name: str) -> Any:
+    return getattr(record, f"{of_parent}_{name}")
+
+
+def read_standing(*, plans: Mapping[str, CompiledIntegration], pk: int) -> Any:
+    """Return a record with its standing in several integrations of its object, in one statement; None if it is gone.
+
+    For each prefix of `plans` it has the annotations `<prefix>dependency_sum`, `<prefix>matches` (whether it is of the
+    integration's type and fulfils its filter) and those that `read_parents` reads.
+    """
+    model: Any = next(iter(plans.values())).vault_object.model
+    annotations: dict[str, Any] = {}
+    for prefix, plan in plans.items():
+        annotations |= {
+            f"{prefix}dependency_sum": _build_dependency_sum(plan),
+            f"{prefix}matches": Exists(_limit_to_eligible(plan).filter(pk=OuterRef("pk"))),
+            **_annotate_parents(plan, prefix=prefix),
+        }
+    return model._base_manager.filter(pk=pk).annotate(**annotations).first()
+
+
+def _limit_to_eligible(plan: CompiledIntegration) -> QuerySet[Any]:
+    """Return the records of the integration's object type that fulfil the filter of its rule."""
+    records: QuerySet[Any] = plan.vault_object.model._base_manager.all()
+    if plan.object_type:
+        records = records.filter(object_type=plan.object_type)
+    if plan.filter_attribute:
+        records = records.filter(**{plan.filter_attribute: True})
+    return plan.conditions.limit(records)
 
 
 def select_deletions(*, plan: CompiledIntegration, candidates: Candidates | None) -> array[int]:
@@ -159,19 +196,24 @@ def _split(keys: Iterable[ItemT]) -> Iterator[list[ItemT]]:
 
 
 def _build_base(plan: CompiledIntegration) -> QuerySet[Any]:
-    """Return all records with `dependency_sum`, which changes when a related record on which they depend changes.
+    """Return all records with `dependency_sum`."""
+    model: type[models.Model] = plan.vault_object.model
+    return model._base_manager.annotate(dependency_sum=_build_dependency_sum(plan))
+
+
+def _build_dependency_sum(plan: CompiledIntegration) -> Any:
+    """Return a number that changes when a related record changes on which the record depends.
 
     It adds the versions of these records. Where one of them is reached through another, its key is added too, with a
     weight: if the reference moved to a record with a lower version, the sum of versions alone could stay the same.
     """
-    model: type[models.Model] = plan.vault_object.model
     total: Any = Value(0)
     farther = cycle(_WEIGHTS)
     for path in plan.dependencies:
         total = total + Coalesce(F(f"{path}__version"), Value(0))
         if "__" in path:
             total = total + Coalesce(F(f"{path}_id"), Value(0)) * Value(next(farther))
-    return model._base_manager.annotate(dependency_sum=total)
+    return total
 
 
 def _annotate_account(plan: CompiledIntegration) -> dict[str, Any]:
@@ -192,21 +234,21 @@ def _annotate_account(plan: CompiledIntegration) -> dict[str, Any]:
     }
 
 
-def _annotate_parents(plan: CompiledIntegration) -> dict[str, Any]:
+def _annotate_parents(plan: CompiledIntegration, *, prefix: str = "") -> dict[str, Any]:
     annotations: dict[str, Any] = {}
     for index, parent in enumerate(plan.parents):
         links = TransferLink.objects.filter(
             integration=parent.integration_id, record_uid=OuterRef(f"{parent.path}__uid")
         ).exclude(crm_id="")
         annotations |= {
-            f"parent_{index}_uid": F(f"{parent.path}__uid"),
-            f"parent_{index}_name": F(f"{parent.path}__name"),
-            f"parent_{index}_status": F(f"{parent.path}__status"),
-            f"parent_{index}_eligible": F(f"{parent.path}__{parent.filter_attribute}")
+            f"{prefix}parent_{index}_uid": F(f"{parent.path}__uid"),
+            f"{prefix}parent_{index}_name": F(f"{parent.path}__name"),
+            f"{prefix}parent_{index}_status": F(f"{parent.path}__status"),
+            f"{prefix}parent_{index}_eligible": F(f"{parent.path}__{parent.filter_attribute}")
             if parent.filter_attribute
             else Value(value=True),
-            f"parent_{index}_matches": _match_parent(parent),
-            f"parent_{index}_state": Subquery(links.values("state")[:1]),
+            f"{prefix}parent_{index}_matches": _match_parent(parent),
+            f"{prefix}parent_{index}_state": Subquery(links.values("state")[:1]),
         }
     return annotations
 

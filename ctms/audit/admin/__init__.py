@@ -1,4 +1,4 @@
-"""The console's pages of the audit trail, users and API tokens, and the base classes of all other console pages.
+"""The console's pages of the audit trail, users, their feeds and tokens, and the base classes of all other pages.
 
 `base` has the classes for audited records, `readonly` those for rows that only the application writes. `pages` lets
 apps add to each other's pages, `writing` turns requests into audited writes, and `theme` types Unfold's classes.
@@ -6,6 +6,7 @@ apps add to each other's pages, `writing` turns requests into audited writes, an
 
 from ctms.audit.admin.entries import AuditEntryAdmin
 from ctms.audit.admin.failed_log_ins import FailedLogInAdmin
+from ctms.audit.admin.feeds import CalendarFeedAdmin
 from ctms.audit.admin.redactions import AuditRedactionAdmin
 from ctms.audit.admin.second_factors import SecondFactorAdmin
 from ctms.audit.admin.tokens import ApiTokenAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "ApiTokenAdmin",
     "AuditEntryAdmin",
     "AuditRedactionAdmin",
+    "CalendarFeedAdmin",
     "FailedLogInAdmin",
     "SecondFactorAdmin",
     "UserAdmin",

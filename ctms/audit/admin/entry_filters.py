@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Entries = models.QuerySet[AuditEntry]
 
 SOURCES = ("page", "admin", "api", "import", "job", "command")
-_ACCESS_OBJECTS = ("accounts.user", "records.api_token", "admin:security")
+_ACCESS_OBJECTS = ("accounts.user", "records.api_token", "records.calendar_feed", "admin:security")
 
 
 def is_uid(text: object) -> bool:

@@ -120,7 +120,7 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
     actions_detail = ("invite", "end_sessions", "show_what_user_did")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": (("first_name", "last_name"), "email", "time_zone")}),
+        ("Person", {"fields": (("first_name", "last_name"), "email", ("time_zone", "digest_hour"))}),
         (
             "Access",
             {

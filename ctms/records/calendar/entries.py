@@ -97,6 +97,21 @@ def list_entries(
     return sorted(found, key=lambda each: (each.start, each.end, each.title, each.uid))
 
 
+def list_open_entries(*, user: User, first: dt.date, last: dt.date, most: int) -> list[CalendarEntry]:
+    """Return the user's own entries that touch the days and are not done, by start; of each source the first `most`.
+
+    Runs one statement for each source.
+    """
+    found: list[CalendarEntry] = []
+    for source, access in open_sources(user=user):
+        records = _list_records(
+            source=source, access=access, whose=Whose(), with_complete=False, first=first, last=last
+        )
+        still_open = _exclude(records, source.over).order_by(_START, "pk")
+        found += _build_entries(source=source, access=access, records=still_open[:most])
+    return sorted(found, key=lambda each: (each.start, each.end, each.title, each.uid))
+
+
 def load_entries(
     *,
     user: User,

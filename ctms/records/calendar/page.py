@@ -197,6 +197,15 @@ class CalendarPage:
         """Return the links that plan something on the day of the address."""
         return self._list_plans(self.address.day if self.address.view == View.DAY else self._get_next_day())
 
+    @cached_property
+    def copied(self) -> dict[str, str]:
+        """The objects whose records the user can copy for several others: API name → what that is called."""
+        return {
+            access.shape.api_name: access.vault_object.copying.label
+            for _, access in self.sources
+            if access.vault_object.copying is not None and access.can_create()
+        }
+
     @property
     def lists(self) -> list[PageLink]:
         """Return the lists of the objects that the calendar shows."""

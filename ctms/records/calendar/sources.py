@@ -43,10 +43,12 @@ class CalendarSource:
     describe: Callable[[Any], tuple[str, str]]
     is_complete: Callable[[Any], bool]
     complete: Q = field(default_factory=Q)  # what is left out unless completed entries are asked for
+    over: Q = field(default_factory=Q)  # what is done, as `is_complete` says it of one record
     leave_out: Callable[[ObjectAccess], Q] = _leave_nothing_out  # what is never shown to a user
     moved: tuple[str, ...] = ()
     is_movable: Callable[[Any], bool] = _never
     study: str = "study__v"  # the reference to the study, by which one study is shown
+    site: str = "site__v"  # the reference to the site, whose owner's it is as well
     plan_label: str = ""  # of the link that creates a record on a day; empty: there is none
     position: int = 0  # among the entries of a day
 

@@ -16,12 +16,11 @@ from django.http import QueryDict
 
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.calendar.sources import CalendarSource
-from ctms.records.conditions.mine import ME, MINE, MINE_HERE, OWNER
+from ctms.records.conditions.mine import ME, MINE, OWNER
 from ctms.records.fields.references import get_target
 from ctms.records.lists.filters import read_filters
 
 STUDIES = "studies"
-_SITE = "site__v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def read_whose(text: str) -> Whose:
 def build_parameters(*, source: CalendarSource, access: ObjectAccess, whose: Whose) -> Mapping[str, str] | None:
     """Return the parameters with which the object's list shows the same records; None if there can be none."""
     if whose.kind == MINE:
-        return _build_mine(access)
+        return _build_mine(source=source, access=access)
     if source.study not in access.shape.fields:
         return None
     if whose.study is not None:
@@ -70,11 +69,14 @@ def limit_to_whose(*, source: CalendarSource, access: ObjectAccess, whose: Whose
     return read_filters(access=access, parameters=QueryDict(urlencode(parameters))).limit(records)
 
 
-def _build_mine(access: ObjectAccess) -> Mapping[str, str] | None:
-    if OWNER not in access.shape.fields:
-        return None
+def _build_mine(*, source: CalendarSource, access: ObjectAccess) -> Mapping[str, str] | None:
+    """Return the parameters of what is mine, as far as the object has an owner and a site."""
+    owned = {OWNER: ME} if OWNER in access.shape.fields else {}
     # The owner of a site sees what is there only with the site itself.
-    return MINE_HERE if _may_open(access=access, reference=_SITE) else {OWNER: ME}
+    at_site = {source.site: MINE} if _may_open(access=access, reference=source.site) else {}
+    if owned and at_site:
+        return {f"any1.{name}": value for name, value in (owned | at_site).items()}
+    return owned or at_site or None
 
 
 def _may_open(*, access: ObjectAccess, reference: str) -> bool:

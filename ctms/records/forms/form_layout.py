@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.form_offers import NextStep
+from ctms.configuration.record_head import STATUS
 from ctms.records.access import ObjectAccess
 from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kept_lengths import show_kept_lengths
@@ -151,6 +152,8 @@ class PageLayout(FormLayout):
     def sections(self) -> Sections:
         shape = self.access.shape
         assigned = shape.get_type(self.object_type).fields
+        if self.is_new:
+            assigned -= {STATUS}  # a new record is Active
         return self._complete(
             [
                 (section.title, [each for each in section.fields if each.api_name in assigned])

@@ -57,6 +57,7 @@ class ActionMenu:
     hand_over_url: str
     status_url: str
     next_status: str
+    copies: OfferedAction | None
     own: list[OfferedAction]
     quick: list[OfferedAction]
 
@@ -85,6 +86,7 @@ def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
         merge_url="" if explain_merge(access=access, record=record) else build_url("record_merge"),
         hand_over_url=build_url("record_hand_over") if can_edit and may_hand_over(access) else "",
         status_url=build_url("record_status") if can_edit and "status__v" in type_fields else "",
+        copies=_offer_copies(access=access, object_type=object_type, url=build_url("record_copies")),
         next_status=RecordStatus.INACTIVE if record.status == RecordStatus.ACTIVE else RecordStatus.ACTIVE,
         quick=[
             OfferedAction(
@@ -103,6 +105,13 @@ def build_action_menu(*, access: ObjectAccess, record: Any) -> ActionMenu:
             if not explain_action(access=access, record=record, name=name)
         ],
     )
+
+
+def _offer_copies(*, access: ObjectAccess, object_type: str, url: str) -> OfferedAction | None:
+    rule = access.vault_object.copying
+    if rule is None or access.explain_create(object_type):
+        return None
+    return OfferedAction(label=rule.label, url=url, icon="calendar")
 
 
 def explain_action(*, access: ObjectAccess, record: Any, name: str) -> str:

@@ -14,10 +14,11 @@ from ctms.records.access import ObjectAccess
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticePart:
-    """A piece of a sentence; a link if it has a `url`."""
+    """A piece of a sentence; a link if it has a `url`, which `is_external` if it leaves the Vault."""
 
     text: str
     url: str = ""
+    is_external: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ctms.accounts.policies import has_permission
 from ctms.configuration.fields import ObjectField
+from ctms.configuration.record_head import Place, find_place, get_title_name
 from ctms.configuration.snapshot import SectionShape
+from ctms.core.choices import RecordStatus
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import build_record_url
+from ctms.records.fields.distances import tell_distance
 from ctms.records.fields.shown_value import ShownValue
 from ctms.records.fields.titles import get_code, get_title
 from ctms.records.fields.values import ValueReader
@@ -17,6 +22,7 @@ from ctms.records.pages.actions import ActionMenu, build_action_menu
 from ctms.records.pages.favourites import is_favourite
 from ctms.records.pages.notices import RecordNotice, list_notices
 from ctms.records.pages.panels import PanelPart, build_record_panels
+from ctms.records.pages.places import RecordPlace, list_places
 from ctms.records.pages.related import RelatedPart, build_related_part
 from ctms.records.pages.timeline import Timeline, read_timeline
 from ctms.records.timelines.page import TimelineSection, build_timeline_section
@@ -24,12 +30,18 @@ from ctms.records.timelines.page import TimelineSection, build_timeline_section
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """A field with its value; `edit_url` is empty if the user cannot change it."""
+    """A field with its value, at its place on the page; `edit_url` is empty if the user cannot change it.
+
+    `is_fixed` if nobody can change it. `note` says how far away a day in the head is.
+    """
 
     name: str
     label: str
     value: ShownValue
+    place: Place
+    note: str
     is_long: bool
+    is_fixed: bool
     edit_url: str
 
 
@@ -46,17 +58,19 @@ class FieldsPart:
 class RecordPage:
     """Content of the page. `code` is the name of a record that is called by its title.
 
-    `timeline_section` is the beginning of the timeline of a person or
-    site. `origin` says where a record that users cannot change comes from.
+    `heading` is the field that is the title, if users see it; `caption` is shown beside it. `timeline_section` is the
+    beginning of the timeline of a person or site. `origin` says where a record that users cannot change comes from.
     """
 
     access: ObjectAccess
     record: Any
     title: str
+    heading: Fact | None
+    caption: Fact | None
     code: str
     type_label: str
     origin: str
-    status: ShownValue
+    is_inactive: bool
     key_facts: list[Fact]
     sections: list[FieldsPart | RelatedPart]
     panels: list[PanelPart]
@@ -65,7 +79,16 @@ class RecordPage:
     is_favourite: bool
     timeline: Timeline
     notices: list[RecordNotice]
+    places: list[RecordPlace]
     warnings: tuple[str, ...]
+
+    @property
+    def facts(self) -> Iterator[Fact]:
+        """All facts of the page, each once."""
+        yield from filter(None, (self.heading, self.caption))
+        yield from self.key_facts
+        for section in self.sections:
+            yield from getattr(section, "facts", ())
 
 
 def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool = True) -> RecordPage:
@@ -74,17 +97,21 @@ def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool =
     type_shape = shape.get_type(getattr(record, "object_type", ""))
     fields = shape.list_type_fields(type_shape.api_name)
     layout = shape.get_layout(type_shape.api_name)
+    vault_object = access.vault_object
     facts = FactReader(access=access, record=record, fields=fields)
-    key_facts = facts.show([shape.fields[name] for name in access.vault_object.header_fields])
+    head = facts.show_head()
+    by_place = {fact.place: fact for fact in head}
     return RecordPage(
         access=access,
         record=record,
         title=get_title(record),
         code=get_code(record),
-        type_label=type_shape.label or access.vault_object.title,
+        heading=by_place.get(Place.TITLE),
+        caption=by_place.get(Place.CAPTION),
+        type_label=type_shape.label or vault_object.title,
         origin=type_shape.origin,
-        status=facts.reader.show(record=record, field=shape.fields["status__v"]),
-        key_facts=[fact for fact in key_facts if fact.value.text],
+        is_inactive=record.status != RecordStatus.ACTIVE,
+        key_facts=[fact for fact in head if fact.place == Place.HEAD],
         sections=[
             part
             for section in layout.sections
@@ -96,6 +123,7 @@ def build_record_page(*, access: ObjectAccess, record: Any, with_related: bool =
         is_favourite=is_favourite(user=access.user, record=record),
         timeline=read_timeline(access=access, record=record),
         notices=list_notices(access=access, record=record),
+        places=list_places(access=access, record=record),
         warnings=layout.warnings if has_permission(user=access.user, permission="admin:configuration") else (),
     )
 
@@ -118,17 +146,46 @@ class FactReader:
         self.names = {each.api_name for each in fields}
         self.reader = ValueReader(access=access).load(records=[record], fields=fields)
         self.is_refused = bool(access.explain_edit(record))
+        self.has_origin = bool(access.shape.get_type(getattr(record, "object_type", "")).origin)
 
-    def show(self, fields: list[ObjectField] | tuple[ObjectField, ...]) -> list[Fact]:
-        """Return the fields with their values, in order."""
-        return [self._build(each) for each in fields if each.api_name in self.names]
+    def show_head(self) -> list[Fact]:
+        """Return the fields of the head that have a value or can be changed, in order."""
+        vault_object, fields = self.access.vault_object, self.access.shape.fields
+        names = dict.fromkeys(
+            filter(None, (get_title_name(vault_object), vault_object.caption_field, *vault_object.header_fields))
+        )
+        shown = [self._build(fields[name]) for name in names if name in self.names]
+        return [fact for fact in shown if self._is_in_head(fact)]
+
+    def show_section(self, fields: tuple[ObjectField, ...]) -> list[Fact]:
+        """Return the fields of a section without those that stand in the head, in order.
+
+        A section that is empty and that nobody can fill has no fields. Of a record that comes from elsewhere, what is
+        empty is not shown.
+        """
+        shown = [self._build(each) for each in fields if each.api_name in self.names]
+        left = [fact for fact in shown if fact.place != Place.MARK and not self._is_in_head(fact)]
+        if self.has_origin:
+            return [fact for fact in left if fact.value.text]
+        return left if any(fact.value.text or not fact.is_fixed for fact in left) else []
+
+    def _is_in_head(self, fact: Fact) -> bool:
+        if fact.place in (Place.SECTION, Place.MARK):
+            return False
+        return fact.place == Place.TITLE or bool(fact.value.text or fact.edit_url)
 
     def _build(self, field: ObjectField) -> Fact:
+        place = find_place(vault_object=self.access.vault_object, name=field.api_name)
+        value = self.reader.show(record=self.record, field=field)
+        is_day = place == Place.HEAD and isinstance(value.raw, dt.date) and not isinstance(value.raw, dt.datetime)
         return Fact(
             name=field.api_name,
             label=field.label,
-            value=self.reader.show(record=self.record, field=field),
+            value=value,
+            place=place,
+            note=tell_distance(value.raw) if is_day else "",
             is_long=field.is_wide,
+            is_fixed=field.is_read_only,
             edit_url="" if self.is_refused or field.is_read_only else self._build_edit_url(field),
         )
 
@@ -146,5 +203,5 @@ def _build_part(
 ) -> FieldsPart | RelatedPart | None:
     if section.related is not None:
         return build_related_part(access=access, record=record, section=section) if related else None
-    shown = facts.show(section.fields)
+    shown = facts.show_section(section.fields)
     return FieldsPart(key=section.key, title=section.title, facts=shown) if shown else None

@@ -6,17 +6,16 @@ from typing import Any
 
 from django.urls import reverse
 
-from ctms.accounts.models import User
 from ctms.records.access import AccessRefusedError
 from ctms.records.bulk.handing_over.owned import open_any
 from ctms.records.bulk.handing_over.waiting import list_waiting
-from ctms.records.pages.home import HomePanel, register_home_panel
+from ctms.records.pages.home import HomePanel, HomeRequest, register_home_panel
 
 
-def build_waiting_sites(user: User) -> dict[str, Any] | None:
+def build_waiting_sites(request: HomeRequest) -> dict[str, Any] | None:
     """Return whose sites wait; None if none do, or the user may not hand sites over."""
     try:
-        access = open_any(user)
+        access = open_any(request.user)
     except AccessRefusedError:
         return None
     waiting = list_waiting(access, only_sites=True)
@@ -26,5 +25,11 @@ def build_waiting_sites(user: User) -> dict[str, Any] | None:
 def register_waiting_panel() -> None:
     """Register the panel; called once, when the app is ready."""
     register_home_panel(
-        HomePanel(title="Sites to be handed over", template="home/waiting.html", build=build_waiting_sites)
+        HomePanel(
+            key="waiting",
+            title="Sites to be handed over",
+            template="home/waiting.html",
+            build=build_waiting_sites,
+            view=None,
+        )
     )

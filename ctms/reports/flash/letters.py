@@ -119,7 +119,7 @@ def write_letter(*, flash: FlashReport, recipient: Recipient, occasion: Occasion
         text=text,
         html=html,
         attachments=(content.attachment,) if content.attachment else (),
-        headers=_build_headers(unsubscribe_url=unsubscribe_url, occasion=occasion),
+        headers=build_headers(unsubscribe_url=unsubscribe_url, identity=occasion.identity),
     )
 
 
@@ -183,14 +183,15 @@ def _write_workbook(opened: OpenReport, *, flash: FlashReport, zone: ZoneInfo) -
     return Attachment(name=name, content=content, kind=FileFormat.XLSX.content_type)
 
 
-def _build_headers(*, unsubscribe_url: str, occasion: Occasion) -> dict[str, str]:
+def build_headers(*, unsubscribe_url: str, identity: str) -> dict[str, str]:
+    """Return the headers of an e-mail that the Vault sends by itself; `identity` names it among all others."""
     headers = {
         "List-Unsubscribe": f"<{unsubscribe_url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "Auto-Submitted": "auto-generated",
     }
-    if occasion.identity:
+    if identity:
         # The same e-mail has the same name, however often it is tried.
         domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
-        headers["Message-ID"] = f"<{occasion.identity}@{domain}>"
+        headers["Message-ID"] = f"<{identity}@{domain}>"
     return headers

@@ -9,7 +9,7 @@ from django import forms
 
 from ctms.accounts.models import User
 from ctms.core.charts import Chart
-from ctms.records.pages.home import HomePanel
+from ctms.records.pages.home import HomePanel, HomeRequest, Place
 from ctms.reports.access import StoredReport, list_reports, run_stored
 from ctms.reports.dashboards import MOST_TILES, find_home_dashboard
 from ctms.reports.engine.columns import Column
@@ -82,14 +82,18 @@ class DashboardForm(forms.Form):
         return [found[key] for key in dict.fromkeys(filter(None, keys))]
 
 
-def build_home_panel(user: User) -> dict[str, Any] | None:
+def build_home_panel(request: HomeRequest) -> dict[str, Any] | None:
     """Return the dashboard that the user put on the home page; None for no panel."""
-    seen = find_home_dashboard(user)
+    seen = find_home_dashboard(request.user)
     return {"title": seen.dashboard.name, "seen": seen} if seen is not None and seen.reports else None
 
 
 HOME_DASHBOARD = HomePanel(
-    title="Dashboard", template="reports/dashboards/home.html", build=build_home_panel, is_wide=True
+    key="dashboard",
+    title="Dashboard",
+    template="reports/dashboards/home.html",
+    build=build_home_panel,
+    place=Place.WIDE,
 )
 
 

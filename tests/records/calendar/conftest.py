@@ -15,7 +15,7 @@ OBJECTS = ("monitoring_event__ctms", "crm_activity__v", "site__v", "study__v", "
 @pytest.fixture
 def carla() -> User:
     """A CRA who reads what the calendar shows, and changes it, in the studies that she is assigned to."""
-    permissions = [f"{name}:{action}" for name in OBJECTS for action in ("read", "create", "edit")]
+    permissions = [f"{name}:{action}" for name in OBJECTS for action in ("read", "create", "edit", "delete")]
     return UserFactory.create(username="carla", security_profile=SecurityProfileFactory.create(permissions=permissions))
 
 

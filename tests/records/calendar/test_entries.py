@@ -12,8 +12,9 @@ from time_machine import travel
 
 from ctms.accounts.models import User
 from ctms.clinical.choices import MonitoringEventState
-from ctms.clinical.models import StudySite
+from ctms.clinical.models import StudyPerson, StudySite
 from ctms.core.choices import RecordStatus
+from ctms.records.calendar import sources
 from ctms.records.calendar.entries import list_entries, load_entries
 from ctms.records.calendar.whose import STUDIES, Whose, read_whose
 from tests.factories.accounts import SecurityProfileFactory
@@ -21,6 +22,7 @@ from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.clinical import (
     MonitoringEventFactory,
     PersonFactory,
+    StudyPersonFactory,
     StudySiteFactory,
 )
 from tests.records.calendar.visits import day, plan
@@ -164,3 +166,26 @@ def test_the_number_of_statements_does_not_grow(carla: User, site: StudySite) ->
 def test_whose_is_explained_if_it_is_neither(carla: User) -> None:
     with pytest.raises(ValueError, match="neither mine, studies nor a study"):
         read_whose("yours")
+
+
+def test_a_new_object_joins_by_a_registration(carla: User, site: StudySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_sources", dict(sources._sources))
+    sources.register_calendar_source(
+        sources.CalendarSource(
+            object_name=StudyPerson.object_name,
+            starts=("start_date__clin",),
+            ends=("end_date__clin",),
+            title="person__clin",
+            captions=("team_role__v",),
+            describe=lambda _record: ("neutral", "In the study"),
+            is_complete=lambda _record: False,
+            study="study__clin",
+            site="site__clin",
+        )
+    )
+    allow(carla, "study_person__clin:read", "site__v:read", "study__v:read", "person__sys:read")
+    member = StudyPersonFactory.create(site=site, start_date=day(4), end_date=day(6))
+    StudyPersonFactory.create(site=StudySiteFactory.create(study_country=site.study_country), start_date=day(5))
+    [mine] = list_entries(user=carla, first=FIRST, last=LAST)
+    assert (mine.uid, mine.text, mine.days) == (member.uid, f"{member.person} · Study coordinator", 3)
+    assert len(list_entries(user=carla, first=FIRST, last=LAST, whose=read_whose(str(site.study.uid)))) == 2

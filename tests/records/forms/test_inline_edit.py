@@ -128,11 +128,26 @@ def test_saving_draws_what_changed_anew(client: Client) -> None:
     site.refresh_from_db()
     assert (site.city, site.version) == ("Bonn", 2)
     assert json.loads(response.headers["HX-Trigger"]) == {"record:saved": {"was": 1, "is": 2}}
-    for part in ('id="record-head"', 'id="record-timeline"', 'id="field-name__v"', 'id="record-status"'):
+    parts = ("record-marks", "record-actions", "record-notices", "record-timeline", "field-name__v", "record-status")
+    for part in (f'id="{name}"' for name in parts):
         assert content.count(part) == 1, part
     [own] = [line for line in content.split("<div") if 'id="field-city__v"' in line]
     assert "hx-swap-oob" not in own
     assert "City was saved." in content
+
+
+def test_the_title_and_the_caption_are_edited_where_they_stand(client: Client) -> None:
+    site = StudySiteFactory.create(name="0142", site_name="Charité")
+    for name, label in (("name__v", "Site number"), ("site_name__v", "Site name")):
+        form = client.get(get_address(site, name), headers={"HX-Request": "true"}).content.decode()
+        assert f'id="field-{name}"' in form
+        assert f"{label}</label>" in form
+        assert "<dt>" not in form  # they stand in no list of definitions
+    content = save(client, site, "name__v", "0143").content.decode()
+    assert "<h1>0143</h1>" in content
+    assert content.count('id="field-name__v"') == 1
+    cancelled = client.get(f"{get_address(site, 'name__v')}?shown", headers={"HX-Request": "true"}).content.decode()
+    assert "<h1>0143</h1>" in cancelled
 
 
 def test_other_open_fields_go_on_from_the_users_own_version(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

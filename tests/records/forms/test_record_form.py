@@ -119,7 +119,6 @@ def test_the_form_of_an_activity_has_the_sections_of_its_layout(client: Client, 
             "Notes": "notes__v",
             "Owner": "ownerid__v",
             "From": "Carla Craig (carla@x.example)",
-            "Status": "status__v",
         },
         "Study Details": {
             "Site": "site__v",
@@ -256,6 +255,22 @@ def test_a_text_typed_over_what_was_chosen_counts(client: Client, user: User) ->
     assert list_errors(answer) == {"person__v": ["Choose a person from the list, or type the exact name."]}
 
 
+@pytest.mark.parametrize("object_name", OBJECTS)
+def test_a_new_record_is_not_asked_for_its_status_and_a_stored_one_is(
+    client: Client, user: User, object_name: str
+) -> None:
+    record = create_record(object_name)
+    query = f"?object_type={record.object_type}" if getattr(record, "object_type", "") else ""
+    for address, is_asked in (
+        (f"create/{query}", False),
+        (f"{record.uid}/clone/", False),
+        (f"{record.uid}/edit/", True),
+    ):
+        answer = client.get(f"/records/{object_name}/{address}")
+        assert answer.status_code == 200, address
+        assert ('name="status__v"' in answer.content.decode()) is is_asked, address
+
+
 def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(client: Client, user: User) -> None:
     site = StudySiteFactory.create(name="0142", site_name="Charité")
 
@@ -279,7 +294,7 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
     values = read_form(answer, form_id=FORM)
     assert {name: text for name, (text,) in values.items() if name not in ("csrfmiddlewaretoken", "form_token")} == {
         "shown_type": "clinical_activity__v",
-        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v ownerid__v status__v site__v "
+        "shown_fields": "person__v date__v channel__v complete__v subject__v notes__v ownerid__v site__v "
         "study_person__v study_country__v study__v",
         "person__v__text": "Nobody",
         "date__v": "31/02/2026",
@@ -293,7 +308,6 @@ def test_what_is_wrong_stands_beside_its_field_and_everything_typed_is_kept(clie
         "ownerid__v": "",
         "ownerid__v__shown": "",
         "ownerid__v__text": "",
-        "status__v": "active__v",
         "site__v": str(site.uid),
         "site__v__shown": "0142 · Charité",
         "site__v__text": "0142 · Charité",

@@ -251,8 +251,10 @@ def test_what_is_found_is_grouped_by_object_in_the_order_of_the_tabs(admin: Clie
     leader = str(site.principal_investigator)
 
     assert search(admin, "berlin") == {
-        "Study": [("<mark>BERLIN</mark>-1 · Heart", "ACME · Phase III · Active", "")],
-        "Study site": [("0142 · Charité", f"<mark>Berlin</mark> · <mark>BERLIN</mark>-1 · Germany · {leader}", "")],
+        "Study": [("<mark>BERLIN</mark>-1 · Heart", "ACME · Phase III", "Active")],
+        "Study site": [
+            ("0142 · Charité", f"<mark>Berlin</mark> · <mark>BERLIN</mark>-1 · Germany · {leader}", "Candidate")
+        ],
         "Activity": [
             (f"Shipment to <mark>Berlin</mark> · {activity.name}", f"{leader} · 2 Mar 2026 · Phone", "Complete")
         ],

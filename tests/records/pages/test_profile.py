@@ -163,3 +163,42 @@ def test_who_was_deactivated_meanwhile_stays_so_with_a_new_password(
 
     user.refresh_from_db()
     assert (user.is_active, user.check_password(new)) == (False, True)
+
+
+# -- The time zone of the browser -----------------------------------------------------------------
+def is_offered(client: Client) -> bool:
+    """Whether the page holds what the script shows if the browser's time zone is another one."""
+    return "data-time-zone=" in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize(("zone", "then"), [("Europe/Vienna", "Europe/Vienna"), ("", "UTC")])
+def test_the_browsers_time_zone_is_offered_until_it_is_used_or_not(
+    client: Client, user: User, zone: str, then: str
+) -> None:
+    assert is_offered(client)
+    response = client.post("/profile/time-zone/", {"zone": zone, "next": "/reports/?page=2"})
+    assert response["Location"] == "/reports/?page=2"
+    user.refresh_from_db()
+    assert (user.time_zone, user.has_settled_time_zone, is_offered(client)) == (then, True, False)
+    changes = [each.changes for each in AuditEntry.objects.filter(record_uid=user.uid, action="changed")]
+    assert changes == ([{"time_zone": ["UTC", "Europe/Vienna"]}] if zone else [])
+
+
+def test_it_is_not_offered_to_whoever_chose_one_on_the_profile_page(client: Client, user: User) -> None:
+    client.post("/profile/", {"time_zone": "UTC", "theme": ""})
+    assert not is_offered(client)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "\0", "x" * 500])
+def test_a_zone_that_is_unknown_here_is_refused_with_the_way_to_choose_one(
+    client: Client, user: User, zone: str
+) -> None:
+    response = client.post("/profile/time-zone/", {"zone": zone}, follow=True)
+    assert "does not know the one of your browser" in response.content.decode()
+    user.refresh_from_db()
+    assert (user.time_zone, user.has_settled_time_zone) == ("UTC", False)
+
+
+@pytest.mark.parametrize("back", ["https://example.org/", "//example.org/", "javascript:alert(1)", ""])
+def test_it_leads_nowhere_else(client: Client, user: User, back: str) -> None:
+    assert client.post("/profile/time-zone/", {"zone": "", "next": back})["Location"] == "/"

@@ -82,8 +82,11 @@ def open_page(client: Client, record: Any) -> RecordPage:
 
 
 def list_facts(page: RecordPage) -> dict[str, str]:
-    parts = [part for part in page.sections if isinstance(part, FieldsPart)]
-    return {fact.name: fact.value.text for part in parts for fact in part.facts}
+    return {fact.name: fact.value.text for fact in page.facts}
+
+
+def list_sections(page: RecordPage) -> dict[str, list[str]]:
+    return {part.title: [fact.name for fact in part.facts] for part in page.sections if isinstance(part, FieldsPart)}
 
 
 def list_related(page: RecordPage) -> dict[str, RelatedPart]:
@@ -102,16 +105,80 @@ def test_every_object_has_a_page(client: Client, admin: User, object_name: str) 
     assert f"<h1>{get_title(record)}</h1>" in client.get(get_address(record)).content.decode()
 
 
-def test_the_head_names_type_status_and_the_key_fields_that_have_a_value(client: Client, admin: User) -> None:
+def test_the_head_names_the_type_and_the_key_fields_that_have_a_value_or_can_get_one(
+    client: Client, admin: User
+) -> None:
     event = MonitoringEventFactory.create(site=StudySiteFactory.create(name="0142", city="Graz"), planned_start=None)
     page = open_page(client, event)
-    assert (page.type_label, page.status.text) == ("Interim Monitoring Visit", "Active")
+    assert page.type_label == "Interim Monitoring Visit"
     assert [(fact.label, fact.value.text) for fact in page.key_facts] == [
         ("Study", event.study.name),
         ("Site", "0142 · Graz"),
+        ("Planned start", ""),
         ("Lifecycle state", "Expected"),
         ("Owner", "Ada Admin"),
     ]
+    log_in(client, "study__v:read", "site__v:read", "monitoring_event__ctms:read")
+    assert "planned_start_date__v" not in [fact.name for fact in open_page(client, event).key_facts]
+
+
+@pytest.mark.parametrize("object_name", OBJECTS)
+def test_no_field_stands_twice_and_none_is_lost(client: Client, admin: User, object_name: str) -> None:
+    page = open_page(client, create_record(object_name))
+    names = [fact.name for fact in page.facts]
+    assert len(names) == len(set(names))
+    shape = page.access.shape
+    type_shape = shape.get_type(getattr(page.record, "object_type", ""))
+    layout = {field.api_name for section in shape.get_layout(type_shape.api_name).sections for field in section.fields}
+    in_marks = {"name__v", "object_type__v", "status__v"}
+    left = (layout & type_shape.fields) - set(names) - in_marks
+    assert all(shape.fields[name].is_read_only for name in left), left
+
+
+def test_a_section_has_no_field_of_the_head(client: Client, admin: User) -> None:
+    page = open_page(client, ActivityFactory.create())
+    assert list_sections(page) == {
+        "Activity Details": ["notes__v", "from__v"],
+        "Study Details": ["study_person__v", "study_country__v"],
+    }
+    site = open_page(client, StudySiteFactory.create(site_name="Charité"))
+    assert (site.caption and site.caption.value.text) == "Charité"
+    assert "Study Site Details" not in list_sections(site)
+
+
+def test_a_section_that_is_empty_and_that_nobody_can_fill_is_left_out(client: Client, admin: User) -> None:
+    assert "Origin" not in list_sections(open_page(client, ActivityFactory.create()))
+    medical = open_page(client, MedicalActivityFactory.create(crm_id="a00"))
+    assert list_sections(medical)["Origin"] == ["connection__v", "crm_id__v"]
+
+
+def test_the_head_says_that_a_record_is_inactive_and_nothing_of_an_active_one(client: Client, admin: User) -> None:
+    site = StudySiteFactory.create()
+    chip = '<span class="chip inactive">Inactive</span>'
+    assert chip not in client.get(get_address(site)).content.decode()
+    site.status = RecordStatus.INACTIVE
+    save_record(record=site, actor=build_admin_actor())
+    content = client.get(get_address(site)).content.decode()
+    assert content.count(chip) == 1
+    assert 'id="field-status__v"' not in content
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(-18, "18 days ago"), (-1, "yesterday"), (0, "today"), (1, "tomorrow"), (3, "in 3 days"), (400, "")],
+)
+def test_the_head_tells_how_far_a_day_is_away(client: Client, admin: User, days: int, told: str) -> None:
+    activity = ActivityFactory.create(date=timezone.localdate() + dt.timedelta(days=days), complete=False)
+    [fact] = [fact for fact in open_page(client, activity).key_facts if fact.name == "date__v"]
+    assert fact.note == told
+
+
+def test_the_history_is_folded_away_unless_the_user_has_unfolded_it(client: Client, admin: User) -> None:
+    site = StudySiteFactory.create()
+    folded = client.get(get_address(site)).content.decode()
+    client.cookies["record_history"] = "open"
+    unfolded = client.get(get_address(site)).content.decode()
+    assert ("<details open" in folded, "<details open" in unfolded) == (False, True)
 
 
 def test_sections_are_those_of_the_layout_in_force(client: Client, admin: User) -> None:
@@ -124,7 +191,9 @@ def test_sections_are_those_of_the_layout_in_force(client: Client, admin: User) 
     page = open_page(client, study)
     assert [
         (part.title, [fact.name for fact in part.facts]) for part in page.sections if isinstance(part, FieldsPart)
-    ] == [("Who and what", ["sponsor__v", "name__v"])]
+    ] == [("Who and what", ["sponsor__v"])]
+    assert page.heading is not None
+    assert page.heading.name == "name__v"
 
 
 def test_an_investigator_has_the_layout_of_investigators(client: Client, admin: User) -> None:
@@ -169,9 +238,9 @@ def test_a_custom_field_stands_where_the_layout_has_it(client: Client, admin: Us
 
 
 def test_what_is_empty_is_a_dash_and_long_text_keeps_its_lines(client: Client, admin: User) -> None:
-    activity = ActivityFactory.create(subject="", notes="First\nSecond <b>")
+    activity = ActivityFactory.create(site=None, notes="First\nSecond <b>")
     content = client.get(get_address(activity)).content.decode()
-    assert list_facts(open_page(client, activity))["subject__v"] == ""
+    assert list_facts(open_page(client, activity))["site__v"] == ""
     assert '<span class="none">–</span>' in content
     assert "First<br>Second &lt;b&gt;" in content
 
@@ -179,11 +248,8 @@ def test_what_is_empty_is_a_dash_and_long_text_keeps_its_lines(client: Client, a
 def test_references_are_links_for_those_who_may_read_them(client: Client) -> None:
     site = StudySiteFactory.create()
     log_in(client, "study__v:read", "site__v:read")
-    [details, *_] = open_page(client, site).sections
-    assert isinstance(details, FieldsPart)
-    assert {fact.name: fact.value.url for fact in details.facts if fact.value.raw is not None and fact.value.url} == {
-        "study__v": get_address(site.study)
-    }
+    urls = {fact.name: fact.value.url for fact in open_page(client, site).facts if fact.value.raw is not None}
+    assert {name: url for name, url in urls.items() if url} == {"study__v": get_address(site.study)}
     assert list_facts(open_page(client, site))["principal_investigator__v"] == "(not visible to you)"
 
 

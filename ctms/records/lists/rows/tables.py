@@ -198,6 +198,8 @@ class RecordTable:
                 items.append(_build_item(page="hand-over/", icon="people", label="Hand over…"))
         if not self.access.explain_create(object_type):
             items.append(_build_item(page="clone/", icon="clone", label="Clone"))
+            if (copying := self.access.vault_object.copying) is not None:
+                items.append(_build_item(page="copies/", icon="calendar", label=f"{escape(copying.label)}…"))
         if not self.access.explain_delete_of(object_type):
             items += ("<hr>", _build_item(page="delete/", icon="delete", label="Delete…", css_class=" danger"))
         return _MENU.format(items="".join(items), icon=render_icon("more"), name="{name}")

@@ -17,16 +17,27 @@ from ctms.accounts.login_resume import login_required
 from ctms.audit.actors import Actor
 from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import ObjectField
+from ctms.configuration.record_head import find_place
 from ctms.core.errors import StaleRecordError
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.record_links import find_page
+from ctms.records.fields.titles import get_title
 from ctms.records.forms.edit_conflicts import Conflict, build_conflict
 from ctms.records.forms.form_layout import FieldLayout
 from ctms.records.forms.form_state import FormState
 from ctms.records.pages.record_page import build_record_page, explain_field_edit
-from ctms.records.requests import build_actor, get_record_or_404, open_object_or_404, read_version, shows_refusals
+from ctms.records.requests import (
+    build_actor,
+    comes_from_home,
+    get_home_url,
+    get_record_or_404,
+    keep_way_back,
+    open_object_or_404,
+    read_version,
+    shows_refusals,
+)
 from ctms.records.undo.offers import build_button, tell_saved
 
 # Header of a form that stands in the cell of a list and not on the record's page.
@@ -78,7 +89,8 @@ def _save(request: HttpRequest, *, state: FormState, field: ObjectField) -> Http
         return _show_form(request, state=renewed, version=now.version, conflict=conflict)
     if "HX-Request" not in request.headers:
         tell_saved(request, text=text, actor=actor)
-        return redirect(f"{find_page(access=access, record=record)}#field-{field.api_name}")
+        page = f"{find_page(access=access, record=record)}#field-{field.api_name}"
+        return redirect(get_home_url(request.POST) if comes_from_home(request.POST) else page)
     # Other open fields of this user may continue from the version that this save created, unless they were opened with
     # another than the one it was saved from: then they have not shown the changes in between.
     versions = {"was": saved_from, "is": record.version}
@@ -125,10 +137,10 @@ def _show_field(request: HttpRequest, *, access: ObjectAccess, record: Any, fiel
     if "HX-Request" not in request.headers:
         return redirect(f"{get_record_url(record)}#field-{field.api_name}")
     page = build_record_page(access=access, record=record, with_related=False)
-    facts = [fact for section in page.sections for fact in getattr(section, "facts", ()) if fact.name == field.api_name]
+    facts = [fact for fact in page.facts if fact.name == field.api_name]
     if not facts:
         raise Http404(f"{field.label} is not on the page of this record.")
-    return render(request, "records/record/fact.html", {"fact": facts[0]})
+    return render(request, "records/record/fact.html", {"fact": facts[0], "title": page.title})
 
 
 def _show_form(
@@ -147,7 +159,11 @@ def _show_form(
         "conflict": conflict,
         "alone": alone,
         "is_wide": kind_of(field).is_wide_inline,
+        "place": find_place(vault_object=access.vault_object, name=field.api_name),
+        "title": get_title(record),
         "asks_reason": field.api_name in access.list_reasoned(),
+        "way_back": keep_way_back(request.POST if request.method == "POST" else request.GET),
+        "back_url": get_home_url(request.GET) if comes_from_home(request.GET) else "",
         "change_reason": read_reason(request),
     }
     template = "records/record_field.html" if alone else "records/record/fact_editing.html"

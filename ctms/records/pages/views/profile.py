@@ -1,8 +1,10 @@
-"""Views of the user's profile: preferences, sessions and API tokens."""
+"""Views of the user's profile: preferences, sessions, calendar feed and API tokens."""
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib import messages
@@ -10,10 +12,12 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ctms.accounts.forms import ProfileForm, TokenForm
+from ctms.accounts.feeds import find_current_feed
+from ctms.accounts.forms import FeedForm, ProfileForm, TokenForm
 from ctms.accounts.login_resume import login_required
 from ctms.accounts.models import User
 from ctms.accounts.second_factor import OFF, find_second_factor
@@ -21,6 +25,9 @@ from ctms.accounts.sessions import list_sessions
 from ctms.accounts.tokens import list_tokens
 from ctms.audit.api_tokens import create_token as create_token_of
 from ctms.audit.api_tokens import revoke_token as revoke_token_of
+from ctms.audit.calendar_feeds import change_feed as change_feed_of
+from ctms.audit.calendar_feeds import create_feed as create_feed_of
+from ctms.audit.calendar_feeds import revoke_feed as revoke_feed_of
 from ctms.audit.sessions import end_sessions as end_sessions_of
 from ctms.audit.users import save_user
 from ctms.core.clock import get_now
@@ -38,7 +45,9 @@ def show_profile(request: HttpRequest) -> HttpResponse:
     user = User.objects.get(pk=get_user(request).pk)
     form = ProfileForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
-        save_user(user=form.save(commit=False), actor=build_actor(request), fields=form.changed_data)
+        user = form.save(commit=False)
+        user.has_settled_time_zone = True
+        save_user(user=user, actor=build_actor(request), fields=(*form.changed_data, "has_settled_time_zone"))
         messages.success(request, "Your profile was saved.")
         return redirect("profile")
     return _render(request, form=form)
@@ -90,19 +99,80 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('profile')}#sessions")
 
 
+@require_POST
+@login_required
+@never_cache
+def change_feed(request: HttpRequest) -> HttpResponse:
+    """Create an address of the user's calendar, change what it shows, or revoke it, by `action`.
+
+    A new address is shown in this response. It does not redirect, because the address is not stored.
+    """
+    feed, actor = find_current_feed(get_user(request)), build_actor(request)
+    if request.POST.get("action") == "revoke":
+        if feed is not None and revoke_feed_of(feed=feed, actor=actor):
+            messages.success(request, "The address was revoked. Calendar programs that have it get nothing any more.")
+        else:
+            messages.info(request, "Nothing was revoked: you have no address (any more).")
+        return redirect(f"{reverse('profile')}#calendar")
+    form = FeedForm(request.POST)
+    if not form.is_valid():
+        return _render(request, feed_form=form)
+    contents = form.cleaned_data["contents"]
+    if request.POST.get("action") == "change" and feed is not None:
+        change_feed_of(feed=feed, contents=contents, actor=actor)
+        messages.success(request, "It was saved. Calendar programs show it when they read the address again.")
+        return redirect(f"{reverse('profile')}#calendar")
+    _, secret = create_feed_of(contents=contents, actor=actor)
+    told = "Copy it now: it is not shown again."
+    messages.success(request, f"The address was renewed. {told}" if feed else f"The address was created. {told}")
+    return _render(request, new_feed=build_feed_url(secret))
+
+
+@require_POST
+@login_required
+@never_cache
+def settle_time_zone(request: HttpRequest) -> HttpResponse:
+    """Use the time zone of the browser, or keep the present one; it is not offered again."""
+    user = User.objects.get(pk=get_user(request).pk)
+    name = request.POST.get("zone", "")
+    if name and name not in available_timezones():
+        messages.error(request, "Time zone: this Vault does not know the one of your browser. Choose one here.")
+        return redirect("profile")
+    user.has_settled_time_zone = True
+    user.time_zone = name or user.time_zone
+    save_user(user=user, actor=build_actor(request), fields=("time_zone", "has_settled_time_zone"))
+    if name:
+        messages.success(request, f"Dates and times are shown in {name.replace('_', ' ')}.")
+    back = request.POST.get("next", "")
+    is_own = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    return redirect(back if is_own else "home")
+
+
+def build_feed_url(secret: str) -> str:
+    """Return the address of a calendar feed. The secret is in the query, which is not in the log of requests."""
+    query = urlencode({"key": secret})
+    return f"{settings.VAULT_BASE_URL.rstrip('/')}{reverse('calendar_feed')}?{query}"
+
+
 def _render(
     request: HttpRequest,
     *,
     form: ProfileForm | None = None,
     token_form: TokenForm | None = None,
     new_token: str = "",
+    feed_form: FeedForm | None = None,
+    new_feed: str = "",
 ) -> HttpResponse:
     user = get_user(request)
+    feed = find_current_feed(user)
     context = {
         "form": form or ProfileForm(instance=user),
         "token_form": token_form or TokenForm(),
         "new_token": new_token,
         "tokens": list_tokens(user=user),
+        "feed": feed,
+        "feed_form": feed_form or FeedForm(initial={"contents": feed.contents} if feed else None),
+        "new_feed": new_feed,
         "sessions": list_sessions(user=user),
         "session_key": request.session.session_key,
         "all_others": ALL_OTHERS,

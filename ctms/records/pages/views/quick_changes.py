@@ -20,11 +20,11 @@ from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.fields.titles import get_title
 from ctms.records.forms.form_state import CONFIRMED
 from ctms.records.requests import (
-    LIST,
     MOST_DIGITS,
     build_actor,
     find_way_back,
     get_record_or_404,
+    keep_way_back,
     open_object_or_404,
     read_version,
 )
@@ -65,7 +65,7 @@ def change_quickly(request: HttpRequest, object_name: str, uid: UUID, change_nam
     except StaleRecordError as error:
         messages.error(request, str(error))
     except (UnconfirmedError, ReasonRequiredError):
-        kept = {_VERSION: version} | ({LIST: request.POST[LIST]} if LIST in request.POST else {})
+        kept = {_VERSION: version} | keep_way_back(request.POST)
         url = f"{request.path}?{urlencode(kept)}"
         return HttpResponse(headers={"HX-Redirect": url}) if "HX-Request" in request.headers else redirect(url)
     except ValidationError as error:
@@ -97,7 +97,7 @@ def _ask(request: HttpRequest, *, access: ObjectAccess, record: Any, change: Qui
             name: label for name, label in access.list_reasoned().items() if name in change.list_values(access.user)
         },
         "version": version,
-        "list": request.GET.get(LIST),
+        "way_back": keep_way_back(request.GET),
         "back_url": back_url,
     }
     return render(request, "records/quick_change.html", context)

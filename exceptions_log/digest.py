@@ -1,0 +1,60 @@
+"""What could not be transferred of a user's own records, for the daily digest."""
+
+from __future__ import annotations
+
+from django.db.models import Q, Subquery
+
+from ctms.accounts.models import User
+from ctms.accounts.policies import has_permission
+from ctms.configuration.registry import list_record_objects
+from ctms.configuration.snapshot import load_configuration
+from ctms.records.access import AccessRefusedError, open_object
+from ctms.records.addresses import build_record_url
+from ctms.records.conditions.mine import OWNER, limit_to_owned
+from ctms.reports.digest.parts import DigestPart, DigestRow, register_digest_part
+from exceptions_log.models import ExceptionItem
+from exceptions_log.selectors import list_open_items
+
+_MOST_READ, _MOST_SHOWN = 500, 30
+
+
+def register_digest() -> None:
+    """Register the part; called once, when the app is ready."""
+    register_digest_part(build_failed)
+
+
+def build_failed(user: User) -> DigestPart | None:
+    """Return the user's own records that were not transferred; None if the user may read none that has an owner.
+
+    Users who may read user exceptions are told why. Runs one statement.
+    """
+    is_told_why = has_permission(user=user, permission=f"{ExceptionItem.object_name}:read")
+    mine = _build_condition(user)
+    if not mine:
+        return None
+    items = list(list_open_items().filter(mine).order_by("-last_failed_at", "-pk")[:_MOST_READ])
+    rows = tuple(
+        DigestRow(
+            text=each.item,
+            note=" ".join(each.error_message.split()) if is_told_why else "",
+            path=build_record_url(page="record", object_name=each.record_object, uid=each.record_uid),
+        )
+        for each in items[:_MOST_SHOWN]
+        if each.record_uid is not None
+    )
+    return DigestPart(title="Not transferred", rows=rows, count=len(items), is_more=len(items) == _MOST_READ)
+
+
+def _build_condition(user: User) -> Q:
+    """Return the condition of items about records that the user sees and owns, or whose site the user owns."""
+    configuration, condition = load_configuration(), Q()
+    for each in list_record_objects():
+        if OWNER not in each.fields:
+            continue
+        try:
+            access = open_object(user=user, object_name=each.api_name, configuration=configuration)
+        except AccessRefusedError:
+            continue
+        owned = limit_to_owned(access.list_records(), user).order_by().values("uid")
+        condition |= Q(record_object=each.api_name, record_uid__in=Subquery(owned))
+    return condition
