@@ -345,7 +345,7 @@ def test_the_star_and_the_recent_menu(page: Page, site: StudySite) -> None:
     expect(star).to_be_focused()
     page.goto(f"/records/study__v/{site.study.uid}/")
     page.locator(".recent-menu summary").click()
-    shown = "0142 · Charité – Universitätsmedizin Berlin, Campus Mitte Study site"
+    shown = "0142 · Charité – Universitätsmedizin Berlin, Campus Mitte Study Site"
     expect(page.locator(".recent-menu a")).to_have_text([shown, shown])
     page.goto("/")
     expect(page.get_by_role("region", name="Favourites").get_by_role("link", name="0142")).to_be_visible()
