@@ -163,6 +163,9 @@ def test_seals_that_the_application_makes_up_are_shown(role: str) -> None:
 def test_the_grants_take_away_what_the_role_had(role: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"GRANT ALL ON audit_auditentry TO {role}")
+        cursor.execute("SELECT current_schema()")
+        schema = cursor.fetchone()[0]
+        cursor.execute(f"GRANT CREATE ON SCHEMA {schema} TO {role}, PUBLIC")
     with acting_as(role):
         (problem,) = list_role_problems(connection)
     assert problem == (
@@ -171,8 +174,11 @@ def test_the_grants_take_away_what_the_role_had(role: str) -> None:
         "audit_auditentry."
     )
     call_command("grant_application_role", role, apply=True)
-    with acting_as(role):
+    with acting_as(role) as cursor:
         assert list_role_problems(connection) == []
+        # A function or table of its own could stand before those of the Vault.
+        cursor.execute("SELECT has_schema_privilege(%s, 'CREATE')", [schema])
+        assert cursor.fetchone() == (False,)
 
 
 def test_the_check_warns_of_a_role_that_owns_the_audit_trail() -> None:
