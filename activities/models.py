@@ -21,7 +21,9 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.models.owners import OwnedRecord
+from ctms.configuration.study_record import StudyRecord
 from ctms.core.choices import RecordStatus
+from ctms.core.text.expressions import collate
 
 _OPEN = Q(complete=False, status=RecordStatus.ACTIVE)
 
@@ -191,3 +193,32 @@ class ContactChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.record}"
+
+
+class ActivityTemplate(StudyRecord):
+    """Words that a study's activities begin with: a subject, an outline of the notes, perhaps a channel."""
+
+    object_name = "activity_template__v"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="activity_templates")
+    channel = models.CharField(max_length=32, choices=Channel.choices, blank=True, default="")
+    subject = models.CharField(max_length=500, blank=True, default="")
+    notes = models.TextField(blank=True, default="", help_text="an outline, such as the questions to ask")
+
+    class Meta:
+        verbose_name = "activity template"
+        verbose_name_plural = "activity templates"
+        ordering = ("name", "id")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~Q(name=""),
+                name="activity_template_has_a_name",
+                violation_error_message="Name: fill in what the template is for.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(subject="") | ~Q(notes=""),
+                name="activity_template_has_words",
+                violation_error_message="Subject, Notes: fill in one of them.",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(collate("name"), "id", name="activity_template_list")]
