@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from activities.choices import ActivityType
+from activities.contacts.writing import hold_contacts
 from activities.generation import GenerationPlan, GenerationProblem, SourcePerson, plan_communication, plan_event
 from activities.models import Activity, DeclinedActivity
 from activities.sources import Source, list_automated_types, raise_flags
@@ -108,8 +109,9 @@ def generate_activities(context: RunContext) -> RunOutcome:
             "The object type Clinical Activity is inactive, so that nothing can be generated. Activate it under "
             "Configuration > Objects > Activity > Object Types."
         )
-    for kind in KINDS:
-        generator.work_off(kind)
+    with hold_contacts():
+        for kind in KINDS:
+            generator.work_off(kind)
     return generator.finish()
 
 

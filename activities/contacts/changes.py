@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from activities.choices import Contacted
-from activities.contacts.writing import write_contacts
+from activities.contacts.writing import are_held, write_contacts
 from activities.models import Activity, ContactChange
 from ctms.audit.change_listeners import Change, register_change_listener
 from ctms.clinical.models import StudyPerson, StudySite
@@ -60,6 +60,7 @@ def _note(named: set[_Named]) -> None:
         ContactChange.objects.bulk_create(
             [ContactChange(kind=kind, record=key, study=study) for kind, key, study in sorted(named, key=str)]
         )
+    if named and not are_held():
         # Not at once: the records would stay locked until the end of a transaction that may wait for others, which wait
         # for these records. Should it fail, the next change or the next minute does it.
         transaction.on_commit(write_contacts, robust=True)

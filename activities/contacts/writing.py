@@ -7,6 +7,8 @@ be part of no deadlock, whatever others lock in whichever order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from typing import Any
 
@@ -27,15 +29,39 @@ RECORDS = 1_000  # locked at once
 MODELS: tuple[Model, ...] = (StudySite, StudyPerson)
 
 
-def write_contacts() -> int:
+_are_held: ContextVar[bool] = ContextVar("contacts_are_held", default=False)
+
+
+@contextmanager
+def hold_contacts() -> Iterator[None]:
+    """Write the dates after the block, and not after each of its transactions: for jobs with many of these.
+
+    Of very many changes only the first are written at once, and the others by the next tick, within a minute.
+    """
+    token = _are_held.set(True)
+    try:
+        yield
+    finally:
+        _are_held.reset(token)
+    write_contacts(most=CHANGES)
+
+
+def are_held() -> bool:
+    """Whether this process is in a block that writes the dates when it ends."""
+    return _are_held.get()
+
+
+def write_contacts(*, most: int | None = None) -> int:
     """Write the dates that noted changes have made others; return how many records got other dates.
 
-    Each change is deleted once the dates that it is about are written, so that none is lost if the process dies.
+    Each change is deleted once the dates that it is about are written, so that none is lost if the process dies. About
+    `most` changes are read, or all if it is None.
     """
-    written, last, found = 0, 0, CHANGES
-    while found == CHANGES:
+    written, last, found, read = 0, 0, CHANGES, 0
+    while found == CHANGES and (most is None or read < most):
         changes = list(ContactChange.objects.filter(pk__gt=last).order_by("pk")[:CHANGES])
         found = len(changes)
+        read += found
         for model, keys in _find_records(changes).items():
             written += _write_all(model=model, keys=keys)
         if changes:

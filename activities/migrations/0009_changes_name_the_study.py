@@ -10,7 +10,7 @@ def name_roles(apps: Any, schema_editor: Any) -> None:
     del schema_editor
     change: Any = apps.get_model("activities", "ContactChange")
     waiting = change.objects.filter(kind="person")
-    roles = models.QuerySet(apps.get_model("clinical", "StudyPerson")).filter(person__in=waiting.values("record"))
+    roles: Any = models.QuerySet(apps.get_model("clinical", "StudyPerson")).filter(person__in=waiting.values("record"))
     change.objects.bulk_create(
         [change(kind="study_person", record=key) for key in roles.values_list("pk", flat=True).iterator()],
         batch_size=1000,

@@ -268,7 +268,7 @@ def mark_each(*, records: Sequence[AuditedModel], names: Sequence[str]) -> None:
     """
     if not records:
         return
-    model = _get_model(records)
+    model: Any = _get_model(records)
     if others := set(names) - model.bookkeeping_fields:
         raise ValueError(f"{', '.join(sorted(others))}: written by save_record alone, with an audit entry.")
     with allow_record_writes():

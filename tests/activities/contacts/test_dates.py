@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 
-from activities.contacts.writing import move_on, rebuild_contacts, write_contacts
+from activities.contacts.writing import hold_contacts, move_on, rebuild_contacts, write_contacts
 from activities.models import Activity, ContactChange
 from activities.tasks import write_contact_dates
 from ctms.audit.models import AuditEntry
@@ -251,3 +251,20 @@ def test_statements_do_not_grow_with_records() -> None:
         counted.append((len(writing), len(dates)))
     assert counted[0] == counted[1]
     assert counted[0][1] <= 20, [each["sql"] for each in dates.captured_queries]
+
+
+def test_a_job_writes_the_dates_when_it_ends_and_of_many_changes_only_the_first(
+    django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.contacts.writing.CHANGES", 2)
+    sites = StudySiteFactory.create_batch(3)
+    write_contacts()
+    with django_capture_on_commit_callbacks(execute=True) as callbacks, hold_contacts():
+        for site in sites:
+            ActivityFactory.create(site=site, person=PersonFactory.create(), date=on(-1), complete=True)
+        site.refresh_from_db()
+        assert site.last_contact is None
+    assert callbacks == []
+    assert StudySite.objects.filter(last_contact=on(-1)).count() == 1  # two changes: one of a site, and one of a person
+    write_contact_dates()
+    assert StudySite.objects.filter(last_contact=on(-1)).count() == 3
