@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.utils import formats, timezone
+
+if TYPE_CHECKING:
+    from ctms.accounts.models import User
 
 
 def check_order(*, record: Any, start: str, end: str) -> None:
@@ -21,3 +24,8 @@ def ask_future(record: Any, *, attribute: str) -> str:
     if day is None or day <= timezone.localdate():
         return ""
     return f"{formats.date_format(day)} is still to come. Is it the day on which it was done?"
+
+
+def suggest_today(_user: User) -> dict[str, Any]:
+    """Suggest today, by the user's time zone, as the date of a new record of what took place."""
+    return {"date__v": timezone.localdate()}

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit, register_setup
 from ctms.audit.places import STUDY, register_place
@@ -24,6 +23,7 @@ from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.errors import VaultError
 from ctms.core.models import VaultRecord
+from ctms.core.text.titles import capitalise
 
 if TYPE_CHECKING:
     from ctms.accounts.models import User
@@ -175,6 +175,11 @@ class VaultObject:
     # Yes/no field → date: a new record is done if its date is not to come, unless the user says otherwise. Both have to
     # be among the initial values.
     done_by: Mapping[str, str] = field(default_factory=dict)
+    # Parent reference → the reference that decides it: where that changes alone, the parent changes along, such as the
+    # country with the site.
+    follows: Mapping[str, str] = field(default_factory=dict)
+    # Field → field: on types to which admins assign the second, nothing is saved without the first.
+    required_with: Mapping[str, str] = field(default_factory=dict)
     next_step: NextStep | None = None  # what the form of a new record can plan along with it
     # Returns what people call a record that was just created, such as `Call with Diego Peña`.
     tell_new: Callable[[Any], str] = str
@@ -192,7 +197,6 @@ class VaultObject:
     views: tuple[DeliveredView, ...] = ()  # of its list, which everybody has
     quick_changes: tuple[QuickChange, ...] = ()  # offered for each row of a list, and for a selection
     copying: CopyRule | None = None  # how copies of one of its records are made for several others
-    tab_label: str = ""  # if the plural is too long for a tab
     tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
     # Whether two of its records can be merged into one, and the fields by which two records that refer to them are the
@@ -224,8 +228,8 @@ class VaultObject:
 
     @property
     def title(self) -> str:
-        """The label with a capital first letter."""
-        return str(capfirst(self.label))
+        """The label in capitals, as tabs, headings, menus and sections have it: `Study Site`."""
+        return capitalise(self.label)
 
     @property
     def tells_new(self) -> bool:
@@ -238,7 +242,7 @@ class VaultObject:
 
     @property
     def plural_title(self) -> str:
-        return str(capfirst(self.plural_label))
+        return capitalise(self.plural_label)
 
     def get_field(self, api_name: str) -> ObjectField:
         """Return the standard field of that API name. Raises UnknownFieldError naming the existing fields."""
@@ -411,6 +415,8 @@ def _list_named_fields(vault_object: VaultObject) -> list[tuple[str, tuple[str, 
             "the field of likely choices",
             tuple(name for each in vault_object.likely_choices.values() for name in each.by),
         ),
+        ("the field that follows", (*vault_object.follows, *vault_object.follows.values())),
+        ("the field that is required", (*vault_object.required_with, *vault_object.required_with.values())),
         ("the field of what is done", (*vault_object.done_by, *vault_object.done_by.values())),
         ("the field of the quick log's beginning", tuple(vault_object.quick_values)),
         ("the field that decides an offer", tuple(each.by for each in vault_object.reference_choices.values())),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from django.utils.formats import date_format
 from playwright.sync_api import Locator, Page, expect
 
 from activities.choices import Channel
@@ -206,3 +207,25 @@ def test_suggestions_that_are_open_when_the_form_comes_stay_open(effort: Effort)
     expect(get_options(page).first).to_contain_text("Diego Peña")
     page.keyboard.press("Enter")
     expect(page.locator("#quick-log .chosen li")).to_have_text(["Diego Peña (pena@hospital.example)"])
+
+
+def test_the_next_call_is_planned_with_one_more_choice(effort: Effort, carla: User) -> None:
+    page = effort.page
+    dialog = page.locator("#quick-log")
+    page.keyboard.press("l")
+    page.keyboard.type("clara")
+    expect(get_options(page).first).to_contain_text("Clara Nurse")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Call")
+    expect(dialog.get_by_label("What is to be done")).to_be_hidden()
+    dialog.get_by_text("2 weeks").click()
+    dialog.get_by_label("What is to be done").fill("Ask again")
+    expect(dialog.get_by_label("On", exact=True)).to_be_hidden()
+    assert find_violations(page) == []
+    page.keyboard.press("Control+Enter")
+    day = timezone.localdate() + dt.timedelta(weeks=2)
+    expect(page.locator(".toast")).to_contain_text(f"Next step planned for {date_format(day)}.")
+    planned = Activity.objects.get(complete=False)
+    assert (planned.subject, planned.date, planned.owner) == ("Ask again", day, carla)
+    assert planned.site is not None
+    assert planned.site.name == "03201"

@@ -123,7 +123,10 @@ def list_choices(
     if records is None:
         return None
     records = records.filter(status=RecordStatus.ACTIVE)
+    follows = access.vault_object.follows
     for scope in list_scopes(shape=access.shape, field=field):
+        if follows.get(scope.parent.api_name) == field.api_name:
+            continue  # it is changed along
         uid = (chosen or {}).get(scope.parent.api_name)
         if uid:
             fits = Q(**{f"{scope.attribute}__uid": uid})

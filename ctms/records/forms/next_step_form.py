@@ -19,7 +19,8 @@ from ctms.records.fields.form_fields import build_form_field
 from ctms.records.fields.kinds.picklist import SegmentedInput
 from ctms.records.forms.form_layout import FormLayout
 
-TITLE = "Next step"
+TITLE = "What comes next"
+_LABEL = "Next step"
 WHEN, DAY, TEXT = "next_step", "next_step_day", "next_step_text"
 _ON_A_DAY = "day"
 
@@ -35,14 +36,14 @@ class NextStepForm(forms.Form):
         self.layout, self.next_step = layout, next_step
         today = timezone.localdate()
         self.fields[WHEN] = forms.CharField(
-            label=TITLE, required=False, widget=SegmentedInput(choices=_list_choices(today), icons={})
+            label=_LABEL, required=False, widget=SegmentedInput(choices=_list_choices(today), icons={})
         )
         self.fields[DAY] = self._build(next_step.day, label="On")
         self.fields[TEXT] = self._build(next_step.text, label="What is to be done")
         self.fields[TEXT].help_text = f"Left empty: {layout.access.shape.fields[next_step.text].label} as above."
         self.initial[WHEN] = ""
         if kept is not None:
-            self.initial |= {name: kept[name] for name in self.fields if name in kept}
+            self.initial.update({name: kept[name] for name in self.fields if name in kept})
 
     def _build(self, name: str, *, label: str) -> forms.Field:
         access = self.layout.access
@@ -101,13 +102,12 @@ class NextStepForm(forms.Form):
     @property
     def told(self) -> list[str]:
         """When the next step is planned, in a sentence."""
-        return [f"{TITLE} planned for {formats.date_format(self.day)}."] if self.day is not None else []
+        return [f"{_LABEL} planned for {formats.date_format(self.day)}."] if self.day is not None else []
 
 
 def _list_choices(today: dt.date) -> list[tuple[str, str]]:
-    in_a_month = _add_month(today)
-    offered = [("In 1 week", today + dt.timedelta(weeks=1)), ("In 2 weeks", today + dt.timedelta(weeks=2))]
-    offered.append(("In a month", in_a_month))
+    offered = [("1 week", today + dt.timedelta(weeks=1)), ("2 weeks", today + dt.timedelta(weeks=2))]
+    offered.append(("1 month", _add_month(today)))
     return [
         ("", "None"),
         *((day.isoformat(), f"{label}, {formats.date_format(day, 'j M')}") for label, day in offered),

@@ -34,6 +34,7 @@ from ctms.records.writing.validation import (
     check_scopes,
     check_users,
     fill_parents,
+    follow_references,
     list_changed,
     require_object_type,
 )
@@ -130,6 +131,7 @@ def put_values(
         check_references(access=access, changed=changed)
     for each, value in changed:
         assign_value(record=record, field=each, value=value)
+    follow_references(shape=access.shape, record=record, changed=changed)
     fill_parents(shape=access.shape, record=record, object_type=object_type)
     check_scopes(shape=access.shape, record=record, changed=changed)
     if not users_are_checked:

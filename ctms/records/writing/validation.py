@@ -99,6 +99,16 @@ def fill_parents(*, shape: ObjectShape, record: Any, object_type: str) -> None:
     copy_parents(record, links=links)
 
 
+def follow_references(*, shape: ObjectShape, record: Any, changed: Changed) -> None:
+    """Change parent references along with those that decide them, unless they were changed themselves."""
+    values = {each.api_name: value for each, value in changed}
+    for parent, name in shape.vault_object.follows.items():
+        value = values.get(name)
+        if value is not None and parent not in values:
+            attribute = shape.fields[parent].attribute
+            setattr(record, attribute, getattr(value, attribute))
+
+
 def check_scopes(*, shape: ObjectShape, record: Any, changed: Changed) -> None:
     """Raise ValidationError for each reference that does not fit its parent, such as a site of another study."""
     names = {each.api_name for each, _ in changed}

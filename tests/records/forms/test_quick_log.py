@@ -437,7 +437,7 @@ def test_a_next_step_on_a_day_of_its_own(client: Client, user: User) -> None:
     ],
 )
 def test_nothing_is_saved_without_a_day_to_come(
-    client: Client, user: User, typed: dict[str, str], errors: dict[str, str]
+    client: Client, user: User, typed: dict[str, Any], errors: dict[str, str]
 ) -> None:
     answer = submit(client, person__v__text=PersonFactory.create().email, **typed)
 
@@ -461,3 +461,15 @@ def test_neither_is_saved_if_the_next_step_cannot_be(
 
     assert answer.context["form"].errors["subject__v"] == ["Planned calls need another subject."]
     assert not Activity.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("today", "offered"), [("2026-01-31", "28 Feb"), ("2026-12-15", "15 Jan"), ("2028-01-30", "29 Feb")]
+)
+def test_in_a_month_is_the_same_day_or_the_last(
+    client: Client, user: User, time_machine: Any, today: str, offered: str
+) -> None:
+    time_machine.move_to(dt.datetime.fromisoformat(f"{today}T12:00:00+00:00"), tick=False)
+    client.force_login(user)
+
+    assert f"1 month, {offered}" in client.get(QUICK).content.decode()

@@ -126,7 +126,7 @@ def test_the_form_of_an_activity_has_the_sections_of_its_layout(client: Client, 
             "Study country": "study_country__v",
             "Study": "study__v",
         },
-        "Next step": {"Next step": "next_step", "On": "next_step_day", "What is to be done": "next_step_text"},
+        "What comes next": {"Next step": "next_step", "On": "next_step_day", "What is to be done": "next_step_text"},
     }
     assert read_form(answer, form_id=FORM)["date__v"] == [timezone.localdate().isoformat()]
 
