@@ -94,7 +94,9 @@ def list_target_choices(*, shape: ObjectShape, object_type: str) -> _Choices:
 
 def _list_fields(*, shape: ObjectShape, object_type: str) -> list[ObjectField]:
     fields = shape.list_type_fields(object_type) if object_type in shape.types else list(shape.fields.values())
-    return sorted((each for each in fields if not each.is_computed), key=lambda each: each.label.casefold())
+    # What is computed or derived changes without a new version, so that the CRM would keep an old value.
+    stored = (each for each in fields if not (each.is_computed or each.is_derived))
+    return sorted(stored, key=lambda each: each.label.casefold())
 
 
 def _build_choice(field: ObjectField) -> tuple[str, str]:

@@ -64,6 +64,7 @@ OF_THE_STUDY_TEAMS = {
     "reports.ReportUse",
 }
 WITHOUT_A_PAGE = {
+    "accounts.LastUse",
     "accounts.UserSession",
     "accounts.OidcIdentity",
     "activities.ContactChange",

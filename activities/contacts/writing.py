@@ -31,12 +31,15 @@ def write_contacts() -> int:
 
     Each change is deleted once the dates that it is about are written, so that none is lost if the process dies.
     """
-    written, last = 0, 0
-    while changes := list(ContactChange.objects.filter(pk__gt=last).order_by("pk")[:BATCH]):
-        last = changes[-1].pk
+    written, last, found = 0, 0, BATCH
+    while found == BATCH:
+        changes = list(ContactChange.objects.filter(pk__gt=last).order_by("pk")[:BATCH])
+        found = len(changes)
         for model, keys in _find_records(changes).items():
             written += _write_all(model=model, keys=keys)
-        _forget(changes)
+        if changes:
+            _forget(changes)
+            last = changes[-1].pk
     return written
 
 

@@ -65,6 +65,7 @@ from ctms.configuration.registry import (
 )
 from ctms.configuration.scope import build_limit, register_study_rule
 from ctms.core.choices import RecordStatus
+from ctms.core.text.territories import find_country
 from ctms.records.bulk.handing_over.owned import OwnedObject, register_owned
 from ctms.records.conditions.mine import ME, MINE, MINE_HERE, OWNER, limit_to_owned, register_mine
 from ctms.records.fields.users import register_user_rule
@@ -227,7 +228,7 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
         ),
         parts=((StudyAssignment, "study_country"),),
         kept_fields=("study__v",),
-        take_over=lambda typed: {"country__v": typed},
+        take_over=lambda typed: {"country__v": find_country(typed) or typed},
         icon="country",
     )
     site = VaultObject(
@@ -251,13 +252,13 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             "name__v",
             "site_name__v",
             "study__v",
-            "study_country__v",
-            "principal_investigator__v",
             OWNER,
-            "state__v",
             LAST,
             NEXT,
             OVERDUE,
+            "principal_investigator__v",
+            "state__v",
+            "study_country__v",
         ),
         default_sort="name__v",
         search_fields=("name__v", "site_name__v", "city__v", "study__v.name__v"),
@@ -317,7 +318,6 @@ def _build_study_objects() -> tuple[VaultObject, ...]:
             QuickChange(api_name="take", label="Take over", icon="check", takes=OWNER, applies=_has_no_owner),
         ),
         tab=2,
-        tab_label="Study Sites",
         parts=((StudyAssignment, "site"),),
         kept_fields=("study__v", "study_country__v"),
         take_over=read_site,
@@ -408,7 +408,7 @@ def _build_people_objects() -> tuple[VaultObject, ...]:
             **CONTACT_FIELDS,
         },
         generated_fields=_NAME,
-        list_columns=("name__v", "study__clin", "site__clin", "team_role__v", "start_date__clin", LAST, NEXT, OVERDUE),
+        list_columns=("name__v", "study__clin", "site__clin", LAST, NEXT, OVERDUE, "team_role__v", "start_date__clin"),
         default_sort="name__v",
         search_fields=("name__v", "study__clin.name__v"),
         filters=("study__clin", "site__clin", "team_role__v", LAST, NEXT, OVERDUE, "status__v"),
@@ -519,7 +519,6 @@ def _build_event_objects() -> tuple[VaultObject, ...]:
             without=("actual_start_date__v", "actual_end_date__v", "state__v", OWNER, _UPDATE_REQUIRED),
         ),
         tab=4,
-        tab_label="Monitoring Events",
         icon="event",
     )
     participant = VaultObject(
@@ -571,7 +570,7 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         take_over=lambda typed: {"subject__v": typed},
         layouts=(
             Layout(
-                name="Study communication log page layout",
+                name="Study communication page layout",
                 sections=(
                     FieldSection(
                         title="Study Communication Details",
@@ -606,7 +605,6 @@ def _build_communication_objects() -> tuple[VaultObject, ...]:
         ),
         create_one_per="site__v",
         tab=5,
-        tab_label="Communications",
         icon="message",
     )
     contact = VaultObject(

@@ -48,6 +48,7 @@ class ObjectField:
     is_read_only: bool = False
     is_custom: bool = False
     is_computed: bool = False
+    is_derived: bool = False  # follows from other records, and changes without a new version of its own
     may_be_empty: bool = True  # whether the column may be NULL; an empty text is not NULL
     max_length: int | None = None
     is_whole: bool = False  # a number without a fraction
@@ -109,6 +110,7 @@ def build_model_field(*, model: type[models.Model], api_name: str, attribute: st
         choices=choices,
         is_required=not field.blank and not isinstance(field, models.BooleanField),
         is_read_only=not field.editable,
+        is_derived=attribute in getattr(model, "derived_fields", ()),
         may_be_empty=field.null,
         max_length=field.max_length,
         is_whole=isinstance(field, models.IntegerField),

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.apps import apps
-from django.utils.text import capfirst
 
 from ctms.configuration.registry import UnknownObjectError, get_object
+from ctms.core.text.titles import capitalise
 
 ACTIONS = ("read", "create", "edit", "delete")
 
@@ -134,13 +134,13 @@ def _list_object_labels() -> dict[str, str]:
         if isinstance(name, str) and name and not name.startswith("admin:"):
             # Several models may have the same object name; the label is that of the registered one.
             registered = _find_label(name)
-            labels.setdefault(name, registered or str(capfirst(str(model._meta.verbose_name))))
+            labels.setdefault(name, registered or capitalise(str(model._meta.verbose_name)))
     return labels
 
 
 def _find_label(name: str) -> str:
     try:
-        return str(capfirst(get_object(name).label))
+        return get_object(name).title
     except UnknownObjectError:
         return ""
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.utils.text import capfirst
 
 from ctms.accounts.policies import register_limit, register_setup
 from ctms.audit.places import STUDY, register_place
@@ -24,6 +23,7 @@ from ctms.configuration.scope import InStudy, NoStudy, Scope, build_limit, find_
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.errors import VaultError
 from ctms.core.models import VaultRecord
+from ctms.core.text.titles import capitalise
 
 if TYPE_CHECKING:
     from ctms.accounts.models import User
@@ -198,7 +198,6 @@ class VaultObject:
     views: tuple[DeliveredView, ...] = ()  # of its list, which everybody has
     quick_changes: tuple[QuickChange, ...] = ()  # offered for each row of a list, and for a selection
     copying: CopyRule | None = None  # how copies of one of its records are made for several others
-    tab_label: str = ""  # if the plural is too long for a tab
     tab: int | None = None  # position among the tabs; None: no tab, the records are reached from others
     icon: str = "record"
     # Whether two of its records can be merged into one, and the fields by which two records that refer to them are the
@@ -230,8 +229,8 @@ class VaultObject:
 
     @property
     def title(self) -> str:
-        """The label with a capital first letter."""
-        return str(capfirst(self.label))
+        """The label in capitals, as tabs, headings, menus and sections have it: `Study Site`."""
+        return capitalise(self.label)
 
     @property
     def tells_new(self) -> bool:
@@ -244,7 +243,7 @@ class VaultObject:
 
     @property
     def plural_title(self) -> str:
-        return str(capfirst(self.plural_label))
+        return capitalise(self.plural_label)
 
     def get_field(self, api_name: str) -> ObjectField:
         """Return the standard field of that API name. Raises UnknownFieldError naming the existing fields."""

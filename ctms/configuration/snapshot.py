@@ -12,7 +12,6 @@ from typing import Any
 
 from django.db import connection, models
 from django.db.models import Count, Max, Sum, Value
-from django.utils.text import capfirst
 
 from ctms.configuration.choices import SectionKind
 from ctms.configuration.custom_fields import read_field
@@ -366,7 +365,7 @@ def build_layout_shape(*, vault_object: VaultObject, layout: Layout, find_fields
             sections.append(
                 SectionShape(
                     key=key,
-                    title=section.title or str(capfirst(related.plural_label)),
+                    title=section.title or related.plural_title,
                     related=related,
                     related_field=related_field,
                     columns=tuple(name for name in section.columns if name in known_columns) or related.list_columns,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.urls import reverse
-from django.utils.text import capfirst
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.kinds import get_kind
@@ -16,6 +15,7 @@ from ctms.configuration.registry import VaultObject, get_object_of_model, list_o
 from ctms.configuration.selectors import is_always_on_types, list_layouts
 from ctms.configuration.snapshot import ObjectShape, load_configuration
 from ctms.core.choices import RecordStatus
+from ctms.core.text.titles import capitalise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -244,7 +244,7 @@ def describe_kind(field: ObjectField) -> str:
     if field.reference is None:
         return label
     target = get_object_of_model(field.reference)
-    return f"{label} to {target.title if target else capfirst(str(field.reference._meta.verbose_name))}"
+    return f"{label} to {target.title if target else capitalise(str(field.reference._meta.verbose_name))}"
 
 
 def describe_use(*, layout: PageLayout, layouts: list[PageLayout], shape: ObjectShape) -> str:

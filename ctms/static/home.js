@@ -83,17 +83,32 @@
     (row ? getLink(row) : document.querySelector("#panel-due h2"))?.focus({ preventScroll: true });
   }
 
+  /** Panels that were loaded later stay in sight until they are loaded anew. */
+  function keepLate(fresh) {
+    const kept = [...document.querySelectorAll("[data-late]")].filter(({ id }) => fresh.querySelector(`#${id}`));
+    for (const section of kept) fresh.querySelector(`#${section.id}`).replaceWith(section);
+    return kept;
+  }
+
+  function renew(sections) {
+    for (const section of sections) {
+      window.htmx.ajax("GET", section.dataset.late, { source: section, target: section, select: `#${section.id}`, swap: "outerHTML" });
+    }
+  }
+
   async function show(response, { form, submitter, place }) {
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.getElementById(HOME);
     if (fresh) {
       await window.replacing.whenReleased();
       const isOpen = document.querySelector(".due-done")?.open;
-      document.getElementById(HOME).replaceWith(document.adoptNode(fresh));
+      const kept = keepLate(document.adoptNode(fresh));
+      document.getElementById(HOME).replaceWith(fresh);
       if (isOpen) document.querySelector(".due-done")?.setAttribute("open", "");
       window.htmx.process(document.getElementById(HOME));
       showMessages(page.getElementById("messages"));
       focusPlace(place);
+      renew(kept);
     } else if (response.redirected) {
       window.location.assign(response.url); // something is asked first
     } else {
@@ -134,7 +149,7 @@
     const below = at.bottom + 4;
     const top = below + height + edge <= window.innerHeight ? below : at.top - height - 4;
     form.style.left = `${Math.max(edge, Math.min(at.right - width, document.documentElement.clientWidth - width - edge))}px`;
-    form.style.top = `${Math.max(edge, top)}px`;
+    form.style.top = `${Math.max(edge, Math.min(top, window.innerHeight - height - edge))}px`;
   }
 
   document.addEventListener("click", (event) => {

@@ -2,12 +2,13 @@
 "use strict";
 
 (() => {
-  const form = document.querySelector("[data-time-zone]");
+  const offer = document.querySelector("template[data-time-zone]");
   const found = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const isUtc = (zone) => ["UTC", "Etc/UTC", "GMT", "Etc/GMT"].includes(zone);
-  if (!form || !found) return;
-  if (found === form.dataset.timeZone || (isUtc(found) && isUtc(form.dataset.timeZone))) return;
+  if (!offer || !found) return;
+  if (found === offer.dataset.timeZone || (isUtc(found) && isUtc(offer.dataset.timeZone))) return;
+  const form = offer.content.firstElementChild;
   for (const each of form.querySelectorAll("[data-found]")) each.textContent = found.replaceAll("_", " ");
   form.querySelector("button[name=zone]").value = found;
-  form.hidden = false;
+  offer.replaceWith(form);
 })();

@@ -222,7 +222,7 @@ def configure_automation(page: Page) -> None:
     add_field(page, "Monitoring Event Details", "Monitoring visit method")
     save_layout(page)
     log_types = ["Email", "Phone Call", "Video Call", "In-person Meeting", "Message", "Other"]
-    assign_fields(page, "Study communication log", log_types, "Activity update required")
+    assign_fields(page, "Study Communication", log_types, "Activity update required")
     open_step(page, "Study Communication page")
     remove_field(page, "Activity update required")
     save_layout(page)

@@ -176,6 +176,22 @@ def test_the_preview_is_accessible_and_fits(page: Page, site: StudySite) -> None
     look(page, "preview")
 
 
+def test_what_waits_is_shown_on_accessible_pages_that_lead_to_the_hand_over(page: Page, site: StudySite) -> None:
+    carla = User.objects.get(username="carla")
+    carla.is_active = False
+    carla.save()
+    enter_as(page, "bob")
+    page.goto("/hand-over/")
+    look(page, "waiting")
+    page.goto(f"/records/site__v/{site.uid}/")
+    expect(page.get_by_text("Carla Craig owns this site")).to_be_visible()
+    look(page, "site-notice")
+    page.goto("/")
+    look(page, "home")
+    page.get_by_role("link", name="Hand over from Carla Craig").click()
+    expect(page.get_by_role("heading", name="Hand over what Carla Craig owns")).to_be_visible()
+
+
 def look(page: Page, name: str) -> None:
     for width in (390, 1440):
         for scheme in ("light", "dark"):

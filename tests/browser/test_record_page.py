@@ -120,6 +120,45 @@ def test_axe_finds_no_violation(page: Page, site: StudySite, scheme: str) -> Non
     take_pictures(page, "record")
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(
+    "factory",
+    [
+        StudyFactory,
+        StudyCountryFactory,
+        StudyPersonFactory,
+        InvestigatorFactory,
+        MonitoringEventFactory,
+        StudyCommunicationLogFactory,
+        ActivityFactory,
+        MedicalActivityFactory,
+    ],
+)
+def test_axe_finds_no_violation_on_the_page_of_any_object(page: Page, user: User, factory: Any, width: int) -> None:
+    record = factory.create()
+    page.set_viewport_size({"width": width, "height": 900})
+    open_record(page, record)
+    page.get_by_role("complementary", name="History").get_by_role("heading", name="History").click()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+        assert find_violations(page) == [], scheme
+
+
+def test_the_title_is_changed_in_the_heading_by_keyboard(page: Page, site: StudySite) -> None:
+    activity = ActivityFactory.create(site=site, subject="Before")
+    open_record(page, activity)
+    page.get_by_role("link", name="Edit Subject").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="Subject")).to_be_focused()
+    assert find_violations(page) == []
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("After")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("After")
+    expect(page.get_by_role("link", name="Edit Subject")).to_be_focused()
+    expect(page).to_have_title("After · CTMS Vault")
+
+
 # -- Fields changed where they stand --------------------------------------------------------------
 @pytest.mark.parametrize("way", ["menu", "key"])
 def test_an_activity_is_rescheduled_where_its_date_stands(page: Page, site: StudySite, way: str) -> None:
@@ -306,7 +345,7 @@ def test_the_star_and_the_recent_menu(page: Page, site: StudySite) -> None:
     expect(star).to_be_focused()
     page.goto(f"/records/study__v/{site.study.uid}/")
     page.locator(".recent-menu summary").click()
-    shown = "0142 · Charité – Universitätsmedizin Berlin, Campus Mitte Study site"
+    shown = "0142 · Charité – Universitätsmedizin Berlin, Campus Mitte Study Site"
     expect(page.locator(".recent-menu a")).to_have_text([shown, shown])
     page.goto("/")
     expect(page.get_by_role("region", name="Favourites").get_by_role("link", name="0142")).to_be_visible()

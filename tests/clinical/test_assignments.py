@@ -87,8 +87,8 @@ def world() -> dict[str, Any]:
     )
     elsewhere = StudySiteFactory.create(name="X", principal_investigator=None)
     fill("S", study=study)
-    fill("DE", study=study, country=germany)
-    fill("FR", study=study, country=france)
+    fill("Germany", study=study, country=germany)
+    fill("France", study=study, country=france)
     for site in (berlin, munich, paris, elsewhere):
         fill(site.name, study=site.study, country=site.study_country, site=site)
     return {"study": study, "germany": germany, "france": france, "berlin": berlin, "paris": paris}
@@ -120,9 +120,9 @@ AT_SITES = ("MonitoringEvent", "MonitoringEventParticipant", "StudySite")
 @pytest.mark.parametrize(
     ("limit", "countries", "sites"),
     [
-        ({}, ["DE", "FR"], ["B", "M", "P"]),
-        ({"study_country": "germany"}, ["DE"], ["B", "M"]),
-        ({"site": "berlin"}, ["DE"], ["B"]),
+        ({}, ["France", "Germany"], ["B", "M", "P"]),
+        ({"study_country": "germany"}, ["Germany"], ["B", "M"]),
+        ({"site": "berlin"}, ["Germany"], ["B"]),
     ],
     ids=["whole study", "country", "site"],
 )
@@ -145,9 +145,9 @@ def test_several_assignments_add_up(world: dict[str, Any]) -> None:
     user = UserFactory.create()
     for limit in ({"site": world["berlin"]}, {"study_country": world["france"]}):
         StudyAssignmentFactory.create(user=user, study=world["study"], **limit)
-    assert list_places(user)["Activity"] == ["B", "DE", "FR", "P", "S"]
+    assert list_places(user)["Activity"] == ["B", "France", "Germany", "P", "S"]
     StudyAssignmentFactory.create(user=user, study=world["study"])
-    assert list_places(user)["Activity"] == ["B", "DE", "FR", "M", "P", "S"]
+    assert list_places(user)["Activity"] == ["B", "France", "Germany", "M", "P", "S"]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_what_is_called_by_other_fields_follows_them() -> None:
     country = StudyCountryFactory.create(country="FR", name="")
     country.country = "DE"
     save(country)
-    assert country.name == "DE"
+    assert country.name == "Germany"
     other = PersonFactory.create(first_name="New", last_name="Person")
     for record in (
         MonitoringEventParticipantFactory.create(),
@@ -150,7 +150,7 @@ def test_records_are_named_by_what_they_are_where_nobody_names_them() -> None:
         "Hello",
         "Petra Person (Study coordinator)",
         "Petra Person",
-        "FR",
+        "France",
         "Petra Person",
     ]
 
@@ -186,7 +186,7 @@ def test_a_site_or_country_of_another_study_is_refused_by_field(model: type[Any]
     values = {"person": PersonFactory.create()} if model is StudyPerson else {}
     record = model(study=here.study, study_country=here.study_country, site=there, **values)
     assert refuse(record) == {
-        "site": [f"Study site {there} belongs to study {there.study}, not to {here.study}. Choose another."]
+        "site": [f"Study Site {there} belongs to study {there.study}, not to {here.study}. Choose another."]
     }
     record = model(study=here.study, study_country=there.study_country, site=here, **values)
     assert refuse(record) == {
@@ -199,7 +199,7 @@ def test_a_site_of_another_country_of_the_same_study_is_refused_by_field() -> No
     france = StudyCountryFactory.create(study=germany.study, country="FR", name="France")
     site = StudySiteFactory.create(study_country=germany)
     record = StudyPerson(person=PersonFactory.create(), study=germany.study, study_country=france, site=site)
-    assert refuse(record) == {"site": [f"Study site {site} belongs to Germany, not to France. Choose another."]}
+    assert refuse(record) == {"site": [f"Study Site {site} belongs to Germany, not to France. Choose another."]}
 
 
 def test_a_site_in_a_country_of_another_study_is_refused_by_field() -> None:

@@ -209,7 +209,7 @@ def test_fields_and_columns_that_nobody_knows_are_named_with_their_section() -> 
         (SectionDraft(title="Details", items=("name__v", "colour__v")), related(items=("name__v", "size__v"))),
     ) == [
         "Details: Study has no active field 'colour__v'.",
-        "Sites: Study site has no active field 'size__v'.",
+        "Sites: Study Site has no active field 'size__v'.",
     ]
 
 
@@ -220,9 +220,9 @@ def test_fields_and_columns_that_nobody_knows_are_named_with_their_section() -> 
         ({"related_field": "orbit__v"}, "Sites: study site (site__v) has no field 'orbit__v'."),
         (
             {"related_field": "study_country__v"},
-            "Sites: Study country (study_country__v) of Study site does not refer to Study.",
+            "Sites: Study country (study_country__v) of Study Site does not refer to Study.",
         ),
-        ({"related_field": "name__v"}, "Sites: Site number (name__v) of Study site does not refer to Study."),
+        ({"related_field": "name__v"}, "Sites: Site number (name__v) of Study Site does not refer to Study."),
         ({"items": ("name__v", "name__v")}, "Sites: the column Site number (name__v) is there twice; keep one."),
         ({"title": "  "}, "Section 1: give it a title."),
         ({"title": "a\x00b"}, "Section 1: its title holds characters that cannot be shown."),
@@ -345,7 +345,7 @@ def test_a_layout_needs_a_type_that_there_is_and_one_to_copy() -> None:
         create_type_layout(
             layout=PageLayout(of_object="person__sys", object_type="robot__v"), actor=build_admin_actor()
         )
-    with pytest.raises(LayoutNeededError, match=r"^Connection authorization has no page layout that could be copied"):
+    with pytest.raises(LayoutNeededError, match=r"^Connection Authorization has no page layout that could be copied"):
         create_type_layout(
             layout=PageLayout(of_object="connection_authorization__sys", object_type="basic_auth__sys"),
             actor=build_admin_actor(),

@@ -204,7 +204,7 @@ def test_what_is_added_must_refer_to_the_object(client: Client) -> None:
     log_in_admin(client)
     editor = Editor(client).press("related-add", new_related="site__v:study_country__v")
     assert editor.announcement == (
-        "Choose the related records to show. Study country (study_country__v) of Study site does not refer to Study."
+        "Choose the related records to show. Study country (study_country__v) of Study Site does not refer to Study."
     )
 
 

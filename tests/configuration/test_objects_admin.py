@@ -132,7 +132,7 @@ def test_fields_are_shown_with_kind_requirement_and_types(client: Client) -> Non
         "uid__sys": ("Text", "–", "All", True),
         "person__v": ("Reference to Person", "Yes", "All", True),
         "notes__v": ("Long text", "–", "Medical Activity", True),
-        "monitoring_event__v": ("Reference to Monitoring event", "–", "None", True),
+        "monitoring_event__v": ("Reference to Monitoring Event", "–", "None", True),
         "mood__c": ("Text", "–", "–", False),
     }
     assert rows["mood__c"].url == reverse("admin:configuration_customfield_change", args=(field.pk,))
@@ -266,7 +266,7 @@ def test_an_action_or_type_that_is_not_there_is_refused(client: Client) -> None:
     ]
     answer = submit(client, EDIT_ACTIONS, form_id="actions_form", actions_assigned=["basic_auth__sys:dance__v"])
     assert answer.context["form"].non_field_errors() == [
-        "Connection authorization has no action 'dance__v'. Its actions: enter_connected_app_details__sys."
+        "Connection Authorization has no action 'dance__v'. Its actions: enter_connected_app_details__sys."
     ]
 
 

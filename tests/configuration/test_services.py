@@ -64,7 +64,7 @@ def test_an_action_is_offered_once_an_admin_assigned_it() -> None:
         assign_action(**AUTHORIZATION, action_name=ENTER_DETAILS, actor=build_admin_actor())
     assert is_action_assigned(**AUTHORIZATION, action_name=ENTER_DETAILS) is True
     with pytest.raises(
-        UnknownActionError, match=r"^Connection authorization has no action 'dance__v'\. Its actions: ent"
+        UnknownActionError, match=r"^Connection Authorization has no action 'dance__v'\. Its actions: ent"
     ):
         assign_action(**AUTHORIZATION, action_name="dance__v", actor=build_admin_actor())
 

@@ -189,7 +189,7 @@ def test_fields_that_are_not_registered_are_left_out_and_warned_of() -> None:
 
 def test_columns_that_are_not_registered_are_left_out_and_warned_of() -> None:
     layout = change_section("Study Sites", items=["name__v", "gone__v"])
-    assert layout.warnings == ("Study Sites: Study site has no field gone__v.",)
+    assert layout.warnings == ("Study Sites: Study Site has no field gone__v.",)
     assert [section.columns for section in layout.sections if section.title == "Study Sites"] == [("name__v",)]
 
 

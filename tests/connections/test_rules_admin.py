@@ -632,11 +632,11 @@ def test_a_filter_that_cannot_be_applied_is_marked_and_mended_by_removing_the_co
 
     [problem] = client.get(get_url(rule)).context["filter_problems"]
     assert problem == (
-        "The filter asks about region__c, which Study site does not have (any more). Remove the condition, or make the "
+        "The filter asks about region__c, which Study Site does not have (any more). Remove the condition, or make the "
         "field Active again."
     )
     page = client.get(get_url(rule, "filter"))
-    assert "which Study site does not have (any more)" in page.content.decode()
+    assert "which Study Site does not have (any more)" in page.content.decode()
     refused = post_filter(client, rule, save="yes")
     assert (refused.status_code, IntegrationRule.objects.get(pk=rule.pk).version) == (200, rule.version)
 

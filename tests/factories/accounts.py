@@ -30,6 +30,7 @@ class UserFactory(ModelFactory[User]):
     first_name = "Uma"
     last_name = sequence(lambda n: f"User{n}")
     email = derive(lambda user: f"{user.username}@example.org")
+    digest_hour = None  # or else every test that lets the scheduler tick in the morning would send it
 
     @classmethod
     def _create(cls, model_class: type[User], *_args: Any, **values: Any) -> User:

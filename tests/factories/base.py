@@ -45,6 +45,7 @@ def get_admin_user() -> User:
             "first_name": "Ada",
             "last_name": "Admin",
             "email": "ada.admin@example.org",
+            "digest_hour": None,
             "is_staff": True,
             "is_superuser": True,
         },

@@ -20,7 +20,6 @@ from ctms.reports.digest.units import DIGEST_JOB_KEY
 from ctms.reports.models import DigestMail
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
-from tests.factories.base import get_admin_user
 from tests.factories.clinical import StudySiteFactory
 from tests.reliability.generator_stage import let_time_pass
 from tests.reliability.mortality import Mortal
@@ -41,10 +40,9 @@ def _noon() -> Iterator[None]:
 @pytest.fixture
 def users(transactional_db: None) -> list[User]:
     """Two users with something that is due."""
-    User.objects.filter(pk=get_admin_user().pk).update(digest_hour=None)
     with allow_record_writes():
         JobDefinition.objects.filter(key=DIGEST_JOB_KEY).update(created_at=NOON - dt.timedelta(days=30))
-    users = [UserFactory.create(is_superuser=True) for _ in range(2)]
+    users = [UserFactory.create(is_superuser=True, digest_hour=7) for _ in range(2)]
     for each in users:
         site = StudySiteFactory.create(owner=each)
         ActivityFactory.create(study=site.study, site=site, date=NOON.date(), complete=False)

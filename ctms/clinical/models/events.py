@@ -125,8 +125,8 @@ class StudyCommunicationLog(StudyRecord):
     bookkeeping_fields = StudyRecord.bookkeeping_fields | {"activity_update_required"}
 
     class Meta:
-        verbose_name = "study communication log"
-        verbose_name_plural = "study communication logs"
+        verbose_name = "study communication"
+        verbose_name_plural = "study communications"
         ordering = ("-date", "-id")
         constraints: ClassVar = [
             models.CheckConstraint(

@@ -12,6 +12,7 @@ from django.db.models import Q
 from ctms.clinical.choices import PersonType
 from ctms.core.models import VaultRecord
 from ctms.core.text.expressions import collate
+from ctms.core.value_fields import LanguageField, PhoneField
 
 
 class Person(VaultRecord):
@@ -22,8 +23,8 @@ class Person(VaultRecord):
     first_name = models.CharField(max_length=64, blank=True, default="")
     last_name = models.CharField(max_length=64)
     email = models.EmailField(blank=True, default="")
-    phone = models.CharField(max_length=40, blank=True, default="")
-    language = models.CharField(max_length=16, blank=True, default="", help_text="e.g. en or pt-BR")
+    phone = PhoneField(max_length=40, blank=True, default="")
+    language = LanguageField(max_length=16, blank=True, default="", help_text="e.g. en or pt-BR")
     npi = models.CharField("NPI", max_length=20, blank=True, default="", db_index=True)
     person_identifier = models.CharField(
         max_length=80, blank=True, default="", db_index=True, help_text="the sponsor's own number of this person"

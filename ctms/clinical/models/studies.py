@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
 from django.conf import settings
@@ -18,8 +17,9 @@ from ctms.clinical.models.people import Person
 from ctms.configuration.study_record import StudyRecord
 from ctms.core.models import NUMBER_TAKEN, SAME_NUMBERS, AuditedModel, NumberedRecord
 from ctms.core.text.expressions import collate
+from ctms.core.text.territories import find_country, name_country
+from ctms.core.value_fields import CountryField
 
-_COUNTRY_CODE = re.compile(r"[A-Z]{2}")
 _ASSIGNED_ALREADY = (
     "User: there is an assignment without end to the same study, country or site already. Change it, or end it first."
 )
@@ -64,13 +64,13 @@ class Study(NumberedRecord):
 
 
 class StudyCountry(StudyRecord):
-    """A country in which a study is run; its name is the country code unless another is set."""
+    """A country in which a study is run; its name is that of the country unless another is set."""
 
     object_name = "study_country__v"
     is_place = True
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="countries")
-    country = models.CharField(max_length=2, validators=[validate_country_code], help_text="ISO 3166-1 alpha-2")
+    country = CountryField(max_length=2, validators=[validate_country_code], help_text="ISO 3166-1 alpha-2")
 
     class Meta:
         verbose_name = "study country"
@@ -86,12 +86,12 @@ class StudyCountry(StudyRecord):
         indexes: ClassVar = [models.Index(collate("name"), "id", name="study_country_list")]
 
     def prepare_for_save(self) -> None:
-        if _COUNTRY_CODE.fullmatch(self.name):
-            self.name = ""  # a name that is a country code is built again, because the country may have changed
+        if find_country(self.name):
+            self.name = ""  # the name of a country is built again, because the country may have changed
         super().prepare_for_save()
 
     def build_name(self) -> str:
-        return self.country
+        return name_country(self.country)
 
 
 class StudySite(NumberedRecord, ContactedRecord):
@@ -109,7 +109,7 @@ class StudySite(NumberedRecord, ContactedRecord):
     )
     lifecycle_state = models.CharField(max_length=32, choices=SiteState.choices, default=SiteState.CANDIDATE)
     city = models.CharField(max_length=128, blank=True, default="")
-    address_country = models.CharField(max_length=2, validators=[validate_country_code], blank=True, default="")
+    address_country = CountryField(max_length=2, validators=[validate_country_code], blank=True, default="")
     send_to_crm = models.BooleanField("Send to Medical CRM", default=True)
     # Empty until somebody is named: who enters a site is seldom the one who looks after it.
     owner = models.ForeignKey(

@@ -80,7 +80,8 @@ class VaultAsker:
         return None
 
     def may_ask(self, field: ObjectField) -> bool:
-        if field.is_computed or field.api_name in _NOT_ASKED_BY_RULES:
+        # The transfer looks at records of a new version, which what follows from other records does not make.
+        if field.is_computed or field.is_derived or field.api_name in _NOT_ASKED_BY_RULES:
             return False
         # Users are no records of an object.
         return field.reference is None or self.find_target(field) is not None

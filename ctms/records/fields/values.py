@@ -163,7 +163,7 @@ class FieldShower:
         icon = self._icons.get(str(value), "") if self._icons else ""
         link = "" if is_record or value in EMPTY else self._kind.find_link(value)
         url = link or (get_record_url(value) if is_record and self._leads_on else "")
-        return ShownValue(text=text, raw=value, url=url, tone=tone, icon=icon, is_external=bool(link))
+        return ShownValue(text=text, raw=value, url=url, tone=tone, icon=icon, is_external=link.startswith("http"))
 
     def _format(self, value: Any) -> str:
         """Format a value; days, moments and picklist values only once, for the rows of a list repeat them."""

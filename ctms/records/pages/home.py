@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.timesince import timesince
 
 from ctms.accounts.models import User
@@ -112,7 +113,8 @@ def list_home_views(user: User) -> list[HomeView]:
 def build_home_panels(request: HomeRequest) -> list[dict[str, Any]]:
     """Return the panels of the view that have something for the user, those of the middle first.
 
-    Each has `key`, `title`, `template`, `place` and `content`, which is None for a panel that is loaded later.
+    Each has `key`, `title`, `template`, `place`, `late_url` (empty, or where it is loaded from later), and `content`,
+    which is None until then.
     """
     panels = [each for each in _list_panels() if each.view in (None, request.view)]
     shown = (build_home_panel(panel, request, is_alone=False) for panel in panels)
@@ -139,6 +141,7 @@ def build_home_panel(panel: HomePanel, request: HomeRequest, *, is_alone: bool =
         "title": (content or {}).get("title", panel.title),
         "template": "home/late.html" if is_late else panel.template,
         "place": panel.place,
+        "late_url": reverse("home_panel", args=(panel.key,)) if panel.is_late is not None else "",
         "content": content,
     }
 

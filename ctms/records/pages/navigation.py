@@ -109,7 +109,7 @@ class Frame:
         if "tabs" not in self._kept:
             of_objects = [
                 FrameLink(
-                    label=each.tab_label or each.plural_title,
+                    label=each.plural_title,
                     url=get_object_url("record_list", each.api_name),
                     icon=each.icon,
                     is_current=self._is_current(each),

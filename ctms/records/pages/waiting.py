@@ -9,7 +9,7 @@ from django.urls import reverse
 from ctms.records.access import AccessRefusedError
 from ctms.records.bulk.handing_over.owned import open_any
 from ctms.records.bulk.handing_over.waiting import list_waiting
-from ctms.records.pages.home import HomePanel, HomeRequest, register_home_panel
+from ctms.records.pages.home import HomePanel, HomeRequest, Place, register_home_panel
 
 
 def build_waiting_sites(request: HomeRequest) -> dict[str, Any] | None:
@@ -30,6 +30,7 @@ def register_waiting_panel() -> None:
             title="Sites to be handed over",
             template="home/waiting.html",
             build=build_waiting_sites,
+            place=Place.SIDE,
             view=None,
         )
     )

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils.text import capfirst
 
 from ctms.configuration.registry import list_referring_fields
+from ctms.core.text.titles import capitalise
 from ctms.records.access import ObjectAccess, open_related
 from ctms.records.fields.custom_references import list_custom_references
 from ctms.records.fields.expressions import name_value
@@ -46,7 +46,7 @@ def list_going_along(*, access: ObjectAccess, record: Any, counts: Mapping[str, 
     found = _find_visible(access=access, record=record, labels=counts)
     return [
         Dependants(
-            label=str(capfirst(label)),
+            label=capitalise(label),
             count=count,
             hidden=max(0, count - found[label].count_all(of=count)) if label in found else 0,
             links=found[label].links if label in found else [],
@@ -59,7 +59,7 @@ def list_protecting(*, access: ObjectAccess, record: Any, counts: Mapping[str, i
     """Return what prevents a deletion, given by plural label, as far as the user sees it; nothing tells of the rest."""
     found = _find_visible(access=access, record=record, labels=counts)
     return [
-        Dependants(label=str(capfirst(label)), count=visible, hidden=0, links=found[label].links)
+        Dependants(label=capitalise(label), count=visible, hidden=0, links=found[label].links)
         for label, count in sorted(counts.items())
         if label in found and (visible := found[label].count_all(of=count))
     ]

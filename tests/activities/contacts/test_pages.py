@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 from collections.abc import Iterator
 from typing import Any
 
+import openpyxl
 import pytest
 import time_machine
 from django.test import Client
 from django.urls import reverse
 
 from activities.contacts.writing import write_contacts
+from connections.ruleforms import list_source_choices
 from ctms.accounts.models import User
+from ctms.clinical.contacts import CONTACT_FIELDS
 from ctms.clinical.models import Person, StudyPerson, StudySite
 from ctms.configuration.registry import get_object
+from ctms.configuration.snapshot import load_configuration
 from ctms.records.access import open_object
 from ctms.records.addresses import get_record_url
+from ctms.records.conditions.askers import VaultAsker
 from ctms.records.pages.notices import list_notices
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
@@ -106,8 +113,7 @@ def test_the_header_of_a_site_and_of_a_study_person_shows_the_dates(admin: Clien
     for text in (
         "Last contact",
         "16 Apr 2026",
-        "Days since contact",
-        "60",
+        "60 days ago",
         "Next contact",
         "19 Jun 2026",
         "12 Jun 2026",
@@ -182,3 +188,33 @@ def list_told(client: Client, person: Any) -> str:
     shown = client.get(get_record_url(person)).content.decode()
     assert all(part.text in shown for part in notice.parts)
     return str(notice).strip()
+
+
+def test_no_rule_of_the_transfer_takes_or_compares_what_changes_without_a_new_version() -> None:
+    configuration = load_configuration()
+    shape = configuration.get(SITE)
+    choices = str(list_source_choices(shape=shape, object_type="", configuration=configuration))
+    asker = VaultAsker(configuration=configuration)
+    assert "site_name__v" in choices
+    assert asker.may_ask(shape.fields["site_name__v"])
+    for name in CONTACT_FIELDS:
+        assert name not in choices
+        assert not asker.may_ask(shape.fields[name])
+
+
+def test_exports_hold_the_dates_and_the_days(admin: Client) -> None:
+    create_sites()
+    columns = "columns=site_name__v,last_contact__v,days_since_contact__v,overdue_since__v"
+    answers = {
+        kind: b"".join(admin.get(f"/records/{SITE}/export.{kind}?{columns}&sort=last_contact__v").streaming_content)  # type: ignore[attr-defined]
+        for kind in ("csv", "xlsx")
+    }
+    lines = list(csv.reader(io.StringIO(answers["csv"].decode("utf-8-sig"))))
+    assert [line[-3:] for line in lines[-4:]] == [
+        ["2026-04-15", "61", ""],
+        ["2026-04-15", "61", ""],
+        ["2026-04-16", "60", "2026-06-12"],
+        ["", "", ""],
+    ]
+    rows = list(openpyxl.load_workbook(io.BytesIO(answers["xlsx"])).active.iter_rows(values_only=True))
+    assert rows[-2][-3:] == (dt.datetime(2026, 4, 16), 60, dt.datetime(2026, 6, 12))  # noqa: DTZ001  a workbook knows no zones

@@ -223,7 +223,7 @@ def test_done_leads_back_to_home_with_an_undo_that_leads_there_too(client: Clien
     entry = AuditEntry.objects.filter(record_uid=activity.uid).latest("id")
     assert (entry.actor, entry.changes["complete"]) == (user, [False, True])
     undo = str(message).split('formaction="')[1].split('"')[0]
-    assert client.post(undo, {"home": ""}).headers["Location"] == "/"
+    assert client.post(undo, {"back": "/"}).headers["Location"] == "/"
     activity.refresh_from_db()
     assert activity.complete is False
     assert list_shown(user) == [("Overdue", ["3"])]

@@ -253,6 +253,13 @@ def test_of_a_user_one_study_is_handed_over(client: Client, site: StudySite, car
     assert (owner_of(site), owner_of(other)) == (bob, carla)
 
 
+def test_the_own_profile_leads_to_the_hand_over_of_what_one_owns(client: Client, carla: User) -> None:
+    url = f"/hand-over/users/{carla.uid}/"
+    assert url in client.get("/profile/").content.decode()
+    client.force_login(UserFactory.create())
+    assert "/hand-over/users/" not in client.get("/profile/").content.decode()
+
+
 # -- Who may, and who is refused ------------------------------------------------------------------
 def test_a_colleague_who_does_not_see_a_place_is_refused_there_with_the_reason(
     client: Client, site: StudySite, carla: User, bob: User

@@ -336,7 +336,7 @@ def test_several_sites_have_a_communication_each_with_their_own_people(admin: Cl
     }
     assert len({each.uid for each in logs}) == 2
     [message] = list_messages(admin.get(answer.headers["Location"]))
-    assert strip_tags(message) == "2 study communication logs created: 0101: Amendment, 0102: Amendment Undo"
+    assert strip_tags(message) == "2 study communications created: 0101: Amendment, 0102: Amendment Undo"
     admin.post(name_url(logs[0]))
     assert StudyCommunicationLog.objects.count() == 0
 
@@ -375,7 +375,7 @@ def test_if_one_cannot_be_saved_none_is(admin: Client, site: StudySite) -> None:
     add_external_id_to_layout()
     answer = log_email(admin, site__v=[site.uid, other.uid], external_id__v="X-2")
     assert list_errors(answer) == {
-        "external_id__v": ["0102: Study communication log with this External ID already exists."]
+        "external_id__v": ["0102: Study communication with this External ID already exists."]
     }
     assert StudyCommunicationLog.objects.count() == 1
 

@@ -252,13 +252,13 @@ def test_what_is_found_is_grouped_by_object_in_the_order_of_the_tabs(admin: Clie
 
     assert search(admin, "berlin") == {
         "Study": [("<mark>BERLIN</mark>-1 · Heart", "ACME · Phase III", "Active")],
-        "Study site": [
+        "Study Site": [
             ("0142 · Charité", f"<mark>Berlin</mark> · <mark>BERLIN</mark>-1 · Germany · {leader}", "Candidate")
         ],
         "Activity": [
             (f"Shipment to <mark>Berlin</mark> · {activity.name}", f"{leader} · 2 Mar 2026 · Phone", "Complete")
         ],
-        "Study country": [("Germany", "<mark>BERLIN</mark>-1", "")],
+        "Study Country": [("Germany", "<mark>BERLIN</mark>-1", "")],
     }
 
 

@@ -88,7 +88,7 @@ def test_what_goes_along_is_counted_and_goes(client: Client) -> None:
     response = client.get(get_address(event))
     assert list_shown(response, "going_along") == [
         (
-            "Monitoring event participants",
+            "Monitoring Event Participants",
             2,
             [f"/records/monitoring_event_participant__ctms/?monitoring_event__v={event.uid}"],
         )
@@ -125,7 +125,7 @@ def test_parts_go_along_only_if_the_profile_allows_it(client: Client) -> None:
     for response in (client.get(get_address(event)), delete(client, event)):
         assert response.status_code == 403
         assert (
-            "Monitoring event participants go with the monitoring event. Your security profile does not allow you to "
+            "Monitoring Event Participants go with the monitoring event. Your security profile does not allow you to "
             "delete monitoring event participant records." in response.content.decode()
         )
     assert MonitoringEventParticipant.objects.count() == 1
@@ -188,7 +188,7 @@ def test_what_keeps_a_record_is_shown_with_the_lists_to_see_it_in(client: Client
         False,
         [
             ("Activities", 2, [f"/records/crm_activity__v/?person__v={person.uid}"]),
-            ("Study sites", 1, [f"/records/site__v/?principal_investigator__v={person.uid}"]),
+            ("Study Sites", 1, [f"/records/site__v/?principal_investigator__v={person.uid}"]),
         ],
     )
     assert '<button class="button danger"' not in response.content.decode()
@@ -244,7 +244,7 @@ def test_a_record_that_others_refer_to_stays(client: Client) -> None:
 def test_who_sees_a_study_does_not_keep_it(client: Client) -> None:
     study = StudyAssignmentFactory.create().study
     response = client.get(get_address(study))
-    assert list_shown(response, "going_along") == [("Study assignments", 1, [])]
+    assert list_shown(response, "going_along") == [("Study Assignments", 1, [])]
     delete(client, study)
     assert Study.objects.filter(pk=study.pk).exists() is False
 

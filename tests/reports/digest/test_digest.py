@@ -32,7 +32,7 @@ from ctms.reports.models import DigestMail
 from tests.admin_rows import create_exception_item
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
-from tests.factories.base import build_admin_actor, get_admin_user
+from tests.factories.base import build_admin_actor
 from tests.factories.clinical import (
     MonitoringEventFactory,
     StudyAssignmentFactory,
@@ -53,8 +53,7 @@ DAY, HOUR, MINUTE = dt.timedelta(days=1), dt.timedelta(hours=1), dt.timedelta(mi
 
 @pytest.fixture(autouse=True)
 def _delivered() -> None:
-    """Let the job have been delivered long ago, and the admin who makes the records want no digest."""
-    User.objects.filter(pk=get_admin_user().pk).update(digest_hour=None)
+    """Let the job have been delivered long ago."""
     set_delivered(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
 
 
@@ -66,7 +65,7 @@ def set_delivered(at: dt.datetime) -> None:
 def create_cra(name: str, **values: Any) -> User:
     """Return a user who owns a site of a study that they are assigned to."""
     profile = SecurityProfileFactory.create(permissions=[f"{each}:read" for each in READS])
-    user = UserFactory.create(username=name, security_profile=profile, **values)
+    user = UserFactory.create(username=name, security_profile=profile, **({"digest_hour": 7} | values))
     study = StudyFactory.create()
     StudyAssignmentFactory.create(user=user, study=study)
     StudySiteFactory.create(study_country=StudyCountryFactory.create(study=study), owner=user)
@@ -404,3 +403,7 @@ def test_the_page_shows_what_would_come_saves_the_hour_and_tells_the_history(cli
     definition.status = RecordStatus.INACTIVE
     save_record(record=definition, actor=build_admin_actor())
     assert "None is sent at present" in client.get("/digest/").content.decode()
+
+
+def test_new_users_get_it_at_seven() -> None:
+    assert User.objects.create_user("new").digest_hour == 7

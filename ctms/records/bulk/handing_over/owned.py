@@ -7,7 +7,9 @@ from typing import Any
 
 from django.db.models import F, Model, Q, QuerySet
 
-from ctms.records.access import ObjectAccess, open_object, open_related
+from ctms.accounts.models import User
+from ctms.accounts.policies import allows_object_type
+from ctms.records.access import AccessRefusedError, ObjectAccess, open_object, open_related
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +63,35 @@ def may_hand_over(access: ObjectAccess) -> bool:
     return find_owned(access.shape.api_name) is not None and access.allows("edit")
 
 
+def may_hand_over_any(user: User) -> bool:
+    """Whether the user may name other owners of any records."""
+    return any(
+        allows_object_type(user=user, object_name=each.api_name, object_type="", action="edit") for each in _owned
+    )
+
+
 def open_owned(access: ObjectAccess, *, action: str = "edit") -> list[tuple[OwnedObject, ObjectAccess]]:
     """Return the objects whose records the user may hand over, or read, with the access to each."""
     opened = [(each, open_related(access=access, object_name=each.api_name)) for each in _owned]
     return [(each, found) for each, found in opened if found is not None and found.allows(action)]
 
 
-def open_any(user: Any) -> ObjectAccess:
-    """Return the user's access to the first object of which the user may hand over records.
+def open_any(user: User) -> ObjectAccess:
+    """Return the user's access to an object whose records are handed over: one that may be edited, if there is any.
 
-    Raises AccessRefusedError if there is none that the user may read.
+    Raises AccessRefusedError if the user may read none of them.
     """
-    first = open_object(user=user, object_name=_owned[0].api_name)
-    return next((access for _, access in open_owned(first)), first)
+    opened = [found for each in _owned if (found := _open(user, each)) is not None]
+    if not opened:
+        raise AccessRefusedError("Your security profile does not allow you to read sites, visits or activities.")
+    return next((each for each in opened if each.allows("edit")), opened[0])
+
+
+def _open(user: User, owned: OwnedObject) -> ObjectAccess | None:
+    try:
+        return open_object(user=user, object_name=owned.api_name)
+    except AccessRefusedError:
+        return None
 
 
 def is_of_owner(owned: OwnedObject) -> Q:

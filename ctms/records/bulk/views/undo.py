@@ -41,7 +41,7 @@ from ctms.records.bulk.runner import (
 from ctms.records.bulk.views.operations import build_problem_context, get_list_url, get_own_operation_or_404
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.models import BulkOperation
-from ctms.records.requests import build_actor, comes_from_home, get_home_url, get_user, open_object_or_404
+from ctms.records.requests import build_actor, get_user, open_object_or_404
 from ctms.records.undo.history import Unit, find_main, list_units
 from ctms.records.undo.offers import explain_final, list_undoable, name_change_set, tell_saved
 from ctms.records.undo.previews import build_undo_rows
@@ -205,7 +205,7 @@ def _find_way_back(request: HttpRequest, *, access: ObjectAccess, units: list[Un
     back = request.POST.get(BACK, "")
     if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         return iri_to_uri(back)
-    return get_home_url(request.POST) if comes_from_home(request.POST) else _find_page(access, units=units)
+    return _find_page(access, units=units)
 
 
 def _find_page(access: ObjectAccess, *, units: list[Unit]) -> str:

@@ -281,7 +281,7 @@ def test_a_filter_by_a_field_that_is_gone_fails_its_integration_and_sends_nothin
     assert (run.state, item.error_type) == (RunState.WITH_EXCEPTIONS, "configuration__v")
     assert item.error_message == (
         "The filter of Clinical Site Outbound Integration cannot be applied, so nothing was transferred. The filter "
-        "asks about region__c, which Study site does not have (any more). Remove the condition, or make the field "
+        "asks about region__c, which Study Site does not have (any more). Remove the condition, or make the field "
         "Active again. The filter is under Connections > Integration Rules."
     )
     assert world.list_sites() == []
