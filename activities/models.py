@@ -172,18 +172,23 @@ class DeclinedActivity(models.Model):
 
 
 class ContactChange(models.Model):
-    """A site, person or study person whose contact dates have to be written anew, because activities changed.
+    """A site, study person, or person in a study, whose contact dates have to be written anew.
 
-    It is created in the transaction of the change, and deleted once the dates are written. `record` is a primary key,
-    without a constraint, since what is gone has no dates.
+    It is created in the transaction of the change, and deleted once the dates are written. `record` and `study` are
+    primary keys, without constraints, since what is gone has no dates.
     """
 
     kind = models.CharField(max_length=20, choices=Contacted.choices)
     record = models.BigIntegerField()
+    study = models.BigIntegerField(null=True)  # of a person
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(kind__in=Contacted.values), name="contact_change_is_of_a_kind"),
+            models.CheckConstraint(
+                condition=Q(kind=Contacted.PERSON, study__isnull=False)
+                | Q(kind__in=[Contacted.SITE, Contacted.STUDY_PERSON], study__isnull=True),
+                name="contact_change_is_of_a_kind",
+            ),
         ]
 
     def __str__(self) -> str:

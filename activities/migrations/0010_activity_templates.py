@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("activities", "0008_fill_contact_dates"),
+        ("activities", "0009_changes_name_the_study"),
         ("clinical", "0009_persons_are_users"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
