@@ -261,3 +261,17 @@ def test_templates_come_with_the_study_that_is_chosen(effort: Effort, site: Stud
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Monthly").click()
     expect(page.get_by_label("Subject", exact=True)).to_have_value("Monthly call")
+
+
+def test_the_same_call_by_mouse_alone(effort: Effort) -> None:
+    page = effort.page
+    dialog = page.locator("#quick-log")
+    effort.click(page.get_by_text("Create", exact=True).first)
+    effort.click(page.get_by_role("link", name="Log an activity"))
+    effort.click(get_options(page).first)
+    expect(dialog.locator(".chosen li")).to_have_text(["Diego Peña (pena@hospital.example)"])
+    dialog.get_by_label("Subject").fill("Visit 4 moved")
+    effort.click(dialog.get_by_role("button", name="Save", exact=True))
+    expect(page.locator(".toast")).to_contain_text("Call with Diego Peña, site 03201")
+    assert list_saved() == [("pena@hospital.example", Channel.PHONE, "03201", "CARDIO-301", "Visit 4 moved", True)]
+    assert (effort.clicks, effort.keys) == (4, 0)

@@ -264,6 +264,7 @@ def look_up(client: Client, name: str = "person__v", **parameters: object) -> An
     return client.get(f"/records/crm_activity__v/lookup/{name}/?{urlencode(parameters)}").json()
 
 
+@pytest.mark.both_databases
 def test_who_is_likely_comes_first_and_is_told_apart(client: Client, user: User) -> None:
     leader = InvestigatorFactory.create(first_name="Diego", last_name="Peña", email="d@x.example")
     site = StudySiteFactory.create(name="03201", city="Buenos Aires", principal_investigator=leader)
@@ -316,6 +317,7 @@ def test_the_sites_of_a_person_come_first(client: Client, user: User) -> None:
 
 
 # -- Several people, together or not at all -----------------------------------------------------------------------
+@pytest.mark.both_databases
 def test_a_record_for_each_person_with_the_same_words(client: Client, user: User) -> None:
     site = StudySiteFactory.create()
     people = [StudyPersonFactory.create(site=site).person for _ in range(3)]
@@ -368,6 +370,7 @@ def list_written() -> list[tuple[Any, ...]]:
     return [(each.date, each.person, each.subject, each.complete, each.site, each.notes) for each in saved]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("address", [QUICK, "/records/crm_activity__v/create/"])
 def test_the_next_step_is_planned_along(client: Client, user: User, address: str) -> None:
     site = StudySiteFactory.create(owner=UserFactory.create(is_superuser=True))
@@ -481,6 +484,7 @@ def list_templates(answer: Any) -> list[str]:
     return [each.name for each in answer.context["offer"].offered]
 
 
+@pytest.mark.both_databases
 def test_templates_of_the_study_are_offered_once_it_is_known(client: Client, user: User) -> None:
     site = StudySiteFactory.create()
     for name, changes in (("Visit", {}), ("Call", {}), ("Old", {"status": RecordStatus.INACTIVE})):
