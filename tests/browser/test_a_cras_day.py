@@ -203,7 +203,7 @@ def test_the_same_visits_are_planned_by_keyboard_alone(effort: Effort, site: Stu
     effort.press("Enter")
     go_by_tab(effort, page.get_by_role("button", name="Save", exact=True))
     effort.press("Enter")
-    expect(page.locator("#messages")).to_contain_text("Monitoring event created")
+    expect(page.locator("#messages")).to_contain_text("Monitoring Event created")
     effort.press("Control+k")
     effort.enter("several")
     expect(page.get_by_role("dialog", name="Go to").get_by_role("option").first).to_contain_text(
