@@ -209,7 +209,7 @@ def log_communication(page: Page) -> None:
     assert find_violations(page, within="main") == []
     pick(page, "Contacts", "Olga")
     save(page)
-    expect(page.get_by_text("2 study communication logs created:")).to_be_visible()
+    expect(page.get_by_text("2 study communications created:")).to_be_visible()
     contacts = [
         (log.site.name, [each.person.first_name for each in log.contacts.all()])
         for log in StudyCommunicationLog.objects.select_related("site").order_by("pk")

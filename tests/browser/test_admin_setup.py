@@ -215,7 +215,7 @@ def configure_automation(page: Page) -> None:
         add_field(page, "Study Details", field)
     save_layout(page)
     event_types = ["Pre-Study Visit", "Site Initiation Visit", "Interim Monitoring Visit", "Close Out Visit"]
-    assign_fields(page, "Monitoring event", event_types, "Activity update required", "Monitoring visit method")
+    assign_fields(page, "Monitoring Event", event_types, "Activity update required", "Monitoring visit method")
     open_step(page, "Monitoring Event page")
     remove_field(page, "Activity update required")
     remove_field(page, "Monitoring visit method")

@@ -214,7 +214,7 @@ def test_what_was_logged_quickly_is_undone_from_where_it_is_told(carla: Page, be
     dialog.get_by_text("Phone", exact=True).click()
     carla.keyboard.press("Control+Enter")
     carla.locator(".toast").get_by_role("button", name="Undo").click()
-    expect(carla.locator("#messages")).to_contain_text("Undone: 1 deleted.")
+    expect(carla.get_by_role("status").filter(has_text="Undone: 1 deleted.")).to_be_visible()
     assert not Activity.objects.exists()
 
 
