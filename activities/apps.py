@@ -17,9 +17,11 @@ class ActivitiesConfig(AppConfig):
         from activities.reports import register_activity_reports
         from activities.sources import register_source_listeners
         from activities.steps import register_activity_steps
+        from activities.templates import register_activity_templates
         from activities.timelines import register_timelines
 
         register_activity_objects()
+        register_activity_templates()
         register_activity_notices()
         register_activity_panels()
         register_activity_steps()

@@ -16,8 +16,8 @@ class Channel(TextChoices):
 
 
 class Contacted(TextChoices):
-    """Whose contact dates follow from an activity; those of a person are dates of each of the person's roles."""
+    """Whose contact dates follow from an activity; those of a person are dates of the person's roles in a study."""
 
     SITE = "site", "Site"
-    PERSON = "person", "Person"
+    PERSON = "person", "Person in a study"
     STUDY_PERSON = "study_person", "Study person"

@@ -21,7 +21,9 @@ from ctms.clinical.models import (
     StudySite,
 )
 from ctms.clinical.models.owners import OwnedRecord
+from ctms.configuration.study_record import StudyRecord
 from ctms.core.choices import RecordStatus
+from ctms.core.text.expressions import collate
 
 _OPEN = Q(complete=False, status=RecordStatus.ACTIVE)
 
@@ -170,19 +172,53 @@ class DeclinedActivity(models.Model):
 
 
 class ContactChange(models.Model):
-    """A site, person or study person whose contact dates have to be written anew, because activities changed.
+    """A site, study person, or person in a study, whose contact dates have to be written anew.
 
-    It is created in the transaction of the change, and deleted once the dates are written. `record` is a primary key,
-    without a constraint, since what is gone has no dates.
+    It is created in the transaction of the change, and deleted once the dates are written. `record` and `study` are
+    primary keys, without constraints, since what is gone has no dates.
     """
 
     kind = models.CharField(max_length=20, choices=Contacted.choices)
     record = models.BigIntegerField()
+    study = models.BigIntegerField(null=True)  # of a person
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(kind__in=Contacted.values), name="contact_change_is_of_a_kind"),
+            models.CheckConstraint(
+                condition=Q(kind=Contacted.PERSON, study__isnull=False)
+                | Q(kind__in=[Contacted.SITE, Contacted.STUDY_PERSON], study__isnull=True),
+                name="contact_change_is_of_a_kind",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.record}"
+
+
+class ActivityTemplate(StudyRecord):
+    """Words that a study's activities begin with: a subject, an outline of the notes, perhaps a channel."""
+
+    object_name = "activity_template__v"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="activity_templates")
+    channel = models.CharField(max_length=32, choices=Channel.choices, blank=True, default="")
+    subject = models.CharField(max_length=500, blank=True, default="")
+    notes = models.TextField(blank=True, default="", help_text="an outline, such as the questions to ask")
+
+    class Meta:
+        verbose_name = "activity template"
+        verbose_name_plural = "activity templates"
+        ordering = ("name", "id")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~Q(name=""),
+                name="activity_template_has_a_name",
+                violation_error_message="Name: fill in what the template is for.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(subject="") | ~Q(notes=""),
+                name="activity_template_has_words",
+                violation_error_message="Subject, Notes: fill in one of them.",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(collate("name"), "id", name="activity_template_list")]

@@ -12,7 +12,7 @@ from activities.choices import ActivityType, Channel
 from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.clinical.reference_choices import list_likely_people, list_likely_sites
-from ctms.configuration.form_offers import LikelyChoices, NextStep
+from ctms.configuration.form_offers import LikelyChoices, NextStep, Templates
 from ctms.configuration.layouts import FieldSection, Layout
 from ctms.configuration.quick_changes import QuickChange
 from ctms.configuration.registry import DeliveredView, InStudy, ObjectType, Question, VaultObject, register_object
@@ -172,6 +172,9 @@ def register_activity_objects() -> None:
             create_one_per="person__v",
             done_by={"complete__v": "date__v"},
             tell_new=tell_new,
+            templates=Templates(
+                of_object="activity_template__v", by="study__v", words=("subject__v", "notes__v", "channel__v")
+            ),
             next_step=NextStep(
                 day="date__v", text="subject__v", without=("notes__v", "external_id__v", *SOURCES), build=plan_for
             ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ctms.clinical.models import Study
 from ctms.configuration.registry import VaultObject, list_record_objects
-from tests.factories.activities import ActivityFactory
+from tests.factories.activities import ActivityFactory, ActivityTemplateFactory
 from tests.factories.base import AuditedFactory, sequence, sub
 from tests.factories.clinical import (
     MonitoringEventFactory,
@@ -79,6 +79,7 @@ BUILDERS: dict[str, Callable[[Study | None], Any]] = {
         communication=_at_site(StudyCommunicationLogFactory.create)(study)
     ),
     "crm_activity__v": _at_site(ActivityFactory.create),
+    "activity_template__v": lambda study: ActivityTemplateFactory.create(study=study or StudyFactory.create()),
     "deviation__v": lambda study: DeviationFactory.create(location=BUILDERS["site__v"](study)),
     "training__v": lambda _study: TrainingFactory.create(),
 }

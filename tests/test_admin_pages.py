@@ -42,6 +42,7 @@ EDITED_IN_THE_PAGE_OF_THEIR_PARENT = {
 # Of the study teams: their pages are those of `ctms.records`.
 OF_THE_STUDY_TEAMS = {
     "activities.Activity",
+    "activities.ActivityTemplate",
     "clinical.MonitoringEvent",
     "clinical.MonitoringEventParticipant",
     "clinical.Person",

@@ -6,7 +6,7 @@ be part of no deadlock, whatever others lock in whichever order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +22,8 @@ from ctms.clinical.models import StudyPerson, StudySite
 from ctms.clinical.models.contacts import CONTACT_DATES
 from ctms.core.clock import get_now
 
-BATCH = 500
+CHANGES = 2_000  # read at once
+RECORDS = 1_000  # locked at once
 MODELS: tuple[Model, ...] = (StudySite, StudyPerson)
 
 
@@ -31,9 +32,9 @@ def write_contacts() -> int:
 
     Each change is deleted once the dates that it is about are written, so that none is lost if the process dies.
     """
-    written, last, found = 0, 0, BATCH
-    while found == BATCH:
-        changes = list(ContactChange.objects.filter(pk__gt=last).order_by("pk")[:BATCH])
+    written, last, found = 0, 0, CHANGES
+    while found == CHANGES:
+        changes = list(ContactChange.objects.filter(pk__gt=last).order_by("pk")[:CHANGES])
         found = len(changes)
         for model, keys in _find_records(changes).items():
             written += _write_all(model=model, keys=keys)
@@ -73,14 +74,17 @@ def rebuild_contacts(*, is_check: bool = False) -> dict[str, int]:
     return counts
 
 
-def _find_records(changes: Iterable[ContactChange]) -> dict[Model, list[int]]:
+def _find_records(changes: Sequence[ContactChange]) -> dict[Model, list[int]]:
     """Return by model the keys of the records whose dates the changes are about."""
     named: dict[str, set[int]] = {kind: set() for kind in Contacted.values}
+    in_studies = {(change.record, change.study) for change in changes if change.kind == Contacted.PERSON}
     for change in changes:
         named[change.kind].add(change.record)
     people = named[Contacted.STUDY_PERSON]
     if persons := named[Contacted.PERSON]:
-        people = people.union(StudyPerson.objects.filter(person__in=persons).order_by().values_list("pk", flat=True))
+        roles = StudyPerson.objects.filter(person__in=persons, study__in={study for _, study in in_studies}).order_by()
+        rows = roles.values_list("pk", "person", "study")
+        people = people.union(pk for pk, person, study in rows if (person, study) in in_studies)
     found: dict[Model, set[int]] = {StudySite: named[Contacted.SITE], StudyPerson: people}
     return {model: sorted(keys) for model, keys in found.items() if keys}
 
@@ -99,8 +103,8 @@ def _write_all(*, model: Model, keys: list[int]) -> int:
     First of those that nobody has locked, together; then of each other, one by one, once it is free.
     """
     written = 0
-    for start in range(0, len(keys), BATCH):
-        batch = keys[start : start + BATCH]
+    for start in range(0, len(keys), RECORDS):
+        batch = keys[start : start + RECORDS]
         changed, locked = _write(model=model, keys=batch, waits=False)
         written += changed
         for key in batch:
@@ -113,7 +117,7 @@ def _write(*, model: Model, keys: list[int], waits: bool) -> tuple[int, set[int]
     """Write the dates of records; return how many got others, and the keys of those that could be locked."""
     with transaction.atomic():
         free = model.objects.filter(pk__in=keys).order_by("pk").select_for_update(no_key=True, skip_locked=not waits)
-        records = {record.pk: record for record in free.only("pk", *CONTACT_DATES)}
+        records = {record.pk: record for record in free}
         # A statement of its own, so that it sees what those have committed who had locked the records before.
         dates = read_dates(model=model, keys=list(records), today=get_now().date()) if records else {}
         changed = [record for pk, record in records.items() if differs(record=record, dates=dates[pk])]
@@ -134,6 +138,6 @@ def _read_batches(records: QuerySet[Any]) -> Iterator[list[int]]:
     """Yield the primary keys of the records, ascending."""
     last = 0
     ordered = records.order_by("pk").values_list("pk", flat=True)
-    while keys := list(ordered.filter(pk__gt=last)[:BATCH]):
+    while keys := list(ordered.filter(pk__gt=last)[:RECORDS]):
         yield keys
         last = keys[-1]

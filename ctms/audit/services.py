@@ -264,7 +264,7 @@ def mark_records(records: models.QuerySet[Any], **values: Any) -> int:
 def mark_each(*, records: Sequence[AuditedModel], names: Sequence[str]) -> None:
     """Write bookkeeping fields of records of one model, each with values of its own, in a statement for a batch.
 
-    The caller has locked the records. Raises ValueError as `mark_records` does.
+    The caller has locked the records and read all of their fields. Raises ValueError as `mark_records` does.
     """
     if not records:
         return
@@ -272,7 +272,14 @@ def mark_each(*, records: Sequence[AuditedModel], names: Sequence[str]) -> None:
     if others := set(names) - model.bookkeeping_fields:
         raise ValueError(f"{', '.join(sorted(others))}: written by save_record alone, with an audit entry.")
     with allow_record_writes():
-        model._base_manager.bulk_update(records, names, batch_size=ROWS_PER_STATEMENT)
+        # As in `update_records`, many times faster than the CASE lists of bulk_update.
+        model._base_manager.bulk_create(
+            records,
+            batch_size=ROWS_PER_STATEMENT,
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=names,
+        )
 
 
 def record_event(

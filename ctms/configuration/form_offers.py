@@ -50,3 +50,16 @@ class NextStep:
     text: str
     without: tuple[str, ...] = ()
     build: Callable[[User], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Templates:
+    """Records whose words the form of a new record offers.
+
+    `of_object` is the API name of their object, `by` the reference that both have, such as the study; `words` are the
+    fields that are taken over, which both have under the same names. Nothing that was typed is overwritten.
+    """
+
+    of_object: str
+    by: str
+    words: tuple[str, ...]

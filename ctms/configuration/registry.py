@@ -15,7 +15,7 @@ from ctms.accounts.policies import register_limit, register_setup
 from ctms.audit.places import STUDY, register_place
 from ctms.configuration.copying import CopyRule
 from ctms.configuration.fields import COMMON_FIELDS, CUSTOM_SUFFIX, OBJECT_TYPE, ObjectField, build_model_field
-from ctms.configuration.form_offers import LikelyChoices, NextStep
+from ctms.configuration.form_offers import LikelyChoices, NextStep, Templates
 from ctms.configuration.kinds import find_model_kind
 from ctms.configuration.layouts import FieldSection, Layout, RelatedSection
 from ctms.configuration.quick_changes import QuickChange
@@ -181,6 +181,7 @@ class VaultObject:
     # Field → field: on types to which admins assign the second, nothing is saved without the first.
     required_with: Mapping[str, str] = field(default_factory=dict)
     next_step: NextStep | None = None  # what the form of a new record can plan along with it
+    templates: Templates | None = None  # records whose words the form of a new record offers
     # Returns what people call a record that was just created, such as `Call with Diego Peña`.
     tell_new: Callable[[Any], str] = str
     # Field → function that returns the (tone, text) of its badge in lists and headers for a record.

@@ -67,6 +67,7 @@ urlpatterns = [
     path(f"{_OBJECT}lookup/<str:field_name>/", autocomplete.find_choices, name="record_lookup"),
     path(f"{_OBJECT}duplicates/", autocomplete.show_duplicates, name="record_duplicates"),
     path(f"{_OBJECT}create/", views.create_record, name="record_create"),
+    path(f"{_OBJECT}templates/", views.show_templates, name="record_templates"),
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
     path(_RECORD, record_page.show_record, name="record"),
     path(f"{_RECORD}peek/", record_page.show_peek, name="record_peek"),

@@ -96,19 +96,33 @@
     }
   }
 
+  /** Puts the page as it is now in the place of what is shown. */
+  async function replaceHome(fresh) {
+    await window.replacing.whenReleased();
+    const isOpen = document.querySelector(".due-done")?.open;
+    const kept = keepLate(document.adoptNode(fresh));
+    document.getElementById(HOME).replaceWith(fresh);
+    if (isOpen) document.querySelector(".due-done")?.setAttribute("open", "");
+    window.htmx.process(fresh);
+    renew(kept);
+  }
+
+  const parse = (text) => new DOMParser().parseFromString(text, "text/html");
+
+  // What is logged over the page is on it at once.
+  document.addEventListener("vault:saved", async () => {
+    const response = await fetch(window.location.href).catch(() => null);
+    const fresh = response?.ok && parse(await response.text()).getElementById(HOME);
+    if (fresh) await replaceHome(fresh);
+  });
+
   async function show(response, { form, submitter, place }) {
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const page = parse(await response.text());
     const fresh = page.getElementById(HOME);
     if (fresh) {
-      await window.replacing.whenReleased();
-      const isOpen = document.querySelector(".due-done")?.open;
-      const kept = keepLate(document.adoptNode(fresh));
-      document.getElementById(HOME).replaceWith(fresh);
-      if (isOpen) document.querySelector(".due-done")?.setAttribute("open", "");
-      window.htmx.process(document.getElementById(HOME));
+      await replaceHome(fresh);
       showMessages(page.getElementById("messages"));
       focusPlace(place);
-      renew(kept);
     } else if (response.redirected) {
       window.location.assign(response.url); // something is asked first
     } else {

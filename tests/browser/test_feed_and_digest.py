@@ -83,7 +83,8 @@ def test_an_address_of_the_calendar_is_shown_once_and_read_by_others(
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     enter_as(page, "carla")
-    page.goto("/profile/")
+    page.goto("/calendar/")
+    page.get_by_role("link", name="Subscribe").click()
     page.get_by_role("button", name="Create address").click()
     address = page.get_by_label("Your address").input_value()
     assert "/calendar/feed.ics?key=" in address

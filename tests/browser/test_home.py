@@ -112,8 +112,8 @@ def test_undo_is_offered_for_ten_seconds_and_then_in_the_history(home: Page) -> 
     home.clock.run_for(2_000)
     expect(home.locator(".toast")).to_have_count(0)
     expect(home.locator(".due-done summary")).to_be_visible()
-    home.goto(f"/records/crm_activity__v/{find('Weekly call').uid}/")
-    expect(home.get_by_role("complementary", name="History").get_by_role("button", name="Undo").first).to_be_visible()
+    home.goto(f"/records/crm_activity__v/{find('Weekly call').uid}/history/")
+    expect(home.get_by_role("button", name="Undo").first).to_be_visible()
 
 
 def test_what_is_due_is_worked_through_by_keyboard_alone(home: Page) -> None:
@@ -195,6 +195,12 @@ def test_charts_come_with_their_sight_and_lead_to_lists(home: Page) -> None:
     assert find_violations(home) == []
     bar.click()
     expect(home.locator("[data-list-count]")).to_have_text("2")
+
+
+def test_what_is_logged_over_the_page_is_on_it_at_once(home: Page, site: StudySite) -> None:
+    ActivityFactory.create(site=site, date=find_day(0), subject="Logged over it")
+    home.evaluate("document.dispatchEvent(new CustomEvent('vault:saved', { detail: {} }))")
+    expect(get_group(home, "Today").get_by_text("Logged over it")).to_be_visible()
 
 
 def test_on_a_phone_the_first_screen_shows_what_is_overdue(page: Page, site: StudySite) -> None:

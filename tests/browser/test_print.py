@@ -68,7 +68,8 @@ def test_a_record_on_paper_has_its_content_alone(page: Page, site: StudySite, sc
 
 def test_a_list_on_paper_has_all_columns_and_their_headings_on_each_sheet(page: Page, site: StudySite) -> None:
     ActivityFactory.create_batch(40, site=site, subject="A subject that is long enough to take two lines of its column")
-    show_on_paper(page, "/records/crm_activity__v/?size=50")
+    show_on_paper(page, f"/records/crm_activity__v/?size=50&site__v={site.uid}")
+    expect(page.locator(".filter-chip summary")).to_contain_text("Site: 0142")
     assert page.locator(_LEFT_OUT).locator("visible=true").count() == 0
     region = page.locator(".table-region")
     assert region.evaluate("node => getComputedStyle(node).overflowX") == "visible"

@@ -20,6 +20,7 @@ from tests.browser.sessions import enter_as
 from tests.browser.slowness import HeldRequests
 from tests.browser.test_a_cras_day import LATENCY, Effort
 from tests.factories.accounts import UserFactory
+from tests.factories.activities import ActivityTemplateFactory
 from tests.factories.clinical import (
     InvestigatorFactory,
     PersonFactory,
@@ -229,3 +230,34 @@ def test_the_next_call_is_planned_with_one_more_choice(effort: Effort, carla: Us
     assert (planned.subject, planned.date, planned.owner) == ("Ask again", day, carla)
     assert planned.site is not None
     assert planned.site.name == "03201"
+
+
+def test_a_template_fills_what_nobody_has_typed(effort: Effort, site: StudySite) -> None:
+    page = effort.page
+    dialog = page.locator("#quick-log")
+    words = {"subject": "Monthly call", "notes": "Recruitment:\nOpen queries:", "channel": Channel.EMAIL}
+    ActivityTemplateFactory.create(study=site.study, name="Monthly", **words)
+    ActivityTemplateFactory.create(study=site.study, name="Query", subject="Open queries", notes="Query:")
+    page.keyboard.press("l")
+    dialog.get_by_role("link", name="Monthly").click()
+    expect(dialog.get_by_label("Subject")).to_have_value("Monthly call")
+    expect(dialog.get_by_label("Notes")).to_have_value("Recruitment:\nOpen queries:")
+    expect(dialog.get_by_role("radio", name="Email")).to_be_checked()
+    dialog.get_by_label("Notes").fill("Recruitment: twelve")
+    dialog.get_by_role("link", name="Query").click()
+    expect(dialog.get_by_label("Subject")).to_have_value("Open queries")
+    expect(dialog.get_by_label("Notes")).to_have_value("Recruitment: twelve")
+    expect(dialog.get_by_role("status").filter(has_text="What you typed was kept")).to_have_count(1)
+    assert find_violations(page) == []
+
+
+def test_templates_come_with_the_study_that_is_chosen(effort: Effort, site: StudySite) -> None:
+    page = effort.page
+    ActivityTemplateFactory.create(study=site.study, name="Monthly")
+    page.goto("/records/crm_activity__v/create/")
+    expect(page.get_by_role("link", name="Monthly")).to_be_hidden()
+    page.get_by_role("combobox", name="Site", exact=True).fill("03201")
+    expect(page.locator(".listbox:not([hidden]) [role=option]").first).to_contain_text("03201")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Monthly").click()
+    expect(page.get_by_label("Subject", exact=True)).to_have_value("Monthly call")

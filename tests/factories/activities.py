@@ -6,9 +6,9 @@ import datetime as dt
 from typing import Any
 
 from activities.choices import ActivityType, Channel
-from activities.models import Activity
+from activities.models import Activity, ActivityTemplate
 from tests.factories.base import AuditedFactory, build_admin_actor, sequence, sub
-from tests.factories.clinical import PersonFactory
+from tests.factories.clinical import PersonFactory, StudyFactory
 from tests.factories.connections import ConnectionFactory
 
 
@@ -29,6 +29,18 @@ class ActivityFactory(AuditedFactory[Activity]):
         actor = values.pop("actor", None) or build_admin_actor()
         values.setdefault("from_text", actor.user.display_contact)
         return cls.save_as(model_class(**values), actor)
+
+
+class ActivityTemplateFactory(AuditedFactory[ActivityTemplate]):
+    """A template of a study with a subject and an outline of the notes."""
+
+    class Meta:
+        model = ActivityTemplate
+
+    study = sub(StudyFactory)
+    name = sequence(lambda n: f"Template {n}")
+    subject = "Monthly call"
+    notes = "Recruitment:\nOpen queries:"
 
 
 class MedicalActivityFactory(ActivityFactory):

@@ -24,6 +24,7 @@ from django.utils.html import format_html, format_html_join
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.configuration.fields import OBJECT_TYPE
+from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.record_links import find_page
@@ -32,6 +33,7 @@ from ctms.records.fields.values import read_value
 from ctms.records.forms.form_layout import FormLayout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
+from ctms.records.forms.form_templates import TEMPLATE, TemplateOffer, read_words
 from ctms.records.forms.origin import FROM, Origin
 from ctms.records.undo.offers import find_undo_url, tell_saved
 from ctms.records.writing.repeats import RepeatedError, list_made
@@ -96,7 +98,7 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
     state = FormState(
         layout=layout,
         data=request.POST if saves else None,
-        address=page.origin.write_address() | request.GET.dict(),
+        address=page.origin.write_address() | _read_template(request, layout=layout, page=page) | request.GET.dict(),
         kept=request.POST if is_sent and not saves else None,
         auto_id=page.auto_id,
     )
@@ -119,7 +121,41 @@ def save_or_show_new(request: HttpRequest, *, actor: Actor, layout: FormLayout, 
         "can_create_another": True,
         "form_token": issue_token(user=access.user, form=form, uid=uid),
     }
+    if layout.suggested and page.form != IN_PLACE:
+        context["offer"] = _build_offer(request, layout=layout, uid=_find_decider(state))
     return render_form(request, state=state, template=page.template, context=context, has_segments=page.has_segments)
+
+
+def _build_offer(request: HttpRequest, *, layout: FormLayout, uid: Any) -> TemplateOffer | None:
+    if layout.access.vault_object.templates is None:
+        return None
+    return TemplateOffer(
+        access=layout.access,
+        object_type=layout.object_type,
+        uid=uid,
+        path=request.path,
+        parameters=request.GET.dict(),
+    )
+
+
+def _find_decider(state: FormState) -> UUID | None:
+    """Return the uid in the reference that decides which templates are offered, typed or filled in; None if none."""
+    declared = state.layout.access.vault_object.templates
+    if declared is None:
+        return None
+    if state.is_bound:
+        return next(iter(state.chosen.get(declared.by, ())), None)
+    return read_uid(getattr(state.initial.get(declared.by), "uid", state.initial.get(declared.by)))
+
+
+def _read_template(request: HttpRequest, *, layout: FormLayout, page: NewPage) -> dict[str, str]:
+    """Return the words of the template that the address names, as parameters; nothing if it names none."""
+    declared = layout.access.vault_object.templates
+    if declared is None or TEMPLATE not in request.GET:
+        return {}
+    given = page.origin.write_address() | request.GET.dict()
+    offer = _build_offer(request, layout=layout, uid=given.get(declared.by))
+    return dict(read_words(offer=offer, uid=request.GET[TEMPLATE])) if offer is not None else {}
 
 
 def _answer_saved(

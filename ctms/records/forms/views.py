@@ -11,13 +11,14 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from ctms.accounts.login_resume import login_required
 from ctms.audit.reasons import read_reason
 from ctms.configuration.fields import OBJECT_TYPE
 from ctms.configuration.snapshot import TypeShape
 from ctms.core.errors import StaleRecordError
+from ctms.core.uuids import read_uid
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_record_url
 from ctms.records.fields.record_links import find_page
@@ -26,6 +27,7 @@ from ctms.records.forms.edit_conflicts import Conflict, build_conflict, merge_ch
 from ctms.records.forms.form_layout import FormLayout, PageLayout, QuickLayout, build_clone_layout
 from ctms.records.forms.form_page import render_form
 from ctms.records.forms.form_state import FormState
+from ctms.records.forms.form_templates import TemplateOffer
 from ctms.records.forms.new_records import CREATE, IN_PLACE, NewPage, is_saving, issue_token, save_or_show_new
 from ctms.records.forms.origin import FROM, read_origin
 from ctms.records.requests import (
@@ -101,6 +103,23 @@ def log_quickly(request: HttpRequest, object_name: str) -> HttpResponse:
         origin=read_origin(access=access, text=request.GET.get(FROM, "")),
     )
     return save_or_show_new(request, actor=actor, layout=layout, page=page)
+
+
+@require_safe
+@login_required
+def show_templates(request: HttpRequest, object_name: str) -> HttpResponse:
+    """Return the part of a form with the templates for what the deciding reference, a parameter, holds now."""
+    access = open_object_or_404(request, object_name)
+    declared = access.vault_object.templates
+    if declared is None:
+        raise Http404(f"{access.vault_object.plural_title} have no templates.")
+    offer = TemplateOffer(
+        access=access,
+        object_type=_get_first_type(access=access, types=access.list_creatable_types()),
+        uid=read_uid(request.GET.get(declared.by)),
+        path=reverse("record_create", args=(access.shape.api_name,)),
+    )
+    return render(request, "records/form/templates.html", {"offer": offer})
 
 
 @require_http_methods(_METHODS)

@@ -99,7 +99,7 @@ def test_what_a_process_left_when_it_died_is_written_by_the_next() -> None:
         transaction.get_connection().run_on_commit.clear()
     site.refresh_from_db()
     assert site.last_contact is None
-    ActivityFactory.create()
+    ActivityFactory.create(site=StudySiteFactory.create())
     site.refresh_from_db()
     assert site.last_contact == on(-1)
 

@@ -59,6 +59,10 @@ def test_a_record_has_all_fields_by_api_name_with_times_in_utc_and_references_by
         "address_country__v": None,
         "send_to_crm__v": True,
         "ownerid__v": None,
+        "last_contact__v": None,
+        "next_contact__v": None,
+        "overdue_since__v": None,
+        "days_since_contact__v": None,
         "version": 1,
     }
     assert (response.status_code, response.headers["ETag"]) == (200, '"1"')

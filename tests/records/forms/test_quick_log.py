@@ -22,9 +22,10 @@ from ctms.accounts.models import User
 from ctms.clinical.models import StudyPerson
 from ctms.configuration.models import ObjectType
 from ctms.configuration.services import FieldDecision, decide_fields
+from ctms.core.choices import RecordStatus
 from tests.admin_forms import fill, list_messages, read_form
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
-from tests.factories.activities import ActivityFactory
+from tests.factories.activities import ActivityFactory, ActivityTemplateFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import (
     InvestigatorFactory,
@@ -473,3 +474,64 @@ def test_in_a_month_is_the_same_day_or_the_last(
     client.force_login(user)
 
     assert f"1 month, {offered}" in client.get(QUICK).content.decode()
+
+
+# -- Templates ----------------------------------------------------------------------------------------------------
+def list_templates(answer: Any) -> list[str]:
+    return [each.name for each in answer.context["offer"].offered]
+
+
+def test_templates_of_the_study_are_offered_once_it_is_known(client: Client, user: User) -> None:
+    site = StudySiteFactory.create()
+    for name, changes in (("Visit", {}), ("Call", {}), ("Old", {"status": RecordStatus.INACTIVE})):
+        ActivityTemplateFactory.create(study=site.study, name=name, **changes)
+    ActivityTemplateFactory.create(name="Elsewhere")
+
+    assert list_templates(client.get(QUICK)) == []
+    assert list_templates(client.get(f"{QUICK}?from=site__v:{site.uid}")) == ["Call", "Visit"]
+    assert list_templates(client.get(f"/records/crm_activity__v/create/?site__v={site.uid}")) == ["Call", "Visit"]
+    part = client.get(f"/records/crm_activity__v/templates/?study__v={site.study.uid}")
+    assert list_templates(part) == ["Call", "Visit"]
+    assert client.get("/records/study__v/templates/").status_code == 404
+
+
+def test_without_javascript_a_template_opens_the_form_with_its_words(client: Client, user: User) -> None:
+    site = StudySiteFactory.create()
+    ActivityTemplateFactory.create(study=site.study, name="Call", channel="email__v")
+    url = f"{QUICK}?from=site__v:{site.uid}"
+
+    [offered] = client.get(url).context["offer"].offered
+    values = read_form(client.get(offered.url), form_id=FORM)
+
+    assert (values["subject__v"], values["notes__v"], values["channel__v"]) == (
+        ["Monthly call"],
+        ["Recruitment:\nOpen queries:"],
+        ["email__v"],
+    )
+    assert values["site__v"] == [str(site.uid)]
+    # What the address gives itself is not overwritten.
+    assert read_form(client.get(f"{offered.url}&subject__v=Mine"), form_id=FORM)["subject__v"] == ["Mine"]
+
+
+def test_templates_of_studies_that_the_user_does_not_see_are_not_offered(client: Client) -> None:
+    permissions = [f"{name}:{action}" for name in (*SEEN, "activity_template__v") for action in ("read", "create")]
+    member = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=permissions))
+    mine, hidden = (ActivityTemplateFactory.create() for _ in range(2))
+    StudyAssignmentFactory.create(user=member, study=mine.study)
+    client.force_login(member)
+
+    for template, expected in ((mine, [mine.name]), (hidden, [])):
+        part = client.get(f"/records/crm_activity__v/templates/?study__v={template.study.uid}")
+        assert list_templates(part) == expected
+
+
+def test_who_may_not_read_templates_is_offered_none(client: Client) -> None:
+    permissions = [f"{name}:{action}" for name in SEEN for action in ("read", "create")]
+    member = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=permissions))
+    template = ActivityTemplateFactory.create()
+    StudyAssignmentFactory.create(user=member, study=template.study)
+    client.force_login(member)
+
+    answer = client.get(f"{QUICK}?study__v={template.study.uid}")
+
+    assert (answer.context["offer"].is_there, list_templates(answer)) == (False, [])
