@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection, models
 from django.db.models import Count, Max, Sum, Value
+from django.utils.text import capfirst
 
 from ctms.configuration.choices import SectionKind
 from ctms.configuration.custom_fields import read_field
@@ -320,7 +321,9 @@ def build_default_layouts(vault_object: VaultObject) -> list[Layout]:
     own = tuple(
         name for name in ("name__v", *vault_object.fields, "status__v") if name in vault_object.list_field_names()
     )
-    details = Layout(name=f"{vault_object.title} page layout", sections=(FieldSection(title="Details", fields=own),))
+    details = Layout(
+        name=f"{capfirst(vault_object.label)} page layout", sections=(FieldSection(title="Details", fields=own),)
+    )
     return [details, *vault_object.layouts]
 
 

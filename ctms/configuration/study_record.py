@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.constants import LOOKUP_SEP
+from django.utils.text import capfirst
 
 from ctms.configuration.scope import find_study_path
 from ctms.core.models import VaultRecord
 from ctms.core.references import copy_parents
-from ctms.core.text.titles import capitalise
 
 
 class StudyRecord(VaultRecord):
@@ -172,7 +172,7 @@ def _refuse_leaving(*, record: Any, stored: Any) -> None:
 
 
 def _name(record: Any) -> str:
-    return f"{capitalise(str(record._meta.verbose_name))} {record}"
+    return f"{capfirst(record._meta.verbose_name)} {record}"
 
 
 def _find_study(record: Any, name: str, path: str) -> Any:

@@ -77,7 +77,7 @@ def test_a_role_visit_or_communication_of_another_study_is_refused_by_field(name
 def test_a_site_or_country_of_another_study_is_refused_by_field() -> None:
     here, there = StudySiteFactory.create(), StudySiteFactory.create()
     assert refuse(build(study=here.study, study_country=here.study_country, site=there)) == {
-        "site": [f"Study Site {there} belongs to study {there.study}, not to {here.study}. Choose another."]
+        "site": [f"Study site {there} belongs to study {there.study}, not to {here.study}. Choose another."]
     }
     assert refuse(build(study=here.study, study_country=there.study_country)) == {
         "study_country": [f"Study country Germany belongs to study {there.study}, not to {here.study}. Choose another."]

@@ -44,7 +44,7 @@ ACTIVITY_SECTIONS = {
     "activity_section.investigator__v": ("person__sys", "investigator__v", "person__v", "Investigator page layout"),
     "activity_section.study__v": ("study__v", "", "study__v", "Study page layout"),
     "activity_section.study_country__v": ("study_country__v", "", "study_country__v", "Study country page layout"),
-    "activity_section.site__v": ("site__v", "", "site__v", "Study Site page layout"),
+    "activity_section.site__v": ("site__v", "", "site__v", "Study site page layout"),
     "activity_section.study_person__clin": ("study_person__clin", "", "study_person__v", "Study person page layout"),
 }
 TO_DO = {
@@ -69,7 +69,7 @@ TO_DO = {
         "Other lacks Activity update required."
     ),
     "automation.study_communication_layout": (
-        "Study Communication page layout: Activity update required is still in Study Communication Details."
+        "Study communication page layout: Activity update required is still in Study Communication Details."
     ),
     "medical_activity_type": "Medical Activity is inactive.",
 }
@@ -266,7 +266,7 @@ def test_with_every_type_inactive_the_step_is_broken() -> None:
             actor=build_admin_actor(),
         )
     assert get_step("automation.monitoring_event_fields").read_state() == StepState(
-        status=StepStatus.BROKEN, reason="Every object type of Monitoring event is inactive."
+        status=StepStatus.BROKEN, reason="Every object type of Monitoring Event is inactive."
     )
 
 

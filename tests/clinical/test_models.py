@@ -186,7 +186,7 @@ def test_a_site_or_country_of_another_study_is_refused_by_field(model: type[Any]
     values = {"person": PersonFactory.create()} if model is StudyPerson else {}
     record = model(study=here.study, study_country=here.study_country, site=there, **values)
     assert refuse(record) == {
-        "site": [f"Study Site {there} belongs to study {there.study}, not to {here.study}. Choose another."]
+        "site": [f"Study site {there} belongs to study {there.study}, not to {here.study}. Choose another."]
     }
     record = model(study=here.study, study_country=there.study_country, site=here, **values)
     assert refuse(record) == {
@@ -199,7 +199,7 @@ def test_a_site_of_another_country_of_the_same_study_is_refused_by_field() -> No
     france = StudyCountryFactory.create(study=germany.study, country="FR", name="France")
     site = StudySiteFactory.create(study_country=germany)
     record = StudyPerson(person=PersonFactory.create(), study=germany.study, study_country=france, site=site)
-    assert refuse(record) == {"site": [f"Study Site {site} belongs to Germany, not to France. Choose another."]}
+    assert refuse(record) == {"site": [f"Study site {site} belongs to Germany, not to France. Choose another."]}
 
 
 def test_a_site_in_a_country_of_another_study_is_refused_by_field() -> None:

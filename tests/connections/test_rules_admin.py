@@ -538,7 +538,7 @@ def test_a_condition_is_added_in_two_steps_without_scripts_and_saved(client: Cli
     page = client.get(response.url)
     assert list_messages(page) == ["The filter was saved: 1 of 2 records match now."]
     [shown] = page.context["conditions"]
-    assert (shown.label, shown.operator, shown.values) == ("Study country: Country", "is", ("DE", "AT"))
+    assert (shown.label, shown.operator, shown.values) == ("Study country: Country", "is", ("Germany", "Austria"))
 
 
 def test_a_picklist_is_ticked_and_a_saved_filter_is_shown_as_it_is(client: Client) -> None:

@@ -33,8 +33,8 @@ def test_a_type_is_created_as_the_documents_say(admin: Client) -> None:
     related = {label: value for _, group in form.fields["related_object"].choices[1:] for value, label in group}
     typed = {
         "name": "Messages and their items",
-        "primary_object": primary["User exception messages"],
-        "related_object": related["User exception items (Child)"],
+        "primary_object": primary["User Exception Messages"],
+        "related_object": related["User Exception Items (Child)"],
         "status": "active__v",
     }
     assert admin.post(ADDRESS, typed).status_code == 302

@@ -171,7 +171,7 @@ def test_what_an_object_allows_once_finds_its_records(client: Client) -> None:
     )
     country.refresh_from_db()
     assert (operation.counts, country.external_id) == ({"changed": 1, "created": 1}, "C-1")
-    assert StudyCountry.objects.get(external_id="C-2").name == "FR"
+    assert StudyCountry.objects.get(external_id="C-2").name == "France"
 
 
 def test_a_name_that_several_have_is_an_error(client: Client) -> None:

@@ -65,8 +65,8 @@ def test_a_country_is_shown_in_words_and_kept_as_its_code(client: Client) -> Non
     country = StudyCountryFactory.create(country="AR", name="")
     site = StudySiteFactory.create(study_country=country, address_country="AR")
     page = read(client, f"/records/site__v/{site.uid}/")
-    assert page.count("Argentina") >= 3  # the study country above and in its section, and the address
-    assert "<h1>Argentina</h1>" in read(client, f"/records/study_country__v/{country.uid}/")
+    assert page.count("Argentina") >= 2  # the study country and the address
+    assert "Argentina" in client.get(f"/records/study_country__v/{country.uid}/").context["page"].title
     exported = read(client, "/records/site__v/export.csv?columns=name__v,address_country__v")
     assert f"{site.name},AR" in exported
     api = client.get(f"/api/v1/site__v/{site.uid}/").json()
