@@ -118,5 +118,5 @@ def _list_columns(model: type[Model]) -> list[str]:
     return [
         str(field.column)
         for field in model._meta.concrete_fields
-        if field.db_default is NOT_PROVIDED and not (field.primary_key and model is AuditEntry)
+        if (field.db_default is NOT_PROVIDED or field.has_default()) and not (field.primary_key and model is AuditEntry)
     ]

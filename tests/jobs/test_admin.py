@@ -175,7 +175,7 @@ def test_the_parts_of_a_run_are_called_what_people_call_them(client: Client, tra
     text = page.content.decode()
     places = [
         text.index(f"<th scope='row'>{part}</th>")
-        for part in ("CRM Call Inbound Integration", "Clinical Study Outbound Integration", "Monitoring events")
+        for part in ("CRM Call Inbound Integration", "Clinical Study Outbound Integration", "Monitoring Events")
     ]
     assert places == sorted(places)
     assert ("<th scope='row'>Something else</th>" in text, "10,000" in text) == (True, True)

@@ -33,6 +33,8 @@ PUBLIC = {
     "admin/login/",
     "invitation/",
     "reports/unsubscribe/<str:token>/",
+    "calendar/feed.ics",
+    "digest/stop/<str:token>/",
 }
 # Where those who may not come in are led: to a door, or from an old door to the one door there is.
 DOORS = ("/login/", "/admin/login/", "/password/")
