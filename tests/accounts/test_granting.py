@@ -107,7 +107,7 @@ def test_a_profile_with_areas_of_the_console_is_given_by_who_holds_all_of_it(cli
     other = UserFactory.create()
     response = save_user(client, other, security_profile=str(get_profile("vault_owner__v").pk))
     [message] = list_errors(response)["security_profile"]
-    assert message.startswith("You cannot give what you do not have: crm_activity__v:create")
+    assert message.startswith("You cannot give what you do not have: activity_template__v:create")
     assert message.endswith("Choose another profile, or ask somebody who holds them.")
     for api_name in ("cra__v", "study_manager__v", "connection_admin__v", "system_admin__v"):
         assert save_user(client, other, security_profile=str(get_profile(api_name).pk)).status_code == 302

@@ -65,6 +65,8 @@ def test_no_object_offers_a_record_that_contradicts_what_is_chosen() -> None:
         access = open_object(user=get_admin_user(), object_name=name)
         references = [field for field in access.shape.fields.values() if get_target(field) and not field.is_read_only]
         for field, parent in permutations(references, 2):
+            if access.vault_object.follows.get(parent.api_name) == field.api_name:
+                continue  # whoever is chosen changes it
             chosen = narrow(access, parent.api_name)[0]
             others = [
                 each
