@@ -133,7 +133,7 @@ def test_worker_and_beat_are_built_with_their_tasks(image: Installation) -> None
     assert done.returncode == 0, done.stderr
     tasks, schedule = done.stdout.splitlines()[-2:]
     assert {"jobs.dispatch_due", "audit.seal_entries"} <= set(tasks.split())
-    assert schedule == "dispatch-due-jobs seal-audit-trail"
+    assert schedule == "dispatch-due-jobs seal-audit-trail write-contact-dates"
 
 
 @pytest.mark.parametrize(
