@@ -74,7 +74,7 @@ def save(page: Page) -> None:
 
 def assign_connected_app_action(page: Page) -> None:
     open_from_landing_page(page, "Objects")
-    page.get_by_role("link", name="Connection authorization", exact=True).click()
+    page.get_by_role("link", name="Connection Authorization", exact=True).click()
     page.get_by_role("navigation").get_by_role("link", name="Actions", exact=True).click()
     page.get_by_role("link", name="Edit Object Type Actions").click()
     page.get_by_label("Enter Connected App Details: Basic Auth").check()

@@ -81,8 +81,8 @@ def create_report_type(page: Page, *, name: str) -> None:
     """Admin > Configuration > Report Types."""
     page.goto("/admin/reports/reporttype/add/")
     page.get_by_label("Name", exact=False).first.fill(name)
-    page.get_by_label("Primary Reporting Object").select_option(label="User exception messages")
-    page.get_by_label("Add Related Object").select_option(label="User exception items (Child)")
+    page.get_by_label("Primary Reporting Object").select_option(label="User Exception Messages")
+    page.get_by_label("Add Related Object").select_option(label="User Exception Items (Child)")
     page.get_by_role("button", name="Save", exact=True).click()
 
 
