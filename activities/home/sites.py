@@ -17,6 +17,7 @@ from activities.models import Activity
 from ctms.accounts.models import User
 from ctms.accounts.policies import list_permitted_types
 from ctms.clinical.choices import MonitoringEventState
+from ctms.clinical.contacts import LAST, NOT_CONTACTED
 from ctms.clinical.models import MonitoringEvent, StudySite
 from ctms.records.access import AccessRefusedError, ObjectAccess, open_object, open_related
 from ctms.records.addresses import get_record_url
@@ -94,6 +95,9 @@ def build_sites(request: HomeRequest) -> dict[str, Any] | None:
         "has_exceptions": readable.has_exceptions,
         "overdue_url": build_list_url(Activity.object_name, {**OVERDUE, "site__v": MINE, **ACTIVE}, sort="date__v")
         if readable.activities is not None
+        else "",
+        "not_contacted_url": build_list_url(StudySite.object_name, {**NOT_CONTACTED, **_MINE}, sort=LAST)
+        if readable.has_contact_dates
         else "",
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils import formats, timezone
 
@@ -17,6 +18,8 @@ CONTACT_FIELDS: Mapping[str, str] = {
     OVERDUE: "overdue_since",
     DAYS: "days_since_contact",
 }
+# What the view *Not contacted for 60 days* asks; it is asked for by links, too.
+NOT_CONTACTED: Mapping[str, str] = {f"{LAST}__not_within": "last_60_days"}
 # The dates go by the day in UTC: where it is a day later already, what was planned for yesterday is overdue.
 _IS_OVERDUE: Mapping[str, str] = {NEXT: "next_contact", OVERDUE: "overdue_since"}
 
@@ -44,7 +47,7 @@ def build_contact_views(mine: str) -> tuple[DeliveredView, ...]:
     return (
         DeliveredView(
             name="Not contacted for 60 days, my sites",
-            parameters=f"{LAST}__not_within=last_60_days&{at_mine}&sort={LAST}",
+            parameters=f"{urlencode(NOT_CONTACTED)}&{at_mine}&sort={LAST}",
         ),
         DeliveredView(name="Overdue, my sites", parameters=f"{OVERDUE}__empty=false&{at_mine}&sort={OVERDUE}"),
     )

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from activities.models import Activity
 from ctms.clinical.models import MonitoringEvent, StudySite
+from ctms.core.clock import get_now
 from tests.browser.sessions import enter_as
 from tests.browser.test_bulk import waiting, work
 from tests.factories.accounts import UserFactory
@@ -46,6 +47,15 @@ class Effort:
     def enter(self, text: str) -> None:
         self.keys += 1
         self.page.keyboard.type(text)
+
+    def reach(self, what: Locator, *, within: int = 60) -> None:
+        """Go to it by the Tab key alone, and open it."""
+        expect(what).to_be_visible()
+        end = self.keys + within
+        while not what.evaluate("element => element === document.activeElement"):
+            self.press("Tab")
+            assert self.keys < end
+        self.press("Enter")
 
 
 @pytest.fixture
@@ -108,6 +118,50 @@ def test_overdue_at_my_sites_is_one_click_from_home(effort: Effort, site: StudyS
     expect(page.locator("[data-list-count]")).to_have_text("14")
     expect(page.get_by_text("Elsewhere")).to_be_hidden()
     assert effort.clicks == 1
+
+
+def test_overdue_at_my_sites_is_reached_by_keyboard_alone(effort: Effort) -> None:
+    effort.page.goto("/")
+    effort.reach(effort.page.get_by_role("link", name="Overdue at my sites"))
+    expect(effort.page.locator("[data-list-count]")).to_have_text("14")
+    assert effort.clicks == 0
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_not_contacted_for_60_days_at_my_sites_is_one_click_from_home(effort: Effort, site: StudySite, by: str) -> None:
+    page = effort.page
+    ActivityFactory.create(site=site, date=get_now().date(), complete=True)
+    StudySiteFactory.create(study_country=site.study_country, name="04002", city="Linz", owner=site.owner)
+    StudySiteFactory.create(study_country=site.study_country, name="04003", city="Wels")
+    page.goto("/")
+    link = page.get_by_role("link", name="Not contacted for 60 days")
+    if by == "mouse":
+        effort.click(link)
+    else:
+        effort.reach(link)
+    expect(page.locator("#list-head summary").first).to_contain_text("Not contacted for 60 days, my sites")
+    expect(page.locator("[data-list-count]")).to_have_text("1")
+    expect(page.get_by_role("link", name="04002")).to_be_visible()
+    assert effort.clicks == (by == "mouse")
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_all_that_happened_with_a_doctor_is_two_steps_away(effort: Effort, site: StudySite, by: str) -> None:
+    page, doctor = effort.page, site.principal_investigator
+    assert doctor is not None
+    ActivityFactory.create(site=site, person=doctor, date=get_now().date(), complete=True, subject="Seen today")
+    page.goto(f"/search/?q={doctor.last_name}")
+    found = page.get_by_role("main").get_by_role("link", name=str(doctor)).first
+    recent = page.get_by_role("link", name="Last 90 days")
+    if by == "mouse":
+        effort.click(found)
+        effort.click(recent)
+    else:
+        effort.reach(found)
+        effort.reach(recent)
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Timeline of {doctor}")
+    expect(page.get_by_role("link", name="Seen today", exact=True)).to_be_visible()
+    assert effort.clicks == (2 if by == "mouse" else 0)
 
 
 def test_the_same_date_is_corrected_by_keyboard_alone(effort: Effort, waiting: list[int]) -> None:
