@@ -385,7 +385,14 @@ def list_row_menu(page: Page) -> list[str]:
 def test_the_menu_of_a_row_offers_what_the_user_may(client: Client) -> None:
     ActivityFactory.create(complete=False)
     log_in_with(client, "crm_activity__v:read", "crm_activity__v:edit", "crm_activity__v:create")
-    assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Peek", "Reschedule…", "Edit", "Hand over…", "Clone"]
+    assert list_row_menu(open_page(client, ACTIVITIES)) == [
+        "Open",
+        "Peek",
+        "Reschedule…",
+        "Edit",
+        "Hand over…",
+        "Clone",
+    ]
     log_in_with(client, "crm_activity__v:read", "crm_activity__v:delete")
     assert list_row_menu(open_page(client, ACTIVITIES)) == ["Open", "Peek", "Delete…"]
 
