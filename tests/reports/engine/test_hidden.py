@@ -12,6 +12,7 @@ from ctms.reports.definition import TypeDefinition
 from ctms.reports.engine.matrices import read_matrix
 from ctms.reports.engine.rows import count_rows
 from ctms.reports.engine.summaries import read_summary
+from ctms.reports.errors import InvalidReportError
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.clinical import (
@@ -61,3 +62,10 @@ def test_a_way_through_what_is_hidden_ends_there() -> None:
     assert list_texts(ask(user, about, columns=ways)) == [[str(event.study), event.study.name]]
     user = create_reader(event.study, *(name for name in objects if name != "study__v"))
     assert list_texts(ask(user, about, columns=ways[:1])) == [[HIDDEN]]
+
+
+@pytest.mark.parametrize("name", ["days_since_contact__v", "uid__sys", "study__v.uid__sys"])
+def test_what_is_no_column_of_the_database_is_no_column_whoever_writes_it_into_a_report(name: str) -> None:
+    user = create_reader(StudyFactory.create(), "site__v", "study__v")
+    with pytest.raises(InvalidReportError, match=f"has no column {name} "):
+        ask(user, TypeDefinition(primary="site__v"), columns=["name__v", name])
