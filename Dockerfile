@@ -8,18 +8,22 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /app
 
+# For manage.py backup and restore: of Debian's release, whose version is that of the server in docker-compose.yml.
+RUN apt-get update && apt-get install --yes --no-install-recommends postgresql-client && rm -rf /var/lib/apt/lists/*
+
 # Before the sources, so that a change of theirs does not install everything again.
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps -r requirements.txt
 
 RUN useradd --system --uid 10001 --home-dir /app --no-create-home vault \
-    && mkdir var /data \
-    && chown vault var /data
+    && mkdir var /data /backups \
+    && chown vault var /data /backups
 
 
 # Named one by one, so that nothing else of the folder (var/ holds secrets) can get into the images.
 FROM scratch AS sources
 COPY manage.py /
+COPY gunicorn.conf.py /
 COPY ctms /ctms
 COPY connections /connections
 COPY exceptions_log /exceptions_log
@@ -38,7 +42,7 @@ USER vault
 
 FROM base AS production-sources
 COPY --from=sources / /sources/
-RUN cd /sources && rm -r crm_sync/sandbox crm_sync/demo templates/crm_sandbox
+RUN cd /sources && rm -r crm_sync/sandbox crm_sync/demo
 
 
 FROM base AS vault
@@ -52,4 +56,5 @@ RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')"
 
 USER vault
 EXPOSE 8000
-CMD ["gunicorn", "ctms.wsgi", "--bind", "0.0.0.0:8000", "--workers", "3", "--threads", "4", "--worker-tmp-dir", "/dev/shm", "--forwarded-allow-ips", ""]
+# What else it is told stands in gunicorn.conf.py.
+CMD ["gunicorn", "ctms.wsgi", "--bind", "0.0.0.0:8000"]

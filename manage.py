@@ -1,15 +1,16 @@
 #!/usr/bin/env python
 """Command line of the Vault: `python manage.py help` lists what it can do."""
 
-import os
 import sys
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctms.settings.embedded")
-    from django.core.management import execute_from_command_line
+    from ctms.settings.choice import choose_settings
 
-    execute_from_command_line(sys.argv)
+    choose_settings()
+    from ctms.machine.command_line import CommandLine
+
+    CommandLine(sys.argv).execute()
 
 
 if __name__ == "__main__":

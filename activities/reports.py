@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.models import Activity
-from ctms.clinical.contacts import LAST, NEXT, OVERDUE
+from ctms.clinical.contacts import DAYS, LAST, NEXT, OVERDUE
 from ctms.clinical.models import StudyPerson, StudySite
 from ctms.core.choices import RecordStatus
 from ctms.records.conditions.mine import OWNER
@@ -133,7 +133,7 @@ def _register_contact_reports() -> None:
                 type=SITES.definition,
                 filters=(_ACTIVE,),
                 prompts=(LAST, "study__v", OWNER),
-                columns=("name__v", "site_name__v", "study__v", OWNER, LAST, NEXT, OVERDUE),
+                columns=("name__v", "site_name__v", "study__v", OWNER, LAST, DAYS, NEXT, OVERDUE),
                 sort=(LAST,),
             ),
         )
@@ -148,7 +148,7 @@ def _register_contact_reports() -> None:
                 type=STUDY_PEOPLE.definition,
                 filters=(_ACTIVE,),
                 prompts=(LAST, "study__clin", "site__clin", "team_role__v"),
-                columns=("person__clin", "team_role__v", "study__clin", "site__clin", LAST, NEXT, OVERDUE),
+                columns=("person__clin", "team_role__v", "study__clin", "site__clin", LAST, DAYS, NEXT, OVERDUE),
                 sort=(LAST,),
             ),
         )

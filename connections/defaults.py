@@ -37,6 +37,7 @@ class IntegrationDefault:
     """An integration with its rule as delivered."""
 
     kind: IntegrationKind
+    rule_name: str  # from source to target, as the two systems call their records
     vault_object: str
     crm_object: str
     deletion_mode: DeletionMode
@@ -53,6 +54,7 @@ _COPY, _PICKLIST, _REFERENCE = FieldRuleKind.COPY, FieldRuleKind.PICKLIST, Field
 
 STUDY_OUTBOUND = IntegrationDefault(
     kind=IntegrationKind.STUDY_OUTBOUND,
+    rule_name="Study → Clinical Study",
     vault_object="study__v",
     vault_filter_field="send_to_crm__v",
     crm_object="Clinical_Study_vod__c",
@@ -96,6 +98,7 @@ STUDY_OUTBOUND = IntegrationDefault(
 
 SITE_OUTBOUND = IntegrationDefault(
     kind=IntegrationKind.SITE_OUTBOUND,
+    rule_name="Study Site → Clinical Site",
     vault_object="site__v",
     vault_filter_field="send_to_crm__v",
     crm_object="Clinical_Site_vod__c",
@@ -139,6 +142,7 @@ SITE_OUTBOUND = IntegrationDefault(
 
 CALL_OUTBOUND = IntegrationDefault(
     kind=IntegrationKind.CALL_OUTBOUND,
+    rule_name="Clinical Activity → Vault Clinical Interaction",
     vault_object="crm_activity__v",
     vault_object_type="clinical_activity__v",
     crm_object="Vault_Clinical_Interaction_vod__c",
@@ -186,6 +190,7 @@ CALL_OUTBOUND = IntegrationDefault(
 
 CALL_INBOUND = IntegrationDefault(
     kind=IntegrationKind.CALL_INBOUND,
+    rule_name="Call → Medical Activity",
     vault_object="crm_activity__v",
     vault_object_type="medical_activity__v",
     crm_object="Call2_vod__c",

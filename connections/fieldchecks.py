@@ -6,7 +6,7 @@ Each function returns what is wrong and what to do, or an empty text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 
@@ -15,33 +15,23 @@ from ctms.configuration.fields import COMMON_FIELDS
 from ctms.records.fields.kinds.base import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from django.db import models
 
+    from connections.crmchecks import Rule
     from ctms.configuration.fields import ObjectField
 
 # Names in the CRM ignore case.
 _FILLED_BY_CRM = frozenset({"id", "isdeleted", "systemmodstamp", "attributes"})
 # By the transfer those that tell which call a record comes from, by the Vault the others.
 _FILLED_BY_VAULT = frozenset({*COMMON_FIELDS, "connection__v", "crm_id__v"} - {"external_id__v"})
-_SENT_ONLY = (FieldRuleKind.REFERENCE, FieldRuleKind.RECORD_LINK)
+_SENT_ONLY = (FieldRuleKind.REFERENCE, FieldRuleKind.RECORD_LINK, FieldRuleKind.CALLBACK_SESSION)
+_ONCE: Mapping[str, str] = {
+    FieldRuleKind.PERSON_ACCOUNT: "gives the record its account",
+    FieldRuleKind.CALLBACK_SESSION: "hands the call-back session over",
+}
 _PERSON = "person__sys"
-
-
-class Rule(Protocol):
-    """What is asked of a field rule, stored or compiled."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def constant(self) -> str: ...
-    @property
-    def picklist_map(self) -> Mapping[str, str]: ...
 
 
 def find_target_problem(rule: Rule, *, external_id_field: str, others: Iterable[Rule]) -> str:
@@ -65,10 +55,10 @@ def find_target_problem(rule: Rule, *, external_id_field: str, others: Iterable[
                 f"The field rule for {other.target} fills the same field of the CRM, where names ignore case. Change "
                 "that rule, or choose another target."
             )
-        if rule.kind == other.kind == FieldRuleKind.PERSON_ACCOUNT:
+        if rule.kind == other.kind and rule.kind in _ONCE:
             return (
-                f"The field rule for {other.target} gives the record its account already, and there can be only one. "
-                "Change that rule, or choose another kind."
+                f"The field rule for {other.target} {_ONCE[rule.kind]} already, and there can be only one. Change that "
+                "rule, or choose another kind."
             )
     return ""
 
@@ -81,14 +71,43 @@ def _list_names(rule: Rule) -> set[str]:
     return {name, f"{name[:-3]}__r" if name.endswith("__c") else name.removesuffix("id")}
 
 
-def find_source_problem(rule: Rule, *, end: ObjectField) -> str:
-    """Return why the rule cannot send what it reads; `end` is the field at the end of its source."""
+def find_source_problem(rule: Rule, *, references: Sequence[ObjectField], end: ObjectField) -> str:
+    """Return why the rule cannot send what it reads.
+
+    `references` lead to the record that is read, and `end` is its field, at the end of the source.
+    """
     if rule.kind == FieldRuleKind.PERSON_ACCOUNT and not _is_person(end):
         return f"{rule.source} is no reference to a Person, so it has no account. Choose one that is."
+    if rule.kind == FieldRuleKind.PERSON_ACCOUNT and (references or end.is_custom):
+        return (
+            f"{rule.source} is no standard reference of the record itself, and persons are matched to accounts by such "
+            "ones alone. Choose one, or copy a field of the Person, such as its NPI."
+        )
+    if rule.kind == FieldRuleKind.COPY and end.reference is not None and not end.is_custom:
+        return (
+            f"{rule.source} is a record. Choose one of its fields, such as {rule.source}.name__v, or the kind "
+            "“Reference by external id”."
+        )
     if rule.kind == FieldRuleKind.REFERENCE and end.reference is None:
         return f"{rule.source} refers to no record. Choose a reference, or the kind “Copy”."
     if rule.kind == FieldRuleKind.FORMATTED_PERSON and not hasattr(end.reference, "display_contact"):
         return f"{rule.source} is no reference to a person or user. Choose one that is, or the kind “Copy”."
+    return _find_custom_problem(rule, references=references, end=end)
+
+
+def _find_custom_problem(rule: Rule, *, references: Sequence[ObjectField], end: ObjectField) -> str:
+    """Return why the rule cannot read through a custom reference: there it reads what a column of the record holds."""
+    through = next((each for each in references if each.is_custom), None)
+    if rule.kind == FieldRuleKind.FORMATTED_PERSON and (through is not None or end.is_custom):
+        return (
+            f"{rule.source} leads through a custom reference, whose people are not written out. Copy fields of the "
+            f"Person instead, such as {rule.source}.name__v."
+        )
+    if through is not None and end.is_computed:
+        return (
+            f"{end.label} is worked out when it is shown, so it cannot be read through the custom reference "
+            f"{through.label}. Choose a field that the record stores."
+        )
     return ""
 
 

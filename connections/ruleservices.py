@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
 from connections.choices import FieldRuleKind
+from connections.crmchecks import Finding
 from connections.defaults import list_delivered
 from connections.filters import compile_filter
+from connections.mappingchecks import check_mapping, type_rule
 from connections.models import FieldRule, Integration, IntegrationRule
+from connections.models.descriptions import read_known_objects
 from ctms.audit.actors import Actor
 from ctms.audit.services import create_records, save_record, update_records
 from ctms.configuration.registry import get_object
 from ctms.configuration.snapshot import load_configuration
 from ctms.core.choices import RecordStatus
+from ctms.core.text.whole_numbers import read_whole_number
 from ctms.records.conditions.errors import ConditionError
 
+_WITHOUT_SOURCE = (FieldRuleKind.CONSTANT, FieldRuleKind.RECORD_LINK)
 RESTORED = "Restore standard rules"
 
 
@@ -41,6 +49,54 @@ def add_field_rule(
     )
     save_record(record=field_rule, actor=actor)
     return field_rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedRule:
+    """What is said of a field rule that is being typed."""
+
+    problems: list[str]
+    findings: list[Finding]
+    is_known: bool  # whether the CRM has described the object
+    is_complete: bool
+
+
+def check_typed_rule(*, rule: IntegrationRule, typed: Mapping[str, str]) -> CheckedRule:
+    """Check a field rule as it is typed, without writing it."""
+    kind = typed.get("kind", "")
+    kind = kind if kind in FieldRuleKind.values else FieldRuleKind.COPY
+    texts = {name: typed.get(name, "").strip() for name in ("source", "target", "constant")}
+    field_rule = FieldRule(
+        rule=rule,
+        kind=kind,
+        reference_object=typed.get("reference_object", ""),
+        reference_field=typed.get("reference_field", ""),
+        is_required=typed.get("is_required") == "on",
+        **texts,
+    )
+    key = read_whole_number(typed.get("field_rule", ""))
+    stored = rule.field_rules.filter(pk=key).first() if key is not None else None
+    if stored is not None:  # being edited
+        field_rule.pk, field_rule.picklist_map = stored.pk, stored.picklist_map
+    with suppress(ValueError, RecursionError):
+        field_rule.picklist_map = json.loads(typed.get("picklist_map", ""))
+    is_complete = bool(texts["target"] and (texts["source"] or kind in _WITHOUT_SOURCE))
+    known = read_known_objects(rule.integration.connection)
+    is_known = known.find(rule.crm_object) is not None
+    if not is_complete:
+        return CheckedRule(problems=[], findings=[], is_known=is_known, is_complete=False)
+    problems: list[str] = []
+    try:
+        end = field_rule.check_vault_side()
+    except ValidationError as error:
+        return CheckedRule(problems=error.messages, findings=[], is_known=is_known, is_complete=True)
+    findings = check_mapping(
+        rule=type_rule(field_rule, end=end),
+        crm_object=rule.crm_object,
+        is_inbound=rule.integration.is_inbound,
+        known=known,
+    )
+    return CheckedRule(problems=problems, findings=findings, is_known=is_known, is_complete=True)
 
 
 def restore_standard_rules(*, rule: IntegrationRule, actor: Actor) -> int:

@@ -16,6 +16,7 @@ from connections.models import Connection, ConnectionAuthorization
 
 SET_PASSWORD = "Set Password"  # noqa: S105  the name of an action
 ENTER_CONNECTED_APP_DETAILS = "Enter Connected App Details"
+CREATE_CERTIFICATE = "Create Certificate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,18 @@ class LackingSecret:
 
 def list_lacking_secrets(*, authorization: ConnectionAuthorization, url: str) -> list[LackingSecret]:
     """Return the secrets that a log-in at an organisation needs and that were never entered, or not for it."""
+    is_jwt = authorization.grant_flow == GrantFlow.JWT_BEARER
     needed = [
         (
             ENTER_CONNECTED_APP_DETAILS,
             "connected app details",
-            authorization.consumer_key and authorization.consumer_secret,
+            authorization.consumer_key and (is_jwt or authorization.consumer_secret),
             authorization.connected_app_origin,
         )
     ]
+    if is_jwt:
+        has_pair = authorization.private_key and authorization.certificate
+        needed.append((CREATE_CERTIFICATE, "certificate", has_pair, authorization.certificate_origin))
     if authorization.grant_flow == GrantFlow.PASSWORD:
         needed.insert(0, (SET_PASSWORD, "password", authorization.password, authorization.password_origin))
     lacking = []
@@ -53,15 +58,20 @@ def _find_server(url: str) -> str:
 
 
 def bind_secrets(connection: Connection) -> ConnectionAuthorization | None:
-    """Bind the secrets that no organisation has yet to that of a connection; return the authorization if any were."""
+    """Bind the secrets that no organisation has yet to that of a connection; return the authorization if any were.
+
+    A connection without URL leads to none, so that they stay unbound until it has one.
+    """
     authorization = connection.authorization
-    if authorization is None:
+    if authorization is None or not connection.url:
         return None
     is_changed = False
     if authorization.password_set_at is not None and not authorization.password_origin:
         authorization.password_origin, is_changed = connection.url, True
     if authorization.connected_app_set_at is not None and not authorization.connected_app_origin:
         authorization.connected_app_origin, is_changed = connection.url, True
+    if authorization.certificate and not authorization.certificate_origin:
+        authorization.certificate_origin, is_changed = connection.url, True
     return authorization if is_changed else None
 
 

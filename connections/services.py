@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from connections.choices import GrantFlow
+from connections.callbacks import authorise_callbacks, revoke_outdated
+from connections.choices import Audience, GrantFlow
 from connections.defaults import INTEGRATION_DEFAULTS
 from connections.models import (
     MAX_CONNECTIONS,
@@ -20,6 +21,7 @@ from connections.models import (
     IntegrationRule,
 )
 from connections.secret_origins import bind_secrets, find_origin
+from ctms.audit.models import AuditEntry
 from ctms.audit.services import create_records, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
@@ -27,6 +29,10 @@ from ctms.core.clock import get_now
 if TYPE_CHECKING:
     from ctms.audit.actors import Actor
 
+DELIVERED_NAME = "Clinical CRM Connection"
+DELIVERED_DESCRIPTION = (
+    "Delivered with the Vault. Edit it: name and URL of the CRM organisation, and its Authorization."
+)
 NO_ROOM = (
     f"A Vault has at most {MAX_CONNECTIONS} connections and all are taken. "
     "Change or delete one that is no longer needed."
@@ -35,11 +41,14 @@ _SLOT_RACE_TRIES = MAX_CONNECTIONS + 1
 
 
 def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Connection | None = None) -> Connection:
-    """Save a new connection, Active, with its four integrations and their rules.
+    """Save a new connection, Active unless it is made Inactive before, with its four integrations and their rules.
 
-    The rules are the delivered ones, or copies of another connection's with their status. Raises ValidationError for
+    The rules are the delivered ones, or copies of another connection's with their status. A copy is Inactive until it
+    has passed its test: what fits one organisation need not fit another. Raises ValidationError for
     bad fields, and for an eleventh connection, even if somebody else creates the tenth at the same moment.
     """
+    if copy_rules_of is not None:
+        connection.status, connection.awaits_test = RecordStatus.INACTIVE, True
     for _ in range(_SLOT_RACE_TRIES):
         free = sorted(set(range(1, MAX_CONNECTIONS + 1)) - set(Connection.objects.values_list("slot", flat=True)))
         if not free:
@@ -67,10 +76,17 @@ def create_connection(*, connection: Connection, actor: Actor, copy_rules_of: Co
 def save_connection(*, connection: Connection, actor: Actor, expected_version: int | None = None) -> bool:
     """Save a connection, and bind the secrets of its authorization to its organisation if they have none yet.
 
-    Return False if nothing changed. Raises the errors of `save_record`.
+    One that gets its first URL becomes Active, as one that is created with a URL is. Return False if nothing changed.
+    Raises the errors of `save_record`.
     """
     with transaction.atomic():
+        stored = Connection.objects.select_related("authorized_connection_user").filter(pk=connection.pk).first()
+        if connection.url and stored is not None and not stored.url:
+            connection.status = RecordStatus.ACTIVE
+        authorise_callbacks(connection=connection, stored=stored, actor=actor)
         is_changed = save_record(record=connection, actor=actor, expected_version=expected_version)
+        if stored is not None:
+            revoke_outdated(connection=connection, stored=stored, actor=actor)
         if authorization := bind_secrets(connection):
             save_record(record=authorization, actor=actor)
     return is_changed
@@ -78,8 +94,34 @@ def save_connection(*, connection: Connection, actor: Actor, expected_version: i
 
 def set_connection_status(*, connection: Connection, status: RecordStatus, actor: Actor) -> bool:
     """Activate or deactivate a connection; return False if nothing changed. Running transfers are not stopped."""
+    stored = Connection.objects.get(pk=connection.pk)
     connection.status = status
-    return save_record(record=connection, actor=actor)
+    with transaction.atomic():
+        is_changed = save_record(record=connection, actor=actor)
+        revoke_outdated(connection=connection, stored=stored, actor=actor)
+    return is_changed
+
+
+def deliver_connection(*, actor: Actor) -> bool:
+    """Give a Vault that never had a connection its first: without URL, Inactive, waiting to be edited.
+
+    Return False, and write nothing, if it has or had one: whoever deletes the delivered connection does not get it
+    again with the next migration.
+    """
+    if Connection.objects.exists() or AuditEntry.objects.filter(object_name=Connection.object_name).exists():
+        return False
+    create_connection(
+        connection=Connection(name=DELIVERED_NAME, status=RecordStatus.INACTIVE, description=DELIVERED_DESCRIPTION),
+        actor=actor,
+    )
+    return True
+
+
+def note_test_passed(*, connection: Connection, actor: Actor) -> None:
+    """Note that a copied connection has passed its test, so that it may be activated. It stays Inactive."""
+    if connection.awaits_test:
+        connection.awaits_test = False
+        save_record(record=connection, actor=actor)
 
 
 def copy_identifier_mapping(*, source: Connection, target: Connection, actor: Actor) -> None:
@@ -108,21 +150,36 @@ def enter_connected_app_details(
     consumer_secret: str,
     grant_flow: GrantFlow,
     actor: Actor,
+    audience: Audience = Audience.MY_DOMAIN,
 ) -> None:
-    """Store the connected app's key and secret, encrypted, for the organisation in use, and the log-in flow."""
+    """Store the app's key and secret, encrypted, for the organisation in use, and the log-in flow.
+
+    JWT bearer takes no secret: `consumer_secret` is empty then. `audience` matters to JWT bearer alone.
+    """
     authorization.consumer_key = consumer_key
     authorization.consumer_secret = consumer_secret
     authorization.connected_app_origin = find_origin(authorization)
-    authorization.grant_flow = grant_flow
+    authorization.grant_flow, authorization.audience = grant_flow, audience
     authorization.connected_app_set_at, authorization.connected_app_set_by = get_now(), actor.user
     save_record(record=authorization, actor=actor)
+
+
+def clear_secrets(*, authorization: ConnectionAuthorization, actor: Actor) -> bool:
+    """Remove every secret of an authorization, so that nobody can log in with it; False if it had none."""
+    names = ("password", "consumer_key", "consumer_secret", "private_key", "next_private_key")
+    if not any(getattr(authorization, name) for name in names):
+        return False
+    for name in (*names, "certificate", "next_certificate"):
+        setattr(authorization, name, "")
+    save_record(record=authorization, actor=actor, reason="Removed from a copy of the Vault")
+    return True
 
 
 def _deliver_integrations(*, connection: Connection, actor: Actor) -> None:
     rules = [
         IntegrationRule(
             integration=Integration(connection=connection, kind=default.kind, name=default.kind.label),
-            name=f"{default.vault_object} ↔ {default.crm_object}",
+            name=default.rule_name,
             **{name: getattr(default, name) for name in _DELIVERED_RULE_FIELDS},
         )
         for default in INTEGRATION_DEFAULTS

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
+from connections.callbacks import explain_unconfirmed
+from connections.certificates import warn_of_ending
 from connections.models import MAX_CONNECTIONS, Connection, ConnectionAuthorization, FieldRule
 from connections.models.authorizations import BASIC_AUTH
 from connections.objects import ENTER_CONNECTED_APP_DETAILS
@@ -49,7 +51,11 @@ def register_connection_steps() -> None:
 
 
 def _list_active() -> QuerySet[Connection]:
-    return Connection.objects.filter(status=RecordStatus.ACTIVE).select_related("authorization").order_by("slot")
+    return (
+        Connection.objects.filter(status=RecordStatus.ACTIVE)
+        .select_related("authorization", "authorized_connection_user")
+        .order_by("slot")
+    )
 
 
 def _name(connections: list[Connection]) -> str:
@@ -60,17 +66,36 @@ def _name(connections: list[Connection]) -> str:
 def _check_connection() -> StepState:
     active = list(_list_active())
     if not active:
-        return StepState.to_do("There is no active connection. Create one: name, URL and Authorization.")
+        return StepState.to_do(_explain_no_active())
     lacking = [connection for connection in active if connection.authorization is None]
     if lacking:
         return StepState.broken(f"No Authorization is chosen for {_name(lacking)}: its transfers fail.")
+    if unconfirmed := list(filter(None, map(explain_unconfirmed, active))):
+        return StepState.broken(" ".join(unconfirmed))
     return StepState.done(f"Active: {_name(active)}.")
 
 
-def _find_connection_url() -> str:
+def _explain_no_active() -> str:
+    unfinished = _find_unfinished()
+    if unfinished is not None:
+        return f"{unfinished} waits to be edited: name, URL and Authorization. On Save it becomes Active."
     if Connection.objects.exists():
-        return reverse("admin:connections_connection_changelist")
-    return reverse("admin:connections_connection_add")
+        return "There is no active connection. Activate one, or create another: name, URL and Authorization."
+    return "There is no connection. Create one: name, URL and Authorization."
+
+
+def _find_unfinished() -> Connection | None:
+    """Return the connection to edit first: one without URL, such as that which a new Vault comes with."""
+    return Connection.objects.filter(url="").order_by("slot").first()
+
+
+def _find_connection_url() -> str:
+    connections = list(Connection.objects.order_by("slot")[:2])
+    unfinished = None if _list_active().exists() else _find_unfinished()
+    one = unfinished or (connections[0] if len(connections) == 1 else None)
+    if one is not None:
+        return reverse("admin:connections_connection_change", args=(one.pk,))
+    return reverse("admin:connections_connection_changelist" if connections else "admin:connections_connection_add")
 
 
 def _check_credentials() -> StepState:
@@ -94,7 +119,22 @@ def _check_credentials() -> StepState:
         return StepState.broken(
             f"Inactive, so that nobody logs in with it: {', '.join(sorted(inactive))}. Make it Active."
         )
+    ending = [warning for connection in active if (warning := warn_of_ending(connection.authorization))]
+    if ending:
+        return StepState.broken(f"{' '.join(ending)} Use Create Certificate and upload the new one to the CRM.")
     return StepState.done(f"Entered for {_name(active)}.")
+
+
+def _find_credentials_url() -> str:
+    """Return the page of the first authorization that lacks something, else the list of all of them."""
+    for connection in _list_active():
+        authorization = connection.authorization
+        if authorization is not None and (
+            authorization.status != RecordStatus.ACTIVE
+            or list_lacking_secrets(authorization=authorization, url=connection.url)
+        ):
+            return reverse("admin:connections_connectionauthorization_change", args=(authorization.pk,))
+    return reverse("admin:connections_connectionauthorization_changelist")
 
 
 _CONNECTION = ConfigurationStep(
@@ -110,14 +150,14 @@ _CONNECTION = ConfigurationStep(
 )
 _CREDENTIALS = ConfigurationStep(
     key="credentials",
-    title="Password and connected app",
-    why="The Vault logs in to the CRM as its integration user, through the CRM's connected app; its key and secret "
-    "are there under Setup > App Setup > Create > Apps > Remote API Access.",
+    title="Log-in to the CRM",
+    why="The Vault logs in to the CRM as its integration user, through an External Client App or a connected app of "
+    "the CRM. Recommended: JWT bearer, with a certificate that is made here and uploaded there.",
     section=ENABLEMENT,
     position=420,
     check=_check_credentials,
     apply=None,
-    url=lambda: reverse("admin:connections_connectionauthorization_changelist"),
+    url=_find_credentials_url,
     permission=MANAGE_CONNECTIONS,
 )
 

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connections.choices import DeletionMode, FieldRuleKind
+from connections.crmdescription import KnownObjects
 from connections.defaults import is_delivered
+from connections.fieldpaths import resolve_rule_path
 from connections.filters import compile_filter
+from connections.mappingchecks import check_mapping, refuse, type_rule
 from connections.models import FieldRule, IntegrationRule
+from connections.models.descriptions import read_known_objects
 from ctms.accounts.models import User
 from ctms.configuration.fields import ObjectField
-from ctms.configuration.registry import UnknownObjectError, get_object_of_model
+from ctms.configuration.registry import UnknownFieldError, UnknownObjectError, get_object, get_object_of_model
 from ctms.configuration.snapshot import Configuration
 from ctms.core.choices import RecordStatus
 from ctms.records.access import AccessRefusedError, open_object
@@ -44,6 +48,7 @@ class FieldRuleRow:
     is_active: bool
     is_custom: bool
     fails: bool  # required and inactive
+    problem: str = ""  # why it cannot work any more, as the CRM describes its fields now
 
     @property
     def can_be_deleted(self) -> bool:
@@ -62,8 +67,9 @@ class ConditionRow:
 
 
 def list_field_rule_rows(*, rule: IntegrationRule, configuration: Configuration) -> list[FieldRuleRow]:
-    """Return the rows of the field rules in their order; takes one statement."""
+    """Return the rows of the field rules in their order; takes three statements."""
     inbound = rule.integration.is_inbound
+    known = read_known_objects(rule.integration.connection)
     rows = []
     for each in rule.field_rules.all():
         custom = not is_delivered(integration_kind=rule.integration.kind, target=each.target)
@@ -82,9 +88,23 @@ def list_field_rule_rows(*, rule: IntegrationRule, configuration: Configuration)
                 is_active=is_active,
                 is_custom=custom,
                 fails=each.is_required and not is_active,
+                problem=_find_problem(each, known=known, rule=rule) if is_active else "",
             )
         )
     return rows
+
+
+def _find_problem(field_rule: FieldRule, *, known: KnownObjects, rule: IntegrationRule) -> str:
+    inbound = rule.integration.is_inbound
+    path = field_rule.target if inbound else field_rule.source
+    end = None
+    if path:
+        try:
+            _, end = resolve_rule_path(vault_object=get_object(rule.vault_object), path=path)
+        except (UnknownFieldError, UnknownObjectError):
+            return ""  # shown as missing
+    typed = type_rule(field_rule, end=end)
+    return refuse(check_mapping(rule=typed, crm_object=rule.crm_object, is_inbound=inbound, known=known), known=known)
 
 
 def list_condition_rows(*, rule: IntegrationRule, configuration: Configuration, user: User) -> list[ConditionRow]:
@@ -172,6 +192,8 @@ def _describe_source(field_rule: FieldRule) -> Side:
         return Side(label=f"“{field_rule.constant}”")
     if field_rule.kind == FieldRuleKind.RECORD_LINK:
         return Side(label="Address of the record’s page")
+    if field_rule.kind == FieldRuleKind.CALLBACK_SESSION:
+        return Side(label="Call-back session of the Authorized Connection User")
     return Side(api_name=field_rule.source)
 
 

@@ -14,6 +14,7 @@ _WRITABLE = re.compile(r"[!-~]+\Z")  # ASCII without spaces and control characte
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 _NUMERIC_HOST = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?\Z")
 _LONGEST_HOST = 253
+_STANDARD_PORT = "443"  # written out, it is the same address
 
 
 def clean_connection_url(url: str) -> str:
@@ -68,7 +69,7 @@ def _refuse_additions(parts: SplitResult) -> None:
     if "[" in parts.netloc:
         raise ValidationError("Enter the organisation's host name; IP addresses are refused.")
     host, colon, port = parts.netloc.partition(":")
-    if colon and host:
+    if colon and host and port != _STANDARD_PORT:
         raise ValidationError(f"Only the standard HTTPS port is allowed: remove :{port} from the URL.")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValidationError("Enter the host alone: remove what follows it (path, query or fragment).")

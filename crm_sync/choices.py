@@ -54,10 +54,23 @@ class PreviewOutcome(TextChoices):
     WAIT = "wait", "Wait"
 
 
-class HealthState(TextChoices):
-    """Health of a connection; Failing if its last run, or an integration in it, failed, but not for single records."""
+class ConnectionStateKey(TextChoices):
+    """What is said of a connection as a whole; see `crm_sync.diagnostics.states` for when which of them holds."""
 
     OK = "ok", "OK"
+    WITH_EXCEPTIONS = "with_exceptions", "With exceptions"
     FAILING = "failing", "Failing"
-    NEVER_RAN = "never_ran", "Never ran"
+    SILENT = "silent", "Silent"
+    PAUSED = "paused", "Paused"
+    UNFINISHED = "unfinished", "Unfinished"
     INACTIVE = "inactive", "Inactive"
+
+
+class AlertMailState(TextChoices):
+    """What became of the e-mail of an alert to one address."""
+
+    WAITING = "waiting", "Waiting"
+    SENDING = "sending", "Being sent"
+    SENT = "sent", "Sent"
+    UNCLEAR = "unclear", "May have been sent"
+    FAILED = "failed", "Failed"

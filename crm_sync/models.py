@@ -12,11 +12,14 @@ from django.db import models
 from django.db.models import F, Q
 
 from connections.models import Connection, FieldRule, Integration
+from crm_sync.alert_models import AlertMail, AlertNotice, AlertSettings, ConnectionAlert, ConnectionStanding
 from crm_sync.choices import AttemptOutcome, IntegrationRunState, LinkState, PreviewOutcome, RecordWord
 from ctms.clinical.models import Person
 from ctms.core.clock import get_now
 from ctms.core.errors import UnauditedWriteError
 from ctms.jobs.models import JobRun
+
+__all__ = ["AlertMail", "AlertNotice", "AlertSettings", "ConnectionAlert", "ConnectionStanding"]
 
 
 class OrganisationProgress(models.Model):
@@ -32,6 +35,15 @@ class OrganisationProgress(models.Model):
     accounts_compared_at = models.DateTimeField(null=True, help_text="when all known accounts were last compared")
     persons_bookmark = models.TextField(
         blank=True, default="", editable=False, help_text="place in the audit trail up to which persons were compared"
+    )
+    # API calls in 24 hours, as the CRM's last answer to a transfer had them; None if it does not say.
+    calls_used = models.PositiveBigIntegerField(null=True)
+    calls_allowed = models.PositiveBigIntegerField(null=True)
+    calls_read_at = models.DateTimeField(null=True)
+    # By the header Date of the CRM's last answer to a transfer; None if it had none. Shown, and nothing goes by it.
+    clock_offset = models.IntegerField(null=True, help_text="seconds that the Vault's clock is ahead of the CRM's")
+    own_calls = models.JSONField(
+        default=dict, db_default={}, help_text="calls of the connection's transfers by hour (UTC)"
     )
 
     class Meta:
@@ -82,7 +94,7 @@ class TransferLink(models.Model):
 
 
 class AttemptQuerySet(models.QuerySet["TransferAttempt"]):
-    """A query set that adds and reads; old attempts are removed by `crm_sync.history` alone, as configured."""
+    """A query set that adds and reads; old attempts are removed by Housekeeping alone, as configured."""
 
     def update(self, **kwargs: Any) -> int:  # noqa: ARG002  Django's signature
         raise UnauditedWriteError("Attempts of the transfer are never changed.")
@@ -172,6 +184,8 @@ class IntegrationRun(models.Model):
     failed = models.PositiveIntegerField(default=0)
     blocked = models.PositiveIntegerField(default=0)
     api_calls = models.PositiveIntegerField(default=0)
+    # How many of them were answered in which time, by bucket of `crm_sync.crm.call_times`.
+    call_times = models.JSONField(default=dict, db_default={})
 
     class Meta:
         ordering = ("-id",)
@@ -295,3 +309,25 @@ class PreviewRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.get_outcome_display()}"
+
+
+class LiveProgress(models.Model):
+    """How a connection that transfers as it happens stands: what the next tick has to do, and why it may wait.
+
+    Minutes in which nothing was to be done have no run of their own; they are counted here.
+    """
+
+    connection = models.OneToOneField(Connection, on_delete=models.PROTECT, related_name="live_progress")
+    is_fetch_due = models.BooleanField(default=False, help_text="the next run asks the CRM for calls")
+    fetched_at = models.DateTimeField(null=True, help_text="when the CRM was asked for calls last, and answered")
+    idle_runs = models.PositiveBigIntegerField(default=0)
+    idle_calls = models.PositiveBigIntegerField(default=0, help_text="API calls of the runs with nothing to do")
+    failures = models.PositiveSmallIntegerField(default=0, help_text="runs in a row that failed")
+    last_error = models.TextField(blank=True, default="")
+    ticks_to_wait = models.PositiveSmallIntegerField(default=0, help_text="ticks until the CRM is tried again")
+    fell_back_at = models.DateTimeField(null=True, help_text="since when it is hourly, because API calls run short")
+    calls_used = models.PositiveBigIntegerField(default=0)
+    calls_allowed = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.connection}: as it happens"

@@ -1,3 +1,5 @@
+__version__ = "0.3.0"
+
 from ctms.celery import app as celery_app
 
-__all__ = ("celery_app",)
+__all__ = ("__version__", "celery_app")

@@ -1,9 +1,9 @@
 """For ASGI servers."""
 
-import os
-
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ctms.settings.embedded")
+from ctms.settings.choice import choose_settings
+
+choose_settings()
 
 application = get_asgi_application()

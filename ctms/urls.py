@@ -11,10 +11,12 @@ from ctms.accounts.views import VaultLoginView, enter_admin
 from ctms.audit.oidc_views import begin_log_in, finish_log_in
 from ctms.audit.second_factor_views import log_in_with_code, show_second_factor
 from ctms.audit.views import ChangePasswordView, accept_invitation
-from ctms.core.views import show_health
+from ctms.core.views import go_to_landing_page, show_health
 
 admin.site.index_title = "Admin"
+admin.site.app_index = go_to_landing_page  # type: ignore[assignment,method-assign]  # a redirect is no TemplateResponse
 handler400 = "ctms.core.refusals.show_bad_request"
+handler500 = "ctms.core.server_errors.show_server_error"
 
 urlpatterns = [
     path("", include("ctms.records.urls")),

@@ -15,7 +15,7 @@ class ExceptionsLogConfig(AppConfig):
         from exceptions_log.notices import register_exception_notices
         from exceptions_log.objects import register_exception_objects
         from exceptions_log.reports import register_exception_reports
-        from exceptions_log.retention import register_retention_job
+        from exceptions_log.retention import register_retention_rules
         from exceptions_log.steps import register_exception_steps
 
         register_exception_objects()
@@ -24,7 +24,7 @@ class ExceptionsLogConfig(AppConfig):
         register_exception_notices()
         register_exception_reports()
         register_digest()
-        register_retention_job()
+        register_retention_rules()
         register_exceptions_eraser()
         # Once the delivered reports are there, which are those of a floor below, and the jobs.
         post_migrate.connect(_take_place, sender=current_apps.get_app_config("jobs"))

@@ -9,8 +9,8 @@ from ctms.accounts.policies import has_permission
 from ctms.configuration.registry import list_record_objects
 from ctms.configuration.snapshot import load_configuration
 from ctms.records.access import AccessRefusedError, open_object
-from ctms.records.addresses import build_record_url
 from ctms.records.conditions.mine import OWNER, limit_to_owned
+from ctms.records.fields.record_links import find_links
 from ctms.reports.digest.parts import DigestPart, DigestRow, register_digest_part
 from exceptions_log.models import ExceptionItem
 from exceptions_log.selectors import list_open_items
@@ -26,21 +26,23 @@ def register_digest() -> None:
 def build_failed(user: User) -> DigestPart | None:
     """Return the user's own records that were not transferred; None if the user may read none that has an owner.
 
-    Users who may read user exceptions are told why. Runs one statement.
+    Users who may read user exceptions are told why. Runs two statements.
     """
     is_told_why = has_permission(user=user, permission=f"{ExceptionItem.object_name}:read")
     mine = _build_condition(user)
     if not mine:
         return None
     items = list(list_open_items().filter(mine).order_by("-last_failed_at", "-pk")[:_MOST_READ])
+    shown = [(each, each.record_uid) for each in items[:_MOST_SHOWN] if each.record_uid is not None]
+    links = find_links(user=user, references=[(each.record_object, uid) for each, uid in shown])
     rows = tuple(
         DigestRow(
-            text=each.item,
+            text=links[uid].label,
             note=" ".join(each.error_message.split()) if is_told_why else "",
-            path=build_record_url(page="record", object_name=each.record_object, uid=each.record_uid),
+            path=links[uid].url,
         )
-        for each in items[:_MOST_SHOWN]
-        if each.record_uid is not None
+        for each, uid in shown
+        if uid in links
     )
     return DigestPart(title="Not transferred", rows=rows, count=len(items), is_more=len(items) == _MOST_READ)
 

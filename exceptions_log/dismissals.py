@@ -45,15 +45,17 @@ def dismiss_items(*, keys: Collection[int], reason: str, actor: Actor) -> list[E
 
 
 def dismiss_problem(*, item: ExceptionItem, reason: str, actor: Actor) -> int:
-    """Dismiss all open items of the problem of which this item is one; return how many there were.
+    """Dismiss all open items of the problem of which this item is one, as far as the actor's user sees their records.
 
+    Return how many there were. Those of other studies are left to whoever sees them: a dismissed record is transferred
+    no more until it changes.
     Raises DismissalRefusedError for an empty reason, if nothing of it is open any more, or if it concerns a whole
     integration.
     """
     reason = _read_reason(reason)
     with transaction.atomic():
         lock_scopes(integrations={item.integration_id}, jobs={item.job_id})
-        items = list(list_items_of_problem(item).defer("item_data", "error_message").order_by("pk"))
+        items = list(list_items_of_problem(item, user=actor.user).defer("item_data", "error_message").order_by("pk"))
         if not items:
             raise DismissalRefusedError("Nothing of this problem is open any more, so there is nothing to dismiss.")
         for each in items:

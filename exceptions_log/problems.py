@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Min, Q
 
 from connections.choices import IntegrationKind
+from ctms.accounts.policies import list_visible
 from exceptions_log.choices import ErrorType
 from exceptions_log.models import INTEGRATION_KEY, ExceptionItem
 from exceptions_log.selectors import list_open_items
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.db.models import QuerySet
+
+    from ctms.accounts.models import User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,9 @@ def list_problems(items: QuerySet[ExceptionItem]) -> list[Problem]:
     ]
 
 
-def list_items_of_problem(item: ExceptionItem) -> QuerySet[ExceptionItem]:
-    """Return the open items of the problem of which this item is one."""
-    return list_open_items().filter(
+def list_items_of_problem(item: ExceptionItem, *, user: User) -> QuerySet[ExceptionItem]:
+    """Return the open items of the problem of which this item is one, as far as the user sees them."""
+    items = list_open_items().filter(
         integration=item.integration_id, job=item.job_id, error_type=item.error_type, cause=item.cause
     )
+    return list_visible(items, user)

@@ -108,6 +108,18 @@ class ExceptionRecorder:
         _resolve(self.list_open().exclude(message=message) if message else self.list_open(), run=self._run)
         return message
 
+    def go_on(self, *, still_pending: QuerySet[ExceptionItem]) -> None:
+        """Leave the Active message as it is, but for open items that are not `still_pending`: they are resolved.
+
+        For runs in which nothing failed and that did not try everything, of which there may be one every second.
+        """
+        self._scope.lock()
+        settled = self.list_open().exclude(pk__in=still_pending.values("pk"))
+        messages = set(settled.values_list("message", flat=True))
+        if messages:
+            _resolve(settled, run=self._run)
+            close_settled_messages(messages)
+
     def list_open(self) -> QuerySet[ExceptionItem]:
         """Return the open items of this integration or job."""
         return list_open_items().filter(**self._scope.fields)

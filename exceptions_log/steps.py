@@ -8,7 +8,6 @@ from ctms.configuration.layouts import RelatedSection
 from ctms.configuration.step_kinds import StepText, build_related_section_step
 from ctms.configuration.steps import ConfigurationStep, StepState, register_step
 from ctms.core.choices import RecordStatus
-from ctms.jobs.steps import build_job_step
 from ctms.reports.delivered import find_delivered_report
 from ctms.reports.flash.addresses import get_schedule_path
 from ctms.reports.flash.recipients import NOBODY, list_recipients
@@ -17,7 +16,6 @@ from ctms.reports.flash.services import is_job_active
 from exceptions_log.flash_report import list_flash_reports, schedule_daily
 from exceptions_log.models import ExceptionItem, ExceptionMessage
 from exceptions_log.reports import USER_EXCEPTIONS
-from exceptions_log.retention import RETENTION_JOB_KEY
 
 
 def register_exception_steps() -> None:
@@ -44,19 +42,6 @@ def register_exception_steps() -> None:
         )
     )
     _register_report_step()
-    register_step(
-        build_job_step(
-            text=StepText(
-                key="user_exception_retention",
-                title="Resolved user exceptions deleted daily",
-                why="They hold data of people, so they are kept for as long as the operator decided, and no longer.",
-                section="Connection setup: enablement",
-                position=520,
-                is_optional=True,
-            ),
-            job_key=RETENTION_JOB_KEY,
-        )
-    )
 
 
 def _register_report_step() -> None:

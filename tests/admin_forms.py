@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -93,6 +94,12 @@ def fill(values: dict[str, list[str]], *, typed: dict[str, Any]) -> dict[str, An
     """A form's values with what a user typed over them."""
     merged: dict[str, Any] = {**values, **typed, "_save": "Save"}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def list_focused(page: Any) -> list[str]:
+    """Return the names of the inputs of a page that have the focus when it is opened."""
+    tags = re.findall(r"<(?:input|select|textarea)\b[^>]*\bautofocus\b[^>]*>", page.content.decode())
+    return [found[1] for tag in tags if (found := re.search(r'\bname="([^"]+)"', tag))]
 
 
 def list_errors(page: Any) -> dict[str, list[str]]:

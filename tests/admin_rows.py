@@ -26,6 +26,7 @@ from ctms.core.clock import get_now
 from ctms.core.models import AuditedModel
 from ctms.jobs.choices import RunState
 from ctms.jobs.models import JobDefinition, JobRun, Lease
+from ctms.machine.models import Installation, RestoreDrill
 from ctms.reports.models import DigestMail, Report, ReportType
 from exceptions_log.choices import ErrorType
 from exceptions_log.models import ExceptionItem, ExceptionMessage
@@ -38,8 +39,9 @@ from tests.factories.clinical import (
     StudyFactory,
 )
 from tests.factories.connections import AuthorizationFactory, ConnectionFactory
+from tests.subscriptions.following import subscribe
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(100_001)  # of one length, so that texts with them sort as they do
 
 
 def _save(record: AuditedModel) -> AuditedModel:
@@ -285,11 +287,16 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "jobs.JobDefinition": create_job_definition,
     "jobs.JobRun": create_job_run,
     "jobs.Lease": _create_lease,
+    "machine.Installation": Installation.objects.get,
+    "machine.RestoreDrill": lambda: RestoreDrill.objects.create(
+        backup=f"vault-{next(_numbers)}", began_at=get_now(), ended_at=get_now(), succeeded=True, report="It holds."
+    ),
     "reports.DigestMail": lambda: DigestMail.objects.create(
         user=UserFactory.create(), day=dt.date(2026, 3, 1), changed_at=get_now()
     ),
     "reports.Report": _create_report,
     "reports.ReportType": _create_report_type,
+    "subscriptions.RecordSubscription": lambda: subscribe(UserFactory.create(is_superuser=True), "study__v"),
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import time_machine
@@ -26,3 +27,11 @@ class SteppedClock:
     def stop(self) -> None:
         """Show the true time again."""
         self._travels.close()
+
+
+@contextmanager
+def stay_at_noon() -> Iterator[None]:
+    """Show noon of this day (UTC) and go on from there: no day ends within the `with` block, in hardly any zone."""
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    with time_machine.travel(noon, tick=True):
+        yield

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from functools import cache
@@ -19,26 +19,40 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.apps import apps
+from django.db.models.signals import post_migrate
 from django.test import TransactionTestCase
-from hypothesis import Phase
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from pytest_django.live_server_helper import LiveServer
 from pytest_django.plugin import DjangoDbBlocker
 
+from connections.apps import DELIVERY
+from ctms.accounts.sessions import SessionStore, note_use
+from ctms.configuration import snapshot
 from ctms.core import clock
 from tests import databases, servers
+from tests.registries import list_changed, read_contents
 from tests.rows import keep_rows
 
-# A slow machine is no failure: examples have no deadline, and a run is repeatable from what it prints.
+# A slow machine is no failure: examples have no deadline, and may take long to make. They are the same in each run, so
+# that what fails was changed; `make soak` and FUZZ_EXAMPLES look for others.
 # Without the phase that explains a failure: it traces every line, and a story of the transfer would never be shortened.
-hypothesis_settings.register_profile("vault", deadline=None, print_blob=True, phases=set(Phase) - {Phase.explain})
+hypothesis_settings.register_profile(
+    "vault",
+    deadline=None,
+    print_blob=True,
+    derandomize=not {"SOAK_EXAMPLES", "FUZZ_EXAMPLES"} & os.environ.keys(),
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=set(Phase) - {Phase.explain},
+)
 hypothesis_settings.load_profile("vault")
 
 VAULT_ON_POSTGRESQL = os.environ.get("TEST_VAULT_DATABASE_URL", "").startswith(("postgres://", "postgresql://"))
 ORIGINAL = pytest.StashKey[str]()
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # Fixtures that serve something over a socket.
-SERVER_FIXTURES = {"crm", "postgresql_server", "redis_server", "sandbox", "scripted", "server", "tls_sandbox"}
+SERVER_FIXTURES = {"crm", "postgresql_server", "redis_server", "sandbox", "scripted", "sentry", "server", "tls_sandbox"}
 LAYERS = {"unit", "integration", "system", "browser", "reliability"}
 # Marks that say where a test runs.
 CHOOSING = ("both_databases", "postgresql", "system", "reliability")
@@ -58,6 +72,24 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+# -- What a test leaves behind --------------------------------------------------------------------
+CONTENTS = pytest.StashKey[Mapping[str, frozenset[Any]]]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    item.stash[CONTENTS] = read_contents()
+    yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that changed what the Vault registered: the next one in this process would meet it."""
+    yield
+    changed = list_changed(item.stash[CONTENTS])
+    assert not changed, changed
+
+
 # -- Time -----------------------------------------------------------------------------------------
 @pytest.fixture(scope="session", autouse=True)
 def database_clock() -> Iterator[None]:
@@ -69,6 +101,29 @@ def database_clock() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "_ask_postgresql", ask)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def noted_use() -> Iterator[None]:
+    """Let the use of a session be written down when a test moves the clock, not when a busy machine takes a minute.
+
+    It takes statements, once a minute, in whichever request comes then; tests count those of a request.
+    """
+
+    def note(session: SessionStore) -> None:
+        if time_machine.escape_hatch.is_travelling():
+            note_use(session)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ctms.accounts.middleware.note_use", note)
+        yield
+
+
+@pytest.fixture
+def stopped_clock() -> Iterator[None]:
+    """Stop the time: the use of a session or a token is written down once a minute, by whichever request comes then."""
+    with time_machine.travel(clock.get_now(), tick=False):
         yield
 
 
@@ -175,6 +230,8 @@ def django_db_modify_db_settings(
     request: pytest.FixtureRequest, django_db_modify_db_settings_parallel_suffix: None
 ) -> Iterator[None]:
     """Put a copy of the migrated database where pytest-django makes its own, under the name of this xdist worker."""
+    # Tests count connections from none; tests of the delivered one deliver it.
+    post_migrate.disconnect(sender=apps.get_app_config("connections"), dispatch_uid=DELIVERY)
     with databases.copy_original(request.config.stash[ORIGINAL]):
         yield
 
@@ -187,11 +244,24 @@ def django_db_keepdb() -> bool:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """After a test whose commits are real, put back what was delivered, instead of truncating and delivering."""
+    """After a test whose commits are real, put back what was delivered, instead of truncating and delivering.
+
+    The configuration that one test has made is not met by another.
+    """
+    read_stamp = snapshot._read_stamp
     with django_db_blocker.unblock():
         put_back = keep_rows()
+        delivered = read_stamp()
+
+    def read_stamp_of_test() -> Hashable:
+        # A process tells configurations apart by counts and times, which two tests may have in common: both change one
+        # row, the change of each is rolled back, and both set the clock.
+        stamp = read_stamp()
+        return stamp if stamp == delivered else (stamp, os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0])
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: put_back())
+        patch.setattr(snapshot, "_read_stamp", read_stamp_of_test)
         yield
 
 

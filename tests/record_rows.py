@@ -31,7 +31,7 @@ class TrainingFactory(AuditedFactory[Training]):
     class Meta:
         model = Training
 
-    name = sequence(lambda n: f"Training {n}")
+    name = sequence(lambda n: f"Training {n:06d}")
     trainee = sub(PersonFactory)
 
 
@@ -41,7 +41,7 @@ class DeviationFactory(AuditedFactory[Deviation]):
     class Meta:
         model = Deviation
 
-    name = sequence(lambda n: f"Deviation {n}")
+    name = sequence(lambda n: f"Deviation {n:06d}")
     object_type = "minor__v"
 
 

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -34,8 +34,11 @@ import redis
 from psycopg import sql
 
 OLDEST_POSTGRESQL = 140000  # Django 5.2 supports PostgreSQL 14 and later
-START_SECONDS = 60
+START_SECONDS = 180  # on a busy machine; a quiet one takes one or two
+ANSWER_SECONDS = 30
 CLAIM_SECONDS = 6 * 60 * 60
+_PORTS_OF_A_WORKER = 1_000
+_given_ports: set[int] = set()
 
 # A server started here stops when our end of its pipe closes: on request, and also when SIGKILL ends this process.
 # SIGINT makes PostgreSQL stop without waiting for its clients.
@@ -80,7 +83,7 @@ def list_local_postgresql_urls() -> list[str]:
 def find_postgresql_problem(*, url: str) -> str:
     """Return why tests cannot use this server, or an empty string if they can."""
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with psycopg.connect(url, connect_timeout=ANSWER_SECONDS) as connection:
             row = connection.execute(
                 "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
             ).fetchone()
@@ -207,7 +210,7 @@ def provide_redis() -> Iterator[str]:
 def find_redis_problem(*, url: str) -> str:
     """Return why tests cannot use this server, or an empty string if they can."""
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+        with redis.Redis.from_url(url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS) as client:
             client.ping()
     except redis.RedisError as error:
         return str(error).strip()
@@ -277,10 +280,31 @@ def find_redis_program() -> Path:
 
 # -- Both -----------------------------------------------------------------------------------------
 def find_free_port() -> int:
-    """Return a TCP port of 127.0.0.1 on which nothing listens at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 as `find_free_ports` does."""
+    return find_free_ports(1)[0]
+
+
+def find_free_ports(count: int) -> list[int]:
+    """Return neighbouring TCP ports of 127.0.0.1 on which nothing listens, below those that systems give to clients.
+
+    None is given twice: what is to listen there takes seconds to start, and when it has ended nobody else may answer.
+    So each of xdist's workers has ports of its own. Raises NoServerError if none were found.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    begin = 20_000 + _PORTS_OF_A_WORKER * (worker % (10_000 // _PORTS_OF_A_WORKER))
+    firsts = range(begin, begin + _PORTS_OF_A_WORKER - count + 1)
+    for first in secrets.SystemRandom().sample(firsts, k=len(firsts)):
+        ports = range(first, first + count)
+        if _given_ports.isdisjoint(ports) and all(map(_is_free, ports)):
+            _given_ports.update(ports)
+            return list(ports)
+    raise NoServerError("No TCP port between 20000 and 30000 is free.")
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def _find_package(*, name: str, variable: str) -> Path:

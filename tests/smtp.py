@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -11,6 +10,8 @@ from email.policy import default
 from typing import Any
 
 from aiosmtpd.controller import Controller
+
+from tests.servers import find_free_port
 
 
 class SmtpSink:
@@ -48,12 +49,11 @@ class SmtpSink:
 def run_smtp_sink(settings: Any) -> Iterator[SmtpSink]:
     """Yield a sink to which Django's settings send all e-mail."""
     sink = SmtpSink()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(sink, hostname="127.0.0.1", port=port)
+    port = find_free_port()
+    # It names itself, or it would ask the network for its name; and it may take long to answer on a busy machine.
+    controller = Controller(sink, hostname="127.0.0.1", port=port, ready_timeout=60, server_hostname="localhost")
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 60
     controller.start()
     try:
         yield sink

@@ -19,23 +19,17 @@ from django.conf import settings
 from django.core.management import get_commands
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from redis.backoff import ConstantBackoff
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.retry import Retry
 
+import ctms
+from ctms.machine import first_admin
 from tests import servers
 
 pytestmark = pytest.mark.system
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SAMPLE_VALUES = {
-    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "FIELD_ENCRYPTION_KEYS": "2026:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-    "ALLOWED_HOSTS": "vault.example.org",
-    "VAULT_BASE_URL": "https://vault.example.org",
-    "POSTGRES_PASSWORD": "abc123",
-    "APPLICATION_ROLE_PASSWORD": "def456",
-    "REDIS_PASSWORD": "def456",
-}
+SAMPLE_VALUES = {"ALLOWED_HOSTS": "vault.example.org", "VAULT_BASE_URL": "https://vault.example.org"}
 MANAGE = re.compile(r"manage\.py (\w+)")
 LOCK_FILES = ["requirements.txt", ".ci/requirements-demo.txt", ".ci/requirements-dev.txt"]
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::?(?P<kind>[-?])(?P<rest>[^}]*))?\}")
@@ -59,13 +53,30 @@ def load_compose(*, values: dict[str, str]) -> dict[str, Any]:
     return services
 
 
+def make_secrets(folder: Path) -> Path:
+    """Make the secrets of docker-compose.yml by the commands of the documents; return their folder."""
+    (commands,) = re.findall(r"```sh\n(mkdir -m 0700 secrets.*?)```", read("docs/operations.md"), re.DOTALL)
+    subprocess.run(["/bin/sh", "-e", "-c", commands], cwd=folder, check=True)
+    return folder / "secrets"
+
+
+def build_environment(service: dict[str, Any], *, secrets: Path) -> dict[str, str]:
+    """The environment of a service; its secrets are in another folder than in the container."""
+    return {name: value.replace("/run/secrets", str(secrets)) for name, value in service["environment"].items()}
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_secrets(tmp_path_factory.mktemp("compose"))
+
+
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
     return load_compose(values=SAMPLE_VALUES)
 
 
 # -- docker-compose.yml ---------------------------------------------------------------------------
-def test_the_sandbox_alone_waits_for_its_profile(services: dict[str, Any]) -> None:
+def test_sandbox_and_backup_alone_wait_for_their_profiles(services: dict[str, Any]) -> None:
     assert {name: service.get("profiles") for name, service in services.items()} == {
         "postgres": None,
         "redis": None,
@@ -74,13 +85,46 @@ def test_the_sandbox_alone_waits_for_its_profile(services: dict[str, Any]) -> No
         "ticks": None,
         "worker": None,
         "transfers": None,
+        "live": None,
         "beat": None,
+        "backup": ["backup"],
         "sandbox": ["sandbox"],
     }
 
 
-def test_every_service_but_the_migration_has_a_healthcheck(services: dict[str, Any]) -> None:
-    assert [name for name, service in services.items() if "healthcheck" not in service] == ["migrate"]
+def test_a_vault_of_ones_own_asks_for_no_value_beforehand() -> None:
+    text = read("docker-compose.local.yml")
+    kinds = {match["kind"] for match in VARIABLE.finditer(text)}
+    service = yaml.safe_load(VARIABLE.sub("given", text))["services"]["vault"]
+    assert kinds == {"-"}
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["ports"] == ["127.0.0.1:8010:8010"]
+    assert service["command"][:3] == ["python", "manage.py", "vault"]
+    assert service["environment"]["VAULT_VAR_DIR"] in str(service["volumes"])
+
+
+def test_every_service_that_stays_has_a_healthcheck(services: dict[str, Any]) -> None:
+    assert [name for name, service in services.items() if "healthcheck" not in service] == ["migrate", "backup"]
+
+
+def test_images_of_others_are_named_by_their_digest(services: dict[str, Any]) -> None:
+    of_others = {name: each["image"] for name, each in services.items() if "build" not in each}
+    assert set(of_others) == {"postgres", "redis"}
+    assert [image for image in of_others.values() if not re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image)] == []
+
+
+def test_every_service_has_limits_of_its_own(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert "build" not in service or (service["init"], service["mem_limit"]) == (True, "2g"), name
+
+
+def test_services_are_given_the_time_that_they_take_to_end(services: dict[str, Any]) -> None:
+    graces = {
+        name: service["stop_grace_period"] for name, service in services.items() if "stop_grace_period" in service
+    }
+    workers = dict.fromkeys(("ticks", "worker", "transfers", "live"), "60s")
+    assert graces == workers | {"postgres": "60s", "web": "40s", "beat": "30s"}
 
 
 def test_services_wait_for_what_can_fulfil_their_condition(services: dict[str, Any]) -> None:
@@ -97,7 +141,7 @@ def test_services_wait_for_what_can_fulfil_their_condition(services: dict[str, A
 
 
 def test_services_of_the_vault_run_without_privileges(services: dict[str, Any]) -> None:
-    for name in ("migrate", "web", "ticks", "worker", "transfers", "beat", "sandbox"):
+    for name in ("migrate", "web", "ticks", "worker", "transfers", "live", "beat", "backup", "sandbox"):
         service = services[name]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -108,52 +152,76 @@ def test_ports_are_published_to_this_host_alone(services: dict[str, Any]) -> Non
     assert ports == ["127.0.0.1:8000:8000", "127.0.0.1:8101:8101", "127.0.0.1:8102:8102"]
 
 
-def test_redis_answers_nobody_without_the_password(services: dict[str, Any], tmp_path: Path) -> None:
+def test_every_secret_is_a_file_that_the_documents_make_and_no_value_of_the_environment(
+    services: dict[str, Any], secrets: Path
+) -> None:
+    text = VARIABLE.sub("secrets", read("docker-compose.yml"))
+    files = {name: Path(each["file"]).name for name, each in yaml.safe_load(text)["secrets"].items()}
+    assert {path.name for path in secrets.iterdir()} == set(files) == set(files.values())
+    assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o444}  # containers have other users
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    for name, service in services.items():
+        named = set(re.findall(r"/run/secrets/(\w+)", json.dumps(service)))
+        assert named == set(service.get("secrets", [])), name
+        assert {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"}.isdisjoint(service.get("environment", {})), name
+    assert "/secrets/" in read(".gitignore").splitlines()
+
+
+def test_redis_answers_nobody_without_the_password(services: dict[str, Any], secrets: Path, tmp_path: Path) -> None:
     """With the command of the service, on another port and in another folder."""
     (tmp_path / "redis-server").symlink_to(servers.find_redis_program())
     port = servers.find_free_port()
     shell, option, command = services["redis"]["command"]
     command = command.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")  # noqa: S108  that of the container
+    command = command.replace("/run/secrets", str(secrets))
     command += f" --bind 127.0.0.1 --port {port}"
-    environment = services["redis"]["environment"] | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     with subprocess.Popen([shell, option, command], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
-            retry = Retry(ConstantBackoff(0.1), 100)
-            with redis.Redis(port=port, retry=retry) as stranger, pytest.raises(redis.AuthenticationError):
-                stranger.ping()
-            url = services["web"]["environment"]["REDIS_URL"].replace("redis:6379", f"127.0.0.1:{port}")
-            with redis.Redis.from_url(url) as vault:
+            url = (secrets / "redis_url").read_text().strip().replace("redis:6379", f"127.0.0.1:{port}")
+            with redis.Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 600)) as vault:  # it has to start first
                 assert vault.ping()
-            assert "def456" not in " ".join(psutil.Process(server.pid).cmdline())
+            once = Retry(NoBackoff(), 0)  # a refusal would be tried again
+            with redis.Redis(port=port, retry=once) as stranger, pytest.raises(redis.AuthenticationError):
+                stranger.ping()
+            assert (secrets / "redis_password").read_text() not in " ".join(psutil.Process(server.pid).cmdline())
             assert (tmp_path / "redis.conf").stat().st_mode & 0o077 == 0
         finally:
             server.kill()
 
 
 @pytest.mark.parametrize("name", list(SAMPLE_VALUES))
-def test_compose_refuses_to_start_without_each_secret(name: str) -> None:
+def test_compose_refuses_to_start_without_each_value(name: str) -> None:
     with pytest.raises(LookupError, match=name):
         load_compose(values={key: value for key, value in SAMPLE_VALUES.items() if key != name})
 
 
 def test_commands_of_manage_py_exist(services: dict[str, Any]) -> None:
     commands = MANAGE.findall("\n".join(" ".join(service.get("command", [])) for service in services.values()))
-    assert commands == ["migrate", "grant_application_role", "crm_sandbox"]
+    assert commands == ["migrate", "grant_application_role", "backup", "crm_sandbox"]
     assert set(commands) <= get_commands().keys()
 
 
-def test_the_owner_of_the_tables_migrates_and_the_application_uses_another_role(services: dict[str, Any]) -> None:
-    urls = {name: service.get("environment", {}).get("DATABASE_URL") for name, service in services.items()}
-    assert urls["migrate"] == "postgres://vault:abc123@postgres:5432/vault"
-    running = {urls[name] for name in ("web", "ticks", "worker", "transfers", "beat")}
-    assert running == {"postgres://vault_application:def456@postgres:5432/vault"}
-    owners = [name for name, service in services.items() if "abc123" in str(service)]
-    assert owners == ["postgres", "migrate"]
+def test_the_owner_of_the_tables_migrates_and_the_application_uses_another_role(
+    services: dict[str, Any], secrets: Path
+) -> None:
+    urls = {name: service.get("environment", {}).get("DATABASE_URL_FILE") for name, service in services.items()}
+    assert {urls[name] for name in ("migrate", "backup")} == {"/run/secrets/owner_database_url"}
+    running = {urls[name] for name in ("web", "ticks", "worker", "transfers", "live", "beat")}
+    assert running == {"/run/secrets/database_url"}
+    owners = [name for name, service in services.items() if "owner_database_url" in service.get("secrets", [])]
+    assert owners == ["migrate", "backup"]
+    role = (secrets / "application_role_password").read_text()
+    assert (secrets / "database_url").read_text().strip() == f"postgres://vault_application:{role}@postgres:5432/vault"
 
 
-@pytest.mark.parametrize("name", ["migrate", "web", "ticks", "worker", "transfers", "beat"])
-def test_the_environment_of_each_service_passes_the_deployment_check(services: dict[str, Any], name: str) -> None:
-    environment = services[name]["environment"] | {"DJANGO_SETTINGS_MODULE": "ctms.settings.production"}
+@pytest.mark.parametrize("name", ["migrate", "web", "ticks", "worker", "transfers", "live", "beat", "backup"])
+def test_the_environment_of_each_service_passes_the_deployment_check(
+    services: dict[str, Any], secrets: Path, name: str
+) -> None:
+    environment = build_environment(services[name], secrets=secrets) | {
+        "DJANGO_SETTINGS_MODULE": "ctms.settings.production"
+    }
     result = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=REPOSITORY,
@@ -193,11 +261,14 @@ def test_every_service_is_built_from_a_stage_and_the_default_is_production(servi
         "ticks": "vault",
         "worker": "vault",
         "transfers": "vault",
+        "live": "vault",
         "beat": "vault",
+        "backup": "vault",
         "sandbox": "sandbox",
     }
     images = {(service["build"]["target"], service["image"]) for service in built.values()}
-    assert images == {("vault", "ctms-vault"), ("sandbox", "ctms-vault-sandbox")}
+    version = ctms.__version__
+    assert images == {("vault", f"ctms-vault:{version}"), ("sandbox", f"ctms-vault-sandbox:{version}")}
     assert list(list_instructions())[-1] == "vault"
 
 
@@ -226,6 +297,7 @@ def test_the_image_holds_no_secret_and_no_file_that_is_not_named() -> None:
         "requirements.txt",
         ".ci/requirements-demo.txt",
         "manage.py",
+        "gunicorn.conf.py",
         "ctms",
         "connections",
         "exceptions_log",
@@ -282,7 +354,7 @@ def test_what_is_locked_is_all_that_is_needed() -> None:
 def test_lock_files_fulfil_what_the_project_asks_for() -> None:
     project = tomllib.loads(read("pyproject.toml"))
     runtime, demonstration, development = (read_pins(path) for path in LOCK_FILES)
-    asked = [(runtime, text) for text in project["project"]["dependencies"]]
+    asked = [(runtime, text) for text in project["project"]["optional-dependencies"]["vault"]]
     asked += [(demonstration, text) for text in project["project"]["optional-dependencies"]["sandbox"]]
     asked += [(development, text) for text in project["dependency-groups"]["dev"]]
     unfulfilled = [
@@ -365,11 +437,36 @@ def test_a_package_with_a_known_vulnerability_fails_and_unreachable_data_are_tol
     assert bool(said) == bool(output)
 
 
-def test_the_readme_explains_every_variable_that_production_reads() -> None:
-    settings = read("ctms/settings/base.py") + read("ctms/settings/production.py")
-    variables = set(re.findall(r'env(?:\.\w+)?\(\s*"(\w+)"', settings))
-    explained = set(re.findall(r"^\| `(\w+)` \|", read("README.md"), flags=re.MULTILINE))
-    assert explained == variables
+READ_VARIABLES = """
+import json
+from ctms.settings import production
+from ctms.settings.environment import env
+print(json.dumps({name: [each.is_required, each.is_secret] for name, each in env.variables.items()}))
+"""
+
+
+def test_the_readme_explains_every_variable_that_is_read_outside_the_tests(
+    services: dict[str, Any], secrets: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", READ_VARIABLES],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"]} | build_environment(services["web"], secrets=secrets),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variables = json.loads(done.stdout)
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*)\|", read("README.md"), flags=re.MULTILINE))
+    elsewhere = {first_admin.NAME, first_admin.EMAIL, first_admin.PASSWORD, "DJANGO_SETTINGS_MODULE"}
+    assert rows.keys() == variables.keys() | elsewhere
+    assert [name for name, column in rows.items() if column.startswith("required")] == [
+        name for name in rows if variables.get(name, [False])[0]
+    ]
+    secret_names = {name for name, (_, is_secret) in variables.items() if is_secret}
+    said = re.search(r"Each of these may be in a file instead: (.*)\.$", read("README.md"), flags=re.MULTILINE)
+    assert said
+    assert secret_names | {first_admin.PASSWORD} <= set(re.findall(r"`(\w+)`", said[1]))
 
 
 def test_the_table_of_requirements_names_tests_that_there_are() -> None:

@@ -99,7 +99,7 @@ def test_written_rows_are_followed_by_new_ones() -> None:
 def test_a_test_that_begins_otherwise_gets_rows_of_its_own() -> None:
     prepared, make = PreparedRows[Connection](), Maker()
     make_and_undo(prepared, make)
-    map_identifiers(person_field="uid__v")  # the same tables have rows, and other ones
+    map_identifiers(person_field="npi__v")  # the same tables have rows, and other ones
     prepared.provide("NA", make)
     assert make.times == 2
 

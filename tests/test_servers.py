@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import redis
 
+from ctms.core.text.operations import list_text_statements
 from tests import servers
 
 pytestmark = pytest.mark.system
@@ -63,9 +64,19 @@ def test_two_claims_get_different_redis_databases_and_leave_them_empty(redis_ser
         redis.Redis.from_url(first) as client,
     ):
         assert first != second
-        client.set("key", "value")
+        client.set("left behind", "value")
     with redis.Redis.from_url(first) as client:
-        assert client.dbsize() == 0
+        assert not client.exists("left behind")  # others may have claimed the database by now
+
+
+def test_no_port_is_given_twice_and_each_worker_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    for worker in ("gw0", "gw1", "gw0"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        given.append({port for _ in range(20) for port in servers.find_free_ports(2)})
+    assert [len(ports) for ports in given] == [40] * 3
+    assert not given[0] & given[1]
+    assert not given[0] & given[2]
 
 
 @pytest.mark.usefixtures("no_server_at_hand")
@@ -77,6 +88,21 @@ def test_without_a_server_postgresql_is_started_and_stopped_despite_open_connect
     assert servers.find_postgresql_problem(url=server_url) != ""
     connection.close()
     still_open.close()
+
+
+@pytest.mark.usefixtures("no_server_at_hand")
+def test_a_server_that_is_started_knows_letters_though_it_has_no_icu() -> None:
+    """Else no test of the Vault on PostgreSQL could run where there is no other server."""
+    with (
+        servers.provide_postgresql() as server_url,
+        servers.create_database(server_url=server_url) as url,
+        psycopg.connect(url) as connection,
+        connection.cursor() as cursor,
+    ):
+        for statement in list_text_statements(cursor):
+            cursor.execute(statement)
+        cursor.execute("SELECT vault_fold('Łukasz MÜLLER'), 'Z' < 'a' COLLATE vault_sort")
+        assert cursor.fetchone() == ("lukasz muller", True)
 
 
 @pytest.mark.usefixtures("no_server_at_hand")

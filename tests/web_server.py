@@ -9,14 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
+import requests
 
 from tests.settings.test_production import COMPLETE, PASSED_ON
 
-_LONGEST_WAIT = 60  # seconds
+_LONGEST_WAIT = 180  # seconds: a busy machine takes long to start a process
 
 
 class WebServer:
@@ -27,6 +28,7 @@ class WebServer:
         self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)
         self._reader.start()
         self.url = next(part for part in self._wait("Listening at").split() if part.startswith("http"))
+        requests.get(f"{self.url}/livez", timeout=_LONGEST_WAIT)  # its worker has to load the Vault first
 
     def wait_for_event(self, text: str) -> dict[str, Any]:
         """Return the next event of the log that contains `text`."""
@@ -40,9 +42,9 @@ class WebServer:
                 return line
 
     def _read(self, process: subprocess.Popen[str]) -> None:
-        if process.stderr is not None:
-            with process.stderr:
-                for line in process.stderr:
+        if process.stdout is not None:
+            with process.stdout:
+                for line in process.stdout:
                     self._lines.put(line)
 
     def wait_for_end(self) -> None:
@@ -53,20 +55,23 @@ class WebServer:
 @contextmanager
 def run_web_server(*, arguments: tuple[str, ...] = (), **environment: str) -> Iterator[WebServer]:
     """Run gunicorn with the flags of the image until the block ends; `environment` overrides production's."""
-    command = [sys.executable, "-m", "gunicorn", "ctms.wsgi", "--bind", "127.0.0.1:0", "--threads", "4"]
+    command = [sys.executable, "-m", "gunicorn", "ctms.wsgi", "--bind", "127.0.0.1:0", "--workers", "1"]
     inherited = {name: value for name, value in os.environ.items() if name in PASSED_ON}
     process = subprocess.Popen(
-        [*command, "--forwarded-allow-ips", "", *arguments],
+        [*command, "--timeout", str(_LONGEST_WAIT), "--forwarded-allow-ips", "", *arguments],
         env=inherited | COMPLETE | environment,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     try:
         server = WebServer(process)
         yield server
     finally:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.kill()
-        process.kill()
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()  # first, or it would start others in their place
+        for child in children:
+            with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+                child.kill()
         process.wait(timeout=_LONGEST_WAIT)
     server.wait_for_end()

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from connections.admin.callbacks import CallbackSessionsAdmin
 from connections.admin.copying import CopyToNewAdmin
 from connections.admin.marks import show_trouble
 from connections.admin.switching import SwitchableAdmin
@@ -30,6 +31,11 @@ class IdentifierMappingInline(AuditedTabularInline):
     fields = ("clinical_person_identifier", "crm_account_identifier")
     verbose_name = "CRM connection identifier mapping (optional; wins over Application Settings)"
     extra = 1  # a connection has one at most
+
+    def get_formset(self, request: HttpRequest, obj: Connection | None = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.form.connection = obj
+        return formset
 
 
 class IntegrationInline(ReadOnlyTabularInline):
@@ -70,18 +76,23 @@ class IntegrationInline(ReadOnlyTabularInline):
         return format_time(integration.progress.last_successful_run_at)
 
 
-_GENERAL = ("name", "url", "authorization", "description")
+_GENERAL = ("name", "url", "authorization", "pace", "description")
 _ADVANCED = (
     "api_name",
     "contact_email",
     ("connect_timeout", "read_timeout"),
     ("concurrency", "quota_percent"),
-    "authorized_connection_user",
 )
+_CALLBACKS = (
+    "authorized_connection_user",
+    ("callback_scope", "callback_minutes"),
+    "callback_header",
+)
+_CALLBACKS_SECTION: Any = ("Call-backs", {"classes": ("collapse",), "fields": _CALLBACKS})
 
 
 @register_page(Connection)
-class ConnectionAdmin(CopyToNewAdmin, SwitchableAdmin):
+class ConnectionAdmin(CopyToNewAdmin, SwitchableAdmin, CallbackSessionsAdmin):
     """At most ten connections; creating one also creates its integrations and rules, and makes it Active."""
 
     form = ConnectionForm
@@ -92,14 +103,16 @@ class ConnectionAdmin(CopyToNewAdmin, SwitchableAdmin):
     autocomplete_fields = ("authorization", "authorized_connection_user")
     readonly_fields = ("status",)  # changed by Activate and Deactivate, which explain the consequences
     stay_after_add = True
-    actions_detail: Any = ("copy_to_new", "activate", "deactivate")
+    actions_detail: Any = ("copy_to_new", "activate", "deactivate", "callback_sessions")
     fieldsets = (
         (None, {"fields": (*_GENERAL, "status")}),
         ("Advanced", {"classes": ("collapse",), "fields": _ADVANCED}),
+        _CALLBACKS_SECTION,
     )
     add_fieldsets = (
         (None, {"fields": _GENERAL, "description": "A connection is Active once it is saved, and usable at once."}),
         ("Advanced", {"classes": ("collapse",), "fields": _ADVANCED}),
+        _CALLBACKS_SECTION,
     )
 
     def get_inlines(self, request: HttpRequest, obj: Connection | None) -> list[Any]:  # noqa: ARG002  Django's signature

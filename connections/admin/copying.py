@@ -20,8 +20,8 @@ from ctms.audit.admin.writing import build_actor
 
 COPY_OF = "copy_of"
 _COPIED_FIELDS = (
-    "description",
     "contact_email",
+    "pace",
     "connect_timeout",
     "read_timeout",
     "concurrency",
@@ -78,7 +78,6 @@ class CopyToNewAdmin(AuditedModelAdmin):
         return {
             "name": suggest_copy_name(source),
             **{name: getattr(source, name) for name in _COPIED_FIELDS},
-            "authorized_connection_user": source.authorized_connection_user_id,
         }
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
@@ -139,10 +138,10 @@ def _describe_copy(source: Connection) -> str:
     return format_html(
         "A copy of <a class='vault-link' href='{}'>{}</a>: on Save, its integrations, integration rules and field "
         "rules come along, Active or Inactive as they are there. Runs, links and user exceptions do not. Enter the URL "
-        "of the other organisation: {} leads to {}, and two connections cannot lead to one organisation. Choose or "
-        "create an Authorization for it, too: secrets are sent only to the organisation that they were entered for.",
-        reverse("admin:connections_connection_change", args=(source.pk,)),
+        "of the other organisation: {}, and two connections cannot lead to one organisation. Authorization "
+        "and description are left empty: secrets are sent only to the organisation that they were entered for. The "
+        "copy is Inactive until its test has passed once: enter its Authorization, use Test Connection, then Activate.",
+        reverse("admin:connections_connection_page", args=(source.pk,)),
         source.name,
-        source.name,
-        source.url,
+        f"{source.name} leads to {source.url}" if source.url else f"{source.name} has none yet",
     )

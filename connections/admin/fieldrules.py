@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from connections.admin.filters import IntegrationFilter
 from connections.defaults import is_delivered
 from connections.models import FieldRule
+from connections.ruleforms import FieldRuleForm
 from ctms.audit.admin.base import AuditedModelAdmin
 
 
@@ -21,6 +22,7 @@ from ctms.audit.admin.base import AuditedModelAdmin
 class FieldRuleAdmin(AuditedModelAdmin):
     """Lists field rules and shows all details of one."""
 
+    form = FieldRuleForm
     list_display = ("source", "target", "kind", "is_required", "status", "rule", "connection_name")
     list_display_links = ("source", "target")
     list_filter = (

@@ -11,17 +11,20 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from connections.admin.filters import IntegrationFilter
 from connections.admin.marks import show_trouble
+from connections.callbacks import TEXT_LENGTH
 from connections.choices import FieldRuleKind, IntegrationKind
 from connections.defaults import list_delivered
 from connections.models import FieldRule, Integration, IntegrationRule
-from connections.ruleforms import AddFieldRuleForm
+from connections.ruleforms import AddFieldRuleForm, IntegrationRuleForm
 from connections.ruleservices import (
     RESTORED,
     add_field_rule,
+    check_typed_rule,
     count_matching,
     restore_standard_rules,
     set_filter,
@@ -30,20 +33,42 @@ from connections.ruleservices import (
 from connections.selectors import find_switched, mark_rules
 from connections.tables import describe_object, list_condition_rows, list_facts, list_field_rule_rows
 from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.writing import build_actor, build_audit_trail_url, get_user, try_write
 from ctms.configuration.admin.pages import render_page
 from ctms.configuration.snapshot import load_configuration
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time
+from ctms.core.text.whole_numbers import read_whole_number
 from ctms.records.conditions.askers import VaultAsker
 from ctms.records.conditions.compiling import count_stored
 from ctms.records.conditions.forms import ConditionsForm
 
 _WITH_CHILDREN = (IntegrationKind.STUDY_OUTBOUND, IntegrationKind.SITE_OUTBOUND)
-_ADDED_KINDS = {"copy": FieldRuleKind.COPY, "constant": FieldRuleKind.CONSTANT}
+_ADDED_KINDS = {
+    "copy": FieldRuleKind.COPY,
+    "constant": FieldRuleKind.CONSTANT,
+    "callback": FieldRuleKind.CALLBACK_SESSION,
+}
+_ADDING = {
+    FieldRuleKind.COPY: (
+        "Copy a field",
+        "The value of the source is copied to the target as it is; values of a picklist by their API names.",
+    ),
+    FieldRuleKind.CONSTANT: ("Set a constant", "The target gets this value with every record that is transferred."),
+    FieldRuleKind.CALLBACK_SESSION: (
+        "Hand over the call-back session",
+        (
+            "With every record that is sent, the target gets a short-lived session with which the CRM may call the "
+            "Vault back as the Authorized Connection User. Whoever reads the field can use it until it ends, so hide "
+            "the field from those who may not. It changes with every transfer, and is no reason to send a record "
+            f"again. It has {TEXT_LENGTH} characters."
+        ),
+    ),
+}
 
 
-@admin.register(IntegrationRule)
+@register_page(IntegrationRule)
 class IntegrationRuleAdmin(AuditedModelAdmin):
     """Integration rules; each has a page of its own, and *Edit rule* opens Django's form."""
 
@@ -52,29 +77,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
     list_select_related = ("integration__connection",)
     search_fields = ("name", "vault_object", "crm_object", "integration__connection__name")
     readonly_fields = ("integration", "connection_name")
-    fieldsets = (
-        (None, {"fields": (("connection_name", "integration"), "name")}),
-        (
-            "Objects",
-            {
-                "fields": (
-                    ("vault_object", "vault_object_type"),
-                    ("crm_object", "crm_external_id_field"),
-                    "allow_duplicates",
-                )
-            },
-        ),
-        (
-            "Selection and deletion",
-            {
-                "fields": (
-                    ("vault_filter_field", "crm_filter_field"),
-                    ("deletion_mode", "deletion_field"),
-                    ("deletion_value", "deletion_max_length"),
-                ),
-            },
-        ),
-    )
+    form = IntegrationRuleForm
 
     # -- Permissions, addresses and the list --------------------------------------------------------
     def get_urls(self) -> list[URLPattern]:
@@ -82,6 +85,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
             "edit": self.edit_view,
             "switch": self.switch_view,
             "add-field-rule": self.add_field_rule_view,
+            "check": self.check_view,
             "filter": self.filter_view,
             "restore": self.restore_view,
         }
@@ -103,6 +107,22 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  Django's signature
         return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: IntegrationRule | None = None) -> Any:  # noqa: ARG002  Django's signature
+        """Return what there is to edit: fields that a direction does not use are left out."""
+        is_inbound = obj is not None and obj.integration.is_inbound
+        vault: Any = ("From the Vault", {"fields": ("vault_object", "vault_object_type", "vault_filter_field")})
+        crm: Any = ("To the CRM", {"fields": ("crm_object", "crm_external_id_field", "allow_duplicates")})
+        deletion: tuple[str, ...] = ("deletion_mode", "deletion_field", "deletion_value", "deletion_max_length")
+        if is_inbound:
+            crm = ("From the CRM", {"fields": ("crm_object", "crm_filter_field")})
+            vault = ("To the Vault", {"fields": ("vault_object", "vault_object_type")})
+            deletion = ("deletion_mode",)
+        return (
+            (None, {"fields": (("connection_name", "integration"), "name")}),
+            *((crm, vault) if is_inbound else (vault, crm)),
+            ("Deletions", {"fields": deletion}),
+        )
 
     @admin.display(description="connection", ordering="integration__connection")
     def connection_name(self, rule: IntegrationRule) -> str:
@@ -140,6 +160,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
                 "facts": list_facts(rule=rule, configuration=configuration),
                 "last_run": format_time(progress.last_successful_run_at),
                 "rows": rows,
+                "broken": [row for row in rows if row.problem],
                 "failing": [row for row in rows if row.fails],
                 "conditions": conditions,
                 "filter_problems": [row.problem for row in conditions if row.problem],
@@ -173,8 +194,8 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
         if not self._may(request, type(record)):
             raise PermissionDenied
         status = RecordStatus.ACTIVE if request.POST.get("status") == RecordStatus.ACTIVE else RecordStatus.INACTIVE
-        version = request.POST.get("read_version", "")
-        if not version.isdecimal():
+        version = read_whole_number(request.POST.get("read_version", ""))
+        if version is None:
             raise Http404
         if _needs_confirmation(record=record, status=status) and "confirmed" not in request.POST:
             return self._render(
@@ -184,13 +205,13 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
                 title="Deactivate a required field rule",
                 context={
                     "record": record,
-                    "read_version": version,
+                    "read_version": str(version),
                     "status": status,
                     "has_children": rule.integration.kind in _WITH_CHILDREN,
                 },
             )
         refusal = try_write(
-            lambda: switch(record=record, status=status, actor=build_actor(request), expected_version=int(version))
+            lambda: switch(record=record, status=status, actor=build_actor(request), expected_version=version)
         )
         if refusal is not None:
             self.message_user(request, " ".join(refusal.messages), messages.ERROR)
@@ -217,7 +238,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
         """Add a field rule that copies a field or sets a constant."""
         rule = self._get_rule(request, object_id)
         kind = _ADDED_KINDS.get(request.GET.get("kind", "copy"))
-        if kind is None:
+        if kind is None or (kind == FieldRuleKind.CALLBACK_SESSION and rule.integration.is_inbound):
             raise Http404
         if not self._may(request, FieldRule, "add"):
             raise PermissionDenied
@@ -227,23 +248,25 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
             if refusal is None:
                 self.message_user(
                     request,
-                    "The field rule was added. All records are looked at again in the next run.",
+                    "The field rule was added. Records that are sent from now on hand the session over."
+                    if kind == FieldRuleKind.CALLBACK_SESSION
+                    else "The field rule was added. All records are looked at again in the next run.",
                     messages.SUCCESS,
                 )
                 return HttpResponseRedirect(self.get_change_url(rule))
             form.show_refusal(refusal)
-        is_copy = kind == FieldRuleKind.COPY
+        title, explanation = _ADDING[kind]
         return self.show_action(
-            request,
-            record=rule,
-            title="Copy a field" if is_copy else "Set a constant",
-            form=form,
-            submit_label="Add field rule",
-            explanation=(
-                "The value of the source is copied to the target as it is; values of a picklist by their API names."
-                if is_copy
-                else "The target gets this value with every record that is transferred."
-            ),
+            request, record=rule, title=title, form=form, submit_label="Add field rule", explanation=explanation
+        )
+
+    def check_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what is wrong with a field rule that is being typed: a piece of a page, nothing is written."""
+        rule = self._get_rule(request, object_id)
+        if not (self._may(request, FieldRule, "add") or self._may(request, FieldRule)):
+            raise PermissionDenied
+        return TemplateResponse(
+            request, "admin/connections/mapping_check.html", {"checked": check_typed_rule(rule=rule, typed=request.GET)}
         )
 
     # -- The delivered field rules ------------------------------------------------------------------
@@ -252,8 +275,8 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
         rule = self._get_rule(request, object_id)
         if not (self._may(request, FieldRule) and self._may(request, FieldRule, "add")):
             raise PermissionDenied
-        form = forms.Form(request.POST or None)
-        if request.method == "POST":
+        form = forms.Form(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
             counts: list[int] = []
             refusal = try_write(lambda: counts.append(restore_standard_rules(rule=rule, actor=build_actor(request))))
             if refusal is None:
@@ -293,11 +316,11 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
             data=data,
             has_typeahead=False,
         )
-        version = request.POST.get("read_version", str(rule.version))
-        if data is not None and not form.act() and version.isdecimal() and form.check():
+        version = read_whole_number(request.POST.get("read_version", str(rule.version)))
+        if data is not None and not form.act() and version is not None and form.check():
             refusal = try_write(
                 lambda: set_filter(
-                    rule=rule, conditions=form.read(), actor=build_actor(request), expected_version=int(version)
+                    rule=rule, conditions=form.read(), actor=build_actor(request), expected_version=version
                 )
             )
             if refusal is None:
@@ -316,7 +339,7 @@ class IntegrationRuleAdmin(AuditedModelAdmin):
             title="Filter",
             context={
                 "form": form,
-                "read_version": version,
+                "read_version": str(version if version is not None else rule.version),
                 "vault_side": describe_object(rule=rule, configuration=load_configuration()),
             },
         )

@@ -19,6 +19,7 @@ from ctms.audit.admin.writing import build_actor, try_write
 from ctms.core.choices import RecordStatus
 
 _ACTIVATE, _DEACTIVATE = "activate", "deactivate"
+FINISH_FIRST = "Enter the URL of the CRM organisation here and choose an Authorization: on Save it becomes Active."
 
 
 class SwitchableAdmin(AuditedModelAdmin):
@@ -68,8 +69,11 @@ class SwitchableAdmin(AuditedModelAdmin):
         connection = self.get_object(request, unquote(object_id))
         if not isinstance(connection, Connection) or not self.has_change_permission(request, connection):
             raise PermissionDenied("This connection does not exist, or you may not change it.")
-        form = forms.Form(request.POST or None)
-        if request.method == "POST":
+        if status == RecordStatus.ACTIVE and not connection.url:
+            self.message_user(request, f"{connection} leads nowhere yet. {FINISH_FIRST}", messages.WARNING)
+            return HttpResponseRedirect(self.get_change_url(connection))
+        form = forms.Form(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
             actor = build_actor(request)
             refusal = try_write(lambda: set_connection_status(connection=connection, status=status, actor=actor))
             if refusal is None:

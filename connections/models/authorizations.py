@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from connections.choices import GrantFlow
+from connections.choices import Audience, GrantFlow
 from ctms.core.fields import EncryptedTextField
 from ctms.core.models import VaultRecord
 
@@ -16,7 +16,9 @@ BASIC_AUTH = "basic_auth__sys"
 
 
 class ConnectionAuthorization(VaultRecord):
-    """Username and secrets. *Set Password* and *Enter Connected App Details* write the secrets; no page shows them.
+    """Username and secrets. *Set Password*, *Enter Connected App Details* and *Create Certificate* write the secrets.
+
+    No page shows a secret.
 
     See `connections.secret_origins` for the organisations that they are sent to.
     """
@@ -38,9 +40,24 @@ class ConnectionAuthorization(VaultRecord):
     connected_app_origin = models.CharField(
         "organisation of the connected app", max_length=255, blank=True, default="", editable=False
     )
-    grant_flow = models.CharField(max_length=32, choices=GrantFlow.choices, default=GrantFlow.PASSWORD, editable=False)
+    grant_flow = models.CharField(
+        max_length=32, choices=GrantFlow.choices, default=GrantFlow.JWT_BEARER, editable=False
+    )
+    audience = models.CharField(max_length=16, choices=Audience.choices, default=Audience.MY_DOMAIN, editable=False)
     connected_app_set_at = models.DateTimeField(null=True, blank=True, editable=False)
     connected_app_set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
+    # Certificates are PEM texts. The next one is a renewal with which nobody has logged in yet.
+    private_key = EncryptedTextField()
+    certificate = models.TextField(blank=True, default="", editable=False)
+    next_private_key = EncryptedTextField()
+    next_certificate = models.TextField(blank=True, default="", editable=False)
+    certificate_origin = models.CharField(
+        "organisation of the certificate", max_length=255, blank=True, default="", editable=False
+    )
+    certificate_created_at = models.DateTimeField(null=True, blank=True, editable=False)
+    certificate_created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", editable=False
     )
 
@@ -53,6 +70,11 @@ class ConnectionAuthorization(VaultRecord):
                 condition=Q(object_type=BASIC_AUTH),
                 name="authorization_type_is_known",
                 violation_error_message="Object type: choose Basic Auth.",
+            ),
+            models.CheckConstraint(
+                condition=Q(next_certificate="") | ~Q(certificate=""),
+                name="authorization_renews_a_certificate",
+                violation_error_message="Certificate: there is none that could be renewed.",
             ),
         ]
 

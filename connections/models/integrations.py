@@ -12,13 +12,16 @@ from django.db.models.functions import Lower
 
 from connections.choices import DeletionMode, FieldRuleKind, IntegrationKind
 from connections.fieldchecks import find_filling_problem, find_source_problem, find_target_problem
+from connections.fieldpaths import resolve_rule_path
+from connections.mappingchecks import check_mapping, check_rule, refuse, type_rule
 from connections.models.connections import Connection
+from connections.models.descriptions import read_known_objects
+from ctms.configuration.fields import ObjectField
 from ctms.configuration.kinds import get_kind
 from ctms.configuration.registry import (
     UnknownFieldError,
     UnknownObjectError,
     get_object,
-    resolve_path,
 )
 from ctms.core.choices import RecordStatus
 from ctms.core.models import VaultRecord
@@ -117,8 +120,13 @@ class IntegrationRule(VaultRecord):
     def clean(self) -> None:
         super().clean()
         self._check_vault_side()
-        if self.integration.is_inbound:
-            return
+        if not self.integration.is_inbound:
+            self._check_outbound()
+        if self.status == RecordStatus.ACTIVE:
+            self._check_crm_side()
+
+    def _check_outbound(self) -> None:
+        """Raise ValidationError if the fields that the transfer itself fills are missing, or one and the same."""
         for name in ("crm_external_id_field", "deletion_field"):
             if "." in getattr(self, name):
                 raise ValidationError({name: f"Name a field of {self.crm_object} itself, without a dot."})
@@ -136,6 +144,25 @@ class IntegrationRule(VaultRecord):
             raise ValidationError(
                 {"crm_external_id_field": f"The field rule “{taken}” fills it. Change that one, or name another field."}
             )
+
+    def _check_crm_side(self) -> None:
+        """Raise ValidationError if the organisation has described what the rule names, and it cannot work.
+
+        What is stored already is not refused again for it: a switch or a filter can be changed although the CRM has
+        changed meanwhile, which the pages tell.
+        """
+        names = ("crm_object", "crm_external_id_field", "crm_filter_field", "deletion_field", "deletion_value")
+        stored = IntegrationRule.objects.filter(pk=self.pk, status=RecordStatus.ACTIVE).values_list(*names).first()
+        if stored == tuple(getattr(self, name) for name in names):
+            return
+        known = read_known_objects(self.integration.connection)
+        problems = {
+            name: told
+            for name, findings in check_rule(rule=self, is_inbound=self.integration.is_inbound, known=known).items()
+            if (told := refuse(findings, known=known))
+        }
+        if problems:
+            raise ValidationError(problems)
 
     def _check_vault_side(self) -> None:
         """Raise ValidationError if the Vault has no such object, type or Yes/No field."""
@@ -202,10 +229,10 @@ class FieldRule(VaultRecord):
                 violation_error_message="Another field rule fills this target field.",
             ),
             models.CheckConstraint(
-                condition=Q(kind=FieldRuleKind.CONSTANT) | Q(kind=FieldRuleKind.RECORD_LINK) | ~Q(source=""),
+                condition=Q(kind__in=FieldRuleKind.list_without_source()) | ~Q(source=""),
                 name="field_rule_has_a_source",
-                violation_error_message="Source: name the field to read, unless the kind is Constant or Link to the "
-                "record.",
+                violation_error_message="Source: name the field to read, unless the kind is Constant, Link to the "
+                "record or Call-back session.",
             ),
         ]
 
@@ -222,6 +249,8 @@ class FieldRule(VaultRecord):
             raise ValidationError({"reference_object": "A reference needs the CRM object and its external id field."})
         if self.kind == FieldRuleKind.PERSON_ACCOUNT and not self.reference_object:
             raise ValidationError({"reference_object": "Name the CRM's account object, e.g. Account."})
+        if self.kind == FieldRuleKind.CALLBACK_SESSION and self.source:
+            raise ValidationError({"source": "A call-back session is made for each run. Leave the source empty."})
         if self.kind == FieldRuleKind.PICKLIST and not isinstance(self.picklist_map, dict):
             raise ValidationError({"picklist_map": 'Enter an object of values, e.g. {"phone__v": "Phone_vod"}.'})
         if self.kind == FieldRuleKind.PICKLIST and not self.picklist_map:
@@ -229,13 +258,27 @@ class FieldRule(VaultRecord):
         # A bad rule can always be switched off. An unknown kind is reported beside its field.
         if self.status != RecordStatus.ACTIVE or self.kind not in FieldRuleKind.values:
             return
-        if self.rule.integration.is_inbound:
-            self._check_inbound()
-        else:
-            self._check_outbound()
+        self._check_crm_side(self.check_vault_side())
 
-    def _check_inbound(self) -> None:
-        """Raise ValidationError if the rule cannot fill its target in the Vault."""
+    def check_vault_side(self) -> ObjectField | None:
+        """Return the rule's field in the Vault, None if there is none. Raises ValidationError if it cannot be used."""
+        return self._check_inbound() if self.rule.integration.is_inbound else self._check_outbound()
+
+    def _check_crm_side(self, end: ObjectField | None) -> None:
+        """Raise ValidationError if the organisation has described the field, and the rule cannot work with it."""
+        integration = self.rule.integration
+        known = read_known_objects(integration.connection)
+        findings = check_mapping(
+            rule=type_rule(self, end=end),
+            crm_object=self.rule.crm_object,
+            is_inbound=integration.is_inbound,
+            known=known,
+        )
+        if problem := refuse(findings, known=known):
+            raise ValidationError({"source" if integration.is_inbound else "target": problem})
+
+    def _check_inbound(self) -> ObjectField:
+        """Return the target in the Vault. Raises ValidationError if the rule cannot fill it."""
         try:
             vault_object = get_object(self.rule.vault_object)
             field = vault_object.get_field(self.target)
@@ -243,19 +286,24 @@ class FieldRule(VaultRecord):
             raise ValidationError({"target": str(error)}) from None
         if problem := find_filling_problem(self, end=field, model=vault_object.model):
             raise ValidationError({"target": problem})
+        return field
 
-    def _check_outbound(self) -> None:
-        """Raise ValidationError if the rule may not fill its target in the CRM, or cannot read its source."""
+    def _check_outbound(self) -> ObjectField | None:
+        """Return the source in the Vault, None if there is none.
+
+        Raises ValidationError if the rule may not fill its target in the CRM, or cannot read its source.
+        """
         others = self.rule.field_rules.filter(status=RecordStatus.ACTIVE).exclude(pk=self.pk)
         others = others.exclude(target=self.target)  # refused by the constraint
         problem = find_target_problem(self, external_id_field=self.rule.crm_external_id_field, others=others)
         if problem:
             raise ValidationError({"target": problem})
         if not self.source:
-            return
+            return None
         try:
-            _, end = resolve_path(vault_object=get_object(self.rule.vault_object), path=self.source)
+            references, end = resolve_rule_path(vault_object=get_object(self.rule.vault_object), path=self.source)
         except (UnknownFieldError, UnknownObjectError) as error:
             raise ValidationError({"source": str(error)}) from None
-        if problem := find_source_problem(self, end=end):
+        if problem := find_source_problem(self, references=references, end=end):
             raise ValidationError({"source": problem})
+        return end

@@ -1,23 +1,41 @@
 """The transfer in the admin console: lists of its records, and parts of the pages of connections and exceptions."""
 
 from crm_sync.admin import (
+    connection_alerts,
     connection_health,
+    connection_page,
     connection_removal,
+    connection_schedule,
     connection_test,
+    crm_description,
     dns_warning,
     exceptions,
+    object_choice,
+    one_record,
+    pausing,
     preview,
     reconciliation,
+    run_records,
     transfer_records,
+    unmatched,
 )
 
 __all__ = [
+    "connection_alerts",
     "connection_health",
+    "connection_page",
     "connection_removal",
+    "connection_schedule",
     "connection_test",
+    "crm_description",
     "dns_warning",
     "exceptions",
+    "object_choice",
+    "one_record",
+    "pausing",
     "preview",
     "reconciliation",
+    "run_records",
     "transfer_records",
+    "unmatched",
 ]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from connections.models import Connection
-from crm_sync.choices import HealthState
+from crm_sync.choices import ConnectionStateKey
 from crm_sync.diagnostics.health import list_connection_health
 from crm_sync.reconciliation.selectors import list_latest_reconciliations
 from ctms.accounts.policies import has_permission
@@ -25,11 +25,14 @@ from exceptions_log.models import ExceptionItem
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-STATE_LABELS = {
-    HealthState.OK.label: "success",
-    HealthState.FAILING.label: "danger",
-    HealthState.NEVER_RAN.label: "info",
-    HealthState.INACTIVE.label: "",
+STATE_TONES: dict[str, str] = {
+    ConnectionStateKey.OK: "success",
+    ConnectionStateKey.WITH_EXCEPTIONS: "warning",
+    ConnectionStateKey.FAILING: "danger",
+    ConnectionStateKey.SILENT: "danger",
+    ConnectionStateKey.PAUSED: "info",
+    ConnectionStateKey.UNFINISHED: "info",
+    ConnectionStateKey.INACTIVE: "",
 }
 
 
@@ -44,8 +47,7 @@ class ConnectionHealth(AuditedModelAdmin):
         "show_open_exceptions",
         "show_unmatched_persons",
         "show_unexplained",
-        "url",
-        "authorization",
+        "show_crm",
     )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -61,15 +63,16 @@ class ConnectionHealth(AuditedModelAdmin):
                 connection.links_to_reconciliation = self.has_change_permission(request, connection)
         return changelist
 
-    @display(description="health", label=STATE_LABELS)
-    def show_health(self, connection: Any) -> str:
-        return str(connection.health.state.label)
+    @display(description="state", label=STATE_TONES)
+    def show_health(self, connection: Any) -> tuple[str, str]:
+        state = connection.health.state
+        return state.key, state.label
 
-    @admin.display(description="last successful run")
+    @admin.display(description="last success")
     def show_last_success(self, connection: Any) -> str:
         return format_time(connection.health.last_success_at)
 
-    @admin.display(description="open exceptions")
+    @admin.display(description="exceptions")
     def show_open_exceptions(self, connection: Any) -> str:
         number = connection.health.open_exceptions
         if not number or not connection.links_to_exceptions:
@@ -77,7 +80,7 @@ class ConnectionHealth(AuditedModelAdmin):
         url = build_items_url(connection.pk)
         return format_html("<a class='vault-link' href='{}'>{}</a>", url, f"{number:,}")
 
-    @admin.display(description="unmatched persons")
+    @admin.display(description="unmatched")
     def show_unmatched_persons(self, connection: Any) -> str:
         return f"{connection.health.unmatched_persons:,}"
 
@@ -92,6 +95,13 @@ class ConnectionHealth(AuditedModelAdmin):
             return number
         url = reverse("admin:connections_connection_reconciliation", args=(connection.pk,))
         return format_html("<a class='vault-link' href='{}'>{}</a>", url, number)
+
+    @admin.display(description="URL and authorization", ordering="url")
+    def show_crm(self, connection: Any) -> str:
+        """Return the URL, the Authorization below it, and whether its certificate ends soon."""
+        told = [str(connection.authorization or ""), connection.health.certificate_warning]
+        hints = format_html_join("", "<p class='vault-hint'>{}</p>", ((text,) for text in told if text))
+        return format_html("<div>{}{}</div>", connection.url or "–", hints)
 
 
 def build_items_url(connection_id: int, *, shown: str = "") -> str:

@@ -14,9 +14,9 @@ from django.urls import reverse
 
 from connections.models import Connection
 from connections.services import set_connection_status
+from crm_sync.actions.connection_removal import Traces, count_traces, delete_connection, find_obstacle
 from crm_sync.admin.connection_health import build_items_url
-from crm_sync.connection_removal import Traces, count_traces, delete_connection, find_obstacle
-from crm_sync.forms import KEEP, RemoveConnectionForm
+from crm_sync.admin.connection_removal_form import KEEP, RemoveConnectionForm
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
 from ctms.accounts.policies import has_permission
 from ctms.audit.admin.base import AuditedModelAdmin
@@ -102,7 +102,6 @@ class ConnectionRemoval(AuditedModelAdmin):
         self, request: HttpRequest, *, connection: Connection, form: RemoveConnectionForm, traces: Traces
     ) -> HttpResponse:
         request.current_app = self.admin_site.name
-        change_url = self.get_change_url(connection)
         may_deactivate = self._may_deactivate(request, connection)
         context = {
             **self.admin_site.each_context(request),
@@ -114,8 +113,10 @@ class ConnectionRemoval(AuditedModelAdmin):
             "facts": self._list_facts(request, connection=connection, traces=traces),
             "obstacle": find_obstacle(connection=connection, traces=traces),
             "form": form,
-            "deactivate_url": change_url.replace("/change/", "/deactivate/") if may_deactivate else "",
-            "cancel_url": change_url,
+            "deactivate_url": reverse("admin:connections_connection_deactivate", args=(connection.pk,))
+            if may_deactivate
+            else "",
+            "cancel_url": self.get_change_url(connection),
             "media": self.media + form.media,
         }
         return TemplateResponse(request, "admin/crm_sync/connection_removal.html", context)

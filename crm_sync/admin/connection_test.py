@@ -10,11 +10,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from connections.models import Connection
+from crm_sync.contributions.form_lengths import list_known_lengths
 from crm_sync.diagnostics.connection_test import CHECKUP_SECONDS, CheckState, CheckStep, check_connection
-from crm_sync.form_lengths import list_known_lengths
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import action
+from ctms.audit.admin.writing import build_actor
 from ctms.core.clock import get_now
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class ConnectionTest(AuditedModelAdmin):
         connection = self.get_object(request, unquote(object_id))
         if not isinstance(connection, Connection) or not self.has_change_permission(request, connection):
             raise PermissionDenied("This connection does not exist, or you may not change it.")
-        steps = check_connection(connection=connection) if request.method == "POST" else []
+        awaited_test = connection.awaits_test
+        is_test = request.method == "POST"
+        steps = check_connection(connection=connection, actor=build_actor(request)) if is_test else []
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
@@ -54,6 +57,8 @@ class ConnectionTest(AuditedModelAdmin):
             "seconds": CHECKUP_SECONDS,
             "rows": [_build_row(step) for step in steps],
             "summary": _summarise(steps),
+            "awaited_test": awaited_test,
+            "awaits_test": connection.awaits_test,
             "lengths": list_known_lengths(connection),
             "tested_at": get_now() if steps else None,
             "back_url": self.get_change_url(connection),

@@ -21,7 +21,7 @@ class DnsWarning(AuditedModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         super().save_model(request, obj, form, change)
-        if not change or "url" in form.changed_data:
+        if obj.url and (not change or "url" in form.changed_data):
             request.saved_host = obj.url.removeprefix("https://")  # type: ignore[attr-defined]
 
     def changeform_view(

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from connections.permissions import MANAGE_INTEGRATIONS
-from crm_sync.retry_now import Retry, retry_items
+from crm_sync.actions.retry_now import Retry, retry_items
 from ctms.accounts.policies import has_permission
 from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
@@ -187,7 +187,7 @@ class RetryableItems(RetryingAdmin):
     def retry_problem(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, then start a transfer for all items of the problem of which the item is one."""
         item = self.find_record(request, object_id)
-        items = list_items_of_problem(item)
+        items = list_items_of_problem(item, user=get_user(request))
         if request.method == "POST":
             # One item is enough, because the run retries everything that fails in its connection.
             self.retry(request, list(items.values_list("pk", flat=True)[:1]))
@@ -218,7 +218,7 @@ class RetryableItems(RetryingAdmin):
                 return HttpResponseRedirect(self._get_list_url())
         return self.show_question(
             request,
-            title=f"Dismiss {_count_items(list_items_of_problem(item).count())}",
+            title=f"Dismiss {_count_items(list_items_of_problem(item, user=get_user(request)).count())}",
             record=item,
             form=form,
             submit_label="Dismiss",

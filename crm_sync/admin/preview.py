@@ -16,12 +16,12 @@ from django.utils.text import slugify
 
 from connections.choices import IntegrationKind
 from connections.models import Connection
+from crm_sync.actions.preview_now import find_last_run, preview_now
 from crm_sync.choices import PreviewOutcome
 from crm_sync.engine.run import ORDER
 from crm_sync.models import PreviewRow, TransferPreview
 from crm_sync.preview.lines import HEADING, list_lines, show_value
 from crm_sync.preview.selectors import count_rows, get_preview
-from crm_sync.preview_now import find_last_run, preview_now
 from ctms.accounts.models import User
 from ctms.accounts.policies import list_visible
 from ctms.audit.admin.base import AuditedModelAdmin
@@ -61,7 +61,7 @@ class ConnectionPreview(AuditedModelAdmin):
         if not isinstance(connection, Connection) or not self.has_change_permission(request, connection):
             raise PermissionDenied("This connection does not exist, or you may not change it.")
         if request.method == "POST":
-            self._start(request, connection)
+            self._start_preview(request, connection)
             return HttpResponseRedirect(request.path)
         preview = get_preview(connection)
         chosen = _Choice(connection=connection, preview=preview, asked=request.GET, user=get_user(request))
@@ -85,7 +85,7 @@ class ConnectionPreview(AuditedModelAdmin):
         }
         return TemplateResponse(request, "admin/crm_sync/preview.html", context)
 
-    def _start(self, request: HttpRequest, connection: Connection) -> None:
+    def _start_preview(self, request: HttpRequest, connection: Connection) -> None:
         try:
             preview_now(connection=connection, user=get_user(request))
         except VaultError as error:

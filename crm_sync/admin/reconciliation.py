@@ -14,18 +14,19 @@ from django.urls import reverse
 
 from connections.choices import IntegrationKind
 from connections.models import Connection
+from crm_sync.actions.repair_now import reconcile_now, repair_now
 from crm_sync.choices import RecordWord
 from crm_sync.crm.errors import CrmError
 from crm_sync.models import Difference, Reconciliation
 from crm_sync.reconciliation.selectors import get_latest_reconciliation
 from crm_sync.reconciliation.verdicts import describe_fields
-from crm_sync.repair_now import reconcile_now, repair_now
 from ctms.accounts.policies import list_visible
 from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.pages import extend_page
 from ctms.audit.admin.theme import action
 from ctms.audit.admin.writing import build_actor, get_user
 from ctms.core.errors import VaultError
+from ctms.core.text.whole_numbers import read_whole_number
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -101,8 +102,9 @@ def _see_differences(found: Reconciliation, request: HttpRequest) -> QuerySet[Di
 
 def _choose(differences: QuerySet[Difference], asked: Any) -> QuerySet[Difference]:
     """Return the one difference that was asked for, or all of a word, or all."""
-    if asked.get("difference", "").isdecimal():
-        return differences.filter(pk=int(asked["difference"]))
+    if asked.get("difference"):
+        number = read_whole_number(asked["difference"])
+        return differences.filter(pk=number) if number is not None else differences.none()
     return differences.filter(word=asked["word"]) if asked.get("word") else differences
 
 

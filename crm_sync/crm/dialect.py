@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime, timedelta
     from types import TracebackType
     from typing import Self
 
-    from crm_sync.crm.description import DescribedObject
+    from connections.crmdescription import DescribedObject
     from crm_sync.crm.errors import RowResult
 
     Pages = Iterator[list["CrmRow"]]
@@ -24,6 +25,11 @@ class ClockReading:
 
     crm: datetime
     vault: datetime
+
+    @property
+    def offset(self) -> int:
+        """Seconds that the Vault's clock is ahead of the CRM's; below 0 if it is behind."""
+        return round((self.vault - self.crm).total_seconds())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,18 @@ class CrmDialect(Protocol):
     def organisation_id(self) -> str:
         """Id of the organisation logged in to; empty before the log-in, or if the CRM does not tell."""
 
+    @property
+    def proven_certificate(self) -> str:
+        """PEM text of the certificate with which the log-in succeeded; empty if it took none."""
+
+    @property
+    def call_times(self) -> Counter[int]:
+        """How many calls were answered in which time so far, by bucket of `crm_sync.crm.call_times`."""
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """The calls used and allowed in a day, as the last answer shows them; None if none did."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -146,6 +164,9 @@ class CrmDialect(Protocol):
     def describe(self, object_name: str) -> DescribedObject | None:
         """Return an object as the CRM describes it; None if it does not, or not to this user."""
 
+    def list_objects(self) -> dict[str, str]:
+        """Return the labels of the CRM's objects by name, as far as its user sees them."""
+
     def deleted_since(self, *, object_name: str, start: datetime) -> Deletions | None:
         """Return what was deleted from `start` until now; None if the CRM does not know that any more."""
 
@@ -169,6 +190,12 @@ class CrmDialect(Protocol):
         allow_duplicates: bool = False,
     ) -> list[RowResult]:
         """Update up to 200 records, given by id; return one result per record, in the order given."""
+
+    def carry_secret(self, text: str, *, header: str) -> None:
+        """From now on remove the text from what the CRM answers, and send it in this header of every call that writes.
+
+        No header is sent if either is empty.
+        """
 
     # -- Spelling -----------------------------------------------------------------------------------
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -26,24 +23,17 @@ from crm_sync.demo.data import (
     plant_later_changes,
 )
 from crm_sync.demo.dataset.expectations import list_expected_exceptions
-from crm_sync.demo.processes import (
-    PREFIX_WIDTH,
+from ctms.core.errors import VaultError
+from ctms.machine.processes import (
     ProcessesError,
     Supervisor,
     is_port_free,
     supervise,
     wait_until_answering,
 )
-from ctms.celery import app as celery
-from ctms.core.errors import VaultError
+from ctms.machine.vault_processes import START_SECONDS, build_environment, keep_workers, start_web
 
 ORGANISATIONS = ("na", "emea")
-START_SECONDS = 60
-# Name of a worker → its queue, and how many of its tasks run at a time.
-WORKERS = {"ticks": ("ticks", 1), "jobs": ("celery", 1), "transfer": ("transfers", 2)}
-
-# Celery warns each time root starts it, as in most containers; the demonstration serves this machine alone.
-ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +95,8 @@ class Command(BaseCommand):
             await start_everything(supervisor=supervisor, ports=ports)
             supervisor.say(describe(ports=ports, stay=stay))
 
-        environment = build_environment(ports=ports)
-        supervisor = Supervisor(output=sys.stdout, directory=settings.BASE_DIR, environment=environment)
+        environment = build_demo_environment(ports=ports)
+        supervisor = Supervisor(name="demo", output=sys.stdout, directory=settings.BASE_DIR, environment=environment)
         await supervise(supervisor=supervisor, story=tell, stay=stay)
 
 
@@ -123,16 +113,10 @@ def list_taken_ports(*, ports: Ports) -> list[str]:
     ]
 
 
-def build_environment(*, ports: Ports) -> Mapping[str, str]:
+def build_demo_environment(*, ports: Ports) -> Mapping[str, str]:
     origins = ",".join(f"{name}.crm.test=http://127.0.0.1:{port}" for name, port in ports.organisations.items())
-    warning_filters = filter(None, [os.environ.get("PYTHONWARNINGS"), ROOT_WARNING])
-    return os.environ | {
-        "CRM_SANDBOX_ORIGINS": origins,
-        "VAULT_BASE_URL": f"http://127.0.0.1:{ports.web}",  # links in e-mails and in CRM records begin with it
-        "COLUMNS": str(shutil.get_terminal_size((140, 24)).columns - PREFIX_WIDTH),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONWARNINGS": ",".join(warning_filters),
-    }
+    environment = build_environment(base_url=f"http://127.0.0.1:{ports.web}")
+    return {**environment, "CRM_SANDBOX_ORIGINS": origins}
 
 
 async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
@@ -141,17 +125,12 @@ async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
     In this order the first transfer is over before the scheduler starts one. Workers and scheduler are started again
     when they end. Raises ProcessesError if another process fails.
     """
-    python = sys.executable
-    manage = [python, "manage.py"]
-    celery_command = [python, "-m", "celery", "--quiet", "--app", "ctms"]
-    sandbox = [*manage, "crm_sandbox", "--port", str(ports.crm), "--data-dir", str(get_sandbox_directory())]
+    sandbox = [sys.executable, "manage.py", "crm_sandbox", "--port", str(ports.crm)]
+    sandbox += ["--data-dir", str(get_sandbox_directory())]
     for name in ORGANISATIONS:
         sandbox += ["--org", name]
-    web = [python, "-m", "gunicorn", "--bind", f"127.0.0.1:{ports.web}", "--threads", "4", "--log-level", "warning"]
-
     await supervisor.start(name="crm", command=sandbox)
-    await supervisor.start(name="web", command=[*web, "ctms.wsgi"])
-    await wait_until_answering(name="web", port=ports.web, seconds=START_SECONDS)
+    await start_web(supervisor=supervisor, port=ports.web)
     for port in ports.organisations.values():
         await wait_until_answering(name="crm", port=port, seconds=START_SECONDS)
 
@@ -160,25 +139,7 @@ async def start_everything(*, supervisor: Supervisor, ports: Ports) -> None:
         supervisor.say("Transferring what a day's work has changed")
         await transfer(supervisor=supervisor)
 
-    for name, (queue, slots) in WORKERS.items():
-        worker = ["worker", "--hostname", f"{name}@localhost", "--queues", queue, "--concurrency", str(slots)]
-        alone = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-        await supervisor.keep(name=name, command=[*celery_command, *worker, *alone])
-    await supervisor.keep(name="beat", command=[*celery_command, "beat", "--loglevel", "INFO", "--pidfile="])
-    await wait_until_working(seconds=START_SECONDS)
-
-
-async def wait_until_working(*, seconds: float) -> None:
-    """Return once all workers take messages. Raises ProcessesError if one does not within `seconds`."""
-    silent = {f"{name}@localhost" for name in WORKERS}
-    try:
-        async with asyncio.timeout(seconds):
-            while silent:  # a message that is sent before a worker listens is lost
-                ping = partial(celery.control.ping, destination=sorted(silent), timeout=1)
-                silent -= {name for reply in await asyncio.to_thread(ping) or [] for name in reply}
-    except TimeoutError as error:
-        names = ", ".join(name.partition("@")[0] for name in sorted(silent))
-        raise ProcessesError(f"{names} did not answer within {seconds:.0f} seconds") from error
+    await keep_workers(supervisor=supervisor)
 
 
 async def transfer(*, supervisor: Supervisor) -> None:
@@ -203,6 +164,8 @@ def describe(*, ports: Ports, stay: bool) -> str:
     lines += [f"{login['role']:<15} {login['username']:<{width}} {login['password']}" for login in logins]
     planted = len(list_expected_exceptions())
     lines += ["", f"{planted} records cannot be transferred, on purpose: see Logs > User Exceptions in the admin."]
+    if settings.REQUEST_LOG is not None:
+        lines += ["", f"Requests are written to {settings.REQUEST_LOG}; their warnings and errors are said here too."]
     if stay:
         lines += ["", "Ctrl-C stops everything."]
     return "\n".join(lines)

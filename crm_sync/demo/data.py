@@ -130,8 +130,10 @@ def _load(*, now: datetime) -> None:
 
 
 def _refuse_other_records() -> None:
-    holds_records = any(model.objects.exists() for model in (Study, Person, Activity, Connection))
-    if holds_records or User.objects.filter(username=ADMIN_USERNAME).exists():
+    holds_records = any(model.objects.exists() for model in (Study, Person, Activity))
+    # The connection that a new Vault comes with is no record of anybody.
+    is_connected = Connection.objects.exclude(url="").exists()
+    if holds_records or is_connected or User.objects.filter(username=ADMIN_USERNAME).exists():
         raise DemoDataError(
             "This Vault holds records or users already, and the demonstration's data go into an empty one. "
             f"Remove {settings.VAR_DIR} (make clean) or name another database."

@@ -118,9 +118,9 @@ def create_users(*, today: dt.date) -> Users:
 
 
 def assign_studies(*, users: Users, studies: dict[str, Study]) -> dict[str, list[User]]:
-    """Assign four studies to the CRA, two to the inspector, and some to every colleague.
+    """Assign four studies to the CRA and the study manager, two to the inspector, and some to every colleague.
 
-    Return by number who works in each study, which the inspector does not.
+    Return by number who works at the sites of each study, which manager and inspector do not.
     """
     by_study: dict[str, list[User]] = {}
     count = len(users.colleagues)
@@ -132,6 +132,11 @@ def assign_studies(*, users: Users, studies: dict[str, Study]) -> dict[str, list
             StudyAssignment(user=user, study=studies[number], role=AssignmentRole.CRA)
             for number, team in by_study.items()
             for user in team
+        ]
+        + [
+            StudyAssignment(user=users.study_manager, study=studies[number], role=AssignmentRole.STUDY_MANAGER)
+            for number in by_study
+            if number in CRA_STUDIES
         ]
         + [
             StudyAssignment(user=users.inspector, study=studies[number], role=AssignmentRole.OTHER)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from connections.choices import GrantFlow
 from connections.models import Connection, ConnectionAuthorization, CrmConnectionIdentifierMapping
-from connections.services import create_connection, enter_connected_app_details, set_password
+from connections.services import create_connection, enter_connected_app_details, save_connection, set_password
+from crm_sync.contributions.steps import TRANSFER_JOB_STEP
 from crm_sync.demo.dataset.crm import IntegrationLogin, OrganisationPlan
 from crm_sync.demo.dataset.identity import EMEA
 from crm_sync.jobs import TRANSFER_JOB_KEY
-from crm_sync.steps import TRANSFER_JOB_STEP
 from ctms.audit.actors import Actor
 from ctms.audit.services import save_record
 from ctms.configuration.steps import apply_steps, list_steps
@@ -25,7 +25,7 @@ def configure_vault(*, actor: Actor) -> None:
 
 
 def connect_organisation(*, plan: OrganisationPlan, login: IntegrationLogin, actor: Actor) -> Connection:
-    """Create and return a connection to an organisation of the sandbox, ready to transfer."""
+    """Return a connection to an organisation of the sandbox, ready to transfer: that of a new Vault, or another."""
     authorization = ConnectionAuthorization(name=f"{plan.label} integration user", username=login.username)
     save_record(record=authorization, actor=actor)
     set_password(authorization=authorization, password=login.password, actor=actor)
@@ -36,10 +36,14 @@ def connect_organisation(*, plan: OrganisationPlan, login: IntegrationLogin, act
         grant_flow=GrantFlow.CLIENT_CREDENTIALS if plan.label == EMEA else GrantFlow.PASSWORD,
         actor=actor,
     )
-    connection = create_connection(
-        connection=Connection(name=plan.label, url=plan.url, authorization=authorization, description=plan.description),
-        actor=actor,
-    )
+    delivered = Connection.objects.filter(url="").first()
+    connection = delivered or Connection()
+    connection.name, connection.url, connection.description = plan.label, plan.url, plan.description
+    connection.authorization, connection.api_name = authorization, ""  # made from the name
+    if delivered is None:
+        create_connection(connection=connection, actor=actor)
+    else:
+        save_connection(connection=connection, actor=actor)
     if plan.label == EMEA:
         save_record(
             record=CrmConnectionIdentifierMapping(

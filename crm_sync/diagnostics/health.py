@@ -1,6 +1,6 @@
 """Compute the health of connections for their list and for the landing page.
 
-It takes four statements, whatever the number of connections and exception items.
+The number of statements is the same, whatever the number of connections and exception items.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Min, OuterRef, Q, Subquery
 
 from activities.models import Activity
+from connections.certificates import warn_of_ending
 from connections.choices import IntegrationKind
 from connections.models import Connection, IntegrationProgress
-from crm_sync.choices import HealthState
-from crm_sync.jobs import TRANSFER_JOB_KEY
+from crm_sync.diagnostics.states import ConnectionState, list_connection_states
 from ctms.core.choices import RecordStatus
-from ctms.jobs.choices import RunState
-from ctms.jobs.models import JobRun
 from exceptions_log.choices import ErrorType
-from exceptions_log.models import INTEGRATION_KEY, ExceptionItem
+from exceptions_log.models import ExceptionItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,60 +35,41 @@ class ConnectionHealth:
     """
 
     connection: Connection
-    state: HealthState
+    state: ConnectionState
     last_success_at: datetime | None
     open_exceptions: int
     unmatched_persons: int
+
+    @property
+    def certificate_warning(self) -> str:
+        """That the certificate of the log-in ends soon or has ended; else nothing."""
+        return warn_of_ending(self.connection.authorization)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Exceptions:
     open: int = 0
-    failed_integrations: int = 0
     unmatched: int = 0
-
-
-_ENDED = (RunState.SUCCEEDED, RunState.WITH_EXCEPTIONS, RunState.FAILED, RunState.INTERRUPTED)
-_ENDED_BADLY = (RunState.FAILED, RunState.INTERRUPTED)
 
 
 def list_connection_health(connections: Sequence[Connection] | None = None) -> list[ConnectionHealth]:
     """Return the health of these connections, in their order; of all connections by name if None."""
-    chosen = list(Connection.objects.all() if connections is None else connections)
+    chosen = list(Connection.objects.select_related("authorization") if connections is None else connections)
     if not chosen:
         return []
     successes = _read_successes(chosen)
-    last_states = _read_last_states(chosen)
+    states = list_connection_states(chosen)
     exceptions = _count_exceptions(chosen)
     return [
-        _judge(
+        ConnectionHealth(
             connection=connection,
+            state=states[connection.pk],
             last_success_at=successes.get(connection.pk),
-            last_state=last_states.get(str(connection.uid)),
-            exceptions=exceptions.get(connection.pk, _Exceptions()),
+            open_exceptions=exceptions.get(connection.pk, _Exceptions()).open,
+            unmatched_persons=exceptions.get(connection.pk, _Exceptions()).unmatched,
         )
         for connection in chosen
     ]
-
-
-def _judge(
-    *, connection: Connection, last_success_at: datetime | None, last_state: str | None, exceptions: _Exceptions
-) -> ConnectionHealth:
-    if connection.status != RecordStatus.ACTIVE:
-        state = HealthState.INACTIVE
-    elif exceptions.failed_integrations or last_state in _ENDED_BADLY:
-        state = HealthState.FAILING
-    elif last_state is None and last_success_at is None:
-        state = HealthState.NEVER_RAN
-    else:
-        state = HealthState.OK
-    return ConnectionHealth(
-        connection=connection,
-        state=state,
-        last_success_at=last_success_at,
-        open_exceptions=exceptions.open,
-        unmatched_persons=exceptions.unmatched,
-    )
 
 
 def _read_successes(connections: list[Connection]) -> dict[int, datetime]:
@@ -108,16 +87,6 @@ def _read_successes(connections: list[Connection]) -> dict[int, datetime]:
     return dict(rows.values_list("integration__connection", "earliest"))
 
 
-def _read_last_states(connections: list[Connection]) -> dict[str, str]:
-    """Return the state of the last ended run by UID of the connection, in one statement."""
-    runs = JobRun.objects.filter(definition__key=TRANSFER_JOB_KEY, state__in=_ENDED)
-    last = Q()
-    for connection in connections:
-        latest = runs.filter(unit_key=str(connection.uid)).order_by("-slot", "-attempt").values("pk")[:1]
-        last |= Q(pk=Subquery(latest))
-    return dict(JobRun.objects.filter(last).order_by().values_list("unit_key", "state"))
-
-
 def _count_exceptions(connections: list[Connection]) -> dict[int, _Exceptions]:
     is_open, is_matching = Q(dismissed_at=None), Q(error_type=ErrorType.MATCHING)
     # The item of a call that the CRM does not show any more has no data and names no account.
@@ -133,8 +102,6 @@ def _count_exceptions(connections: list[Connection]) -> dict[int, _Exceptions]:
         .values("message__connection")
         .annotate(
             open=Count("pk", filter=is_open),
-            # Dismissed ones are counted too, because the integration still fails.
-            failed_integrations=Count("pk", filter=Q(key__startswith=INTEGRATION_KEY)),
             persons=Count("person", filter=is_open & is_matching, distinct=True),
             # The message for an unmatched account contains its identifier, so there is one text per account.
             accounts=Count("error_message", filter=is_open & is_matching & is_call, distinct=True),
@@ -143,7 +110,6 @@ def _count_exceptions(connections: list[Connection]) -> dict[int, _Exceptions]:
     return {
         row["message__connection"]: _Exceptions(
             open=row["open"],
-            failed_integrations=row["failed_integrations"],
             unmatched=row["persons"] + row["accounts"],
         )
         for row in rows

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from django.db.models import Count
 
 from connections.choices import FieldRuleKind
+from connections.descriptions import ACCOUNT
 from connections.models import FieldRule
 from crm_sync.crm.deadlines import Deadline, OutOfTimeError
 from crm_sync.crm.errors import CrmError
-from crm_sync.diagnostics.connection_test import ACCOUNT, CheckState
+from crm_sync.diagnostics.connection_test import CheckState
 from crm_sync.diagnostics.identifier_stats import annotate_identifier
 from crm_sync.dialects import open_dialect
 from crm_sync.engine.identity.account_matching import spell_identifier

@@ -11,8 +11,8 @@ from django.db.models.functions import Lower, RowNumber
 
 from connections.models import Connection
 from crm_sync.crm.errors import ConfigurationError
-from crm_sync.engine.compiled_rules import IdentifierMapping, get_identifier_mapping
 from crm_sync.engine.identity.account_matching import build_identifier_expression
+from crm_sync.engine.rules.identifiers import IdentifierMapping, get_identifier_mapping
 from crm_sync.models import AccountMatch
 from ctms.clinical.models import Person
 from ctms.configuration.registry import UnknownFieldError, get_object, resolve_path

@@ -22,17 +22,21 @@ if TYPE_CHECKING:
 
     from connections.models import Connection
     from crm_sync.choices import AttemptOutcome
+    from crm_sync.engine.links import AnyLink
     from crm_sync.models import TransferLink
     from exceptions_log.models import Failure
 
 
 class Observer(Protocol):
-    """Is told by a dry run of one integration what would become of each record that is not unchanged."""
+    """Is told by a dry run of one integration what would become of each record that is not unchanged.
+
+    A run that tests one record tells it what became of that.
+    """
 
     def note_attempt(
         self,
         *,
-        link: TransferLink,
+        link: AnyLink,
         outcome: AttemptOutcome,
         values: Mapping[str, Any],
         name: object,
@@ -43,7 +47,7 @@ class Observer(Protocol):
     def note_failure(self, failure: Failure) -> None:
         """Note a record that would fail."""
 
-    def note_waiting(self, *, link: TransferLink, name: object, parent: str) -> None:
+    def note_waiting(self, *, link: AnyLink, name: object, parent: str) -> None:
         """Note a record that would wait for its parent."""
 
 
@@ -60,6 +64,8 @@ class DryRun:
     undeleted: set[int] = field(default_factory=set)
     # Links of records that the CRM received in an interrupted run, by UID of the record and by integration.
     adopted: defaultdict[int, dict[UUID, TransferLink]] = field(default_factory=lambda: defaultdict(dict))
+    # Whether the calls that would write are shown to whoever watches: the dialect is one of a rehearsal.
+    is_rehearsal: bool = False
     # External ids of parents that the CRM has.
     parents_there: set[str] = field(default_factory=set)
     # Hashes of the ids of calls that would be written, and the ids of those that would be known to be deleted.

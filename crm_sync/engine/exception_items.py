@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from connections.models import Integration
     from crm_sync.crm.dialect import CrmRow
     from crm_sync.crm.errors import RowError, RowResult
-    from crm_sync.engine.compiled_rules import CompiledIntegration
+    from crm_sync.engine.links import AnyLink
     from crm_sync.engine.mapping import MappingProblem
+    from crm_sync.engine.rules.compiled import CompiledIntegration
     from ctms.configuration.registry import VaultObject
 
 _SHOWN_CHARACTERS = 80
@@ -81,7 +82,7 @@ def build_call_failure(*, crm_object: str, call: CrmRow, problems: list[MappingP
     )
 
 
-def build_unwritten(*, plan: CompiledIntegration, link: TransferLink, error: Exception) -> Failure:
+def build_unwritten(*, plan: CompiledIntegration, link: AnyLink, error: Exception) -> Failure:
     """Build the exception item of a record that the CRM took, but whose link the Vault's database refused."""
     model: Any = plan.vault_object.model
     record = model._base_manager.filter(uid=link.record_uid).first()

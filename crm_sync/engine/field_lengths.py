@@ -1,4 +1,4 @@
-"""Remember how much text the CRM's fields take, as it describes them; forms tell it (`crm_sync.form_lengths`)."""
+"""Remember how much text the CRM's fields take, as it describes them; `contributions/form_lengths.py` tells forms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from connections.choices import FieldRuleKind
+from connections.choices import DescriptionOrigin, FieldRuleKind
+from connections.descriptions import store_description
 from connections.models import FieldRule
 from crm_sync.crm.errors import CrmError
 from crm_sync.models import FieldLength
@@ -15,8 +16,8 @@ from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 
 if TYPE_CHECKING:
-    from crm_sync.crm.description import DescribedObject
-    from crm_sync.engine.compiled_rules import CompiledIntegration
+    from connections.crmdescription import DescribedObject
+    from crm_sync.engine.rules.compiled import CompiledIntegration
     from crm_sync.engine.run_session import IntegrationSession
 
 
@@ -56,10 +57,16 @@ def learn_lengths(session: IntegrationSession) -> None:
         described = run.pipeline.call(partial(run.crm.describe, plan.crm_object))
     except CrmError:
         return  # the transfer does not need it, and what it needs is told by its own calls
-    if described is None:
-        return
     with transaction.atomic():
         run.renew_lease()
+        store_description(
+            connection=plan.integration.connection,
+            name=plan.crm_object,
+            described=described,
+            origin=DescriptionOrigin.TRANSFER,
+        )
+        if described is None:
+            return
         remember_lengths(plan=plan, described=described)
 
 

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from connections.choices import DeletionMode, FieldRuleKind
 from crm_sync.choices import LinkState
-from ctms.configuration.registry import read_path
 from ctms.core.choices import RecordStatus
+from ctms.core.json_text import write_json
 from ctms.core.utf16 import cut_text, measure_text
-from ctms.records.fields.kinds.base import kind_of
 from exceptions_log.choices import ErrorType
 
 _RECORD, _CALL = "The record", "The call"
+_YES_NO: dict[str, Any] = {"true": True, "false": False}
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from crm_sync.crm.dialect import CrmDialect, CrmRow
-    from crm_sync.engine.compiled_rules import CompiledField, CompiledIntegration
+    from crm_sync.engine.rules.compiled import CompiledField, CompiledIntegration
+
+
+class SourceRecord(Protocol):
+    """A Vault record with what the plan's rules read of it, in their order."""
+
+    status: str
+    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +66,13 @@ class Mapped:
 
     def compute_digest(self) -> str:
         """Return the SHA-256 of the payload, in hexadecimal."""
-        return hashlib.sha256(json.dumps(self.payload, sort_keys=True, default=str).encode()).hexdigest()
+        return hashlib.sha256(write_json(self.payload, default=str, sort_keys=True)).hexdigest()
 
 
 def map_record(
     *,
     plan: CompiledIntegration,
-    record: Any,
+    record: SourceRecord,
     account: str | MappingProblem | None,
     parents: dict[str, ParentState],
     link: str,
@@ -80,17 +86,21 @@ def map_record(
     references; `deletion_base` is the text last sent to the deletion field.
     """
     mapped = Mapped()
-    for rule in plan.fields:
-        if rule.kind == FieldRuleKind.PERSON_ACCOUNT:
+    for rule, source in zip(plan.fields, record.values, strict=True):
+        kind = rule.kind
+        if kind is FieldRuleKind.PERSON_ACCOUNT:
             _put_account(mapped=mapped, rule=rule, account=account)
-        elif rule.kind == FieldRuleKind.REFERENCE:
+        elif kind is FieldRuleKind.REFERENCE:
             if rule.target in parents:
                 _put_parent(mapped=mapped, rule=rule, parent=parents[rule.target], crm=crm)
-        elif rule.kind == FieldRuleKind.RECORD_LINK:
+        elif kind is FieldRuleKind.RECORD_LINK:
             mapped.payload[rule.target] = link
         else:
-            value = _convert(mapped=mapped, rule=rule, value=_read_source(rule=rule, record=record), origin=_RECORD)
-            _put(mapped=mapped, rule=rule, value=crm.encode_value(value))
+            value = crm.encode_value(_convert_source(mapped=mapped, rule=rule, value=source))
+            if value is None or value == "":
+                _put(mapped=mapped, rule=rule, value=None)
+            else:
+                mapped.payload[rule.target] = value
     if plan.deletion_mode == DeletionMode.APPEND:
         _put_deletion(mapped=mapped, plan=plan, is_inactive=record.status == RecordStatus.INACTIVE, base=deletion_base)
     return mapped
@@ -142,7 +152,7 @@ def map_call(*, plan: CompiledIntegration, call: CrmRow, person: Any, crm: CrmDi
         if rule.kind == FieldRuleKind.FORMATTED_PERSON:
             value: Any = format_crm_user(call, rule.source, crm=crm)
         else:
-            value = _convert(mapped=mapped, rule=rule, value=call.get(rule.source), origin=_CALL)
+            value = _convert_call(mapped=mapped, rule=rule, value=call.get(rule.source))
         if rule.end is not None:
             _put(mapped=mapped, rule=rule, value=value, target=rule.end.attribute, blank="")
     return mapped
@@ -155,30 +165,34 @@ def format_crm_user(call: CrmRow, path: str, *, crm: CrmDialect) -> str:
     return f"{name} ({email})" if email else name
 
 
-def _read_source(*, rule: CompiledField, record: Any) -> Any:
-    if rule.end is None:
-        return None
-    return read_path(record=record, references=list(rule.references), end=rule.end)
-
-
-def _convert(*, mapped: Mapped, rule: CompiledField, value: Any, origin: str) -> Any:
-    if rule.kind == FieldRuleKind.CONSTANT:
+def _convert_source(*, mapped: Mapped, rule: CompiledField, value: Any) -> Any:
+    """Return what a rule makes of the value that it reads of a Vault record."""
+    if rule.kind is FieldRuleKind.CONSTANT:
         return rule.constant
-    if rule.kind == FieldRuleKind.FORMATTED_PERSON:
+    if rule.kind is FieldRuleKind.FORMATTED_PERSON:
         return getattr(value, "display_contact", None)
-    is_mapped = rule.kind == FieldRuleKind.PICKLIST
-    if rule.end is None or origin != _RECORD:
-        return _map_choice(mapped=mapped, rule=rule, value=value, origin=origin) if is_mapped else value
-    kind = kind_of(rule.end)
+    is_mapped, kind = rule.kind is FieldRuleKind.PICKLIST, rule.end_kind
+    if kind is None:
+        return _map_choice(mapped=mapped, rule=rule, value=value, origin=_RECORD) if is_mapped else value
     if not is_mapped:
         return kind.to_crm(value)
-    each = [_map_choice(mapped=mapped, rule=rule, value=part, origin=origin) for part in kind.split_for_crm(value)]
-    return kind.join_for_crm(each)
+    parts = kind.split_for_crm(value)
+    return kind.join_for_crm([_map_choice(mapped=mapped, rule=rule, value=part, origin=_RECORD) for part in parts])
+
+
+def _convert_call(*, mapped: Mapped, rule: CompiledField, value: Any) -> Any:
+    """Return what a rule makes of the value that it reads of a call."""
+    if rule.kind is FieldRuleKind.CONSTANT:
+        return rule.constant
+    if rule.kind is FieldRuleKind.PICKLIST:
+        return _map_choice(mapped=mapped, rule=rule, value=value, origin=_CALL)
+    return value
 
 
 def _map_choice(*, mapped: Mapped, rule: CompiledField, value: Any, origin: str) -> Any:
     key = _to_key(value)
-    found = rule.picklist_map.get(key, rule.picklist_map.get("*"))
+    choices = rule.picklist_map
+    found = choices[key] if key in choices else choices.get("*")
     if found is None and key:
         mapped.problems.append(
             MappingProblem(
@@ -188,7 +202,7 @@ def _map_choice(*, mapped: Mapped, rule: CompiledField, value: Any, origin: str)
                 cause=f"{rule.source} has a value for which the field rule “{rule.label}” has no counterpart.",
             )
         )
-    return {"true": True, "false": False}.get(found or "", found)
+    return found if found is None else _YES_NO.get(found, found)
 
 
 def _to_key(value: Any) -> str:

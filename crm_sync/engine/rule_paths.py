@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connections.fieldpaths import resolve_rule_path
 from connections.models import FieldRule
-from ctms.configuration.registry import UnknownFieldError, UnknownObjectError, get_object, resolve_path
+from crm_sync.engine.rules.paths import RecordPath
+from ctms.configuration.registry import UnknownFieldError, UnknownObjectError, get_object
 
 if TYPE_CHECKING:
     from connections.choices import FieldRuleKind
@@ -15,16 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulePath:
-    """A field rule, its integration, and the look-up from the integration's records to what the rule leads to."""
+    """A field rule, its integration, and the path from the integration's records to what the rule leads to."""
 
     rule: FieldRule
     integration: Integration
     model: Any
-    lookup: str
+    path: RecordPath
 
     def list_uids(self, keys: list[int]) -> Any:
         """Return the uids of the records that lead to records with these keys, as a subquery."""
-        return self.model._base_manager.filter(**{f"{self.lookup}__in": keys}).values("uid")
+        records = self.model._base_manager.alias(led_to=self.path.follow_key())
+        return records.filter(led_to__in=keys).values("uid")
 
 
 def list_rule_paths(*, connection: Connection, kind: FieldRuleKind) -> list[RulePath]:
@@ -38,11 +41,11 @@ def list_rule_paths(*, connection: Connection, kind: FieldRuleKind) -> list[Rule
         integration = rule.rule.integration
         try:
             vault_object = get_object(rule.rule.vault_object)
-            references, end = resolve_path(
+            references, end = resolve_rule_path(
                 vault_object=vault_object, path=rule.target if integration.is_inbound else rule.source
             )
         except (UnknownFieldError, UnknownObjectError):
             continue
-        lookup = "__".join(step.attribute for step in (*references, end))
-        paths.append(RulePath(rule=rule, integration=integration, model=vault_object.model, lookup=lookup))
+        path = RecordPath.build([*references, end])
+        paths.append(RulePath(rule=rule, integration=integration, model=vault_object.model, path=path))
     return paths

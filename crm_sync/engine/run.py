@@ -9,19 +9,21 @@ from __future__ import annotations
 import traceback
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from connections.certificates import retire_previous_certificate
 from connections.choices import IntegrationKind
 from connections.models import Connection, Integration, IntegrationProgress
 from crm_sync.choices import IntegrationRunState
+from crm_sync.crm.call_times import store_times
 from crm_sync.crm.errors import AuthenticationError, ConnectivityError, CrmError, LimitError
 from crm_sync.dialects import open_dialect
-from crm_sync.engine.compiled_rules import compile_integration, get_identifier_mapping
+from crm_sync.engine.call_figures import note_calls
 from crm_sync.engine.concurrency import Pipeline, RunAbortedError
 from crm_sync.engine.exception_items import build_integration_failure, describe_unexpected
 from crm_sync.engine.field_lengths import learn_lengths
@@ -29,6 +31,9 @@ from crm_sync.engine.identity.changes import refresh_identities
 from crm_sync.engine.identity.organisation import claim_organisation, refuse_other_organisation
 from crm_sync.engine.inbound.run import InboundRun
 from crm_sync.engine.outbound.run import OutboundRun
+from crm_sync.engine.pace import note_end
+from crm_sync.engine.rules.compiling import compile_integration
+from crm_sync.engine.rules.identifiers import get_identifier_mapping
 from crm_sync.engine.run_session import Counts, IntegrationSession, RunSession
 from crm_sync.models import IntegrationRun, TransferLink
 from ctms.audit.actors import build_system_actor
@@ -38,15 +43,17 @@ from ctms.core.clock import get_now
 from ctms.core.errors import VaultError
 from ctms.core.outages import find_outage_remedy
 from ctms.jobs.choices import RunState, RunTrigger
-from ctms.jobs.errors import LeaseLostError, RunCancelledError
+from ctms.jobs.errors import LeaseLostError, RunCancelledError, WorkerStoppingError
 from ctms.jobs.registry import RunContext, RunOutcome
 from exceptions_log.services import ExceptionRecorder, resolve_outlived
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections import Counter
+    from collections.abc import Collection, Iterator
 
     from django.db.models import QuerySet
 
+    from crm_sync.crm.dialect import CrmDialect
     from crm_sync.engine.dry_run import DryRun
     from ctms.jobs.leases import LeaseHandle
     from ctms.jobs.models import JobRun
@@ -76,21 +83,35 @@ def run_transfer(context: RunContext) -> RunOutcome:
     if connection.status != RecordStatus.ACTIVE and context.run.trigger != RunTrigger.COMMAND:
         message = f"{connection.name} was made Inactive before the run began, so nothing was transferred."
         return RunOutcome(state=RunState.SKIPPED, message=message, result={})
-    return _Transfer(connection=connection, run=context.run, lease=context.lease).execute()
+    if connection.paused_at is not None:
+        message = f"{connection.name} is paused, so nothing was transferred: {connection.pause_reason}"
+        return RunOutcome(state=RunState.SKIPPED, message=message, result={})
+    return Transfer(connection=connection, run=context.run, lease=context.lease).execute()
 
 
-class _Transfer:
-    """One run of the transfer of one connection."""
+class Transfer:
+    """One run of the transfer of one connection: of all that is to be done, or right after a change of a part of it."""
 
-    def __init__(self, *, connection: Connection, run: JobRun, lease: LeaseHandle) -> None:
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        run: JobRun,
+        lease: LeaseHandle,
+        only: Collection[IntegrationKind] | None = None,
+    ) -> None:
+        """Run all active integrations, or `only` some of them: these leave what failed before to the regular runs."""
         self._connection = connection
         self._run = run
         self._lease = lease
+        self._only = only
+        self._crm: CrmDialect | None = None
         self._log: list[str] = []
         self._parts: list[IntegrationRun] = []
 
     def execute(self) -> RunOutcome:
-        integrations = list_integrations(self._connection)
+        at_work = list_integrations(self._connection)
+        integrations = [each for each in at_work if self._only is None or each.kind in self._only]
         if not integrations:
             return RunOutcome(
                 state=RunState.SUCCEEDED, message="Every integration of the connection is inactive.", result={}
@@ -99,6 +120,9 @@ class _Transfer:
         failure: CrmError | None = None
         try:
             with open_session(connection=self._connection, lease=self._lease, run=self._run) as session:
+                session.is_live, self._crm = self._only is not None, session.crm
+                # Identifiers in the CRM are followed where calls are fetched: at least every minute.
+                session.has_fresh_identities = session.is_live and not any(each.is_inbound for each in integrations)
                 for integration in integrations:
                     error = self._execute_integration(integration=integration, session=session)
                     if isinstance(error, ENDS_RUN):
@@ -107,12 +131,30 @@ class _Transfer:
         except CrmError as error:
             failure = error
             self._record_connection_failure(integrations=integrations, error=error)
-        except RunCancelledError as cancelled:
-            cancelled.log = "\n".join(self._log)
+        except (RunCancelledError, WorkerStoppingError) as end:
+            end.log = "\n".join(self._log)
             raise
         if failure is None:
-            self._close_outlived_messages(integrations)
+            self._close_outlived_messages(at_work)
+        self._note_end(failure)
         return self._build_outcome(failure)
+
+    def _note_end(self, failure: CrmError | None) -> None:
+        """Note what decides when the connection is tried again, if it transfers as it happens."""
+        broken = [part.integration.name for part in self._parts if part.state == IntegrationRunState.FAILED]
+        error = str(failure) if failure is not None else f"{' and '.join(broken)} failed." if broken else ""
+        with transaction.atomic():
+            self._lease.renew()
+            note_end(
+                connection=self._connection,
+                usage=self._crm.usage if self._crm is not None else None,
+                error=error,
+                is_limit=isinstance(failure, LimitError),
+                has_fetched=any(part.integration.is_inbound for part in self._parts) or failure is not None,
+            )
+            if self._crm is not None:
+                calls = sum(part.api_calls for part in self._parts)
+                note_calls(connection=self._connection, crm=self._crm, calls=calls)
 
     def _close_outlived_messages(self, at_work: list[Integration]) -> None:
         """Close failures of the connection that are filed under an integration which is inactive now."""
@@ -132,7 +174,7 @@ class _Transfer:
     def _execute_integration(self, *, integration: Integration, session: RunSession) -> CrmError | None:
         """Run one integration and record how it ended; return the error that ended it, if any."""
         self._lease.stop_if_cancelled()
-        calls_before = session.crm.api_calls
+        calls_before, times_before = session.crm.api_calls, session.crm.call_times
         recorder = ExceptionRecorder(integration=integration, run=self._run, renew_lease=session.renew_lease)
         with transaction.atomic():
             session.renew_lease()
@@ -146,7 +188,10 @@ class _Transfer:
             run_integration(session=work)
             counts.check()
         except RunCancelledError:
-            self._interrupt_part(part=part, counts=counts)
+            self._interrupt_part(part=part, counts=counts, why="the run was cancelled")
+            raise
+        except WorkerStoppingError:
+            self._interrupt_part(part=part, counts=counts, why="the worker was stopped")
             raise
         except Exception as error:  # noqa: BLE001  one integration fails and leaves word; the others run
             failure = describe_failure(integration=integration, error=error)
@@ -154,15 +199,17 @@ class _Transfer:
                 counts = Counts()  # counts that do not add up are not stored
             recorder.add(build_integration_failure(integration=integration, error=failure))
         counts.api_calls = session.crm.api_calls - calls_before
-        part.state = _judge(failure=failure, counts=counts)
-        part.finished_at = get_now()
-        for column, value in counts.as_dict().items():
-            setattr(part, column, value)
+        part.state = judge_part(failure=failure, counts=counts)
+        fill_part(part, counts=counts, times=session.crm.call_times - times_before)
         with transaction.atomic():
             session.renew_lease()
-            recorder.publish(
-                still_pending=_list_pending(integration, recorder) if failure else None, is_complete=failure is None
-            )
+            if session.is_live and not recorder.count:
+                recorder.go_on(still_pending=_list_pending(integration, recorder))
+            else:
+                is_complete = failure is None and not session.is_live
+                recorder.publish(
+                    still_pending=None if is_complete else _list_pending(integration, recorder), is_complete=is_complete
+                )
             part.save()
             if failure is None:
                 IntegrationProgress.objects.filter(integration=integration).update(
@@ -174,15 +221,15 @@ class _Transfer:
         self._log.append(f"{integration.name}: {_describe(counts)}" + (f" {failure}" if failure else ""))
         return failure
 
-    def _interrupt_part(self, *, part: IntegrationRun, counts: Counts) -> None:
-        """Record the counts of a cancelled integration; the next run goes on as after a worker that died."""
+    def _interrupt_part(self, *, part: IntegrationRun, counts: Counts, why: str) -> None:
+        """Record the counts of an integration whose run ends here; the next one goes on as after a worker that died."""
         with transaction.atomic():
             self._lease.renew()
             part.state, part.finished_at = IntegrationRunState.INTERRUPTED, get_now()
             for column, value in counts.as_dict().items():
                 setattr(part, column, value)
             part.save()
-        self._log.append(f"{part.integration.name}: {_describe(counts)} Then the run was cancelled.")
+        self._log.append(f"{part.integration.name}: {_describe(counts)} Then {why}.")
 
     def _record_connection_failure(self, *, integrations: list[Integration], error: CrmError) -> None:
         """Record one exception item for the whole connection, under its first integration."""
@@ -213,11 +260,16 @@ class _Transfer:
 
 @contextmanager
 def open_session(
-    *, connection: Connection, lease: LeaseHandle | None, run: JobRun | None = None, dry_run: DryRun | None = None
+    *,
+    connection: Connection,
+    lease: LeaseHandle | None,
+    run: JobRun | None = None,
+    dry_run: DryRun | None = None,
+    **bounds: Any,
 ) -> Iterator[RunSession]:
     """Log in and open the session that the integrations of a run share. Raises CrmError if that is impossible.
 
-    Only a dry run may have no lease.
+    Only a dry run may have no lease. `bounds` are those of `open_dialect`.
     """
     get_identifier_mapping(connection)
     with (
@@ -226,7 +278,7 @@ def open_session(
             keep_alive=lease.renew_if_old if lease is not None else _do_nothing,
             stop_if_cancelled=lease.stop_if_cancelled if lease is not None else _do_nothing,
         ) as pipeline,
-        open_dialect(connection=connection, on_wait=partial(_stop_if_over, pipeline, lease)) as crm,
+        open_dialect(connection=connection, on_wait=partial(_stop_if_over, pipeline, lease), **bounds) as crm,
     ):
         started_at, bookmark = get_now(), read_bookmark()
         pipeline.call(crm.log_in)
@@ -234,14 +286,19 @@ def open_session(
             refuse_other_organisation(connection=connection, organisation_id=crm.organisation_id)
         else:
             claim_organisation(connection=connection, organisation_id=crm.organisation_id, renew_lease=lease.renew)
+        actor = build_system_actor(
+            source="job", reference=f"run {run.pk}" if run else "preview", connection_uid=connection.uid
+        )
+        if dry_run is None and connection.authorization is not None:
+            retire_previous_certificate(
+                authorization=connection.authorization, proven=crm.proven_certificate, actor=actor
+            )
         yield RunSession(
             crm=crm,
             pipeline=pipeline,
             lease=lease,
             run=run,
-            actor=build_system_actor(
-                source="job", reference=f"run {run.pk}" if run else "preview", connection_uid=connection.uid
-            ),
+            actor=actor,
             started_at=started_at,
             bookmark=bookmark,
             dry_run=dry_run,
@@ -266,7 +323,7 @@ def run_integration(*, session: IntegrationSession) -> None:
         with transaction.atomic():
             session.run.renew_lease()
             IntegrationProgress.objects.filter(pk=progress.pk).update(outcome_unknown=True)
-        if rules_changed:
+        if rules_changed and session.run.only is None:
             learn_lengths(session)
     since = Bookmark.parse(progress.bookmark)
     if rules_changed or (since is not None and not since.is_before(session.run.bookmark)):
@@ -292,7 +349,15 @@ def _list_pending(integration: Integration, recorder: ExceptionRecorder) -> Quer
     return recorder.list_open().filter(Exists(of_vault) | Q(Exists(of_crm), record_uid=None) & ~Q(crm_id=""))
 
 
-def _judge(*, failure: CrmError | None, counts: Counts) -> IntegrationRunState:
+def fill_part(part: IntegrationRun, *, counts: Counts, times: Counter[int]) -> None:
+    """Put counts and times of calls into an integration's part of a run, which ends now; the caller saves it."""
+    part.finished_at, part.call_times = get_now(), store_times(times)
+    for column, value in counts.as_dict().items():
+        setattr(part, column, value)
+
+
+def judge_part(*, failure: CrmError | None, counts: Counts) -> IntegrationRunState:
+    """Return how an integration's part of a run ended."""
     if isinstance(failure, LimitError):
         return IntegrationRunState.STOPPED
     if failure is not None:

@@ -13,15 +13,17 @@ from crm_sync.engine.attempts import write_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
     from datetime import datetime
+    from uuid import UUID
 
     from connections.models import Integration
     from crm_sync.choices import AttemptOutcome
     from crm_sync.crm.dialect import CrmDialect, CrmRow, Pages
-    from crm_sync.engine.compiled_rules import CompiledIntegration
     from crm_sync.engine.concurrency import Pipeline
     from crm_sync.engine.dry_run import DryRun, Observer
-    from crm_sync.models import TransferLink
+    from crm_sync.engine.links import AnyLink
+    from crm_sync.engine.rules.compiled import CompiledIntegration
     from ctms.audit.actors import Actor
     from ctms.audit.bookmarks import Bookmark
     from ctms.jobs.leases import LeaseHandle
@@ -87,6 +89,13 @@ class RunSession:
     has_fresh_identities: bool = False
     progress: dict[str, dict[str, int]] = field(default_factory=dict)
     dry_run: DryRun | None = None
+    # Whether the run sends what has just changed, and leaves what failed before to the regular runs.
+    is_live: bool = False
+    # The one record, by UID, to which a run is limited that tests how it is sent; None for all others.
+    only: UUID | None = None
+    # The call-back session that the run hands to the CRM, empty if there is none, and when it is time for a new one.
+    callback_text: str = field(default="", repr=False)
+    callback_ends: datetime | None = None
 
     def renew_lease(self) -> None:
         """Renew the lease; called in every transaction that writes. Raises LeaseLostError."""
@@ -129,14 +138,17 @@ class RunSession:
     ) -> Iterator[CrmRow]:
         """Yield the rows whose field has one of the values, of which at most 200 are looked up at a time."""
         for some in split(values, FOUND_TOGETHER):
-            find = partial(
-                self.crm.find_by_external_id,
-                object_name=object_name,
-                fields=fields,
-                field_name=field_name,
-                values=some,
-            )
-            yield from self.read_all(find)
+            search = self.begin_search(object_name=object_name, fields=fields, field_name=field_name, values=some)
+            yield from self.pipeline.wait_for(search)
+
+    def begin_search(
+        self, *, object_name: str, fields: Collection[str], field_name: str, values: Collection[str]
+    ) -> Future[list[CrmRow]]:
+        """Begin to find the rows whose field has one of these values, at most 200; `pipeline.wait_for` returns them."""
+        find = partial(
+            self.crm.find_by_external_id, object_name=object_name, fields=fields, field_name=field_name, values=values
+        )
+        return self.pipeline.begin(partial(read_rows, find))
 
 
 def read_rows(ask: Callable[[], Pages]) -> list[CrmRow]:
@@ -157,7 +169,7 @@ class IntegrationSession:
     run: RunSession
     plan: CompiledIntegration
     recorder: ExceptionRecorder | None
-    observer: Observer | None = None  # of a dry run
+    observer: Observer | None = None  # of a dry run, and of the test of one record
     counts: Counts = field(default_factory=Counts)
     # Number of records to look at, for the progress bar; 0 if it is not known.
     total: int = 0
@@ -177,7 +189,7 @@ class IntegrationSession:
         if self.observer is not None:
             self.observer.note_failure(failure)
 
-    def hold_back(self, *, link: TransferLink, record: object, parent: str) -> None:
+    def hold_back(self, *, link: AnyLink, record: object, parent: str) -> None:
         """Count one record as blocked: it waits until its parent is sent."""
         self.counts.selected += 1
         self.counts.blocked += 1
@@ -198,7 +210,7 @@ class IntegrationSession:
     def note_attempt(
         self,
         *,
-        link: TransferLink,
+        link: AnyLink,
         outcome: AttemptOutcome,
         values: Mapping[str, Any],
         error_code: str = "",
@@ -207,11 +219,12 @@ class IntegrationSession:
     ) -> None:
         """Note an attempt to transfer a record, with the values sent or received.
 
-        A dry run tells its observer of it, with the record's name and what the other side has now, `before`.
+        The observer is told of it, with the record's name and what the other side has now, `before`, which only a dry
+        run reads.
         """
+        if self.observer is not None:
+            self.observer.note_attempt(link=link, outcome=outcome, values=values, name=name, before=before)
         if self.run.dry_run:
-            if self.observer is not None:
-                self.observer.note_attempt(link=link, outcome=outcome, values=values, name=name, before=before)
             return
         self._attempts.append(
             {

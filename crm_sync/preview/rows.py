@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from crm_sync.crm.dialect import CrmDialect
-    from crm_sync.engine.compiled_rules import CompiledIntegration
-    from crm_sync.models import TransferLink
+    from crm_sync.engine.links import AnyLink
+    from crm_sync.engine.rules.compiled import CompiledIntegration
     from exceptions_log.models import Failure
 
 BATCH: Final = 200
@@ -54,7 +54,7 @@ class RowMaker:
     def note_attempt(
         self,
         *,
-        link: TransferLink,
+        link: AnyLink,
         outcome: AttemptOutcome,
         values: Mapping[str, Any],
         name: object,
@@ -89,7 +89,7 @@ class RowMaker:
             )
         )
 
-    def note_waiting(self, *, link: TransferLink, name: object, parent: str) -> None:
+    def note_waiting(self, *, link: AnyLink, name: object, parent: str) -> None:
         """Add the row of a record that would wait for its parent."""
         self._add(
             self._build(

@@ -15,8 +15,8 @@ from django.db import transaction
 from connections.choices import IntegrationKind
 from connections.models import Connection
 from crm_sync.crm.errors import CrmError
-from crm_sync.engine.compiled_rules import compile_integration
 from crm_sync.engine.dry_run import begin_dry_run
+from crm_sync.engine.rules.compiling import compile_integration
 from crm_sync.engine.run import ENDS_RUN, describe_failure, list_integrations, open_session, run_integration
 from crm_sync.engine.run_session import Counts, IntegrationSession
 from crm_sync.models import PreviewRow, TransferPreview

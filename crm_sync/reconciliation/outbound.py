@@ -23,7 +23,8 @@ from crm_sync.choices import LinkState, RecordWord
 from crm_sync.engine.identity.account_matching import spell_identifier
 from crm_sync.engine.mapping import ParentState, map_deletion, map_record
 from crm_sync.engine.outbound.crm_values import find_references, list_fields
-from crm_sync.engine.outbound.selection import read_parents, read_records
+from crm_sync.engine.outbound.parents import judge_parents
+from crm_sync.engine.outbound.records import read_records
 from crm_sync.models import Difference, TransferLink
 from crm_sync.reconciliation.crm_rows import Deletions
 from crm_sync.reconciliation.unmatched import UnmatchedPersons
@@ -265,7 +266,7 @@ class OutboundComparison:
     def _list_differing_fields(self, subject: _Subject, row: Row) -> dict[str, list[Any]]:
         plan, record = self._plan, subject.record
         person = plan.person_field
-        has_person = person is not None and person.end is not None and getattr(record, f"{person.end.attribute}_id")
+        has_person = person is not None and record.person_id
         parents = self._prove_parents(record, row)
         mapped = map_record(
             plan=plan,
@@ -305,7 +306,7 @@ class OutboundComparison:
 
     def _prove_parents(self, record: Any, row: Row) -> dict[str, ParentState]:
         """Return the states of the parents; one to which the row refers is in the CRM, whatever its link says."""
-        parents = read_parents(plan=self._plan, record=record, states={})
+        parents = judge_parents(plan=self._plan, parents=record.parents, states={})
         for parent in self._plan.parents:
             state = parents[parent.field.target]
             shown = row.get(self._run.crm.path(parent.field.target, parent.field.reference_field))

@@ -15,7 +15,8 @@ from django.db import transaction
 
 from crm_sync.choices import LinkState, RecordWord
 from crm_sync.dialects import is_crm_id
-from crm_sync.engine.compiled_rules import CompiledIntegration, compile_integration
+from crm_sync.engine.rules.compiled import CompiledIntegration
+from crm_sync.engine.rules.compiling import compile_integration
 from crm_sync.models import AccountMatch, Difference, TransferLink
 from crm_sync.reconciliation.verdicts import DELETED
 

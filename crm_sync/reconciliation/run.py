@@ -20,10 +20,11 @@ from crm_sync.crm.errors import (
     LimitError,
     QueryLocatorExpired,
 )
-from crm_sync.engine.compiled_rules import compile_integration
+from crm_sync.engine.rules.compiling import compile_integration
 from crm_sync.engine.run import list_integrations, open_session
 from crm_sync.engine.run_session import IntegrationSession, RunSession
 from crm_sync.models import Difference, Reconciliation
+from crm_sync.reconciliation.descriptions import refresh_descriptions
 from crm_sync.reconciliation.inbound import InboundComparison
 from crm_sync.reconciliation.outbound import OutboundComparison
 from ctms.core.choices import RecordStatus
@@ -72,6 +73,9 @@ class _Run:
                     self._stored.api_calls = session.crm.api_calls
                     if isinstance(error, _ENDS_RUN):
                         break
+                else:
+                    refresh_descriptions(session=session, connection=self._connection)
+                    self._stored.api_calls = session.crm.api_calls
         except CrmError as error:
             self._stored.errors = {"": str(error)}
         self._finish()

@@ -18,12 +18,10 @@ class UnmatchedPersons:
 
     def __init__(self, *, session: IntegrationSession) -> None:
         plan = session.plan
-        self._column = ""
         self._search: AccountSearch | None = None
         self._known: set[int] = set()
         self._problems: dict[int, MappingProblem] = {}
         if plan.person_field is not None and plan.person_field.end is not None and plan.identifiers is not None:
-            self._column = f"{plan.person_field.end.attribute}_id"
             self._search = AccountSearch(
                 connection=session.integration.connection,
                 identifiers=plan.identifiers,
@@ -35,7 +33,7 @@ class UnmatchedPersons:
         """Look up the accounts of the records' persons, 200 in a call, as far as that was not done."""
         if self._search is None:
             return
-        wanted = {getattr(record, self._column) for record in records} - self._known - {None}
+        wanted = {record.person_id for record in records} - self._known - {None}
         self._known |= wanted
         for batch in self._search.find(wanted):
             for found in batch:
@@ -44,4 +42,4 @@ class UnmatchedPersons:
 
     def find_problem(self, record: Any) -> MappingProblem | None:
         """Return why the person of a record, looked up before, has not exactly one account; None if there is one."""
-        return self._problems.get(getattr(record, self._column)) if self._column else None
+        return self._problems.get(record.person_id) if record.person_id is not None else None

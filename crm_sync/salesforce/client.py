@@ -5,6 +5,7 @@ Get Deleted, Limits).
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ __all__ = ["MAX_BATCH", "ClientOptions", "ClockReading", "Credentials", "CrmClie
 
 MAX_BATCH: Final = 200
 MIN_PAGE: Final = 200
+USER_INFO_PATH: Final = "/services/oauth2/userinfo"
 MAX_PAGE: Final = 2000
 MAX_EMPTY_PAGES: Final = 100
 """More pages without records, one after the other, are taken for a query that never ends."""
@@ -90,6 +92,7 @@ class CrmClient:
         """
         self._connection = CrmConnection(base_url=base_url, credentials=credentials, options=options, on_wait=on_wait)
         self._options = options
+        self._carried: Mapping[str, str] = {}
         self._root = f"/services/data/{options.api_version}"
 
     def __enter__(self) -> Self:
@@ -117,6 +120,11 @@ class CrmClient:
         return self._connection.wire.api_usage
 
     @property
+    def call_times(self) -> Counter[int]:
+        """How many calls were answered in which time so far, without log-ins; see `crm_sync.crm.call_times`."""
+        return self._connection.wire.call_times.copy()
+
+    @property
     def clock(self) -> ClockReading | None:
         """The CRM's clock beside the Vault's, from the last header `Date`."""
         return self._connection.wire.clock
@@ -125,6 +133,26 @@ class CrmClient:
     def organisation_id(self) -> str:
         """Id of the organisation logged in to, 15 characters; empty before the log-in or if the CRM did not send it."""
         return self._connection.organisation_id
+
+    @property
+    def user_id(self) -> str:
+        """Id of the user logged in as; empty before the log-in or if the CRM did not send it."""
+        return self._connection.user_id
+
+    def read_username(self) -> str:
+        """Ask the CRM for the name of the user logged in as; it costs no API call."""
+        call = Call(method="GET", target=USER_INFO_PATH, purpose="reading who is logged in")
+        return self._connection.perform(call, read=_read_username)
+
+    @property
+    def log_in_host(self) -> str:
+        """The host that is asked for tokens."""
+        return self._connection.log_in_host
+
+    @property
+    def proven_certificate(self) -> str:
+        """PEM text of the certificate of the last log-in; empty before it and for other flows than JWT bearer."""
+        return self._connection.proven_certificate
 
     def close(self) -> None:
         """Close every connection and forget the token."""
@@ -224,11 +252,22 @@ class CrmClient:
             allow_duplicates=allow_duplicates,
         )
 
+    def carry_secret(self, text: str, *, header: str) -> None:
+        """Send a text in this header of every call that writes from now on, and remove it from errors of the CRM."""
+        self._carried = {header: text} if header and text else {}
+        if text:
+            self._connection.add_secret(text)
+
     def describe(self, object_name: str) -> dict[str, Any]:
         """Return the CRM's description of an object, with its `fields`."""
         target = f"{self._root}/sobjects/{check_name(object_name)}/describe"
         call = Call(method="GET", target=target, purpose=f"describing {object_name}")
         return self._connection.perform(call, read=_read_described)
+
+    def list_objects(self) -> dict[str, str]:
+        """Return the labels of the objects that the CRM user sees, by name (describeGlobal)."""
+        call = Call(method="GET", target=f"{self._root}/sobjects", purpose="listing objects")
+        return self._connection.perform(call, read=_read_objects)
 
     def list_deleted(self, *, object_name: str, start: datetime, end: datetime) -> Deletions:
         """Return the records deleted between two aware datetimes, of which the CRM ignores the seconds.
@@ -253,7 +292,7 @@ class CrmClient:
             raise ValueError(f"A batch holds at most {MAX_BATCH} records, not {len(records)}.")
         if not records:
             return []
-        headers = _ALLOW_DUPLICATES if allow_duplicates else {}
+        headers = {**self._carried, **(_ALLOW_DUPLICATES if allow_duplicates else {})}
         rows = [{"attributes": {"type": object_name}, **record} for record in records]
         results = self._send_rows(target=target, rows=rows, headers=headers)
         for attempt in range(1, self._options.max_attempts):
@@ -277,6 +316,9 @@ class CrmClient:
         payload = {"allOrNone": False, "records": rows}
         purpose = f"writing {rows[0]['attributes']['type']}"
         call = build_json_call(method="PATCH", target=target, payload=payload, headers=headers, purpose=purpose)
+        if self._options.is_rehearsal:
+            self._connection.rehearse(call)
+            return [RowResult(str(row.get("id", "")), success=True, created=False, errors=()) for row in rows]
         redact = self._connection.redact
 
         def read(payload: Any) -> list[RowResult]:
@@ -328,6 +370,11 @@ def _read_described(payload: Any) -> dict[str, Any]:
     return described
 
 
+def _read_objects(payload: Any) -> dict[str, str]:
+    listed = _read_object(payload)["sobjects"]
+    return {str(each["name"]): str(each.get("label") or "") for each in listed if each.get("queryable") is True}
+
+
 def _read_deleted(payload: Any) -> Deletions:
     return Deletions(
         crm_ids=[_read_id(row["id"]) for row in payload["deletedRecords"]],
@@ -344,3 +391,7 @@ def _read_id(value: Any) -> str:
 
 def _read_moment(text: Any) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _read_username(payload: dict[str, Any]) -> str:
+    return str(payload["preferred_username"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crm_sync.crm.description import DescribedField, DescribedObject
+from connections.crmdescription import DescribedField, DescribedObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ def read_description(payload: Mapping[str, Any]) -> DescribedObject:
     fields = [_read_field(field) for field in payload["fields"]]
     return DescribedObject(
         name=str(payload["name"]),
+        label=str(payload.get("label") or ""),
         is_queryable=payload.get("queryable") is True,
         is_createable=payload.get("createable") is True,
         is_updateable=payload.get("updateable") is True,
@@ -30,6 +31,7 @@ def _read_field(field: Mapping[str, Any]) -> DescribedField:
     length = field.get("length")
     return DescribedField(
         name=str(field["name"]),
+        label=str(field.get("label") or ""),
         type=str(field.get("type", "")),
         length=length if isinstance(length, int) else 0,
         is_createable=field.get("createable") is True,

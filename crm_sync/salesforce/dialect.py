@@ -12,7 +12,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from crm_sync.crm.description import NUMBER_TYPES
+from connections.crmdescription import NUMBER_TYPES
 from crm_sync.crm.dialect import CrmRow, Deletions
 from crm_sync.crm.errors import ConfigurationError, CrmError
 from crm_sync.crm.numbers import is_spelled_number
@@ -20,14 +20,16 @@ from crm_sync.salesforce.describe import read_description
 from crm_sync.salesforce.soql import build_select, chunk_values_by_url, compare, is_in
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from crm_sync.crm.description import DescribedObject
+    from connections.crmdescription import DescribedObject
     from crm_sync.crm.dialect import ClockReading, Pages
     from crm_sync.crm.errors import RowResult
     from crm_sync.salesforce.client import CrmClient
 
+_AS_THEY_ARE: Final = frozenset({str, bool, int, float})
 _ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?", re.ASCII)
 _WITHOUT_CHECKSUM: Final = 15
 # Each digit stands for five characters, each upper-case one of which sets a bit.
@@ -80,6 +82,21 @@ class SalesforceDialect:
     def organisation_id(self) -> str:
         """Id of the organisation logged in to, 15 characters; empty before the log-in or if the CRM did not send it."""
         return self._client.organisation_id
+
+    @property
+    def proven_certificate(self) -> str:
+        """PEM text of the certificate of the last log-in; empty before it and for other flows than JWT bearer."""
+        return self._client.proven_certificate
+
+    @property
+    def call_times(self) -> Counter[int]:
+        """How many calls were answered in which time so far."""
+        return self._client.call_times
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """The API calls used and allowed in 24 hours, from the last header `Sforce-Limit-Info`."""
+        return self._client.api_usage
 
     def log_in(self) -> None:
         """Get a new token."""
@@ -144,6 +161,9 @@ class SalesforceDialect:
             return read_description(self._client.describe(object_name))
         except (AttributeError, ConfigurationError, KeyError, TypeError):
             return None
+
+    def list_objects(self) -> dict[str, str]:
+        return self._client.list_objects()
 
     def deleted_since(self, *, object_name: str, start: dt.datetime) -> Deletions | None:
         """Ask `getDeleted`; should the CRM refuse an end that lies ahead, it is asked up to now.
@@ -224,15 +244,21 @@ class SalesforceDialect:
         rows = [{"Id": crm_id, **values} for crm_id, values in records.items()]
         return self._client.update(object_name=object_name, records=rows, allow_duplicates=allow_duplicates)
 
+    def carry_secret(self, text: str, *, header: str) -> None:
+        """Carry the secret as `CrmClient.carry_secret` does."""
+        self._client.carry_secret(text, header=header)
+
     # -- Spelling -----------------------------------------------------------------------------------
 
     def encode_value(self, value: Any) -> Any:
         """Return dates and times in the format of Salesforce's JSON, in UTC; other types as text."""
+        if value is None or type(value) in _AS_THEY_ARE:
+            return value
         if isinstance(value, dt.datetime):
             return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
         if isinstance(value, dt.date):
             return value.isoformat()
-        return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+        return value if isinstance(value, bool | int | float | str) else str(value)
 
     def path(self, reference: str, field_name: str) -> str:
         """Return `Study_vod__r.Name` for the field `Name` of the record that `Study_vod__c` refers to."""

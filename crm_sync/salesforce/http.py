@@ -1,11 +1,11 @@
 """Send one call over HTTP, once, and describe in words what went wrong with it."""
 
 import gzip
-import json
 import re
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,6 +15,7 @@ import requests
 import structlog
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
 
+from crm_sync.crm.call_times import find_bucket
 from crm_sync.crm.dialect import ClockReading
 from crm_sync.crm.errors import ConfigurationError, ConnectivityError, CrmError
 from crm_sync.crm.hosts import HTTPS_PORT, HostRules
@@ -23,10 +24,15 @@ from crm_sync.salesforce.options import ClientOptions
 from crm_sync.salesforce.responses import Answer, AnswerTooLargeError, BrokenAnswerError, Setback, read_answer
 from crm_sync.salesforce.retry import parse_http_date
 from ctms.core.clock import get_now
+from ctms.core.json_text import write_json
 
 _MIN_BYTES_TO_PACK: Final = 1024
 _NO_ADDRESS: Final = "has no address in the name service"
 _API_USAGE = re.compile(r"(?<![\w-])api-usage=([0-9]{1,15})/([0-9]{1,15})")
+
+# A name and no more: a query may hold identifiers of persons.
+_OBJECT_IN_PATH = re.compile(r"/sobjects/([A-Za-z]\w{0,79})(?=/|$)")
+_OBJECT_IN_QUERY = re.compile(r"[?&]q=[^&]*?\+FROM\+([A-Za-z]\w{0,79})(?=\+|&|$)")
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +46,8 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     is_log_in: bool = False
+    # The origin that is called instead of the connection's own; only log-ins have one.
+    origin: str = ""
     is_next_page: bool = False
     purpose: str = ""
 
@@ -47,6 +55,12 @@ class Call:
     def path(self) -> str:
         """The target without its query, so that it may be logged."""
         return self.target.partition("?")[0]
+
+    @property
+    def object_name(self) -> str | None:
+        """The CRM object that the path or the query asks for; None if they name none, or several."""
+        found = _OBJECT_IN_PATH.search(self.path) or _OBJECT_IN_QUERY.search(self.target)
+        return found[1] if found else None
 
     @property
     def asked(self) -> str:
@@ -65,12 +79,20 @@ class Token:
 
 def build_json_call(*, method: str, target: str, payload: object, headers: Mapping[str, str], purpose: str) -> Call:
     """Return a call with a JSON body, compressed with gzip above 1 kB, and with these headers besides its own."""
-    body = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    body = write_json(payload)
     sent = {"Content-Type": "application/json; charset=utf-8", **headers}
     if len(body) > _MIN_BYTES_TO_PACK:
         body = gzip.compress(body, compresslevel=1, mtime=0)
         sent["Content-Encoding"] = "gzip"
     return Call(method=method, target=target, body=body, headers=sent, purpose=purpose)
+
+
+def unpack_body(call: Call) -> str:
+    """Return the body of a call as text, unpacked; empty if it has none."""
+    if call.body is None:
+        return ""
+    packed = call.headers.get("Content-Encoding") == "gzip"
+    return (gzip.decompress(call.body) if packed else call.body).decode(errors="replace")
 
 
 class Wire:
@@ -81,9 +103,12 @@ class Wire:
         self.host = origin.removeprefix("https://")
         self.api_calls = 0
         self.api_usage: tuple[int, int] | None = None
+        # How many calls were answered in which time, see `crm_sync.crm.call_times`.
+        self.call_times: Counter[int] = Counter()
         # From the last header `Date`.
         self.clock: ClockReading | None = None
         self._rules = rules
+        self._name = options.name
         self._origin = origin
         self._timeouts = options.connect_timeout, options.read_timeout
         self._http = open_session(rules=rules, ca_bundle=options.ca_bundle, pool_size=options.pool_size)
@@ -126,25 +151,32 @@ class Wire:
         started = time.monotonic()
         outcome, was_sent = self._exchange(call, token=token)
         answer = outcome if isinstance(outcome, Answer) else None
+        milliseconds = (time.monotonic() - started) * 1000
         log.info(
             "crm_call",
+            connection=self._name,
+            host=(call.origin or (token.origin if token else self._origin)).removeprefix("https://"),
             method=call.method,
             path=call.path,
+            object=call.object_name,
             status=answer.status if answer else None,
-            ms=round((time.monotonic() - started) * 1000),
+            ms=round(milliseconds),
             attempt=attempt,
         )
         usage = _API_USAGE.search(answer.headers.get("Sforce-Limit-Info", "")) if answer else None
         moment = parse_http_date(answer.headers.get("Date")) if answer else None
         with self._lock:
             self.api_calls += was_sent
+            if answer is not None and not call.is_log_in:
+                self.call_times[find_bucket(milliseconds)] += 1
             self.api_usage = (int(usage[1]), int(usage[2])) if usage else self.api_usage
             self.clock = ClockReading(crm=moment, vault=get_now()) if moment else self.clock
         return outcome
 
     def _exchange(self, call: Call, *, token: Token | None) -> tuple[Answer | Setback | CrmError, bool]:
         """Return the answer or the failure, and whether the call may have reached the CRM."""
-        origin = token.origin if token else self._origin
+        origin = call.origin or (token.origin if token else self._origin)
+        host = origin.removeprefix("https://")
         headers = dict(call.headers)
         if token:
             headers["Authorization"] = f"Bearer {token.value}"
@@ -162,11 +194,11 @@ class Wire:
         except CrmError as error:
             return error.with_traceback(None), False
         except AnswerTooLargeError:
-            return ConnectivityError(f"{self.name_host(token)} sent an answer too large to be one of its own."), True
+            return ConnectivityError(f"{host} sent an answer too large to be one of its own."), True
         except BrokenAnswerError as error:
             return Setback(str(error)), True
         except (requests.RequestException, HTTPError, OSError) as error:
-            return self._describe_failure(error, host=self.name_host(token))
+            return self._describe_failure(error, host=host)
 
     def _describe_failure(self, error: Exception, *, host: str) -> tuple[Setback | CrmError, bool]:
         connect_timeout, read_timeout = self._timeouts

@@ -55,19 +55,39 @@ _CAUSES: Final = (
         "that never expires suits an integration user.",
     ),
     _Cause(
+        pieces=("hasn't approved", "hasn’t approved", "has not approved"),
+        remedy="Pre-authorise the user in the CRM: in the policies of the External Client App (External Client App "
+        "Manager > the app > Policies) or connected app (Manage Connected Apps), choose the permitted users “Admin "
+        "approved users are pre-authorized” and add the user's profile or permission set. If that is done, check the "
+        "user name, and the host chosen as Log in at: a sandbox's users are unknown at login.salesforce.com.",
+    ),
+    _Cause(
+        pieces=("audience",),
+        remedy="Choose another host as Log in at in Enter Connected App Details: My Domain for any organisation, "
+        "login.salesforce.com for production and Developer Edition, test.salesforce.com for sandboxes.",
+    ),
+    _Cause(
+        pieces=("expired authorization code", "assertion expired", "jwt expired", "expired assertion"),
+        remedy="The CRM took the signed request for expired: it is valid for two minutes by the Vault's clock, which "
+        "must be right to the minute.",
+    ),
+    _Cause(
+        pieces=("invalid assertion",),
+        remedy="Upload to the app in the CRM the certificate that Download Certificate of the Authorization gives: "
+        "External Client App Manager > the app > Settings > OAuth Settings > Enable JWT Bearer Flow, or Use digital "
+        "signatures of a connected app. A new one takes effect there after up to ten minutes.",
+    ),
+    _Cause(
         pieces=(
             "not admin approved",
             "not approved",
-            "hasn't approved",
-            "hasn’t approved",
-            "has not approved",
             "oauth_app_access_denied",
             "invalid_app_access",
             "oauth_approval_error",
             "oauth_app_blocked",
         ),
-        remedy="Let the CRM's administrator approve the connected app for this user: under Manage Connected Apps, "
-        "permitted users “Admin approved users are pre-authorized”, with the user's profile or permission "
+        remedy="Let the CRM's administrator approve the connected app or External Client App for this user: in its "
+        "policies, permitted users “Admin approved users are pre-authorized”, with the user's profile or permission "
         "set.",
     ),
     _Cause(
@@ -100,13 +120,22 @@ def advise_log_in(*, code: str, words: str, flow: str) -> str:
     """Return what to do about a refused log-in, from the CRM's error code and description."""
     if remedy := find_cause_remedy(code=code, words=words):
         return remedy
+    if flow == "jwt_bearer":
+        return (
+            "Check the consumer key in Enter Connected App Details, the user name of the Authorization, and that the "
+            "CRM's app has the JWT bearer flow enabled with the certificate of Download Certificate."
+        )
     if flow == "client_credentials":
         return (
-            "Check the consumer key and secret in Enter Connected App Details, and that the CRM's connected app allows "
-            "the client credentials flow and names the user it runs as."
+            "Check the consumer key and secret in Enter Connected App Details, and that the CRM's connected app or "
+            "External Client App allows the client credentials flow and names the user it runs as."
         )
     if code in _BLOCKED_FLOW:
-        return "The CRM does not allow the password flow: choose client credentials in Enter Connected App Details."
+        return (
+            "The CRM does not allow the password flow: choose client credentials in Enter Connected App Details, or "
+            "JWT bearer with a certificate. New organisations block the password flow, and External Client Apps do "
+            "not have it."
+        )
     if code in _WRONG_APP:
         return "Check the consumer key and consumer secret in Enter Connected App Details."
     return (

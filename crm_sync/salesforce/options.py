@@ -1,21 +1,32 @@
 """Credentials and limits with which a client of a CRM is made."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from crm_sync.crm.errors import ConfigurationError
+from crm_sync.crm.exchanges import Exchange
 
-Flow = Literal["password", "client_credentials"]
+Flow = Literal["password", "client_credentials", "jwt_bearer"]
 
 _API_VERSION: Final = re.compile(r"v[0-9]{2,3}\.[0-9]")
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """The log-in of one connection; only the password flow uses `username` and `password`.
+class KeyPair:
+    """A private key and its certificate, as PEM texts; `repr()` shows neither."""
 
+    private_key: str = field(repr=False)
+    certificate: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The log-in of one connection.
+
+    The password flow uses `username` and `password`. JWT bearer uses `username` and `key_pairs`, which are tried in
+    their order; `audience` is the origin that is asked for the token, empty for that of the connection.
     `repr()` shows the flow alone.
     """
 
@@ -24,9 +35,11 @@ class Credentials:
     password: str = field(default="", repr=False)
     consumer_key: str = field(default="", repr=False)
     consumer_secret: str = field(default="", repr=False)
+    key_pairs: tuple[KeyPair, ...] = field(default=(), repr=False)
+    audience: str = field(default="", repr=False)
 
     def build_form(self) -> dict[str, str]:
-        """Return the fields of the token request."""
+        """Return the fields of the token request, save for JWT bearer."""
         form = {"grant_type": self.flow, "client_id": self.consumer_key, "client_secret": self.consumer_secret}
         if self.flow == "password":
             form |= {"username": self.username, "password": self.password}
@@ -34,7 +47,8 @@ class Credentials:
 
     def list_secrets(self) -> list[str]:
         """Return every value that no message, log or page may show."""
-        return [secret for secret in (self.password, self.consumer_secret, self.consumer_key) if secret]
+        keys = [pair.private_key for pair in self.key_pairs]
+        return [secret for secret in (self.password, self.consumer_secret, self.consumer_key, *keys) if secret]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,10 @@ class ClientOptions:
 
     `max_attempts` counts the first try of a call too. `retry_budget_seconds` limits all the waiting of one client,
     which lives for one run. The client stops once `quota_share` of the organisation's API calls are used.
-    `ca_bundle` is a file of certificate authorities that replaces the default ones.
+    `name` is that of the connection, for the log.
+    `ca_bundle` is a file of certificate authorities that replaces the default ones. `watch` is shown every call that is
+    made with a token, without secrets, from the thread that makes it. In a rehearsal the calls that write are shown to
+    it and not sent; their records are answered as accepted.
     Raises ConfigurationError for values that no client can work with.
     """
 
@@ -59,6 +76,9 @@ class ClientOptions:
     sandbox_origins: Mapping[str, str] = field(default_factory=dict)
     ca_bundle: str | None = None
     pool_size: int = 4
+    watch: Callable[[Exchange], None] | None = None
+    is_rehearsal: bool = False
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError for values that would make no calls, or calls without a limit."""

@@ -3,14 +3,13 @@
 Source of the codes: Salesforce REST API Developer Guide, "Status Codes and Error Responses"; OAuth 2.0, RFC 6749, 5.2.
 """
 
-import json
 import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import requests
 
@@ -26,6 +25,7 @@ from crm_sync.crm.errors import (
 from crm_sync.salesforce.log_in_remedies import advise_log_in, find_cause_remedy
 from crm_sync.salesforce.refusals import describe_refusal
 from crm_sync.salesforce.retry import parse_http_date, parse_retry_after
+from ctms.core.json_text import read_json
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """A larger answer, compressed or not, is refused; those of the calls made here are far smaller."""
@@ -61,12 +61,13 @@ class BrokenAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One complete answer. `payload` is its JSON; if it is not JSON, None, and `is_json` is False."""
+    """One complete answer. `payload` is the JSON of its `body`; if that is not JSON, None, and `is_json` is False."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     is_json: bool
     payload: Any = field(repr=False)
+    body: bytes | bytearray = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +104,10 @@ def read_answer(response: requests.Response) -> Answer:
             raise AnswerTooLargeError
     is_json, payload = True, None
     try:
-        payload = json.loads(body, parse_constant=_refuse_constant)
+        payload = read_json(body)
     except (ValueError, RecursionError):
         is_json = False
-    return Answer(status=response.status_code, headers=response.headers, is_json=is_json, payload=payload)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    """Raise ValueError for NaN and Infinity, which JSON does not have and databases do not store."""
-    raise ValueError(name)
+    return Answer(status=response.status_code, headers=response.headers, is_json=is_json, payload=payload, body=body)
 
 
 def _read_chunks(response: requests.Response) -> Iterator[bytes]:

@@ -4,13 +4,14 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, quote_plus, urlencode
 
+from crm_sync.crm.clocks import CLOCK_REMEDY, describe_clock_offset
 from crm_sync.crm.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -18,9 +19,11 @@ from crm_sync.crm.errors import (
     LimitError,
     QueryLocatorExpired,
 )
+from crm_sync.crm.exchanges import LONGEST_SHOWN, MASK, Exchange
 from crm_sync.crm.hosts import HostRules
-from crm_sync.salesforce.http import Call, Token, Wire
-from crm_sync.salesforce.options import ClientOptions, Credentials
+from crm_sync.salesforce.http import Call, Token, Wire, unpack_body
+from crm_sync.salesforce.jwt_bearer import GRANT_TYPE, build_assertion
+from crm_sync.salesforce.options import ClientOptions, Credentials, KeyPair
 from crm_sync.salesforce.responses import (
     Answer,
     LostSession,
@@ -31,6 +34,7 @@ from crm_sync.salesforce.responses import (
 )
 from crm_sync.salesforce.retry import RetryBudget, choose_delay
 from crm_sync.salesforce.soql import MAX_URI_BYTES
+from ctms.core.clock import get_now
 
 TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105  a path
 VERSIONS_PATH: Final = "/services/data/"
@@ -39,7 +43,7 @@ _SHORTEST_SECRET: Final = 4
 # How a CRM refuses an address that itself has given for a query's next page: the query is started again.
 _FORGOTTEN_STATUSES: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_IDENTITY: Final = re.compile(r"/id/(00D[A-Za-z0-9]{12})(?:[A-Za-z0-9]{3})?/")
+_IDENTITY: Final = re.compile(r"/id/(00D[A-Za-z0-9]{12})(?:[A-Za-z0-9]{3})?/(005[A-Za-z0-9]{12,15})?")
 
 T = TypeVar("T")
 
@@ -59,13 +63,19 @@ class CrmConnection:
         self._rules = HostRules(allowed_suffixes=options.allowed_host_suffixes, sandbox_origins=options.sandbox_origins)
         self._origin = self._rules.check_origin(base_url)
         self._credentials = credentials
+        self._log_in_origin = self._find_log_in_origin()
         self._options = options
         self._on_wait = on_wait
         self.wire = Wire(rules=self._rules, origin=self._origin, options=options)
         self._budget = RetryBudget(options.retry_budget_seconds)
         self._token: Token | None = None
-        # Id of the organisation of the last log-in, from the identity URL in the answer with the token.
+        self._carried: tuple[str, ...] = ()
+        # Ids of organisation and user of the last log-in, from the identity URL in the answer with the token.
         self.organisation_id = ""
+        self.user_id = ""
+        # PEM text of the certificate of the last log-in; empty for other flows.
+        self.proven_certificate = ""
+        self._assertions: list[str] = []
         self._refusal: AuthenticationError | None = None
         self._log_in_lock = threading.Lock()
 
@@ -77,6 +87,18 @@ class CrmConnection:
     def host(self) -> str:
         """The CRM's host, for messages."""
         return self.wire.host
+
+    @property
+    def log_in_host(self) -> str:
+        """The host that is asked for tokens: the CRM's own, or the one that many organisations share."""
+        return self._log_in_origin.removeprefix("https://")
+
+    def _find_log_in_origin(self) -> str:
+        """Return the checked origin for token requests; for a sandbox always its own, which stands in for all hosts."""
+        audience = self._credentials.audience
+        if not audience or self._rules.find_sandbox(self._origin):
+            return self._origin
+        return self._rules.check_origin(audience)
 
     def close(self) -> None:
         """Close every connection and forget the token."""
@@ -145,7 +167,7 @@ class CrmConnection:
                 continue
             is_last = attempt >= self._options.max_attempts
             if is_last or not self.wait_for_retry(attempt=attempt, asked=outcome.wait):
-                host = self.wire.name_host(token)
+                host = self.log_in_host if call.is_log_in else self.wire.name_host(token)
                 raise describe_exhaustion(host=host, setback=outcome, attempts=attempt, out_of_time=not is_last)
             attempt += 1
 
@@ -170,13 +192,48 @@ class CrmConnection:
     def redact(self, text: str) -> str:
         """Return `text` with the secrets of this connection removed, in case the CRM sent one back."""
         token = self._token
-        for secret in [*self._credentials.list_secrets(), *([token.value] if token else [])]:
+        held = [*self._credentials.list_secrets(), *self._assertions, *self._carried]
+        for secret in [*held, *([token.value] if token else [])]:
             if len(secret) >= _SHORTEST_SECRET:
                 # A secret may come back as it is, or as written in forms, JSON and HTML.
                 spellings = {secret, quote_plus(secret), quote(secret), json.dumps(secret)[1:-1], escape(secret)}
                 for spelling in sorted(spellings, key=len, reverse=True):
-                    text = text.replace(spelling, "[removed]")
+                    text = text.replace(spelling, MASK)
         return text
+
+    def rehearse(self, call: Call) -> None:
+        """Show a call that is not made, as it would be made; logs in first if there is no token yet."""
+        self._show(call, token=self._get_token(lost=None), outcome=None, milliseconds=0)
+
+    def _show(
+        self, call: Call, *, token: Token | None, outcome: Answer | Setback | CrmError | None, milliseconds: int
+    ) -> None:
+        """Show a call, with its outcome or as one that is not sent, to whoever watches; log-ins are not shown."""
+        if self._options.watch is None or call.is_log_in:
+            return
+        headers = {name: self.redact(value) for name, value in call.headers.items()}
+        headers["Authorization"] = f"Bearer {MASK}"
+        answer = outcome if isinstance(outcome, Answer) else None
+        text = answer.body.decode(errors="replace") if answer is not None else ""
+        self._options.watch(
+            Exchange(
+                purpose=call.purpose,
+                method=call.method,
+                url=(token.origin if token is not None else self._origin) + call.target,
+                headers=headers,
+                body=self.redact(unpack_body(call)),
+                was_packed="Content-Encoding" in call.headers,
+                was_sent=outcome is not None,
+                status=answer.status if answer is not None else None,
+                answer=self.redact(text)[:LONGEST_SHOWN],
+                problem=_name_problem(outcome, host=self.wire.name_host(token)),
+                milliseconds=milliseconds,
+            )
+        )
+
+    def add_secret(self, text: str) -> None:
+        """Remove this text, too, from what the CRM sends back."""
+        self._carried = (*self._carried, text)
 
     def _get_token(self, *, lost: Token | None) -> Token:
         """Return the token in use; log in first if there is none, or if it is the `lost` one."""
@@ -191,26 +248,72 @@ class CrmConnection:
             return self._token
 
     def _request_token(self) -> Token:
-        call = Call(
-            method="POST",
-            target=TOKEN_PATH,
-            body=urlencode(self._credentials.build_form()).encode(),
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
-            is_log_in=True,
-        )
         try:
-            return self.perform(call, read=self._read_token)
+            if self._credentials.flow == "jwt_bearer":
+                return self._request_token_by_key()
+            return self.perform(self._build_token_call(self._credentials.build_form()), read=self._read_token)
         except AuthenticationError as error:
             self._refusal = error
             raise
+
+    def _build_token_call(self, form: Mapping[str, str]) -> Call:
+        return Call(
+            method="POST",
+            target=TOKEN_PATH,
+            body=urlencode(form).encode(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            is_log_in=True,
+            origin=self._log_in_origin,
+        )
+
+    def _request_token_by_key(self) -> Token:
+        """Try the key pairs in their order; raises the refusal of the last one, which is the one in use."""
+        *others, last = self._credentials.key_pairs
+        for pair in others:
+            try:
+                return self._sign_and_ask(pair)
+            except AuthenticationError:  # the CRM does not have a renewed certificate yet: the one in use follows
+                continue
+        try:
+            return self._sign_and_ask(last)
+        except AuthenticationError as error:
+            offset = describe_clock_offset(self.wire.clock)
+            remedy = f"{offset} {CLOCK_REMEDY} {error.remedy}" if offset else error.remedy
+            refusal = AuthenticationError(error.message, code=error.code, remedy=remedy)
+        raise refusal
+
+    def _sign_and_ask(self, pair: KeyPair) -> Token:
+        # Not kept in a variable, which a traceback would show; kept so that an echo of it is removed from messages.
+        self._assertions = [
+            *self._assertions[-1:],
+            build_assertion(
+                pair=pair,
+                issuer=self._credentials.consumer_key,
+                subject=self._credentials.username,
+                audience=self._credentials.audience or self._origin,
+                now=get_now(),
+            ),
+        ]
+        call = self._build_token_call({"grant_type": GRANT_TYPE, "assertion": self._assertions[-1]})
+        token = self.perform(call, read=self._read_token)
+        self.proven_certificate = pair.certificate
+        return token
 
     def _read_token(self, payload: Any) -> Token:
         value = payload["access_token"]
         if not _TOKEN.fullmatch(value):
             raise ValueError("not a token")
         origin = self._rules.check_instance_url(payload["instance_url"], logged_in_at=self._origin)
+        if self._origin not in {self._log_in_origin, origin}:
+            host = origin.removeprefix("https://")
+            raise ConfigurationError(
+                f"{self.log_in_host} logged in to {host}, not to {self.host}, so nothing was sent there.",
+                remedy=f"If {host} is the organisation meant, enter it as Connection URL; else correct the user name "
+                "or the consumer key of the Authorization.",
+            )
         identity = _IDENTITY.search(str(payload.get("id") or ""))
         self.organisation_id = identity.group(1) if identity else ""
+        self.user_id = identity.group(2) if identity else ""
         return Token(value=value, origin=origin)
 
     def _check_quota(self) -> None:
@@ -226,12 +329,14 @@ class CrmConnection:
         self, call: Call, *, token: Token | None, attempt: int, read: Callable[[Any], T]
     ) -> _Result[T] | CrmError | Setback | LostSession:
         """Make the call once. Errors are returned instead of raised, so that none has another as its context."""
+        began = time.monotonic()
         answer = self.wire.send(call, token=token, attempt=attempt)
+        self._show(call, token=token, outcome=answer, milliseconds=round((time.monotonic() - began) * 1000))
         if not isinstance(answer, Answer):
             return answer
         if call.is_log_in:
             flow = self._credentials.flow
-            verdict = classify_token_answer(answer, host=self.host, flow=flow, redact=self.redact)
+            verdict = classify_token_answer(answer, host=self.log_in_host, flow=flow, redact=self.redact)
         else:
             host = self.wire.name_host(token)
             verdict = classify_answer(answer, host=host, asked=call.asked, redact=self.redact)
@@ -245,3 +350,9 @@ class CrmConnection:
             return error.with_traceback(None)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             return Setback("answered in an unexpected form")
+
+
+def _name_problem(outcome: Answer | Setback | CrmError | None, *, host: str) -> str:
+    if isinstance(outcome, Setback):
+        return f"{host} {outcome.reason}."
+    return str(outcome) if isinstance(outcome, CrmError) else ""

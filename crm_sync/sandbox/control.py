@@ -21,7 +21,6 @@ from crm_sync.sandbox.data.recycle_bin import (
     purge_record,
     undelete_record,
 )
-from crm_sync.sandbox.data.schema import OBJECTS_BY_KEY_PREFIX
 from crm_sync.sandbox.data.visibility import hide_records, show_records
 from crm_sync.sandbox.errors import ApiError, not_found
 from crm_sync.sandbox.service import Service
@@ -77,6 +76,7 @@ class Control:
             ("/_sandbox/misbehave/{rule_id:int}", self.remove_rule, ["DELETE"]),
             ("/_sandbox/sessions", self.expire_sessions, ["DELETE"]),
             ("/_sandbox/usage", self.reset_usage, ["DELETE"]),
+            ("/_sandbox/certificate", self.upload_certificate, ["POST"]),
             ("/_sandbox/log", self.log, ["GET", "DELETE"]),
             ("/_sandbox/written", self.list_written, ["GET"]),
             ("/_sandbox/recycle-bin", self.recycle_bin, ["GET", "DELETE"]),
@@ -134,6 +134,13 @@ class Control:
         """Answer DELETE /_sandbox/sessions: end every session."""
         return JSONResponse({"expired": self.service.organisation.sessions.expire_all()})
 
+    async def upload_certificate(self, request: Request) -> Response:
+        """Answer POST /_sandbox/certificate, whose body is a PEM text; `?client_id=` names an app."""
+        pem = (await request.body()).decode("ascii", "replace")
+        client_id = request.query_params.get("client_id", "")
+        app = self.service.organisation.upload_certificate(pem=pem, client_id=client_id)
+        return JSONResponse({"label": app.label, "client_id": app.client_id})
+
     async def reset_usage(self, _request: Request) -> Response:
         """Answer DELETE /_sandbox/usage: set the count of API calls to 0."""
         self.service.organisation.usage.reset()
@@ -151,6 +158,7 @@ class Control:
                     "path": entry.path,
                     "status": entry.status,
                     "ms": round(entry.milliseconds, 2),
+                    "handed_over": entry.handed_over,
                 }
                 for entry in self.service.log
             ]
@@ -190,7 +198,7 @@ class Control:
         The body of merge is `{"losers": [ids], "values"?: {fields of the master}}`; the others take none.
         """
         record_id = normalise_id(request.path_params["record_id"])
-        if record_id is None or record_id[:3] not in OBJECTS_BY_KEY_PREFIX:
+        if record_id is None or self.service.organisation.schema.find_by_id(record_id) is None:
             raise not_found()
         organisation = self.service.organisation
         user_id = organisation.integration_user_id

@@ -1,6 +1,6 @@
 """The log of an organisation's requests, and of what each write did to its records.
 
-It holds no headers, query strings or log-ins, which may be secret; of bodies, the values of records alone.
+It holds no values of headers, query strings or log-ins, which may be secret; of bodies, the values of records alone.
 """
 
 import threading
@@ -23,6 +23,8 @@ class LogEntry:
     path: str
     status: int
     milliseconds: float
+    handed_over: str = ""
+    """Names of the request's own headers with the lengths of their values, such as `X-Session (57 characters)`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
+from crm_sync.sandbox.data.bulk_batches import BatchJobs
+from crm_sync.sandbox.data.bulk_jobs import BulkJobs
 from crm_sync.sandbox.data.duplicates import is_duplicate
+from crm_sync.sandbox.data.fields import SObject
+from crm_sync.sandbox.data.grants import GrantStore
 from crm_sync.sandbox.data.organisation import Organisation
+from crm_sync.sandbox.data.recent import note_recent
 from crm_sync.sandbox.data.records import PlannedRow
-from crm_sync.sandbox.data.schema import SObject, find_object
 from crm_sync.sandbox.data.values import RowRejectedError
 from crm_sync.sandbox.errors import ApiError, not_found, unsupported_version
 from crm_sync.sandbox.misbehaviour import NO_EFFECT, Effect, Misbehaviour
@@ -29,12 +34,21 @@ class Service:
     organisation: Organisation
     misbehaviour: Misbehaviour = field(init=False)
     cursors: CursorStore = field(init=False)
+    bulk_jobs: BulkJobs = field(init=False)
+    batch_jobs: BatchJobs = field(init=False)
+    grants: GrantStore = field(init=False)
     log: RequestLog = field(default_factory=RequestLog)
+    # When the descriptions of objects last changed: they are those of the program that runs.
+    described_since: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the parts that belong to the organisation."""
+        self.described_since = self.organisation.read_clock()
         self.misbehaviour = Misbehaviour(self.organisation)
         self.cursors = CursorStore(self.organisation)
+        self.bulk_jobs = BulkJobs(self.organisation)
+        self.batch_jobs = BatchJobs(self.organisation)
+        self.grants = GrantStore(self.organisation.database)
 
     def check_version(self, version: int) -> None:
         """Raise ApiError for a version of the API that is retired (410 GONE) or does not exist yet (404)."""
@@ -84,7 +98,7 @@ class ApiRequest:
 
     def find_sobject(self, name: str) -> SObject:
         """Return the object with this name in any case. Raises ApiError `NOT_FOUND`."""
-        sobject = find_object(name)
+        sobject = self.organisation.schema.find(name)
         if sobject is None:
             raise not_found()
         return sobject
@@ -136,7 +150,13 @@ class ApiRequest:
         return None
 
     def note_written(self, rows: Sequence[PlannedRow], *, sent: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Note what became of rows, for the log; `sent` are their records as received, none for deletions."""
+        """Note what became of rows, for the log; `sent` are their records as received, none for deletions.
+
+        Those that were created or changed become the user's recently used records.
+        """
+        if sent:
+            kept = [row.id for row in rows if row.error is None and row.id]
+            note_recent(self.organisation, user_id=self.user_id, record_ids=kept)
         for row, record in zip(rows, sent or [{}] * len(rows), strict=True):
             if row.error is not None:
                 outcome = "refused"
@@ -163,7 +183,7 @@ class ApiRequest:
 
 @dataclass(slots=True)
 class ApiResponse:
-    """An answer: `body` None means no body."""
+    """An answer: `body` None means no body; bytes are sent as they are, with the content type of the headers."""
 
     body: Any = None
     status: int = 200
@@ -191,17 +211,25 @@ class Routes:
 
     def dispatch(self, request: ApiRequest) -> ApiResponse:
         """Answer a request. Raises ApiError for unknown paths, wrong methods and what handlers refuse."""
+        match, handlers = self._find(request.path)
+        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            allowed = self.list_methods(request.path)
+            raise ApiError(
+                "METHOD_NOT_ALLOWED",
+                f"HTTP Method '{request.method}' not allowed. Allowed are {allowed}",
+                headers={"Allow": allowed},
+            )
+        return handler(request, **match.groupdict())
+
+    def list_methods(self, path: str) -> str:
+        """Return the methods that a path takes, joined by commas. Raises ApiError for an unknown path."""
+        _, handlers = self._find(path)
+        return ",".join(sorted({*handlers, *(["HEAD"] if "GET" in handlers else [])}))
+
+    def _find(self, path: str) -> tuple[re.Match[str], dict[str, Handler]]:
         for pattern, handlers in self._routes:
-            match = pattern.fullmatch(request.path)
-            if match is None:
-                continue
-            handler = handlers.get(request.method)
-            if handler is None:
-                allowed = ",".join(sorted(handlers))
-                raise ApiError(
-                    "METHOD_NOT_ALLOWED",
-                    f"HTTP Method '{request.method}' not allowed. Allowed are {allowed}",
-                    headers={"Allow": allowed},
-                )
-            return handler(request, **match.groupdict())
+            match = pattern.fullmatch(path)
+            if match is not None:
+                return match, handlers
         raise not_found()

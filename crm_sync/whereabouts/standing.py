@@ -15,8 +15,10 @@ from django.db.models import Max, Q, prefetch_related_objects
 from connections.models import Integration
 from crm_sync.choices import AttemptOutcome, LinkState, RecordWord
 from crm_sync.crm.errors import ConfigurationError
-from crm_sync.engine.compiled_rules import CompiledIntegration, compile_integration
-from crm_sync.engine.outbound.selection import read_parents, read_standing
+from crm_sync.engine.outbound.parents import judge_parents, read_facts
+from crm_sync.engine.outbound.selection import read_standing
+from crm_sync.engine.rules.compiled import CompiledIntegration
+from crm_sync.engine.rules.compiling import compile_integration
 from crm_sync.models import TransferAttempt, TransferLink
 from crm_sync.reconciliation.outbound import is_link_pending
 from crm_sync.reconciliation.verdicts import build_difference
@@ -95,7 +97,9 @@ class Standings:
 def read_standings(record: Any) -> Standings:
     """Return how a record stands. Takes one statement if no integration transfers records of its type, else seven."""
     by_connection: defaultdict[int, list[Integration]] = defaultdict(list)
-    integrations = Integration.objects.select_related("connection", "connection__identifier_mapping", "rule")
+    integrations = Integration.objects.select_related(
+        "connection", "connection__identifier_mapping", "connection__live_progress", "connection__schedule", "rule"
+    )
     for integration in integrations.order_by("connection__name", "kind"):
         by_connection[integration.connection_id].append(integration)
     chosen = [each for group in by_connection.values() for each in group if _is_for(each, record)]
@@ -228,7 +232,8 @@ def _judge(
             failure=failure.error_type if failure is not None else None, is_pending=is_pending
         )
         word = RecordWord.EQUAL if verdict.is_difference else verdict.word
-        parents = read_parents(plan=plan, record=now, states={}, prefix=prefix) if word == RecordWord.PENDING else {}
+        facts = [read_facts(now, f"{prefix}parent_{number}") for number in range(len(plan.parents))]
+        parents = judge_parents(plan=plan, parents=facts, states={}) if word == RecordWord.PENDING else {}
         waiting = (each.field.end for each in plan.parents if _blocks(parents.get(each.field.target)))
         waits_for = next((end.label for end in waiting if end is not None), "")
     return Standing(

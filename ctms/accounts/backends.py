@@ -31,3 +31,7 @@ class PasswordBackend(ModelBackend):
             return None
         forget_failures(attempt)
         return user
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Whether the user may log in, by whatever way, and go on in a session: service accounts never may."""
+        return super().user_can_authenticate(user) and not getattr(user, "is_service_account", False)

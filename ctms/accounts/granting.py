@@ -50,6 +50,33 @@ def explain_giving(*, giver: User, profile: SecurityProfile | None) -> str:
     return _explain_lack(giver=giver, rights=rights, remedy="Choose another profile, or ask somebody who holds them")
 
 
+def explain_acting_for(*, giver: User, user: User) -> str:
+    """Return why `giver` may not have a program told what `user` sees; empty if they may.
+
+    They may if it is themselves, or if they hold all that the user does and see every study.
+    """
+    if is_exempt(giver) or giver.pk == user.pk:
+        return ""
+    if is_exempt(user):
+        return f"{user} may do everything, and you may not. Choose a user who may not do more than you."
+    rights = list_rights(user.security_profile) | {ALL_STUDIES}
+    return _explain_lack(giver=giver, rights=rights, remedy="Choose a user who may not do more than you, or yourself")
+
+
+def explain_acting(*, giver: User, user: User) -> str:
+    """Return why `giver` may not make tokens that act as `user`; empty if they may.
+
+    Everybody may for themselves. For a service account may whoever could give its profile; for another person nobody.
+    """
+    if giver.pk == user.pk:
+        return ""
+    if not user.is_service_account:
+        return f"{user} is a person, who makes their own tokens on their profile page."
+    if not is_exempt(giver) and not has_permission(user=giver, permission=User.object_name):
+        return "You may not manage users, and so make no tokens for service accounts. Ask an admin."
+    return explain_giving(giver=giver, profile=user.security_profile)
+
+
 def list_rights(profile: SecurityProfile | None) -> set[str]:
     """Return the permissions of a profile, and `ALL_STUDIES` if its users see all; none of an Inactive one."""
     return _list_held(profile) if profile is not None and profile.status == RecordStatus.ACTIVE else set()

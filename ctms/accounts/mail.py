@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
 from ctms.core.errors import VaultError
+from ctms.core.standing import HeldError, require_sending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,8 +54,12 @@ def send_mail(
 ) -> None:
     """Send one e-mail, with `html` as another form of the same text. The subject is cut to one short line.
 
-    Raises MailError if it is not accepted, also if the server does not answer in time.
+    Raises MailError if it is not accepted, also if the server does not answer in time, and where nothing may leave.
     """
+    try:
+        require_sending("The e-mail")
+    except HeldError as error:
+        raise MailError(str(error)) from None
     message = EmailMultiAlternatives(
         subject=_tidy_subject(f"[{settings.VAULT_NAME}] {subject}"),
         body=text,

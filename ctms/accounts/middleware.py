@@ -25,6 +25,8 @@ from ctms.accounts.sessions import BACKGROUND_HEADER, SessionStore, note_use
 
 log = get_logger(__name__)
 
+_OF_PROXIES = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT", "HTTP_X_REQUEST_ID")
+
 
 class ClientAddressMiddleware:
     """Sets `REMOTE_ADDR` to the client's address, and takes away what only a trusted proxy may say.
@@ -38,7 +40,7 @@ class ClientAddressMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not is_trusted_proxy(request):
-            for name in ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT"):
+            for name in _OF_PROXIES:
                 request.META.pop(name, None)
         address = get_client_address(request)
         request.META["REMOTE_ADDR"] = address

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models, transaction
+from django.dispatch import Signal
 
 from ctms.accounts.policies import allows_django_module, allows_django_permission, list_django_permissions
+from ctms.accounts.reach import TokenReach
 from ctms.accounts.usernames import clean_username, hold_usernames, require_distinct
 from ctms.core.append_only import AppendOnlyModel
 from ctms.core.choices import RecordStatus
@@ -22,6 +25,9 @@ from ctms.core.clock import get_now
 from ctms.core.fields import EncryptedTextField
 from ctms.core.models import AuditedModel
 from ctms.core.tracking import TrackedModel, TrackedQuerySet
+
+# Sent in the transaction in which users got a new password or were deactivated; `keys` are their primary keys.
+users_locked_out = Signal()
 
 SYSTEM_USERNAME = "system"
 DIGEST_HOUR = 7
@@ -81,6 +87,15 @@ class SecurityProfile(AuditedModel):
             raise ValidationError({"permissions": 'Enter a list of permissions, e.g. ["study__v:read"].'})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallingConnection:
+    """The connection whose CRM makes a request in a user's name: a row of the object `object_name`."""
+
+    pk: int
+    uid: uuid.UUID
+    object_name: str
+
+
 class UserQuerySet(TrackedQuerySet["User"]):
     """Users: each change counts their version up.
 
@@ -129,6 +144,7 @@ class UserQuerySet(TrackedQuerySet["User"]):
         if locked_out:
             models.QuerySet.update(users.filter(pk__in=locked_out), invitation_digest=None, invited_until=None)
             UserSession.objects.filter(user__in=locked_out).delete()
+            users_locked_out.send(sender=self.model, keys=locked_out)
             for secrets in (ApiToken, CalendarFeed):
                 secrets.objects.filter(user__in=locked_out, revoked_at__isnull=True).update(revoked_at=get_now())
 
@@ -149,7 +165,11 @@ class VaultUserManager(UserManager["User"]):
 
 
 class User(TrackedModel, AbstractUser):
-    """A person who logs in, or the user *System*, whom jobs write as."""
+    """A person who logs in, a service account, whom a program acts as, or the user *System*, whom jobs write as.
+
+    A service account has an owner, who is responsible for it, and a purpose. It cannot log in, and is sent nothing: it
+    has neither password nor e-mail address.
+    """
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     security_profile = models.ForeignKey(
@@ -179,8 +199,41 @@ class User(TrackedModel, AbstractUser):
     version = models.PositiveIntegerField(default=1, editable=False)
 
     objects: ClassVar[VaultUserManager] = VaultUserManager()
+    # Set on the user of a request that another system makes in their name; it limits what they see.
+    calling_for: CallingConnection | None = None
+    # Set on the user of a request that is made with an API token; it limits what they see and do.
+    reach: TokenReach | None = None
+    service_owner = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="service_accounts",
+        verbose_name="owner",
+        help_text="Who is responsible for the service account, and is told before its tokens end.",
+    )
+    service_purpose = models.CharField(
+        "purpose",
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Which program uses the service account, and what for.",
+    )
     valid_until = models.DateField(
         null=True, blank=True, help_text="The last day (UTC) on which the user may log in. Empty: no end."
+    )
+
+    is_active = models.BooleanField(
+        "active",
+        default=True,
+        help_text="Who is inactive cannot log in; what they did stays. Users are never deleted.",
+    )
+    is_staff = models.BooleanField("staff status", default=False, help_text="Staff may open this admin console.")
+    is_superuser = models.BooleanField(
+        "superuser status",
+        default=False,
+        help_text="A superuser may do everything, whatever the security profile says. For emergencies.",
     )
 
     # Only the security profile says what a user may do, so users have none of Django's groups and permissions.
@@ -215,6 +268,22 @@ class User(TrackedModel, AbstractUser):
                 name="digest_hour_of_a_day",
                 violation_error_message="Daily digest: choose an hour of the day, or none.",
             ),
+            models.CheckConstraint(
+                condition=models.Q(service_owner__isnull=True)
+                | models.Q(
+                    ~models.Q(service_purpose=""),
+                    email="",
+                    password__startswith=UNUSABLE_PASSWORD_PREFIX,
+                    is_staff=False,
+                    is_superuser=False,
+                    must_change_password=False,
+                    digest_hour__isnull=True,
+                    invitation_digest__isnull=True,
+                ),
+                name="service_account_cannot_log_in",
+                violation_error_message="A service account has a purpose, and neither password, e-mail address, daily "
+                "digest, invitation nor the console.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -240,6 +309,11 @@ class User(TrackedModel, AbstractUser):
             self.password = type(self).objects.get_queryset().filter(pk=self.pk).hash_password_anew(raw)
 
         return check_password(raw_password, self.password, hash_anew)
+
+    @property
+    def is_service_account(self) -> bool:
+        """Whether the user is no person, but whom a program acts as."""
+        return self.service_owner_id is not None
 
     @property
     def has_ended(self) -> bool:
@@ -270,22 +344,33 @@ class User(TrackedModel, AbstractUser):
 
     @property
     def _may_everything(self) -> bool:
-        return self.is_active and self.is_superuser and not self.has_ended
+        is_narrowed = self.reach is not None and self.reach.is_narrowed
+        return self.is_active and self.is_superuser and not self.has_ended and not is_narrowed
 
 
 class ApiToken(TrackedModel):
     """A token of the REST API. Only its digest is stored; the token itself is shown once, when it is created.
 
-    Its scope narrows what its user may do; it never widens it.
+    Its scope, objects and studies narrow what its user may do; they never widen it. Empty ones are all. It is taken
+    only from its networks, and none is every address.
     """
 
     uid = models.UUIDField("UID", default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=80)
     scope = models.CharField(max_length=10, choices=TokenScope.choices, default=TokenScope.READ)
+    object_names = models.JSONField("objects", null=True, blank=True)
+    study_uids = models.JSONField("studies", null=True, blank=True)
+    networks = models.JSONField("addresses", null=True, blank=True)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
+    # The token that it was made to replace, which stays valid for some days.
+    replaces = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replacement", editable=False
+    )
+    # When its owner is to be told that it ends; empty for nobody, and once they were.
+    notice_due_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -293,7 +378,7 @@ class ApiToken(TrackedModel):
 
     object_name = "admin:security"
     audit_name = "records.api_token"
-    bookkeeping_fields = frozenset({"id", "uid", "digest", "created_at", "last_used_at"})
+    bookkeeping_fields = frozenset({"id", "uid", "digest", "created_at", "last_used_at", "notice_due_at"})
     never_deleted = "API tokens are never deleted, because the audit trail names them. Revoke the token instead."
 
     class Meta:

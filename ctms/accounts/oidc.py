@@ -129,7 +129,7 @@ def _ask(method: str, url: str, **values: Any) -> dict[str, Any]:
             content = b"".join(_read_pieces(response))
             is_ok = response.status_code == requests.codes.ok
         found = json.loads(content) if is_ok else {}
-    except (requests.RequestException, ValueError) as error:
+    except (requests.RequestException, ValueError, RecursionError) as error:
         raise OidcError("The identity provider did not answer. Try again later, or log in with a password.") from error
     if not is_ok:
         raise OidcError("The identity provider refused the log-in. Begin again; if that does not help, tell an admin.")

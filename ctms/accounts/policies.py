@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from django.apps import apps
 from django.db import models
 
 from ctms.core.choices import RecordStatus
+
+if TYPE_CHECKING:
+    from ctms.accounts.reach import TokenReach
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -48,6 +51,8 @@ class Permitted(Protocol):
     def has_ended(self) -> bool: ...
     @property
     def security_profile(self) -> Profile | None: ...
+    @property
+    def reach(self) -> TokenReach | None: ...
 
 
 def register_setup(object_name: str, *, is_for_admins: bool) -> None:
@@ -83,8 +88,11 @@ class Ground:
 def find_ground(*, user: Permitted, permission: str) -> Ground:
     """Return whether the user holds a permission, and why.
 
-    Superusers hold all. Others hold what is in their active profile, and what that brings along.
+    Superusers hold all. Others hold what is in their active profile, and what that brings along. Who asks with an API
+    token holds nothing beyond the objects of the token.
     """
+    if user.reach is not None and not user.reach.covers_permission(permission):
+        return Ground(is_allowed=False, why="Not among the objects of the token")
     found = _find_common_ground(user=user)
     if isinstance(found, Ground):
         return found
@@ -97,7 +105,17 @@ def find_ground(*, user: Permitted, permission: str) -> Ground:
 
 
 def find_ground_for_all_studies(*, user: Permitted) -> Ground:
-    """Return whether the user sees every study, and why: superusers do, and users whose active profile says so."""
+    """Return whether the user sees every study, and why: superusers do, and users whose active profile says so.
+
+    Nobody does who asks with an API token for some studies.
+    """
+    if user.reach is not None and user.reach.study_uids is not None:
+        return Ground(is_allowed=False, why="Only the studies of the token")
+    return find_ground_of_account_for_all_studies(user=user)
+
+
+def find_ground_of_account_for_all_studies(*, user: Permitted) -> Ground:
+    """Return whether the user sees every study, and why, whatever the token is that they ask with."""
     found = _find_common_ground(user=user)
     if isinstance(found, Ground):
         return found

@@ -56,7 +56,13 @@ def _build_actor(request: HttpRequest) -> Actor:
     elif request.path_info.startswith(_API):
         source = "api"
     user = request.user if isinstance(request.user, User) else get_system_user()
-    return Actor(user=user, source=source, address=get_client_address(request))
+    calling_for = user.calling_for
+    return Actor(
+        user=user,
+        source=source,
+        address=get_client_address(request),
+        connection_uid=calling_for.uid if calling_for else None,
+    )
 
 
 @contextmanager

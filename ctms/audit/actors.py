@@ -25,6 +25,12 @@ class Actor:
     reason: str = ""
 
     @property
+    def name(self) -> str:
+        """The user's name; of a service account, with the name of the API token that its program asked with."""
+        reach = self.user.reach
+        return f"{self.user} (token {reach.token_name})" if self.user.is_service_account and reach else str(self.user)
+
+    @property
     def role(self) -> str:
         """The name of the user's security profile; *Superuser* for one who needs none; empty if there is none."""
         if self.user.security_profile is not None:

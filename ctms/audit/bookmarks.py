@@ -92,18 +92,19 @@ def _add_running(snapshot: str, own: str) -> str:
 
 
 def list_changed_uids(
-    *, object_names: Collection[str], since: Bookmark, field: str = ""
+    *, object_names: Collection[str], since: Bookmark, field: str = "", most: int | None = None
 ) -> dict[str, set[UUID]] | None:
     """Return by object the uids of the records that were created, changed or deleted since a place.
 
-    With `field`, only those in which that field was changed. None if there are more than `MAX_CHANGES`.
+    With `field`, only those in which that field was changed. None if there are more than `most`, or `MAX_CHANGES`.
     """
+    most = MAX_CHANGES if most is None else most
     changed: dict[str, set[UUID]] = {name: set() for name in object_names}
-    entries = _list_since(since).filter(object_name__in=changed, record_uid__isnull=False)
+    entries = list_since(since).filter(object_name__in=changed, record_uid__isnull=False)
     if field:
         entries = entries.filter(changes__has_key=field)
-    rows = list(entries.order_by().values_list("object_name", "record_uid").distinct()[: MAX_CHANGES + 1])
-    if len(rows) > MAX_CHANGES:
+    rows = list(entries.order_by().values_list("object_name", "record_uid").distinct()[: most + 1])
+    if len(rows) > most:
         return None
     for name, uid in rows:
         if uid is not None:
@@ -113,12 +114,13 @@ def list_changed_uids(
 
 def list_deleted_uids(*, object_name: str, since: Bookmark | None) -> list[UUID]:
     """Return the uids of an object's records that were deleted since a place, or at any time if it is None."""
-    entries = _list_since(since) if since is not None else AuditEntry.objects.all()
+    entries = list_since(since) if since is not None else AuditEntry.objects.all()
     deleted = entries.filter(object_name=object_name, action=AuditAction.DELETED).order_by()
     return [uid for uid in deleted.values_list("record_uid", flat=True) if uid is not None]
 
 
-def _list_since(since: Bookmark) -> QuerySet[AuditEntry]:
+def list_since(since: Bookmark) -> QuerySet[AuditEntry]:
+    """Return the entries that were written since a place."""
     if connection.vendor != "postgresql":
         return AuditEntry.objects.filter(id__gt=since.horizon)
     was_visible = RawSQL(_IS_VISIBLE, [since.snapshot], output_field=BooleanField())  # noqa: S611  a constant text

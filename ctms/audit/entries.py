@@ -58,7 +58,7 @@ def build_entry(
     reason = reason or (actor.reason if actor is not None else "")
     entry = AuditEntry(at=now, source="page", action=action, reason=reason[:LONGEST_REASON])
     if actor is not None:
-        entry.actor, entry.actor_name, entry.actor_role = actor.user, str(actor.user)[:255], actor.role
+        entry.actor, entry.actor_name, entry.actor_role = actor.user, actor.name[:255], actor.role
         entry.source, entry.reference = actor.source, actor.reference[:100]
         entry.address, entry.time_zone = actor.address, actor.user.time_zone
         entry.connection_uid = actor.connection_uid

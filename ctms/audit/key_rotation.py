@@ -43,6 +43,20 @@ def rotate_encryption_keys(*, actor: Actor) -> list[RotationReport]:
     ]
 
 
+def find_unreadable() -> tuple[int, list[str]]:
+    """Return how many secrets are stored, and those that the present keys cannot read: field and UID, no value."""
+    count, unreadable = 0, []
+    for model, names in _list_models().items():
+        for record in model._base_manager.order_by("pk").iterator():
+            for name, secret in _list_secrets(record=record, names=names).items():
+                count += 1
+                try:
+                    secret.reveal()
+                except EncryptionKeyError:
+                    unreadable.append(f"{model._meta.verbose_name} {record.uid}, {name}")
+    return count, unreadable
+
+
 def _list_models() -> dict[type[AuditedModel], list[str]]:
     """Return the models that have encrypted fields, with the names of these fields."""
     found: dict[type[AuditedModel], list[str]] = {}

@@ -30,10 +30,7 @@ class ReasonRequiredError(ValidationError, VaultError):
 
     def __init__(self, labels: Iterable[str]) -> None:
         self.labels = list(labels)
-        super().__init__(
-            f"Reason for change: say why {', '.join(self.labels)} is changed. Fill in the field of that name; over the "
-            f"API, send it in the header {HEADER}."
-        )
+        super().__init__(f"Reason for change: say why {', '.join(self.labels)} is changed.")
 
     def __str__(self) -> str:
         return " ".join(self.messages)

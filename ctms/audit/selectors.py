@@ -103,3 +103,17 @@ def find_deletions(uids: Collection[UUID]) -> dict[UUID, bool]:
         for action in (AuditAction.DELETED, AuditAction.RESTORED)
     }
     return {uid: deleted > restored for uid, deleted, restored in entries.annotate(**last) if uid is not None}
+
+
+def list_known_uids(uids: Collection[UUID]) -> set[UUID]:
+    """Return those of these uids that a record of any object has or had."""
+    found = AuditEntry.objects.filter(record_uid__in=uids).order_by().values_list("record_uid", flat=True)
+    return {uid for uid in found.distinct() if uid is not None}
+
+
+def list_deleted_uids(uids: Collection[UUID], *, object_name: str) -> set[UUID]:
+    """Return those of these uids whose records, of that object, were deleted at some time."""
+    deletions = AuditEntry.objects.filter(
+        record_uid__in=uids, object_name=object_name, action=AuditAction.DELETED
+    ).order_by()
+    return {uid for uid in deletions.values_list("record_uid", flat=True) if uid is not None}

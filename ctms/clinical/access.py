@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import astuple
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -23,7 +25,7 @@ from ctms.configuration.registry import (
     list_record_objects,
     list_referring_fields,
 )
-from ctms.configuration.scope import InStudy, NoStudy, find_study_path
+from ctms.configuration.scope import InStudy, NoStudy, StudySight, find_study_path
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -33,12 +35,24 @@ def sees_all_studies(user: User) -> bool:
     return policies.sees_all_studies(user=user)
 
 
+def read_sight(user: User) -> StudySight:
+    """Return which studies the user is assigned to today, as a whole or in part."""
+    assigned = read_assigned(user)
+    uids = dict(Study.objects.filter(pk__in=assigned.studies).order_by().values_list("pk", "uid"))
+    return StudySight(
+        whole=frozenset(uids[pk] for pk in assigned.whole),
+        limited=frozenset(uids[pk] for pk in assigned.limited),
+        key=json.dumps([sorted(keys) for keys in astuple(assigned)]),
+    )
+
+
 def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path: str) -> models.QuerySet[ModelT]:
     """Filter for records that the user may see: those of the studies, countries and sites that the user is assigned to.
 
     `path` is the look-up from a record to its study. Of records without a study, the user sees their own and those
     received from elsewhere (a Medical Activity), whose study nobody here enters. Others may have had a study, and
-    emptying that field must not show them to more users. What hangs on a record without a study is seen with it.
+    emptying that field must not show them to more users. What hangs on a record without a study is seen with it. With
+    an API token for some studies, the user sees no record without a study.
     """
     if sees_all_studies(user):
         return queryset
@@ -50,20 +64,27 @@ def limit_to_visible_studies(queryset: models.QuerySet[ModelT], user: User, path
     if farther and _can_be_empty(reference.related_model, farther):
         parents = list_visible(reference.related_model._default_manager.all(), user)
         visible = Q(**{f"{name}__in": parents})
-    if reference.null:
+    if reference.null and not _is_limited_by_token(user):
         received = Q(object_type__in=_list_received_types(queryset.model))
         visible |= Q(**{f"{name}__isnull": True}) & (Q(created_by=user) | received)
     return queryset.filter(visible)
 
 
 def limit_to_known_persons(persons: models.QuerySet[ModelT], user: User) -> models.QuerySet[ModelT]:
-    """Filter for persons whom the user entered, or whom a record of a study names that the user sees."""
+    """Filter for persons whom the user entered, or whom a record of a study names that the user sees.
+
+    With an API token for some studies, the user sees the latter alone.
+    """
     if sees_all_studies(user):
         return persons
-    known = Q(created_by=user)
+    known = Q(pk__in=()) if _is_limited_by_token(user) else Q(created_by=user)
     for model, name in _list_references_to(persons.model):
         known |= Q(Exists(list_visible(model._default_manager.filter(**{name: OuterRef("pk")}).order_by(), user)))
     return persons.filter(known)
+
+
+def _is_limited_by_token(user: User) -> bool:
+    return user.reach is not None and user.reach.study_uids is not None
 
 
 def _list_references_to(model: type[models.Model]) -> list[tuple[type[models.Model], str]]:

@@ -9,7 +9,7 @@ class ClinicalConfig(AppConfig):
     def ready(self) -> None:
         from ctms.clinical.calendar import register_visits
         from ctms.clinical.notices import register_clinical_notices
-        from ctms.clinical.objects import register_clinical_objects
+        from ctms.clinical.objects.registering import register_clinical_objects
         from ctms.clinical.reports import register_clinical_reports
         from ctms.clinical.sources import register_clinical_sources
 

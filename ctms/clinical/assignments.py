@@ -17,13 +17,16 @@ from django.db.models import Model, Q
 from django.db.models.constants import LOOKUP_SEP
 
 from ctms.accounts.granting import is_exempt
-from ctms.accounts.policies import sees_all_studies
-from ctms.clinical.models import StudyAssignment, StudyCountry, StudySite
+from ctms.accounts.policies import find_ground_of_account_for_all_studies, sees_all_studies
+from ctms.clinical.models import Study, StudyAssignment, StudyCountry, StudySite
 from ctms.core.clock import get_now
 from ctms.core.lookups import build_among
 from ctms.core.request_memory import remember
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
     from django.db.models import QuerySet
 
     from ctms.accounts.models import User
@@ -65,17 +68,30 @@ def build_in_force() -> Q:
 
 
 def read_assigned(user: User) -> AssignedStudies:
-    """Return what the user is assigned to today.
+    """Return what the user is assigned to today, within the studies of the API token that they ask with.
 
     A request that only reads asks the database once; a job asks each time, so that an assignment that ends counts at
     once.
     """
-    return remember(("assigned", user.pk), lambda: _read_assigned(user))
+    reach = user.reach.study_uids if user.reach is not None else None
+    return remember(("assigned", user.pk, reach), lambda: _read_reached(user, reach))
 
 
-def _read_assigned(user: User) -> AssignedStudies:
+def _read_reached(user: User, reach: frozenset[UUID] | None) -> AssignedStudies:
+    """Return what the user is assigned to of the studies of the API token that they ask with; all without one."""
+    if reach is None:
+        return _read_assigned(user)
+    studies = set(Study.objects.filter(uid__in=reach).order_by().values_list("pk", flat=True))
+    if find_ground_of_account_for_all_studies(user=user).is_allowed:
+        return AssignedStudies(whole=sorted(studies))
+    return _read_assigned(user, among=studies)
+
+
+def _read_assigned(user: User, *, among: Collection[int] | None = None) -> AssignedStudies:
     names = ("study_id", "study_country_id", "site_id", "site__study_country_id")
     rows = list(list_current(user).order_by("study_id", "pk").values_list(*names))
+    if among is not None:
+        rows = [row for row in rows if row[0] in among]
     whole = {study for study, country, site, _ in rows if country is None and site is None}
     assigned = AssignedStudies(whole=sorted(whole))
     for study, country, site, country_of_site in rows:

@@ -27,7 +27,7 @@ from ctms.core.choices import RecordStatus
 from ctms.core.errors import VaultError
 from ctms.core.models import VaultRecord
 from ctms.records.choices import OperationState
-from ctms.records.models import BulkOperation, MergedRecord, OperationProblem
+from ctms.records.models import BulkOperation, KeptAnswer, MergedRecord, OperationProblem
 
 RowT = TypeVar("RowT", bound=models.Model)
 
@@ -146,7 +146,9 @@ def erase_person(*, person: Person, actor: Actor, reason: str) -> Erasure:
         person.external_id, person.custom_fields, person.user = None, {}, None
         person.status = RecordStatus.INACTIVE
         save_record(record=person, actor=actor, reason=reason)
-        rows = sum(eraser(erased) for eraser in (_erase_operations, _erase_operation_problems, *_erasers))
+        rows = sum(
+            eraser(erased) for eraser in (_erase_operations, _erase_operation_problems, _erase_answers, *_erasers)
+        )
         entries = AuditEntry.objects.filter(record_uid__in=erased.record_uids).order_by("id")
         return Erasure(rows=rows, entry_ids=list(entries.values_list("id", flat=True)))
 
@@ -187,6 +189,12 @@ def _erase_operations(erased: ErasedPerson) -> int:
 
 def _erase_operation_problems(erased: ErasedPerson) -> int:
     return erased.clean_rows(OperationProblem.objects.all(), fields=("record_name", "value", "message"))
+
+
+def _erase_answers(erased: ErasedPerson) -> int:
+    """Clean what answers to batches say of rows that were refused: it may quote what was sent."""
+    answers = KeptAnswer.objects.filter(results__isnull=False)
+    return sum(erased.clean_row(each, fields=("results",)) for each in answers.iterator())
 
 
 def _list_record_uids(person: Person) -> tuple[UUID, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.db.models.expressions import Combinable
 from django.utils.text import capfirst
 
 from ctms.configuration.kinds import DEFAULT_KIND, find_model_kind, get_kind
@@ -34,8 +35,9 @@ class ObjectField:
     """One field: its API name, the attribute of the model that holds it, and which values it takes.
 
     `kind` is the name of its kind. `attribute` is also its look-up; a custom field's is `custom_fields__<API name>`.
-    `choices` are (value, label). A field `is_computed` if it is a property of the model, so that the database cannot
-    sort or filter by it.
+    `choices` are (value, label). A field `is_computed` if it is a property of the model, which no column holds. Its
+    `expression`, if the model has one in `database_expressions`, answers the same in a statement. It is given the
+    look-up that leads to the record.
     """
 
     api_name: str
@@ -48,6 +50,7 @@ class ObjectField:
     is_read_only: bool = False
     is_custom: bool = False
     is_computed: bool = False
+    expression: Callable[[str], Combinable] | None = None
     is_derived: bool = False  # follows from other records, and changes without a new version of its own
     may_be_empty: bool = True  # whether the column may be NULL; an empty text is not NULL
     max_length: int | None = None
@@ -95,6 +98,7 @@ def build_model_field(*, model: type[models.Model], api_name: str, attribute: st
                 field_class=models.IntegerField if is_whole else models.CharField, has_choices=False
             ).name,
             is_computed=True,
+            expression=getattr(model, "database_expressions", {}).get(attribute),
             is_read_only=True,
             is_whole=is_whole,
         )

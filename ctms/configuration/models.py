@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from ctms.configuration.account_identifiers import find_account_problem
 from ctms.configuration.choices import SectionKind
 from ctms.configuration.field_options import LONGEST_UNIQUE, MOST_DECIMALS, list_option_problems
 from ctms.configuration.kinds import DEFAULT_KIND, find_custom_kind, list_custom_choices
@@ -308,3 +309,13 @@ class ApplicationSettings(AuditedModel):
 
     def __str__(self) -> str:
         return "Application settings"
+
+    def clean(self) -> None:
+        """Raise ValidationError for an account field that cannot identify; what is stored already may stay."""
+        super().clean()
+        stored = ApplicationSettings.objects.first()
+        was = (stored.enable_global_crm_mapping, stored.crm_account_identifier) if stored is not None else None
+        if not self.enable_global_crm_mapping or was == (True, self.crm_account_identifier):
+            return
+        if problem := find_account_problem(self.crm_account_identifier):
+            raise ValidationError({"crm_account_identifier": problem})

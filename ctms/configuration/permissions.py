@@ -74,7 +74,10 @@ _AREAS = (
     Area(
         permission="admin:settings",
         label="Admin: Settings: Application Settings",
-        explanation="Changes by which identifiers persons are matched with accounts of the CRM.",
+        explanation=(
+            "Changes by which identifiers persons are matched with accounts of the CRM; says whether this is the Vault "
+            "or a copy, and makes it read-only for maintenance; sets up subscriptions of programs."
+        ),
     ),
 )
 

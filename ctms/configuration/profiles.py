@@ -29,7 +29,9 @@ _DAILY_WORK = (
     "study_communication_log__ctms",
     "study_communication_contact__ctms",
 )
-_EXCEPTIONS = ("exception_message__sys", "exception_item__sys")
+# Why a record was not transferred; an item is seen with its record, the messages of whole runs are not.
+_ITEMS = ("exception_item__sys",)
+_EXCEPTIONS = ("exception_message__sys", *_ITEMS)
 # Reports that are one's own or shared; which of them may be changed is decided by the role in each.
 _BUILDS_REPORTS = ("report__sys:read", "report__sys:create", "report__sys:edit", "report__sys:delete")
 _READS_REPORTS = ("report__sys:read", "report_type__sys:read")
@@ -93,10 +95,12 @@ def list_delivered_profiles() -> list[DeliveredProfile]:
         DeliveredProfile(
             api_name=CRA,
             name="CRA",
-            description="Logs activities, visits and communications of the studies assigned to them.",
+            description="Logs activities, visits and communications of the studies assigned to them, and sees what "
+            "did not reach the CRM.",
             permissions=(
                 *_grant(records, _READ),
                 *_grant(_DAILY_WORK, _WRITE),
+                *_grant(_ITEMS, _READ),
                 *_BUILDS_REPORTS,
                 *_READS_REPORTS,
             ),
@@ -164,6 +168,20 @@ def save_profile(*, profile: SecurityProfile, actor: Actor, expected_version: in
 def is_delivered(profile: SecurityProfile) -> bool:
     """Whether the Vault delivers a profile of this API name, and would deliver it again if it were deleted."""
     return profile.api_name in {each.api_name for each in list_delivered_profiles()}
+
+
+def list_ungranted(profile: SecurityProfile) -> list[str]:
+    """Return in words, such as `Activity Template: read`, what the Vault delivers with the profile and it lacks.
+
+    A later version may deliver more than the one that made the row, or an admin took it away. Empty for own profiles.
+    """
+    delivered = next((each for each in list_delivered_profiles() if each.api_name == profile.api_name), None)
+    if delivered is None:
+        return []
+    words = {area.permission: area.label for area in list_areas()}
+    for row in list_permission_rows():
+        words |= {name: f"{row.label}: {action}" for name, action in zip(row.permissions, ACTIONS, strict=True)}
+    return sorted(words[each] for each in set(delivered.permissions).difference(profile.permissions))
 
 
 def _grant(objects: Iterable[str], actions: Iterable[str]) -> tuple[str, ...]:

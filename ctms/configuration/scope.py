@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models.constants import LOOKUP_SEP
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from ctms.accounts.models import User
 
 Records = models.QuerySet[Any]
@@ -19,6 +21,7 @@ StudyRule = Callable[[Records, "User", str], Records]
 
 _FARTHEST = 3
 _rules: list[StudyRule] = []  # one at most
+_sights: list[Callable[[User], StudySight]] = []  # one at most
 _paths: dict[type[models.Model], str] = {}  # the way to the study, of each model that has one
 
 
@@ -43,9 +46,31 @@ class NoStudy:
 Scope = InStudy | NoStudy
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySight:
+    """Which studies a user sees who does not see all: uids of those seen as a whole, and of those seen in part.
+
+    `key` is another text whenever other assignments are in force.
+    """
+
+    whole: frozenset[UUID]
+    limited: frozenset[UUID]
+    key: str
+
+
 def register_study_rule(rule: StudyRule) -> None:
     """Say which records of studies a user sees. Called once, from `AppConfig.ready()`."""
     _rules[:] = [rule]
+
+
+def register_study_sight(read: Callable[[User], StudySight]) -> None:
+    """Say which studies a user sees by the rule. Called once, from `AppConfig.ready()`."""
+    _sights[:] = [read]
+
+
+def read_study_sight(user: User) -> StudySight:
+    """Return which studies a user sees who does not see all."""
+    return _sights[0](user) if _sights else StudySight(whole=frozenset(), limited=frozenset(), key="")
 
 
 def build_limit(*, model: type[models.Model], scope: Scope) -> Callable[[Records, User], Records]:

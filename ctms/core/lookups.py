@@ -1,4 +1,4 @@
-"""Conditions of many keys."""
+"""Conditions of many keys or uids."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db.models import Field, ForeignObject, Lookup, Q
+from django.db.models import Field, ForeignObject, Lookup, Q, UUIDField
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 
 class AmongKeys(Lookup):
-    """`study__among=[1, 2]` is true of what `study__in=[1, 2]` is true of, for any number of integer keys.
+    """`study__among=[1, 2]` is true of what `study__in=[1, 2]` is true of, for any number of integer keys, or of uids.
 
     The keys are one parameter of the statement. Each key of `in` is one of its own, which costs more to write into the
     statement than to look up.
@@ -25,11 +25,12 @@ class AmongKeys(Lookup):
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         left, parameters = self._write_left(compiler, connection)
         listed = "(SELECT value FROM json_each(%s))"
-        return f"{left} IN {listed}", [*parameters, json.dumps(list(self.rhs))]
+        return f"{left} IN {listed}", [*parameters, json.dumps([getattr(each, "hex", each) for each in self.rhs])]
 
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         left, parameters = self._write_left(compiler, connection)
-        return f"{left} = ANY(%s::bigint[])", [*parameters, list(self.rhs)]
+        kind = "uuid" if isinstance(self.lhs.output_field, UUIDField) else "bigint"
+        return f"{left} = ANY(%s::{kind}[])", [*parameters, list(self.rhs)]
 
     def _write_left(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         if not self.rhs:

@@ -29,6 +29,8 @@ _REMEDIES_BY_TEXT = {
     "database or disk is full": "The disk of the database is full. Make room on it.",
     "readonly database": "The database file is read-only. Give this user the right to write it and its folder.",
 }
+# Classes of SQLSTATE: no connection, log-in refused, no such database, out of resources, shut down; and read-only.
+_OF_THE_SERVER = ("08", "28", "3D", "53", "57P", _READ_ONLY)
 _ANY_OTHER = "The database did not answer. See that it runs and can be reached; its own log has the cause."
 
 
@@ -41,3 +43,11 @@ def find_outage_remedy(error: BaseException) -> str:
         said = next((remedy for text, remedy in _REMEDIES_BY_TEXT.items() if text in str(error)), _ANY_OTHER)
         return _REMEDIES_BY_STATE.get(state, said)
     return _REMEDIES_BY_ERRNO.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+
+
+def find_database_remedy(error: BaseException) -> str:
+    """Return what to do if the database cannot be reached or takes nothing; empty for the error of a statement."""
+    state = getattr(error.__cause__, "sqlstate", "")  # None without an answer of PostgreSQL; SQLite has none
+    if state == "":
+        return next((remedy for text, remedy in _REMEDIES_BY_TEXT.items() if text in str(error)), "")
+    return find_outage_remedy(error) if state is None or state.startswith(_OF_THE_SERVER) else ""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 import structlog
 from django.conf import settings
@@ -26,6 +27,14 @@ log = structlog.get_logger(__name__)
 
 # How long a cache that did not answer is not asked: otherwise every request would wait for it.
 _PAUSE = 10.0
+
+
+class Allowance(NamedTuple):
+    """What is left of a rate: `remaining` requests until its window ends in so many `seconds`."""
+
+    rate: Rate
+    remaining: int
+    seconds: int
 
 
 class TooManyRequestsError(VaultError):
@@ -45,11 +54,14 @@ class RequestCounter:
     get_uptime: Callable[[], float] = time.monotonic
     _paused_until: float = -math.inf
 
-    def count(self, *, scope: str, key: str) -> None:
-        """Count a request of `key`, e.g. a user. Raises TooManyRequestsError if it is past the rate of its scope."""
+    def count(self, *, scope: str, key: str) -> Allowance | None:
+        """Count a request of `key`, e.g. a user; return what is left, None without a limit or a cache that counts.
+
+        Raises TooManyRequestsError if it is past the rate of its scope.
+        """
         rate: Rate | None = settings.RATE_LIMITS[scope]
         if rate is None or self.get_uptime() < self._paused_until:
-            return
+            return None
         now = self.get_time()
         window = int(now // rate.seconds)
         try:
@@ -57,14 +69,15 @@ class RequestCounter:
         except (RedisError, OSError) as error:
             self._paused_until = self.get_uptime() + _PAUSE
             log.warning("requests_not_counted", scope=scope, error=type(error).__name__)
-            return
+            return None
+        wait = max(1, math.ceil((window + 1) * rate.seconds - now))
         if number > rate.requests:
-            wait = max(1, math.ceil((window + 1) * rate.seconds - now))
             raise TooManyRequestsError(
                 f"Too many requests: at most {rate} are answered. "
                 f"Try again in {wait:,} second{'' if wait == 1 else 's'}.",
                 seconds=wait,
             )
+        return Allowance(rate=rate, remaining=rate.requests - number, seconds=wait)
 
     def _increment(self, key: str, *, seconds: int) -> int:
         self.cache.add(key, 0, timeout=2 * seconds)
@@ -77,9 +90,12 @@ class RequestCounter:
 _counter = RequestCounter(cache=cache)
 
 
-def count_request(*, scope: str, key: object) -> None:
-    """Count a request for the rate of `scope` in `RATE_LIMITS`. Raises TooManyRequestsError if it is one too many."""
-    _counter.count(scope=scope, key=str(key))
+def count_request(*, scope: str, key: object) -> Allowance | None:
+    """Count a request for the rate of `scope` in `RATE_LIMITS`; return what is left, None if nothing limits it.
+
+    Raises TooManyRequestsError if it is one too many.
+    """
+    return _counter.count(scope=scope, key=str(key))
 
 
 class TooManyRequestsMiddleware:

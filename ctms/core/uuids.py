@@ -1,11 +1,11 @@
-"""UUIDs as text: read from any spelling, and compared as text by the database."""
+"""UUIDs as text: read from any spelling, compared as text by the database, and found by what a text says."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Func, TextField
+from django.db.models import Func, TextField, UUIDField
 
 
 def read_uid(value: Any) -> UUID | None:
@@ -32,3 +32,23 @@ class UuidText(Func):
         text = " || '-' || ".join(parts)
         # NULL stays NULL instead of becoming four hyphens: in SQLite, NULL || text is NULL.
         return f"({text})", (*params,) * len(parts)
+
+
+class TextUuid(Func):
+    """The UUID that a text with hyphens is, as a column of UUIDs holds it; NULL for a text that is none.
+
+    So that the index of the column is used, where `UuidText` would make a text of each of its values.
+    """
+
+    template = "%(expressions)s"
+    output_field = UUIDField()
+    arity = 1
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_context: Any) -> Any:  # noqa: ARG002  Django's signature
+        sql, params = compiler.compile(self.source_expressions[0])
+        form = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+        return f"(CASE WHEN ({sql}) ~ '{form}' THEN ({sql})::uuid END)", (*params, *params)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> Any:  # noqa: ARG002  Django's signature
+        sql, params = compiler.compile(self.source_expressions[0])
+        return f"replace({sql}, '-', '')", tuple(params)

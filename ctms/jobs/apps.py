@@ -10,14 +10,23 @@ class JobsConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
+        from celery.signals import worker_shutting_down
+
         from ctms.jobs.console import register_overdue_panel
-        from ctms.jobs.steps import register_verification_step
+        from ctms.jobs.housekeeping import register_housekeeping_job
+        from ctms.jobs.retention_rules import register_retention_rules
+        from ctms.jobs.steps import register_housekeeping_step, register_verification_step
+        from ctms.jobs.stopping import note_stop
         from ctms.jobs.trail_verification import register_verification_job
 
         register_overdue_panel()
         register_verification_job()
         register_verification_step()
+        register_housekeeping_job()
+        register_housekeeping_step()
+        register_retention_rules()
         post_migrate.connect(_deliver, sender=self)
+        worker_shutting_down.connect(note_stop)
 
 
 def _deliver(*, apps: Apps = current_apps, **_kwargs: object) -> None:

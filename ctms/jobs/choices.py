@@ -40,6 +40,7 @@ class JobQueue(TextChoices):
 
     VAULT = "celery", "Work within the Vault: bulk edits, imports, generated activities, reports"
     TRANSFERS = "transfers", "Transfers, which wait for CRMs"
+    LIVE = "live", "Small transfers right after a change, which wait behind no large one"
 
 
 # The job did its work, though some records may have failed.
@@ -50,4 +51,5 @@ class RunTrigger(TextChoices):
     SCHEDULE = "schedule", "Schedule"
     START_NOW = "start_now", "Start Now"
     COMMAND = "command", "Command line"
+    CHANGE = "change", "A change of records"
     TAKEOVER = "takeover", "Takeover of an interrupted run"

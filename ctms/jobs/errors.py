@@ -13,6 +13,10 @@ class JobAlreadyRunningError(VaultError):
     """A run was requested while another of the same unit is scheduled or running."""
 
 
+class JobHeldError(JobAlreadyRunningError):
+    """No run can begin now: the Vault is a copy, undecided, or under maintenance. It is refused as one too many is."""
+
+
 class NotCancellableError(VaultError):
     """The run ended already, or somebody cancelled it before."""
 
@@ -20,8 +24,14 @@ class NotCancellableError(VaultError):
 class RunCancelledError(VaultError):
     """Somebody cancelled the run: it ends here, and what it wrote so far stays."""
 
-    log = ""
+    log = ""  # lines about what was done, for the job's history
 
 
 class LeaseLostError(VaultError):
     """Another run took over the lease, so this one must not write any more."""
+
+
+class WorkerStoppingError(LeaseLostError):
+    """The worker ends, so the run gives its lease back after its batch, and another run goes on from there."""
+
+    log = ""

@@ -14,8 +14,9 @@ from django.db.models import F, QuerySet
 
 from ctms.core.clock import get_database_now, get_uptime
 from ctms.jobs.choices import RunState
-from ctms.jobs.errors import LeaseLostError, RunCancelledError
+from ctms.jobs.errors import LeaseLostError, RunCancelledError, WorkerStoppingError
 from ctms.jobs.models import JobRun, Lease
+from ctms.jobs.stopping import is_stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,10 +96,17 @@ class LeaseHandle:
             raise LeaseLostError(f"The lease of {self.key} ran out, so another run may be at work; this one stops.")
 
     def stop_if_cancelled(self) -> None:
-        """Raise RunCancelledError if the last renewal found the run cancelled. Call it between batches."""
-        if self.is_cancelled and self._run_id is not None:
+        """Raise the error that ends a run between two batches; call it there.
+
+        RunCancelledError if the last renewal found the run cancelled, WorkerStoppingError if the worker is to end.
+        """
+        if self._run_id is None:
+            return
+        if self.is_cancelled:
             run = JobRun.objects.select_related("cancel_requested_by").get(pk=self._run_id)
             raise RunCancelledError(run.describe_cancellation())
+        if is_stopping():
+            raise WorkerStoppingError("The worker was stopped; another run goes on from here.")
 
     def release(self) -> None:
         """Give the lease back, so that it is free at once; does nothing if another run holds it by now."""

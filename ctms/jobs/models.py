@@ -13,11 +13,52 @@ from django.db.models import Q
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time, get_now
 from ctms.core.models import AuditedModel
+from ctms.core.zones import is_zone
 from ctms.jobs.choices import UNFINISHED_STATES, Frequency, RunState, RunTrigger, Weekday
 from ctms.jobs.cron import CronError, parse_cron
 
 
-class JobDefinition(AuditedModel):
+class ScheduleFields(models.Model):
+    """When something is due, by the clocks of a time zone; see `ctms.jobs.schedules`."""
+
+    frequency = models.CharField(max_length=20, choices=Frequency.choices, default=Frequency.HOURLY)
+    minute = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(59)], help_text="0–59")
+    hour = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(23)], help_text="0–23; not used if it is due every hour"
+    )
+    weekday = models.PositiveSmallIntegerField(
+        choices=Weekday.choices, default=Weekday.MONDAY, help_text="used if it is due every week"
+    )
+    cron = models.CharField(
+        "cron expression",
+        max_length=100,
+        blank=True,
+        default="",
+        help_text="Five fields: minute, hour, day of month, month, day of week.",
+    )
+    time_zone = models.CharField(
+        max_length=64, default="UTC", help_text="Hours, days and weekdays are those of clocks there."
+    )
+
+    class Meta:
+        abstract = True
+
+    def clean(self) -> None:
+        super().clean()
+        self.cron = " ".join(self.cron.split())
+        if not is_zone(self.time_zone):
+            raise ValidationError(
+                {"time_zone": f"{self.time_zone!r} is no time zone. Choose one by its city, such as Europe/Paris."}
+            )
+        if self.frequency != Frequency.CRON and not self.cron:
+            return
+        try:
+            parse_cron(self.cron)
+        except CronError as error:
+            raise ValidationError({"cron": str(error)}) from None
+
+
+class JobDefinition(AuditedModel, ScheduleFields):
     """A job that admins activate, reschedule and start. Its code is the handler that is registered under `key`."""
 
     object_name = "admin:jobs"
@@ -25,21 +66,6 @@ class JobDefinition(AuditedModel):
     key = models.CharField(max_length=80, unique=True, editable=False)
     name = models.CharField(max_length=128)
     status = models.CharField(max_length=20, choices=RecordStatus.choices, default=RecordStatus.INACTIVE)
-    frequency = models.CharField(max_length=20, choices=Frequency.choices, default=Frequency.HOURLY)
-    minute = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(59)], help_text="0–59")
-    hour = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(23)], help_text="0–23 UTC; not used by hourly jobs"
-    )
-    weekday = models.PositiveSmallIntegerField(
-        choices=Weekday.choices, default=Weekday.MONDAY, help_text="used by weekly jobs"
-    )
-    cron = models.CharField(
-        "cron expression",
-        max_length=100,
-        blank=True,
-        default="",
-        help_text="Five fields: minute, hour, day of month, month, day of week. In UTC.",
-    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -57,16 +83,6 @@ class JobDefinition(AuditedModel):
 
     def __str__(self) -> str:
         return self.name
-
-    def clean(self) -> None:
-        super().clean()
-        self.cron = " ".join(self.cron.split())
-        if self.frequency != Frequency.CRON and not self.cron:
-            return
-        try:
-            parse_cron(self.cron)
-        except CronError as error:
-            raise ValidationError({"cron": str(error)}) from None
 
 
 class JobClock(models.Model):
@@ -86,12 +102,35 @@ class JobClock(models.Model):
         return f"{self.definition} next at {self.next_run_at:%Y-%m-%d %H:%M} UTC"
 
 
+class UnitClock(models.Model):
+    """When a unit with a schedule of its own is due next; it is updated conditionally, as that of a job.
+
+    `schedule` identifies the schedule for which it was computed: if the unit has another one, the clock starts anew.
+    """
+
+    definition = models.ForeignKey(JobDefinition, on_delete=models.CASCADE, related_name="unit_clocks", db_index=False)
+    unit_key = models.CharField(max_length=80)
+    schedule = models.CharField(max_length=255)
+    next_run_at = models.DateTimeField()
+    counted_from = models.DateTimeField(default=get_now)
+    counted_after = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("definition", "unit_key"), name="one_clock_per_unit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.definition} for {self.unit_key} next at {self.next_run_at:%Y-%m-%d %H:%M} UTC"
+
+
 class JobRun(models.Model):
     """One run of a job for one unit of its work (for the transfer: one connection)."""
 
     object_name = "admin:jobs"
 
-    definition = models.ForeignKey(JobDefinition, on_delete=models.PROTECT, related_name="runs")
+    # No index of its own: the indexes below begin with it.
+    definition = models.ForeignKey(JobDefinition, on_delete=models.PROTECT, related_name="runs", db_index=False)
     unit_key = models.CharField(max_length=80, blank=True, default="")
     unit_label = models.CharField(max_length=128, blank=True, default="")
     slot = models.DateTimeField(help_text="the time it was due")
@@ -115,6 +154,8 @@ class JobRun(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes: ClassVar = [
+            # For the last run of each job, which the list of jobs shows.
+            models.Index(fields=("definition", "-id"), name="run_by_definition"),
             # For the last success of each unit, which every dispatch reads.
             models.Index(fields=("definition", "unit_key", "state", "finished_at"), name="run_by_unit_and_state"),
         ]
@@ -153,3 +194,17 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class SignOfLife(models.Model):
+    """When something last gave a sign of life, by the database's clock: `ticks`, which beat sends and a worker does."""
+
+    name = models.CharField(max_length=40, unique=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "sign of life"
+        verbose_name_plural = "signs of life"
+
+    def __str__(self) -> str:
+        return f"{self.name} {format_time(self.seen_at)}"

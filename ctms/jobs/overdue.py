@@ -14,6 +14,7 @@ from ctms.accounts.mail import MailError, send_mail
 from ctms.accounts.models import User
 from ctms.accounts.policies import has_permission
 from ctms.core.clock import get_database_now
+from ctms.core.standing import read_standing
 from ctms.jobs.errors import LeaseLostError
 from ctms.jobs.leases import acquire_lease
 from ctms.jobs.models import JobClock, JobDefinition
@@ -30,8 +31,10 @@ def notify_overdue_jobs() -> int:
     """Send one e-mail for each job that became overdue; return how many were sent. A recovered job may be told again.
 
     A lease sees to it that only one of several dispatches sends. If sending fails, or the process dies, the next
-    dispatch tries again.
+    dispatch tries again. A copy of a Vault tells nobody.
     """
+    if not read_standing().may_send:
+        return 0
     told = dict(JobClock.objects.filter(notified_at__isnull=False).values_list("pk", "notified_at"))
     overdue = list_overdue_jobs()
     still = {job.clock.pk for job in overdue}

@@ -18,7 +18,7 @@ from ctms.jobs.cancellation import abandon_unit
 from ctms.jobs.choices import RunState, RunTrigger
 from ctms.jobs.leases import fence_dead, find_dead_leases
 from ctms.jobs.models import JobDefinition, JobRun, Lease
-from ctms.jobs.registry import find_queue
+from ctms.jobs.registry import find_queue, list_jobs_of_lease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 MAX_TAKEOVERS = 5
 # A page that sends a message answers within seconds although Redis hangs; workers and beat wait for it.
-_IMPATIENT = {"socket_timeout": 1.5, "socket_connect_timeout": 1.5, "max_retries": 0}
+IMPATIENT = {"socket_timeout": 1.5, "socket_connect_timeout": 1.5, "max_retries": 0}
 EXECUTE_RUN = "jobs.execute_run"  # name of the task in ctms.jobs.tasks that executes a run
 
 
@@ -66,19 +66,31 @@ def take_over_interrupted() -> int:
         with transaction.atomic():
             if not interrupt_dead_run(lease) or lease.run is None or lease.run.attempt > MAX_TAKEOVERS:
                 continue
-            successor = JobRun.objects.create(
-                definition_id=lease.run.definition_id,
-                unit_key=lease.run.unit_key,
-                unit_label=lease.run.unit_label,
-                slot=lease.run.slot,
-                attempt=lease.run.attempt + 1,
-                trigger=RunTrigger.TAKEOVER,
-                requested_by_id=lease.run.requested_by_id,
-                queued_at=get_database_now(),
-            )
-            _send_on_commit([successor])
+            _queue_successor(lease.run, attempt=lease.run.attempt + 1)
             taken += 1
     return taken
+
+
+def hand_over(run: JobRun) -> None:
+    """Queue a run that goes on where this one ended because its worker was stopped.
+
+    Call it in the transaction that ends the run. It is no further attempt: nothing went wrong.
+    """
+    _queue_successor(run, attempt=run.attempt)
+
+
+def _queue_successor(run: JobRun, *, attempt: int) -> None:
+    successor = JobRun.objects.create(
+        definition_id=run.definition_id,
+        unit_key=run.unit_key,
+        unit_label=run.unit_label,
+        slot=run.slot,
+        attempt=attempt,
+        trigger=RunTrigger.TAKEOVER,
+        requested_by_id=run.requested_by_id,
+        queued_at=get_database_now(),
+    )
+    _send_on_commit([successor])
 
 
 def interrupt_dead_run(lease: Lease) -> bool:
@@ -137,6 +149,14 @@ def send_stuck_again() -> int:
     return sent
 
 
+def send_waiting(run: JobRun) -> None:
+    """Send the messages of runs of other jobs that wait for the lease which this run had: it is free now."""
+    keys = list_jobs_of_lease(run.definition.key)
+    if len(keys) > 1:
+        waiting = JobRun.objects.filter(definition__key__in=keys, unit_key=run.unit_key, state=RunState.QUEUED)
+        _send(list(waiting.order_by("id").values_list("pk", flat=True)))
+
+
 def _send_on_commit(runs: Sequence[JobRun]) -> None:
     transaction.on_commit(partial(_send, [run.pk for run in runs]))
 
@@ -144,7 +164,7 @@ def _send_on_commit(runs: Sequence[JobRun]) -> None:
 def send_message(run_id: int) -> None:
     """Send the workers a message to execute the run. Raises OSError or KombuError if the broker does not take it."""
     key = JobRun.objects.values_list("definition__key", flat=True).get(pk=run_id)
-    with current_app.connection_for_write(transport_options=_IMPATIENT) as connection:
+    with current_app.connection_for_write(transport_options=IMPATIENT) as connection:
         current_app.send_task(
             EXECUTE_RUN, args=[run_id], queue=find_queue(key), connection=connection, ignore_result=True, retry=False
         )

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
     from ctms.jobs.leases import LeaseHandle
     from ctms.jobs.models import JobRun
+    from ctms.jobs.schedules import Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobUnit:
-    """A part of a job's work that has a run of its own. `key` identifies it, `label` is its name for people."""
+    """A part of a job's work that has a run of its own. `key` identifies it, `label` is its name for people.
+
+    A unit without `schedule` follows that of the job.
+    """
 
     key: str
     label: str
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,15 @@ class JobHandler:
     results in the order in which they are shown; a part that is an object has the object's name.
 
     Jobs with the same `lease_name` (by default the job's key) do not work on the same unit at once: a run waits for
-    that of another job.
+    that of another job. With `has_unit_schedules`, every tick asks for the units, since some may have a schedule of
+    their own.
+
+    A job without `has_lasting_units` does each unit once, such as an import: its old runs are of no use any more.
+    `replaces` are the keys of jobs of earlier versions whose work it does: their runs and their status become its own.
+    A job whose work `leaves` the Vault, or has it speak with others, does not run in a copy of the Vault.
+
+    `after` is called with a run that has ended, when its lease is free again. If the process dies before, it is not
+    called: what it does must be done by somebody else then, such as the next tick.
     """
 
     key: str
@@ -70,6 +83,11 @@ class JobHandler:
     idle: str = "nothing waits for it"
     part_labels: Mapping[str, str] = field(default_factory=dict)
     lease_name: str = ""
+    has_unit_schedules: bool = False
+    has_lasting_units: bool = True
+    replaces: tuple[str, ...] = ()
+    leaves: bool = False
+    after: Callable[[JobRun], None] | None = None
 
 
 _handlers: dict[str, JobHandler] = {}
@@ -111,6 +129,21 @@ def find_queue(key: str) -> JobQueue:
     """Return the queue of a job's runs; the common one if no installed app has registered it."""
     handler = _handlers.get(key)
     return handler.queue if handler else JobQueue.VAULT
+
+
+def leaves_the_vault(key: str) -> bool:
+    """Whether a job's work leaves the Vault; of one that no installed app has registered, nobody knows."""
+    handler = find_handler(key)
+    return handler is None or handler.leaves
+
+
+def list_jobs_of_lease(key: str) -> list[str]:
+    """Return the keys of the jobs that share the leases of a job, itself included; none if it is not registered."""
+    handler = find_handler(key)
+    if handler is None:
+        return []
+    name = handler.lease_name or handler.key
+    return [each.key for each in _handlers.values() if (each.lease_name or each.key) == name]
 
 
 def list_handlers() -> list[JobHandler]:

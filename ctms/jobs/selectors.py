@@ -7,25 +7,24 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from django.db.models import F, Max, Min, Q
+from django.db.models import Min, Q
 
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time, get_database_now
 from ctms.jobs.choices import SUCCESS_STATES, RunState
 from ctms.jobs.cron import CronError
-from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease
+from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease, UnitClock
+from ctms.jobs.newest_runs import UnitKey, find_newest_runs
 from ctms.jobs.progress import RunProgress, compute_progress
-from ctms.jobs.registry import JobUnit, get_handler
-from ctms.jobs.schedules import compute_interval
+from ctms.jobs.registry import JobUnit, find_handler, get_handler
+from ctms.jobs.schedules import Schedule, compute_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
 
 log = structlog.get_logger(__name__)
 
 GRACE = timedelta(minutes=15)
-
-_UnitKey = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +57,9 @@ class RunningRun:
 def list_overdue_jobs() -> list[OverdueJob]:
     """Return Active jobs whose last success is older than one interval of their schedule plus fifteen minutes.
 
-    A job without units is not overdue, nor is one before its first due time since it was activated or rescheduled. The
-    number of statements does not grow with jobs, units or runs; only the jobs' `list_units` may add some.
+    Units with a schedule of their own are judged by that. A job without units is not overdue, nor is one before its
+    first due time since it was activated or rescheduled. The number of statements does not grow with jobs, units or
+    runs; only the jobs' `list_units` may add some.
     """
     now = get_database_now()
     clocks = [
@@ -68,31 +68,81 @@ def list_overdue_jobs() -> list[OverdueJob]:
         .select_related("definition__owner")
         .order_by("definition__name", "pk")
         # A job within its first interval cannot be overdue, and need not be asked for its units.
-        if _is_due_since(clock=clock, at=clock.counted_from, now=now)
+        if is_due_since(schedule=clock.definition, at=clock.counted_from, now=now) or _has_unit_schedules(clock)
     ]
     units = {clock.definition_id: _list_units(clock.definition) for clock in clocks}
-    successes = _find_last_successes(
-        [(definition_id, unit.key) for definition_id, listed in units.items() for unit in listed or ()]
-    )
-    late: dict[_UnitKey, datetime] = {}
-    for clock in clocks:
-        for unit in units[clock.definition_id] or ():
-            key = (clock.definition_id, unit.key)
-            counted = successes[key].counted if key in successes else None
-            reference = max(counted or clock.counted_from, clock.counted_from)
-            if _is_due_since(clock=clock, at=reference, now=now):
-                late[key] = reference
+    timers = list_timers(clocks=clocks, units=units)
+    successes = _find_last_successes(timers)
+    late: dict[UnitKey, datetime] = {}
+    for key, timer in timers.items():
+        counted = successes[key].counted if key in successes else None
+        reference = max(counted or timer.counted_from, timer.counted_from)
+        if is_due_since(schedule=timer.schedule, at=reference, now=now):
+            late[key] = reference
     missed = _find_missed_slots(late, until=now - GRACE)
     found = []
     for clock in clocks:
         listed = units[clock.definition_id]
-        missing = [unit for unit in listed or () if (clock.definition_id, unit.key) in missed]
-        is_stuck = clock.next_run_at < now - GRACE and (
-            listed is None or any((clock.definition_id, unit.key) in late for unit in listed)
+        keyed = [((clock.definition_id, unit.key), unit) for unit in listed or ()]
+        missing = [unit for key, unit in keyed if key in missed]
+        stuck = [key for key, _ in keyed if key in late and timers[key].next_run_at < now - GRACE]
+        is_unlisted = (
+            listed is None
+            and clock.next_run_at < now - GRACE
+            and is_due_since(schedule=clock.definition, at=clock.counted_from, now=now)
         )
-        if missing or is_stuck:
-            found.append(_build_overdue(clock=clock, missing=missing, units=listed, successes=successes))
+        if missing or stuck or is_unlisted:
+            since = min((timers[key].next_run_at for key in stuck), default=clock.next_run_at)
+            found.append(
+                _build_overdue(clock=clock, missing=missing, units=listed, successes=successes, stuck_since=since)
+            )
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """By what a unit is judged: its schedule, and the values of its clock, or of its job's."""
+
+    schedule: Schedule
+    next_run_at: datetime
+    counted_from: datetime
+    counted_after: int
+
+
+def list_timers(
+    *, clocks: Sequence[JobClock], units: Mapping[int, Sequence[JobUnit] | None]
+) -> dict[tuple[int, str], Timer]:
+    """Return the timers of units by definition and key. A unit whose own clock has not started yet has none.
+
+    Takes one statement if a unit has a schedule of its own, otherwise none.
+    """
+    has_own = any(unit.schedule is not None for listed in units.values() for unit in listed or ())
+    own = (
+        {(each.definition_id, each.unit_key): each for each in UnitClock.objects.filter(definition_id__in=units)}
+        if has_own
+        else {}
+    )
+    found = {}
+    for clock in clocks:
+        for unit in units[clock.definition_id] or ():
+            key = (clock.definition_id, unit.key)
+            source = clock if unit.schedule is None else own.get(key)
+            if source is not None:
+                found[key] = Timer(
+                    schedule=unit.schedule or clock.definition,
+                    next_run_at=source.next_run_at,
+                    counted_from=source.counted_from,
+                    counted_after=source.counted_after,
+                )
+    return found
+
+
+def is_due_since(*, schedule: Schedule, at: datetime, now: datetime) -> bool:
+    """Whether more than one interval of the schedule and fifteen minutes have passed between `at` and `now`."""
+    try:
+        return at + compute_interval(schedule=schedule, at=at) + GRACE < now
+    except CronError:
+        return False
 
 
 def list_running_runs() -> list[RunningRun]:
@@ -128,37 +178,20 @@ def _list_units(definition: JobDefinition) -> list[JobUnit] | None:
         return None
 
 
-def _is_due_since(*, clock: JobClock, at: datetime, now: datetime) -> bool:
-    try:
-        return at + compute_interval(definition=clock.definition, at=at) + GRACE < now
-    except CronError:
-        return False
+def _has_unit_schedules(clock: JobClock) -> bool:
+    handler = find_handler(clock.definition.key)
+    return handler is not None and handler.has_unit_schedules
 
 
-def _find_last_successes(keys: Iterable[_UnitKey]) -> dict[_UnitKey, _Success]:
-    wanted = set(keys)
-    rows = (
-        JobRun.objects.filter(
-            definition_id__in={definition_id for definition_id, _ in wanted},
-            unit_key__in={unit_key for _, unit_key in wanted},
-            state__in=SUCCESS_STATES,
-            finished_at__isnull=False,
-        )
-        .values_list("definition_id", "unit_key")
-        .annotate(
-            last=Max("finished_at"),
-            counted=Max("finished_at", filter=Q(pk__gt=F("definition__clock__counted_after"))),
-        )
-        .order_by()
-    )
+def _find_last_successes(wanted: Mapping[UnitKey, Timer]) -> dict[UnitKey, _Success]:
+    newest = find_newest_runs(units=wanted, states=SUCCESS_STATES)
     return {
-        (definition_id, unit_key): _Success(last=last, counted=counted)
-        for definition_id, unit_key, last, counted in rows
-        if (definition_id, unit_key) in wanted
+        key: _Success(last=run.at, counted=run.at if run.pk > wanted[key].counted_after else None)
+        for key, run in newest.items()
     }
 
 
-def _find_missed_slots(late: dict[_UnitKey, datetime], *, until: datetime) -> dict[_UnitKey, datetime]:
+def _find_missed_slots(late: dict[UnitKey, datetime], *, until: datetime) -> dict[UnitKey, datetime]:
     """Return, by unit, the first due time since `late` that has a run without success and lies before `until`."""
     if not late:
         return {}
@@ -176,7 +209,12 @@ def _find_missed_slots(late: dict[_UnitKey, datetime], *, until: datetime) -> di
 
 
 def _build_overdue(
-    *, clock: JobClock, missing: list[JobUnit], units: list[JobUnit] | None, successes: dict[_UnitKey, _Success]
+    *,
+    clock: JobClock,
+    missing: list[JobUnit],
+    units: list[JobUnit] | None,
+    successes: dict[UnitKey, _Success],
+    stuck_since: datetime,
 ) -> OverdueJob:
     definition = clock.definition
     if not missing:
@@ -188,8 +226,8 @@ def _build_overdue(
         return OverdueJob(
             definition=definition,
             clock=clock,
-            since=clock.next_run_at,
-            sentence=f"{definition} was due at {format_time(clock.next_run_at)}, and {cause}.",
+            since=stuck_since,
+            sentence=f"{definition} was due at {format_time(stuck_since)}, and {cause}.",
         )
     lasts = [successes.get((definition.pk, unit.key)) for unit in missing]
     last = min((success.last for success in lasts if success is not None), default=None) if all(lasts) else None

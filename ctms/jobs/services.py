@@ -8,25 +8,49 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 
-from ctms.audit.services import save_record
+from ctms.audit.services import delete_record, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_database_now
 from ctms.core.errors import VaultError
 from ctms.core.outages import find_outage_remedy
-from ctms.jobs.choices import RunState, RunTrigger
-from ctms.jobs.errors import JobAlreadyRunningError, LeaseLostError, RunCancelledError
+from ctms.core.standing import explain_standstill, read_standing
+from ctms.jobs.choices import UNFINISHED_STATES, RunState, RunTrigger
+from ctms.jobs.dispatching import claim_due_slots, count_from
+from ctms.jobs.errors import (
+    JobAlreadyRunningError,
+    JobHeldError,
+    LeaseLostError,
+    RunCancelledError,
+    WorkerStoppingError,
+)
+from ctms.jobs.expiring_tokens import notify_expiring_tokens
 from ctms.jobs.leases import LeaseHandle, acquire_lease, find_dead_leases
-from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease
+from ctms.jobs.models import JobClock, JobDefinition, JobRun, Lease, UnitClock
 from ctms.jobs.overdue import notify_overdue_jobs
-from ctms.jobs.queue import interrupt_dead_run, queue_runs, send_stuck_again, take_over_interrupted
-from ctms.jobs.registry import JobUnit, RunContext, RunOutcome, find_handler, get_handler, list_handlers
+from ctms.jobs.queue import (
+    hand_over,
+    interrupt_dead_run,
+    queue_runs,
+    send_stuck_again,
+    send_waiting,
+    take_over_interrupted,
+)
+from ctms.jobs.registry import (
+    JobHandler,
+    JobUnit,
+    RunContext,
+    RunOutcome,
+    find_handler,
+    get_handler,
+    leaves_the_vault,
+    list_handlers,
+)
 from ctms.jobs.schedules import compute_next_run
+from ctms.jobs.stopping import is_stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from ctms.accounts.models import User
     from ctms.audit.actors import Actor
@@ -47,7 +71,10 @@ def deliver_job_definitions(*, actor: Actor) -> None:
     """Create a definition for each registered job that has none, Inactive unless the job says otherwise."""
     known = set(JobDefinition.objects.values_list("key", flat=True))
     for handler in list_handlers():
-        if handler.key not in known:
+        if known.intersection(handler.replaces):
+            with transaction.atomic():
+                _take_places(handler=handler, actor=actor)
+        elif handler.key not in known:
             definition = JobDefinition(
                 key=handler.key,
                 name=handler.name,
@@ -60,6 +87,25 @@ def deliver_job_definitions(*, actor: Actor) -> None:
                 save_record(record=definition, actor=actor, reason="Delivered with the Vault")
                 if handler.is_active:
                     reset_clock(definition)
+
+
+def _take_places(*, handler: JobHandler, actor: Actor) -> None:
+    """Let a job take the places of those that it replaces: it has their runs, and is Active if one of them was."""
+    replaced = list(JobDefinition.objects.filter(key__in=handler.replaces).order_by("pk"))
+    reason = f"{handler.name} takes the place of {' and '.join(each.name for each in replaced)}"
+    definition = JobDefinition.objects.filter(key=handler.key).first() or JobDefinition(
+        key=handler.key, name=handler.name, frequency=handler.frequency, hour=handler.hour, cron=handler.cron
+    )
+    if any(each.status == RecordStatus.ACTIVE for each in replaced):
+        definition.status = RecordStatus.ACTIVE
+    save_record(record=definition, actor=actor, reason=reason)
+    for each in replaced:
+        each.runs.filter(state__in=UNFINISHED_STATES).update(
+            state=RunState.CANCELLED, finished_at=get_database_now(), message=f"{reason}."
+        )
+        each.runs.update(definition=definition)
+        delete_record(record=each, actor=actor, reason=reason)
+    reset_clock(definition)
 
 
 def set_job_status(*, key: str, status: RecordStatus, actor: Actor) -> None:
@@ -77,25 +123,32 @@ def reset_clock(definition: JobDefinition) -> None:
     From then on, only later due times count for whether the job is overdue.
     """
     now = get_database_now()
-    next_run_at = compute_next_run(definition=definition, after=now)
+    next_run_at = compute_next_run(schedule=definition, after=now)
     JobClock.objects.update_or_create(
-        definition=definition, defaults={"next_run_at": next_run_at, **_count_from(now), "notified_at": None}
+        definition=definition, defaults={"next_run_at": next_run_at, **count_from(now), "notified_at": None}
     )
+    UnitClock.objects.filter(definition=definition).delete()  # the next tick starts them anew
 
 
 def dispatch_due() -> DispatchReport:
     """Take over interrupted runs, send lost messages again, queue runs of due jobs, and notify of overdue jobs.
 
     Called every minute. Several calls may run at the same time: each step is a conditional update, in which only one
-    of them succeeds.
+    of them succeeds. Nothing is done while no run may begin; what is due then stays due.
     """
+    if not read_standing().may_work:
+        return DispatchReport(claimed=0, taken_over=0, sent_again=0)
     report = DispatchReport(
-        taken_over=take_over_interrupted(), sent_again=send_stuck_again(), claimed=_claim_due_slots()
+        taken_over=take_over_interrupted(), sent_again=send_stuck_again(), claimed=claim_due_slots()
     )
     try:
         notify_overdue_jobs()
     except Exception:  # due jobs have been dispatched, and the next call notifies of what this one could not
         log.exception("overdue_jobs_not_told")
+    try:
+        notify_expiring_tokens()
+    except Exception:  # as above
+        log.exception("expiring_tokens_not_told")
     return report
 
 
@@ -104,8 +157,9 @@ def start_now(
 ) -> list[JobRun]:
     """Queue a run for every unit of a job now, whatever its status and schedule; return the runs.
 
-    Raises JobAlreadyRunningError if every unit is scheduled or running already.
+    Raises JobAlreadyRunningError if every unit is scheduled or running already, and JobHeldError if no run can begin.
     """
+    _require_work(definition)
     units = get_handler(definition.key).list_units()
     runs = queue_runs(definition=definition, units=units, slot=get_database_now(), trigger=trigger, user=user)
     if units and not runs:
@@ -114,7 +168,11 @@ def start_now(
 
 
 def start_unit(*, definition: JobDefinition, unit: JobUnit, user: User | None) -> JobRun:
-    """Queue a run for one unit of a job now, whatever its status and schedule. Raises JobAlreadyRunningError."""
+    """Queue a run for one unit of a job now, whatever its status and schedule.
+
+    Raises JobAlreadyRunningError, and JobHeldError if no run can begin.
+    """
+    _require_work(definition)
     runs = queue_runs(
         definition=definition, units=[unit], slot=get_database_now(), trigger=RunTrigger.START_NOW, user=user
     )
@@ -126,14 +184,21 @@ def start_unit(*, definition: JobDefinition, unit: JobUnit, user: User | None) -
 
 
 def create_run(
-    *, definition: JobDefinition, unit: JobUnit, user: User | None, pause: Callable[[], None] | None = None
+    *,
+    definition: JobDefinition,
+    unit: JobUnit,
+    user: User | None,
+    pause: Callable[[], None] | None = None,
+    trigger: RunTrigger = RunTrigger.COMMAND,
 ) -> JobRun:
-    """Return a run that a command line executes itself: the unit's queued one, or else a new one.
+    """Return a run that a command line or a page executes itself: the unit's queued one, or else a new one.
 
     A run whose worker is dead is marked Interrupted first. Whether it is dead shows only while one watches, so `pause`
     is called between two looks, until the worker gives a sign of life or is known to be dead: a command with a `pause`
-    works without beat. Raises JobAlreadyRunningError if the unit is running already.
+    works without beat. Raises JobAlreadyRunningError if the unit is running already, and JobHeldError if no run can
+    begin.
     """
+    _require_work(definition)
     mine = JobRun.objects.filter(definition=definition, unit_key=unit.key)
     key = _build_lease_key(JobRun(definition=definition, unit_key=unit.key))
     leases = Lease.objects.filter(key=key, run__state=RunState.RUNNING)
@@ -155,7 +220,7 @@ def create_run(
                 unit_label=unit.label,
                 slot=now,
                 queued_at=now,
-                trigger=RunTrigger.COMMAND,
+                trigger=trigger,
                 requested_by=user,
             )
     except IntegrityError:
@@ -164,12 +229,22 @@ def create_run(
         ) from None
 
 
-def execute_run(run_id: int, *, on_progress: Callable[[dict[str, Any]], None] | None = None) -> JobRun | None:
+def execute_run(
+    run_id: int,
+    *,
+    on_progress: Callable[[dict[str, Any]], None] | None = None,
+    execute: Callable[[RunContext], RunOutcome] | None = None,
+) -> JobRun | None:
     """Execute one queued run and return it; None if its message came twice, or if it waits for a run of another job.
+
+    Nor is one executed that cannot begin now: it stays in the queue, from which a tick sends it again.
+    `execute` does the work in place of the job's handler, for a page that knows more of it than the run's row.
 
     Raises the error of an outage (see `ctms.core.outages`) and logs what to do; once ticks have found the run dead,
     another goes on from there.
     """
+    if _is_held(run_id):
+        return None
     with transaction.atomic():
         if not JobRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(
             state=RunState.RUNNING, started_at=get_database_now()
@@ -188,7 +263,7 @@ def execute_run(run_id: int, *, on_progress: Callable[[dict[str, Any]], None] | 
             return run
     lease.listener = on_progress
     with structlog.contextvars.bound_contextvars(job=run.definition.key, run=run.pk, unit=run.unit_label):
-        outcome = _execute(run=run, lease=lease)
+        outcome = _execute(run=run, lease=lease, execute=execute)
         with transaction.atomic():
             try:
                 lease.renew()
@@ -197,17 +272,43 @@ def execute_run(run_id: int, *, on_progress: Callable[[dict[str, Any]], None] | 
                 return run
             _finish(run=run, outcome=outcome)
             lease.release()
+            if outcome.state == RunState.INTERRUPTED and is_stopping():
+                hand_over(run)
         log.info("job_run_finished", state=outcome.state, message=outcome.message)
+        _follow_up(run)
     return run
 
 
-def _execute(*, run: JobRun, lease: LeaseHandle) -> RunOutcome:
+def _require_work(definition: JobDefinition) -> None:
+    if why := explain_standstill(leaves=leaves_the_vault(definition.key)):
+        raise JobHeldError(f"{definition.name} cannot run now. {why}")
+
+
+def _is_held(run_id: int) -> bool:
+    """Whether a run cannot begin now; the runs that a copy was made with and may not do are cancelled."""
+    standing = read_standing()
+    if not standing.may_work:
+        return True
+    run = None if standing.may_send else JobRun.objects.select_related("definition").filter(pk=run_id).first()
+    if run is None or not leaves_the_vault(run.definition.key):
+        return False
+    JobRun.objects.filter(pk=run.pk, state=RunState.QUEUED).update(
+        state=RunState.CANCELLED, finished_at=get_database_now(), message=standing.sentence
+    )
+    return True
+
+
+def _execute(
+    *, run: JobRun, lease: LeaseHandle, execute: Callable[[RunContext], RunOutcome] | None = None
+) -> RunOutcome:
     try:
-        return get_handler(run.definition.key).execute(RunContext(run=run, lease=lease))
+        work = execute or get_handler(run.definition.key).execute
+        return work(RunContext(run=run, lease=lease))
+    except (RunCancelledError, WorkerStoppingError) as error:
+        state = RunState.CANCELLED if isinstance(error, RunCancelledError) else RunState.INTERRUPTED
+        return RunOutcome(state=state, message=str(error), result=lease.progress, log=error.log)
     except LeaseLostError as error:
         return RunOutcome(state=RunState.INTERRUPTED, message=str(error), result={})
-    except RunCancelledError as error:
-        return RunOutcome(state=RunState.CANCELLED, message=str(error), result=lease.progress, log=error.log)
     except SoftTimeLimitExceeded:
         return RunOutcome(
             state=RunState.INTERRUPTED,
@@ -226,6 +327,20 @@ def _execute(*, run: JobRun, lease: LeaseHandle) -> RunOutcome:
             message=f"An unexpected {type(error).__name__} ended the run; the worker's log has the details.",
             result={},
         )
+
+
+def _follow_up(run: JobRun) -> None:
+    """Wake the runs of other jobs that waited for this one, and let the job look at what came meanwhile.
+
+    It must not fail the run, which has ended: the next tick does what is not done here.
+    """
+    try:
+        send_waiting(run)
+        handler = get_handler(run.definition.key)
+        if handler.after is not None:
+            handler.after(run)
+    except Exception:  # the run has ended well; what follows it is done again by the next tick
+        log.exception("job_run_not_followed_up")
 
 
 def _build_skipped(key: str) -> RunOutcome:
@@ -255,45 +370,3 @@ def _finish(*, run: JobRun, outcome: RunOutcome) -> None:
     JobRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(
         state=run.state, message=run.message, result=run.result, log=run.log, finished_at=run.finished_at
     )
-
-
-def _claim_due_slots() -> int:
-    now = get_database_now()
-    claimed = 0
-    clocks = JobClock.objects.filter(definition__status=RecordStatus.ACTIVE)
-    for clock in clocks.select_related("definition").order_by("next_run_at", "id"):
-        definition = clock.definition
-        try:
-            next_run_at = compute_next_run(definition=definition, after=now)
-            if clock.next_run_at > now:
-                _follow_clock_back(clock=clock, next_run_at=next_run_at, now=now)
-                continue
-            units = get_handler(definition.key).list_units()
-        except Exception:  # an error of one job must not stop the others; its clock stays due
-            log.exception("job_units_not_listed", job=definition.key)
-            continue
-        with transaction.atomic():
-            won = JobClock.objects.filter(pk=clock.pk, next_run_at=clock.next_run_at).update(next_run_at=next_run_at)
-            if won and units:
-                claimed += 1
-                queue_runs(
-                    definition=definition,
-                    units=units,
-                    slot=clock.next_run_at,
-                    trigger=RunTrigger.SCHEDULE,
-                    user=None,
-                )
-    return claimed
-
-
-def _follow_clock_back(*, clock: JobClock, next_run_at: datetime, now: datetime) -> None:
-    """If a regular time comes before the job's next one, the clock was set back: make the job due at that time."""
-    if clock.next_run_at > next_run_at and JobClock.objects.filter(pk=clock.pk, next_run_at=clock.next_run_at).update(
-        next_run_at=next_run_at, **_count_from(now)
-    ):
-        log.warning("job_clock_was_set_back", job=clock.definition.key, next_run_at=next_run_at.isoformat())
-
-
-def _count_from(now: datetime) -> dict[str, Any]:
-    """Return the values of a clock by which only what happens from now on counts for whether its job is overdue."""
-    return {"counted_from": now, "counted_after": JobRun.objects.aggregate(newest=Max("pk"))["newest"] or 0}

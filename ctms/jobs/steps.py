@@ -1,4 +1,4 @@
-"""The configuration step that a job is Active, and that of the job which verifies the audit trail."""
+"""The configuration step that a job is Active, and those of the jobs that verify the audit trail and keep house."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.urls import reverse
 from ctms.configuration.step_kinds import StepText
 from ctms.configuration.steps import ConfigurationStep, StepState, StepStatus, register_step
 from ctms.core.choices import RecordStatus
+from ctms.jobs.housekeeping import HOUSEKEEPING_JOB_KEY
 from ctms.jobs.models import JobDefinition
 from ctms.jobs.services import set_job_status
 from ctms.jobs.trail_verification import VERIFICATION_JOB_KEY
@@ -31,6 +32,24 @@ def register_verification_step() -> None:
                 is_optional=True,
             ),
             job_key=VERIFICATION_JOB_KEY,
+        )
+    )
+
+
+def register_housekeeping_step() -> None:
+    """Register the step of *Housekeeping*; called once, when the app is ready."""
+    register_step(
+        build_job_step(
+            text=StepText(
+                key="housekeeping",
+                title="Old runs, exceptions and deliveries deleted daily",
+                why="They hold data of people and grow without end. The job deletes what has ended and is older than "
+                "the operator decided; Kept rows, on the list of jobs, says what and for how long.",
+                section="Inspections",
+                position=610,
+                is_optional=True,
+            ),
+            job_key=HOUSEKEEPING_JOB_KEY,
         )
     )
 

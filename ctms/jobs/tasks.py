@@ -8,6 +8,7 @@ from celery import shared_task
 from ctms.core.outages import find_outage_remedy
 from ctms.jobs import services
 from ctms.jobs.queue import EXECUTE_RUN
+from ctms.jobs.signs import TICKS, give_sign
 
 log = structlog.get_logger(__name__)
 
@@ -16,6 +17,7 @@ log = structlog.get_logger(__name__)
 def dispatch_due() -> None:
     """Dispatch due jobs; beat sends this task every minute."""
     try:
+        give_sign(TICKS)
         services.dispatch_due()
     except Exception as error:
         if remedy := find_outage_remedy(error):

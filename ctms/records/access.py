@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from ctms.accounts.models import User
 from ctms.accounts.policies import allows_object_type, list_permitted_types, list_visible
@@ -49,7 +49,18 @@ class ObjectAccess:
         permitted = list_permitted_types(user=self.user, object_name=self.shape.api_name)
         if permitted is not None:
             records = records.filter(object_type__in=permitted) if permitted else records.none()
-        return list_visible(records, self.user)
+        return self._limit_to_caller(list_visible(records, self.user))
+
+    def _limit_to_caller(self, records: QuerySet[Any]) -> QuerySet[Any]:
+        """Leave out what came from other connections than the one whose CRM asks in the user's name, if one does."""
+        calling_for = self.user.calling_for
+        if calling_for is None:
+            return records
+        for field in self.vault_object.model._meta.concrete_fields:
+            if getattr(field.related_model, "object_name", "") == calling_for.object_name:
+                own = Q(**{field.name: calling_for.pk}) | Q(**{f"{field.name}__isnull": True})
+                records = records.filter(own)
+        return records
 
     def list_creatable_types(self) -> list[TypeShape]:
         """Return the object types of which the user can create records; one named "" if the object has no types."""

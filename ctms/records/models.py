@@ -176,3 +176,28 @@ class MergedRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record_uid} → {self.into_uid}"
+
+
+class KeptAnswer(models.Model):
+    """The answer to a request over the API under its Idempotency-Key, so that the same request is not done twice.
+
+    It is kept only if something was written. Of one record it is the status and which record it is, whose values are
+    not kept; of a batch also the results of its rows.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, help_text="of the request: method, address and body")
+    status = models.PositiveSmallIntegerField(default=0)
+    record_uid = models.UUIDField(null=True, blank=True)
+    results = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("user", "key"), name="answer_once_per_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.key}"

@@ -62,12 +62,14 @@ def build_actor(request: HttpRequest, *, source: str = "page") -> Actor:
 
     All that is written with it is one change set, which can be undone together.
     """
+    user = get_user(request)
     return Actor(
-        user=get_user(request),
+        user=user,
         source=source,
         reference=build_reference(kind=CHANGE),
         address=get_client_address(request),
         reason=read_reason(request),
+        connection_uid=user.calling_for.uid if user.calling_for else None,
     )
 
 

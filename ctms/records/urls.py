@@ -71,6 +71,7 @@ urlpatterns = [
     path(f"{_OBJECT}quick/", views.log_quickly, name="record_quick"),
     path(_RECORD, record_page.show_record, name="record"),
     path(f"{_RECORD}peek/", record_page.show_peek, name="record_peek"),
+    path(f"{_RECORD}places/", record_page.show_places, name="record_places"),
     path(f"{_RECORD}history/", record_page.show_timeline, name="record_timeline"),
     path(f"{_RECORD}timeline/", timelines.show_timeline, name="timeline"),
     path(f"{_RECORD}edit/", views.edit_record, name="record_edit"),

@@ -39,7 +39,7 @@ class StoredReport:
 
     @property
     def runs_as(self) -> User:
-        return self.report.owner if self.report.run_as_owner else self.user
+        return self.report.owner if self.report.run_as_owner and self.report.owner_id != self.user.pk else self.user
 
     @property
     def runs_as_other(self) -> bool:
@@ -153,6 +153,8 @@ def _list(*, user: User, reports: QuerySet[Report]) -> list[StoredReport]:
     if is_admin:
         seen |= Q(owner__is_active=False) | Q(owner__valid_until__isnull=False)
     found = reports.filter(seen).select_related("report_type", "owner__security_profile").order_by("name", "pk")
+    # Whose request is limited to less than they may see is not shown what somebody else may see.
+    is_limited = user.calling_for is not None or (user.reach is not None and user.reach.is_narrowed)
     configuration = load_report_configuration()
     stored = [
         StoredReport(report=report, user=user, role=role)
@@ -164,7 +166,12 @@ def _list(*, user: User, reports: QuerySet[Report]) -> list[StoredReport]:
         )
         is not None
     ]
-    return [each for each in stored if each.report.status == RecordStatus.ACTIVE or each.role != ShareRole.VIEWER]
+    return [
+        each
+        for each in stored
+        if (each.report.status == RecordStatus.ACTIVE or each.role != ShareRole.VIEWER)
+        and not (is_limited and each.runs_as_other)
+    ]
 
 
 def _find_role(

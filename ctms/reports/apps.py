@@ -21,6 +21,7 @@ class ReportsConfig(AppConfig):
         from ctms.reports.objects import register_report_objects
         from ctms.reports.pages.builder.lists import build_list_link
         from ctms.reports.pages.dashboards import HOME_DASHBOARD
+        from ctms.reports.retention import register_retention_rules
         from ctms.reports.setup_reports import register_setup_reports
         from ctms.reports.setup_sources import register_setup_sources
 
@@ -34,6 +35,7 @@ class ReportsConfig(AppConfig):
         register_flash_job()
         register_digest_job()
         register_flash_notifications()
+        register_retention_rules()
         post_migrate.connect(_deliver, sender=self)
 
 

@@ -1,22 +1,33 @@
 """Settings for tests: SQLite unless TEST_VAULT_DATABASE_URL names a server, and keys that are no secrets."""
 
+import hashlib
 import tempfile
 import uuid
+from typing import Any
 
 from ctms.settings.base import *  # noqa: F403  settings modules build on one another
 from ctms.settings.base import POSTGRESQL_PLANNING, build_logging, env
+from ctms.settings.servers import parse_database_url
+from ctms.settings.values import parse_origins
 
-SECRET_KEY = "test-only-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2
+SECRET_KEY = hashlib.sha256(b"of tests, and no secret").hexdigest()
 FIELD_ENCRYPTION_KEYS: list[str] = ["test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="]
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-DATABASES = {
-    "default": env.db_url_config(env.str("TEST_VAULT_DATABASE_URL", default="sqlite://:memory:")),
-}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["ENGINE"] = "ctms.core.sqlite"
+_SQLITE = "sqlite://"
+
+
+def _parse_database(url: str) -> dict[str, Any]:
+    if url.startswith(_SQLITE):
+        return {"ENGINE": "ctms.core.sqlite", "NAME": url.removeprefix(f"{_SQLITE}/")}
+    return parse_database_url(url)
+
+
+_IN_MEMORY: dict[str, Any] = {"ENGINE": "ctms.core.sqlite", "NAME": ":memory:"}
+DATABASES = {"default": env.read("TEST_VAULT_DATABASE_URL", _parse_database, default=_IN_MEMORY)}
+if DATABASES["default"]["ENGINE"] == "ctms.core.sqlite":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 60,
@@ -31,10 +42,10 @@ else:
 # Tests that are about them set their own.
 RATE_LIMITS = dict.fromkeys(RATE_LIMITS, None)  # noqa: F405
 
-CELERY_BROKER_URL = env.str("TEST_BROKER_URL", default="memory://")
+CELERY_BROKER_URL = env.text("TEST_BROKER_URL", default="memory://")
 CELERY_BROKER_TRANSPORT_OPTIONS = {}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-CRM_SANDBOX_ORIGINS = env.dict("CRM_SANDBOX_ORIGINS", default={})
+CRM_SANDBOX_ORIGINS = env.read("CRM_SANDBOX_ORIGINS", parse_origins, default={})
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -42,3 +53,5 @@ STORAGES = {
 LOGGING = build_logging(renderer="console", level="WARNING")
 # One model and one registration, with which the tests show that an object needs nothing else.
 INSTALLED_APPS = ["tests.sample", *INSTALLED_APPS]  # noqa: F405
+
+env.judge()

@@ -105,7 +105,9 @@
       }
       if (!response.redirected && response.ok) return showAgain(dialog, holder, await response.text(), { since, focused });
       if (response.redirected) return showProblem(form, "You were logged out. Log in in another tab, then save again.");
-      showProblem(form, `This could not be saved: the server answered ${response.status}. What you typed is still here.`);
+      const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
+      const why = isProblem ? (await response.json()).detail : `This could not be saved: the server answered ${response.status}.`;
+      showProblem(form, `${why} What you typed is still here.`);
     } catch {
       showProblem(form, "This could not be saved: the server did not answer. What you typed is still here; try again.");
     } finally {

@@ -92,7 +92,7 @@
 
   function renew(sections) {
     for (const section of sections) {
-      window.htmx.ajax("GET", section.dataset.late, { source: section, target: section, select: `#${section.id}`, swap: "outerHTML" });
+      window.htmx.ajax("GET", section.dataset.late, { source: section, target: section, select: `#${section.id}`, swap: "outerHTML ignoreTitle:true" });
     }
   }
 

@@ -167,6 +167,11 @@
     return true;
   }
 
+  /** Resolves once all scripts of the page have run: those after this one may still be on their way. */
+  const whenRun = new Promise((resolve) => {
+    document.addEventListener("DOMContentLoaded", resolve, { once: true });
+  });
+
   /** Opens quick log over the page, with the inputs that stand there, and puts the form in their place when it comes. */
   async function openQuickLog(url) {
     const dialog = document.getElementById("quick-log");
@@ -178,8 +183,11 @@
     dialog.showModal();
     first.querySelector("[data-focus]")?.focus();
     const box = first.querySelector("[data-opens]");
-    if (box) window.combobox.getBox(box).search();
+    const suggest = () => box?.isConnected && window.combobox.getBox(box).search();
+    if (window.combobox) suggest();
+    else whenRun.then(suggest);
     const form = await fetchForm(url);
+    await whenRun;
     await window.replacing.whenReleased();
     if (!first.isConnected || !dialog.open) return undefined; // closed meanwhile
     if (!form) return window.location.assign(url);

@@ -12,6 +12,7 @@ from ctms.accounts.policies import list_visible
 from ctms.audit.admin.writing import get_user
 from ctms.clinical.models import StudySite
 from ctms.core.clock import get_now
+from ctms.core.text.whole_numbers import read_whole_number
 from ctms.core.uuids import read_uid
 from exceptions_log.at_sites import list_open_at_sites
 from exceptions_log.models import DISMISSED, OPEN, RESOLVED, ExceptionItem
@@ -93,12 +94,15 @@ class ProblemFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         item = self._find_item(request)
-        return queryset.none() if item is None else queryset.filter(pk__in=list_items_of_problem(item).values("pk"))
+        if item is None:
+            return queryset.none()
+        items = list_items_of_problem(item, user=get_user(request))
+        return queryset.filter(pk__in=items.order_by().values("pk"))
 
     def _find_item(self, request: HttpRequest) -> ExceptionItem | None:
-        key = self.value() or ""
+        key = read_whole_number(self.value() or "")
         items = list_visible(ExceptionItem.objects.all(), get_user(request))
-        return items.filter(pk=key).first() if key.isdecimal() else None
+        return items.filter(pk=key).first() if key is not None else None
 
 
 class SiteFilter(DropdownFilter):

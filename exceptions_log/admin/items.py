@@ -22,7 +22,7 @@ from ctms.records.addresses import get_record_url
 from exceptions_log.admin.filters import AgeFilter, ProblemFilter, ShownFilter, SiteFilter
 from exceptions_log.admin.shown import ItemDisplayMixin, build_items_url
 from exceptions_log.models import OPEN, ExceptionItem
-from exceptions_log.problems import Problem, list_items_of_problem, list_problems
+from exceptions_log.problems import Problem, list_problems
 from exceptions_log.remedies import describe_remedy
 
 if TYPE_CHECKING:
@@ -145,13 +145,11 @@ class ExceptionItemAdmin(ItemDisplayMixin, ReadOnlyModelAdmin):
 
     @admin.display(description="problem")
     def show_problem(self, item: ExceptionItem) -> str:
-        """Return the cause, with a link to the other open items that have the same."""
-        count = list_items_of_problem(item).count() if item.is_open else 1
-        if count == 1:
+        """Return the cause, with a link to the open items that have the same; their list says how many are seen."""
+        if not item.is_open or not item.cause:
             return item.cause or "–"
         url = build_items_url(problem=item.pk)
-        link = format_html("<a class='vault-link' href='{}'>All {} items of this problem</a>", url, f"{count:,}")
-        return format_html("{} {}", item.cause, link)
+        return format_html("{} <a class='vault-link' href='{}'>All items of this problem</a>", item.cause, url)
 
     @admin.display(description="what to do")
     def show_remedy(self, item: ExceptionItem) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -164,7 +165,7 @@ def test_rights_to_write_the_set_up_are_given_by_who_holds_them_alone(client: Cl
 
 
 def test_nobody_extends_their_own_account(client: Client, officer: User) -> None:
-    officer.valid_until = get_now().date()
+    officer.valid_until = get_now().date() + dt.timedelta(days=1)  # not today, which may end meanwhile
     officer.save()
     save_user(client, officer, email="new@example.org")
     client.post(reverse("admin:accounts_user_change", args=(officer.pk,)), {"valid_until": ""})

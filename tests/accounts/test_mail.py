@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,15 +23,14 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
 @pytest.fixture
-def smtp(settings: Any) -> Any:
-    """Configure a mail server that does not exist, at a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings.EMAIL_BACKEND = SMTP
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "vault", "canary-7e11"
-    return settings
+def smtp(settings: Any) -> Iterator[Any]:
+    """Configure a mail server that does not exist, at a port that nobody else gets meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        settings.EMAIL_BACKEND = SMTP
+        settings.EMAIL_HOST, settings.EMAIL_PORT = taken.getsockname()
+        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "vault", "canary-7e11"
+        yield settings
 
 
 def test_the_test_mail_goes_to_the_own_address_alone(client: Client) -> None:

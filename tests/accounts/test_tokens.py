@@ -88,6 +88,15 @@ def test_a_revoked_token_opens_nothing_and_frees_its_name() -> None:
     assert list(list_tokens(user=actor.user)) == [again]
 
 
+def test_a_token_opens_nothing_while_its_user_has_to_change_the_password() -> None:
+    """Nor do their pages and their calendar feed: an admin may have ticked it because somebody else got in."""
+    user = UserFactory.create()
+    _, text = create_token(name="Export", days=1, actor=act_as(user))
+    user.must_change_password = True
+    save_user(user=user, actor=act_as(user), fields=["must_change_password"])
+    assert explain(text).startswith("The user of this token has to choose a new password first")
+
+
 def test_a_token_of_an_inactive_user_opens_nothing() -> None:
     user = UserFactory.create()
     _, text = create_token(name="Export", days=1, actor=act_as(user))

@@ -114,7 +114,7 @@ def read_state() -> list[tuple[Any, ...]]:
     return sorted(active.values_list(*columns), key=repr)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_any_order_of_edits_and_runs_ends_in_what_the_rules_say(steps: list[tuple[str, Any]]) -> None:
     with transaction.atomic():

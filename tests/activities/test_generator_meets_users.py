@@ -26,6 +26,7 @@ from tests.factories.clinical import (
     StudyPersonFactory,
     StudySiteFactory,
 )
+from tests.locks import count_waiting
 from tests.reliability.processes import wait_for
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
@@ -96,11 +97,7 @@ def wait_until_blocked(future: Future[Any], *, waiting: int = 1) -> None:
     """Wait until so many connections wait for a lock, or fail if `future` ends before."""
 
     def is_blocked() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            return int(cursor.fetchone()[0]) >= waiting or future.done()
+        return count_waiting() >= waiting or future.done()
 
     wait_for("a wait for a lock", is_blocked)
     assert not future.done(), "It did not have to wait."

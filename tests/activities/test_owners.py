@@ -26,7 +26,7 @@ from ctms.records.access import open_object
 from ctms.records.conditions.mine import MINE_HERE, find_mine, limit_to_owned
 from ctms.records.lists.filters import read_filters
 from tests.activities.generation import configure_automation, generate, list_generated
-from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.accounts import SecurityProfileFactory, ServiceAccountFactory, UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.clinical import (
@@ -78,6 +78,7 @@ def test_a_new_record_belongs_to_the_owner_of_its_site_or_else_to_whoever_makes_
     save_record(record=at_visit, actor=as_writer)
     medical = MedicalActivityFactory.create(site=owned, actor=as_writer)
     made_by_job = ActivityFactory.create(actor=build_system_actor(source="job", reference="1"))
+    made_by_program = ActivityFactory.create(actor=act_as(ServiceAccountFactory.create()))
     given = ActivityFactory.create(site=owned, owner=writer, actor=as_writer)
     assert [
         each.owner
@@ -89,9 +90,10 @@ def test_a_new_record_belongs_to_the_owner_of_its_site_or_else_to_whoever_makes_
             ActivityFactory.create(actor=as_writer),
             medical,
             made_by_job,
+            made_by_program,
             given,
         )
-    ] == [None, colleague, colleague, writer, writer, None, None, writer]
+    ] == [None, colleague, colleague, writer, writer, None, None, None, writer]
     created = AuditEntry.objects.get(record_uid=at_visit.uid)
     assert (created.changes["owner"], created.words["owner"]["after"]) == ([None, colleague.pk], str(colleague))
 
@@ -182,6 +184,13 @@ def create_team(profile: Any, site: StudySite) -> dict[str, User]:
     return users
 
 
+def create_program(profile: Any, site: StudySite) -> User:
+    """Create the account of a program that sees the site's study."""
+    program = ServiceAccountFactory.create(first_name="Uma", last_name="Program", security_profile=profile)
+    StudyAssignmentFactory.create(user=program, study=site.study)
+    return program
+
+
 def look_up(client: Client, /, of: str = ACTIVITY, **parameters: Any) -> list[str]:
     answer = client.get(f"/records/{of}/lookup/ownerid__v/", {"q": "uma", **parameters})
     return [each["label"].split()[1] for each in answer.json()["results"]]
@@ -195,6 +204,8 @@ def test_only_active_users_who_see_the_place_are_offered(admin: Client, cra_prof
     assert look_up(admin, of=SITE, study__v=site.study.uid) == ["Country", "Neighbour", "Site", "Study"]
     assert look_up(admin, site__v=site.uid, q="ountr") == ["Country"]
     assert "Elsewhere" in look_up(admin)
+    create_program(cra_profile, site)
+    assert "Program" not in look_up(admin)
 
 
 def test_the_api_takes_whoever_sees_the_place_and_says_why_another_is_refused(cra_profile: Any) -> None:
@@ -211,7 +222,8 @@ def test_the_api_takes_whoever_sees_the_place_and_says_why_another_is_refused(cr
 
     # The owner of an activity need not be that of its site.
     assert send(ownerid__v=str(team["Site"].uid)).status_code == 200
-    for name in ("Neighbour", "Elsewhere", "Inactive"):
+    team["Program"] = create_program(cra_profile, site)
+    for name in ("Neighbour", "Elsewhere", "Inactive", "Program"):
         answer = send(ownerid__v=str(team[name].uid))
         assert (answer.status_code, "ownerid__v" in str(answer.json())) == (400, True), name
     # Whoever loses access stays the owner, and other fields can be changed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 
 import pytest
@@ -92,14 +93,15 @@ def test_what_a_long_transaction_wrote_before_the_bookmark_counts_as_written_sin
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_user_without_rights_on_the_server_may_read_the_place() -> None:
+    reader = f"bookmark_reader_{secrets.token_hex(6)}"  # roles are the whole server's
     with connection.cursor() as cursor:
-        cursor.execute("CREATE ROLE bookmark_reader")
+        cursor.execute(f"CREATE ROLE {reader}")
         try:
-            cursor.execute("SET ROLE bookmark_reader")
+            cursor.execute(f"SET ROLE {reader}")
             assert read_bookmark().horizon > 0
         finally:
             cursor.execute("RESET ROLE")
-            cursor.execute("DROP ROLE bookmark_reader")
+            cursor.execute(f"DROP ROLE {reader}")
 
 
 @pytest.mark.postgresql

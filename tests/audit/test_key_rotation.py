@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from connections.certificates import create_certificate
 from connections.models import ConnectionAuthorization
 from ctms.accounts.selectors import get_system_user
 from ctms.audit.key_rotation import RotationReport, rotate_encryption_keys
@@ -51,7 +52,9 @@ def test_every_secret_is_encrypted_with_the_first_key_and_reads_the_same(
     AuthorizationFactory.create_batch(2)
     AuthorizationFactory.create(consumer_key="", consumer_secret="")
     settings.FIELD_ENCRYPTION_KEYS = [keys["new"], keys["old"]]
-    AuthorizationFactory.create()
+    renewed = AuthorizationFactory.create()
+    for _ in range(2):
+        create_certificate(authorization=renewed, actor=build_admin_actor())
 
     assert rotate_encryption_keys(actor=build_admin_actor()) == [
         RotationReport(field="connections.ConnectionAuthorization.password", encrypted_anew=3, already_current=1),
@@ -59,6 +62,12 @@ def test_every_secret_is_encrypted_with_the_first_key_and_reads_the_same(
         RotationReport(
             field="connections.ConnectionAuthorization.consumer_secret", encrypted_anew=2, already_current=1
         ),
+        RotationReport(field="connections.ConnectionAuthorization.private_key", encrypted_anew=0, already_current=1),
+        RotationReport(
+            field="connections.ConnectionAuthorization.next_private_key", encrypted_anew=0, already_current=1
+        ),
+        RotationReport(field="webhooks.Webhook.secret", encrypted_anew=0, already_current=0),
+        RotationReport(field="webhooks.Webhook.previous_secret", encrypted_anew=0, already_current=0),
         RotationReport(field="accounts.SecondFactor.secret", encrypted_anew=0, already_current=0),
     ]
     settings.FIELD_ENCRYPTION_KEYS = [keys["new"]]
@@ -66,6 +75,21 @@ def test_every_secret_is_encrypted_with_the_first_key_and_reads_the_same(
     read = [[getattr(r, field).reveal() for field in FIELDS if getattr(r, field)] for r in _list_records()]
     secrets = [CRM_PASSWORD, CONSUMER_KEY, CONSUMER_SECRET]
     assert read == [secrets, secrets, [CRM_PASSWORD], secrets]
+
+
+def test_private_keys_are_encrypted_anew_and_still_fit_their_certificates(
+    keys: dict[str, str], settings: Settings
+) -> None:
+    authorization = AuthorizationFactory.create()
+    for _ in range(2):
+        create_certificate(authorization=authorization, actor=build_admin_actor())
+    before = [authorization.private_key.reveal(), authorization.next_private_key.reveal()]
+    settings.FIELD_ENCRYPTION_KEYS = [keys["new"], keys["old"]]
+    rotate_encryption_keys(actor=build_admin_actor())
+    settings.FIELD_ENCRYPTION_KEYS = [keys["new"]]
+    [read] = _list_records()
+    assert [read.private_key.key_id, read.next_private_key.key_id] == ["new", "new"]
+    assert [read.private_key.reveal(), read.next_private_key.reveal()] == before
 
 
 def _list_records() -> list[ConnectionAuthorization]:
@@ -78,7 +102,7 @@ def test_a_second_rotation_changes_nothing(keys: dict[str, str], settings: Setti
     rotate_encryption_keys(actor=build_admin_actor())
     rows, entries = read_rows(), AuditEntry.objects.count()
     reports = rotate_encryption_keys(actor=build_admin_actor())
-    assert [(report.encrypted_anew, report.already_current) for report in reports] == [*[(0, 2)] * 3, (0, 0)]
+    assert [(report.encrypted_anew, report.already_current) for report in reports] == [*[(0, 2)] * 3, *[(0, 0)] * 5]
     assert (read_rows(), AuditEntry.objects.count()) == (rows, entries)
 
 
@@ -147,7 +171,7 @@ def test_a_record_deleted_while_the_rotation_runs_is_passed_over(
 
     monkeypatch.setattr("ctms.audit.key_rotation.save_record", delete_second_while_saving)
     reports = rotate_encryption_keys(actor=build_admin_actor())
-    assert [report.encrypted_anew for report in reports] == [1, 1, 1, 0]
+    assert [report.encrypted_anew for report in reports] == [1, 1, 1, 0, 0, 0, 0, 0]
     assert list(ConnectionAuthorization.objects.all()) == [first]
 
 
@@ -159,6 +183,10 @@ def test_the_command_reports_counts_by_field(keys: dict[str, str], settings: Set
             f"connections.ConnectionAuthorization.{field}: 3 encrypted with the key 'new', 0 already were"
             for field in FIELDS
         ),
+        "connections.ConnectionAuthorization.private_key: 0 encrypted with the key 'new', 0 already were",
+        "connections.ConnectionAuthorization.next_private_key: 0 encrypted with the key 'new', 0 already were",
+        "webhooks.Webhook.secret: 0 encrypted with the key 'new', 0 already were",
+        "webhooks.Webhook.previous_secret: 0 encrypted with the key 'new', 0 already were",
         "accounts.SecondFactor.secret: 0 encrypted with the key 'new', 0 already were",
     ]
 

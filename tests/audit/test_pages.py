@@ -69,3 +69,19 @@ def test_an_addition_to_no_page_is_refused_at_start() -> None:
     pages.extend_page(Connection)(Addition)
     with pytest.raises(ValueError, match="No page is registered for: Connection"):
         build()
+
+
+def test_two_classes_of_one_page_may_not_share_a_helper() -> None:
+    class First(ModelAdmin):
+        def _start(self) -> str:
+            return "transfer"
+
+    class Second(ModelAdmin):
+        def _start(self) -> str:
+            return "preview"
+
+    pages.register_page(Connection)(Page)
+    pages.extend_page(Connection)(First)
+    pages.extend_page(Connection)(Second)
+    with pytest.raises(ValueError, match="First and Second both have _start"):
+        build()

@@ -247,7 +247,7 @@ EDITS = st.lists(
 
 
 @given(edits=EDITS)
-@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_one_by_one_and_in_bulk_leave_the_same_trail(edits: list[dict[str, str]]) -> None:
     actor = build_admin_actor()
     single, bulk = Person(last_name="Person"), Person(last_name="Person")
@@ -264,7 +264,7 @@ def test_one_by_one_and_in_bulk_leave_the_same_trail(edits: list[dict[str, str]]
 
 
 @given(edits=EDITS, name=TEXTS)
-@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_the_trail_tells_every_state_that_a_record_ever_had(edits: list[dict[str, str]], name: str) -> None:
     actor = build_admin_actor()
     person = Person(last_name=f"P{name}", first_name=name)

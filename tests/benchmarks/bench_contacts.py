@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from django.db import connection
@@ -14,14 +14,16 @@ from django.test import Client
 from activities.contacts.writing import rebuild_contacts
 from activities.models import Activity
 from ctms.audit.services import create_records, save_record
-from ctms.clinical.models import Person, StudyPerson, StudySite
+from ctms.clinical.models import Person, Study, StudyPerson, StudySite
 from tests.benchmarks.million import SITES_OF_A_STUDY, assign, create_world, grow_to
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
+from tests.factories.bulk import create_activities
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 FEW_ROWS, MANY_ROWS = 1_000, 1_000_000
 ROUNDS, TIMES = 7, 30
+ROWS_OF_A_PAGE, OVERDUE_OF_A_SITE, STUDIES_OF_A_USER = 50, 2, 2
 OVERDUE = "overdue_since__v__empty=false&sort=overdue_since__v"
 OLD = "last_contact__v__not_within=last_60_days&sort=last_contact__v"
 SITES, PEOPLE = f"/records/{StudySite.object_name}/", f"/records/{StudyPerson.object_name}/"
@@ -50,9 +52,30 @@ def create_roles() -> None:
     create_records(records=roles, actor=build_admin_actor())
 
 
+def create_overdue(sites: Iterable[StudySite]) -> None:
+    """Give each site two people with something overdue: a page of them is full however few activities there are."""
+    for site in sites:
+        roles = StudyPerson.objects.filter(site=site).order_by("pk")[:OVERDUE_OF_A_SITE]
+        people = [role.person for role in roles]
+        create_activities(
+            len(people),
+            people=people,
+            date=dt.date(2022, 1, 1),
+            complete=False,
+            study=site.study,
+            study_country=site.study_country,
+            site=site,
+        )
+
+
 def measure(clients: dict[str, Client]) -> dict[str, float]:
     """Return, by reader and page, the seconds in which 95 of 100 requests are answered: the median of the rounds."""
     rounds: dict[str, list[float]] = {}
+    for reader, client in clients.items():
+        for what, url in PAGES.items():
+            assert client.get(url).text.count("<tr data-uid=") == ROWS_OF_A_PAGE, (
+                f"{reader}, {what}: a page that is not full"
+            )
     for _ in range(ROUNDS):
         for reader, client in clients.items():
             for what, url in PAGES.items():
@@ -88,7 +111,8 @@ def bench_lists_by_last_contact(report_figure: Callable[..., None]) -> None:
     create_roles()
     permissions = [f"{name}:read" for name in ("site__v", "study_person__clin", "study__v", "person__sys")]
     limited = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=permissions))
-    assign(limited, last=2)
+    assign(limited, last=STUDIES_OF_A_USER)
+    create_overdue(StudySite.objects.filter(study__in=Study.objects.order_by("-pk")[:STUDIES_OF_A_USER]))
     clients = {"admin": Client(), "user of two studies": Client()}
     clients["admin"].force_login(UserFactory.create(is_superuser=True))
     clients["user of two studies"].force_login(limited)

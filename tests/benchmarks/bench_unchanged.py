@@ -13,8 +13,10 @@ from django.db import connection as database
 from activities.choices import ActivityType
 from activities.models import Activity
 from connections.choices import IntegrationKind
-from crm_sync.engine.compiled_rules import CompiledIntegration, compile_integration, get_identifier_mapping
-from crm_sync.engine.outbound.selection import _build_base
+from crm_sync.engine.outbound.dependencies import annotate_dependencies
+from crm_sync.engine.rules.compiled import CompiledIntegration
+from crm_sync.engine.rules.compiling import compile_integration
+from crm_sync.engine.rules.identifiers import get_identifier_mapping
 from crm_sync.models import AccountMatch, IntegrationRun, TransferAttempt
 from ctms.clinical.models import Person
 from ctms.core.clock import get_now
@@ -123,7 +125,11 @@ def build_unchanged_world(world: World) -> None:
 
 def link_all(cursor: Any, plan: CompiledIntegration) -> None:
     """Link every record of an outbound integration, as it is now."""
-    records = _build_base(plan).filter(object_type=plan.object_type).values("id", "uid", "version", "dependency_sum")
+    records = (
+        annotate_dependencies(plan)
+        .filter(object_type=plan.object_type)
+        .values("id", "uid", "version", "dependency_sum")
+    )
     statement, values = records.query.sql_with_params()
     cursor.execute(_LINK_SENT.format(records=statement), [plan.integration.pk, *values])
 

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Request, Route
 
 # A page that has drawn twice has also done what waited for the answer.
 FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
-LONGEST_WAIT = 30  # seconds, as for what shall appear
+LONGEST_WAIT = 60  # seconds, for whatever shall happen
+_PROBE = "/livez?intercepted"
+
+
+def intercept(page: Page, pattern: str, handle: Callable[[Route], Any], *, times: int | None = None) -> None:
+    """Let `handle` answer requests of a page that is open, from the next one on.
+
+    A page that is open may send a request that nobody intercepts for a moment after the browser was told to.
+    """
+    asked: list[Route] = []
+
+    def note(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(body="")
+
+    page.route(_PROBE, note)
+    page.route(pattern, handle, times=times)
+    deadline = time.monotonic() + LONGEST_WAIT
+    while not asked and time.monotonic() < deadline:
+        page.evaluate("(address) => { fetch(address, { method: 'HEAD' }).catch(() => {}) }", _PROBE)
+        page.wait_for_timeout(10)
+    assert asked, "Nobody intercepts the requests of this page."
+    page.unroute(_PROBE)
 
 
 class HeldRequests:
@@ -18,8 +42,21 @@ class HeldRequests:
         self._page = page
         self._pattern = pattern
         self._held: list[Route] = []
+        self._answered: list[Request] = []
+        self._given_up: list[Request] = []
         self._is_over = False
-        page.route(pattern, self._hold)
+        page.on("requestfinished", self._note_answer)
+        page.on("requestfailed", self._note_end)
+        if page.url.startswith("http"):
+            intercept(page, pattern, self._hold)
+        else:
+            page.route(pattern, self._hold)
+
+    def _note_answer(self, request: Request) -> None:
+        self._answered.append(request)
+
+    def _note_end(self, request: Request) -> None:
+        self._given_up.append(request)
 
     def _hold(self, route: Route) -> None:
         if self._is_over:
@@ -28,18 +65,31 @@ class HeldRequests:
             self._held.append(route)
 
     def answer(self) -> None:
-        """Let the oldest through, once it is there, and wait until its answer has been taken in."""
-        self._answer(self._take(0))
+        """Let the oldest through, once it is there, and wait until its answer has been taken in.
+
+        One that the page has given up, as it does with a search when more is typed, is none of them.
+        """
+        self._answer(0)
 
     def answer_last(self) -> None:
         """The newest overtakes the others."""
-        self._answer(self._take(-1))
+        self._answer(-1)
 
-    def _answer(self, route: Route) -> None:
-        with self._page.expect_response(lambda response: response.request == route.request) as response:
-            route.continue_()
-        response.value.finished()
+    def _answer(self, position: int) -> None:
+        while not self._let_through(self._take(position)):
+            pass
         self.settle()
+
+    def _let_through(self, route: Route) -> bool:
+        """Whether the page got the answer."""
+        limit = time.monotonic() + LONGEST_WAIT
+        route.continue_()
+        while route.request not in self._answered:
+            if route.request in self._given_up:
+                return False
+            assert time.monotonic() < limit, f"{route.request.url} was not answered"
+            self._page.wait_for_timeout(10)
+        return True
 
     def refuse(self, status: int) -> None:
         self._take(0).fulfill(status=status, body="")
@@ -54,6 +104,13 @@ class HeldRequests:
         limit = time.monotonic() + LONGEST_WAIT
         while len(self._held) < count:
             assert time.monotonic() < limit, f"{len(self._held)} of {count} requests to {self._pattern} came"
+            self._page.wait_for_timeout(10)
+
+    def wait_until(self, expression: str) -> None:
+        """Wait until a JavaScript expression is true: `wait_for_function` would need the eval that pages forbid."""
+        limit = time.monotonic() + LONGEST_WAIT
+        while not self._page.main_frame.evaluate(expression):  # whether the page is loaded or not
+            assert time.monotonic() < limit, f"{expression} did not become true"
             self._page.wait_for_timeout(10)
 
     @property

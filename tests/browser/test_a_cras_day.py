@@ -255,6 +255,7 @@ def test_the_same_visits_are_planned_by_keyboard_alone(effort: Effort, site: Stu
     effort.enter("04001")
     expect(page.get_by_role("option", name="04001 · Hospital")).to_be_visible()
     effort.press("Enter")
+    expect(page.get_by_role("combobox", name="Site", exact=True)).not_to_have_value("04001")
     go_by_tab(effort, page.get_by_role("button", name="Save", exact=True))
     effort.press("Enter")
     expect(page.locator("#messages")).to_contain_text("Monitoring Event created")

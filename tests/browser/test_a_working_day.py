@@ -126,7 +126,9 @@ def test_a_call_is_logged_from_the_site_and_corrected_in_place(page: Page, world
 def test_five_planned_calls_are_completed_at_once(page: Page, world: World) -> None:
     log_in(page)
     open_list(page)
-    for box in page.locator("tbody input[type=checkbox]").all():
+    boxes = page.locator("tbody input[type=checkbox]")
+    expect(boxes).to_have_count(5)
+    for box in boxes.all():
         box.check()
     page.get_by_role("button", name=re.compile("^Edit")).last.click()
     page.get_by_label("Complete", exact=True).first.check()
@@ -207,6 +209,7 @@ def test_a_call_is_logged_by_keyboard_alone(page: Page, world: World) -> None:
     expect(page.get_by_role("option", name=re.compile("Jonas Weber"))).to_be_visible()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
+    expect(dialog.locator("[data-field=person__v] .chosen li")).to_have_text(["Jonas Weber (jonas.weber@example.org)"])
     dialog.get_by_label("Subject").focus()
     page.keyboard.type("Logged by keyboard")
     page.keyboard.press("Control+Enter")
@@ -238,6 +241,7 @@ def test_what_belongs_to_others_is_not_found(page: Page, world: World, page_prob
     page.keyboard.press("/")
     page.keyboard.type("Elsewhere")
     page.keyboard.press("Enter")
+    page.wait_for_url("**/search/?q=Elsewhere*")
     expect(page.get_by_role("link", name=re.compile("9999"))).to_have_count(0)
     answer = page.goto(f"/records/site__v/{world.foreign.uid}/")
     assert answer is not None

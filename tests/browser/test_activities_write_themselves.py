@@ -128,6 +128,7 @@ def pick(page: Page, label: str, text: str) -> None:
     find(page, label).fill(text)
     expect(page.locator(".listbox:not([hidden]) [role=option]").first).to_contain_text(text)
     page.keyboard.press("Enter")
+    expect(find(page, label)).not_to_have_value(text)
 
 
 def list_ticked(page: Page, label: str) -> list[str]:

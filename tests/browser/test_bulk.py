@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ctms.clinical.models import Person
 from ctms.jobs import queue, services
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
+from tests.browser.slowness import LONGEST_WAIT
 from tests.factories.accounts import USER_PASSWORD, UserFactory
 from tests.factories.activities import MedicalActivityFactory
 from tests.factories.bulk import create_activities
@@ -46,6 +48,11 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def work(waiting: list[int]) -> None:
+    """Run what waits, once the server has queued it."""
+    limit = time.monotonic() + LONGEST_WAIT
+    while not waiting:
+        assert time.monotonic() < limit, "nothing was queued"
+        time.sleep(0.01)
     while waiting:
         services.execute_run(waiting.pop(0))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from ctms.accounts.models import User
 from ctms.audit.actors import Actor
@@ -159,6 +160,27 @@ def test_a_day_of_the_month_opens_by_a_touch_on_a_phone(page: Page, site: StudyS
     page.goto(DECEMBER)
     find_cell(page, day(9)).click(position={"x": 20, "y": 48})
     expect(page.get_by_role("heading", name="Wednesday 9 December 2026", level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize("view", ["month", "week"])
+def test_an_entry_is_moved_by_touch_alone_on_a_phone(
+    browser: Browser, base_url: str, page: Page, site: StudySite, view: str
+) -> None:
+    visit = plan(site, 9)
+    cookies: Any = page.context.cookies()
+    phone = browser.new_context(base_url=base_url, viewport={"width": 390, "height": 844}, has_touch=True)
+    phone.add_cookies(cookies)
+    touched = phone.new_page()
+    touched.goto(f"/calendar/?view={view}&date=2026-12-09")
+    touched.locator(f"#day-{day(9)}").tap()
+    expect(touched.get_by_role("heading", name="Wednesday 9 December 2026", level=1)).to_be_visible()
+    touched.get_by_role("link", name=re.compile("^Move ")).first.tap()
+    touched.get_by_label("New day").fill(str(day(16)))
+    touched.get_by_role("button", name="Move").tap()
+    expect(touched.locator("#messages")).to_contain_text("was moved to Wednesday 16 December 2026")
+    phone.close()
+    visit.refresh_from_db()
+    assert visit.planned_start == day(16)
 
 
 def test_the_printed_page_has_the_days_and_nothing_to_click(page: Page, site: StudySite) -> None:

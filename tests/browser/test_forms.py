@@ -16,6 +16,7 @@ from ctms.audit.services import save_record
 from ctms.clinical.models import Person, StudySite
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
+from tests.browser.slowness import intercept
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.clinical import InvestigatorFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
@@ -86,10 +87,11 @@ def list_people(page: Page) -> Locator:
 
 
 def pick(page: Page, label: str, text: str) -> None:
-    """Type and take the first that is offered."""
+    """Type and take the first that is offered, as soon as it answers what was typed."""
     find(page, label).fill(text)
     expect(get_options(page).first).to_contain_text(re.compile(text, re.IGNORECASE))
     page.keyboard.press("Enter")
+    expect(find(page, label)).not_to_have_value(text)
 
 
 def test_an_activity_is_logged_with_the_keyboard_alone(carla: Page, berlin: StudySite) -> None:
@@ -189,6 +191,7 @@ def test_quick_log_takes_seconds_and_says_what_was_saved(carla: Page, berlin: St
     carla.keyboard.type("hannah")
     expect(dialog.get_by_role("option").first).to_contain_text("Hannah Berg")
     carla.keyboard.press("Enter")
+    expect(list_people(carla)).to_have_text(["Hannah Berg (berg@charite.example)"])
     dialog.get_by_text("Phone", exact=True).click()
     dialog.get_by_label("Subject").fill("Call about visit 4")
     carla.keyboard.press("Control+Enter")
@@ -211,6 +214,7 @@ def test_what_was_logged_quickly_is_undone_from_where_it_is_told(carla: Page, be
     carla.keyboard.type("hannah")
     expect(dialog.get_by_role("option").first).to_contain_text("Hannah Berg")
     carla.keyboard.press("Enter")
+    expect(list_people(carla)).to_have_text(["Hannah Berg (berg@charite.example)"])
     dialog.get_by_text("Phone", exact=True).click()
     carla.keyboard.press("Control+Enter")
     carla.locator(".toast").get_by_role("button", name="Undo").click()
@@ -270,7 +274,7 @@ def test_enter_before_the_suggestions_are_there_chooses_the_only_one_and_saves_n
     carla: Page, berlin: StudySite, paris: StudySite
 ) -> None:
     carla.goto(CREATE)
-    carla.route("**/lookup/**", answer_slowly)
+    intercept(carla, "**/lookup/**", answer_slowly)
     expect(find(carla, "Person")).to_be_focused()
     carla.keyboard.type("hannah")
     carla.keyboard.press("Enter")
@@ -328,7 +332,7 @@ def test_quick_log_whose_answer_was_lost_is_saved_once(
         route.fetch()
         route.abort()
 
-    carla.route("**/quick/", lose, times=1)
+    intercept(carla, "**/quick/", lose, times=1)
     carla.keyboard.press("Control+Enter")
     expect(dialog.get_by_role("alert")).to_contain_text("the server did not answer")
     page_problems.clear()  # the console tells of it

@@ -66,6 +66,7 @@ def test_an_open_menu_is_inside_the_window_and_accessible(page: Page, width: int
     log_in(page)
     page.set_viewport_size({"width": width, "height": 800})
     page.locator(".user-menu summary").click()
+    expect(page.locator(".user-menu .menu:popover-open")).to_be_visible()
     box = page.locator(".user-menu .menu").bounding_box()
     assert box is not None
     assert (box["x"] >= 0, box["x"] + box["width"] <= width) == (True, True)

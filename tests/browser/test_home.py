@@ -23,6 +23,7 @@ from ctms.core.models import allow_record_writes
 from tests.admin_rows import create_exception_item, create_exception_message
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
+from tests.browser.slowness import intercept
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.clinical import (
@@ -95,6 +96,7 @@ def test_done_takes_the_row_away_and_undo_brings_it_back(home: Page) -> None:
     expect(get_row(home, "Consent forms")).to_have_count(0)
     expect(get_row(home, "Drug accountability").locator("[data-row-link]")).to_be_focused()
     assert find("Consent forms").complete is True
+    toast.hover()  # what the pointer is on stays longer than ten seconds
     assert find_violations(home) == []
     toast.get_by_role("button", name="Undo").click()
     expect(get_group(home, "Overdue").get_by_text("Consent forms")).to_be_visible()
@@ -104,7 +106,10 @@ def test_done_takes_the_row_away_and_undo_brings_it_back(home: Page) -> None:
 
 def test_undo_is_offered_for_ten_seconds_and_then_in_the_history(home: Page) -> None:
     home.clock.install()
+    home.clock.pause_at(timezone.now() + dt.timedelta(minutes=1))  # a busy machine takes seconds for a click
     home.get_by_role("button", name="Done: Weekly call").click()
+    expect(home.locator(".toast")).to_be_attached()
+    home.clock.run_for(100)
     expect(home.locator(".toast .message")).to_be_visible()
     home.mouse.move(1, 1)
     home.clock.run_for(9_000)
@@ -174,7 +179,7 @@ def test_done_on_what_somebody_else_changed_says_so_and_changes_nothing(home: Pa
 
 
 def test_a_server_that_does_not_answer_is_told_and_the_row_stays(home: Page, page_problems: list[str]) -> None:
-    home.route("**/change/complete/", lambda route: route.abort())
+    intercept(home, "**/change/complete/", lambda route: route.abort())
     home.get_by_role("button", name="Done: Consent forms").click()
     expect(home.locator(".toast")).to_contain_text("Nothing was saved: the server did not answer.")
     expect(get_row(home, "Consent forms")).to_be_visible()
@@ -189,6 +194,7 @@ def test_charts_come_with_their_sight_and_lead_to_lists(home: Page) -> None:
     show_charts(home)
     bar = home.locator("#panel-charts svg a").first
     expect(bar).to_be_visible()
+    expect(home).to_have_title(re.compile(r"^Home · "))  # not that of the page of the charts
     home.get_by_role("button", name="Done: Drug accountability").click()
     expect(bar).to_be_visible()  # it stays until it is drawn anew
     expect(home.locator("#panel-charts svg a").first).to_have_accessible_name(re.compile(r": 2$"))

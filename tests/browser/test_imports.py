@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 
 from ctms.accounts.models import User
 from ctms.clinical.models import Person, Study, StudySite
-from ctms.jobs import queue, services
+from ctms.jobs import queue
 from tests.browser.sessions import enter_as
-from tests.browser.test_bulk import check_page
+from tests.browser.test_bulk import check_page, work
 from tests.factories.accounts import UserFactory
 from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudySiteFactory
 
@@ -32,11 +32,6 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sent: list[int] = []
     monkeypatch.setattr(queue, "send_message", sent.append)
     return sent
-
-
-def work(waiting: list[int]) -> None:
-    while waiting:
-        services.execute_run(waiting.pop(0))
 
 
 def choose_file(page: Page, path: Path, content: bytes, *, object_name: str) -> None:
@@ -134,5 +129,6 @@ def test_a_row_uses_the_person_who_is_there_and_that_is_undone(page: Page, waiti
     there.refresh_from_db()
     assert (there.phone, Person.objects.count()) == ("+49 30 1", 3)
     page.get_by_role("button", name="Undo").first.click()
+    expect(page.get_by_role("status").filter(has_text="Undone")).to_be_visible()
     there.refresh_from_db()
     assert (there.phone, Person.objects.count()) == ("", 2)

@@ -129,6 +129,25 @@ def test_a_row_has_two_lines_on_a_phone(carla: Page, width: int) -> None:
     assert find_violations(carla) == []
 
 
+@pytest.mark.parametrize("width", [390, 360])
+def test_a_site_has_its_number_and_its_name_on_the_first_line_on_a_phone(carla: Page, width: int) -> None:
+    site = StudySite.objects.get()
+    site.site_name = "Universitätsklinikum für Innere Medizin und Pneumologie Graz"
+    save_record(record=site, actor=build_admin_actor())
+    carla.set_viewport_size({"width": width, "height": 800})
+    carla.goto("/records/site__v/")
+    row = carla.locator(ROW).first
+    number, name, state = (row.locator(each).first.bounding_box() for each in (".cell-link", ".caption-cell", ".chip"))
+    assert number
+    assert name
+    assert state
+    assert number["x"] + number["width"] < name["x"]
+    assert name["x"] + name["width"] <= width - 48
+    assert abs(number["y"] + number["height"] - name["y"] - name["height"]) < 6
+    assert state["y"] >= number["y"] + number["height"]
+    assert carla.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_row_is_completed_by_one_key_and_stays_the_current_one(carla: Page) -> None:
     carla.goto(f"{LIST}?complete__v=false&sort=date__v")
     carla.get_by_role("columnheader", name="Subject").wait_for()

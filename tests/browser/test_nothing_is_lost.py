@@ -8,6 +8,7 @@ from playwright.sync_api import Dialog, Page, Route, expect
 from activities.models import Activity
 from ctms.clinical.models import Person
 from tests.browser.sessions import enter_as
+from tests.browser.slowness import intercept
 from tests.factories.accounts import USER_PASSWORD, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.clinical import PersonFactory
@@ -55,7 +56,7 @@ def open_quick_log(page: Page) -> None:
 
 def fill_in(page: Page, subject: str) -> None:
     page.get_by_role("combobox", name="Person", exact=True).fill("weber")
-    page.locator(".listbox:not([hidden]) [role=option]").first.click()
+    page.locator(".listbox:not([hidden]) [role=option]", has_text="Jonas Weber").click()
     if page.get_by_role("dialog").count():
         page.get_by_role("dialog").get_by_text("Phone", exact=True).click()
     else:
@@ -71,6 +72,7 @@ def test_a_form_comes_back_through_the_log_in_page_and_is_saved(carla: Page) -> 
     expect(carla.get_by_text("What you typed is kept")).to_be_visible()
     log_in(carla)
     expect(carla.get_by_role("heading", name="Nothing was saved yet")).to_be_visible()
+    expect(carla.get_by_role("button", name="Go on")).to_be_focused()
     carla.keyboard.press("Enter")
     expect(carla.get_by_text("Activity created:")).to_be_visible()
     assert Activity.objects.get().subject == "Before the session ended"
@@ -155,7 +157,7 @@ def test_what_was_saved_is_not_said_to_be_lost_when_the_next_form_does_not_come(
         else:
             route.continue_()
 
-    carla.route("**/quick/**", answer)
+    intercept(carla, "**/quick/**", answer)
     carla.get_by_role("button", name="Save + Create").click()
     expect(carla.get_by_text("Activity created:")).to_be_visible()
     expect(carla.get_by_role("dialog")).to_have_count(0)

@@ -75,6 +75,7 @@ def test_the_user_menu_opens_and_logs_out_by_keyboard(page: Page, user: User) ->
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.locator(".user-menu summary").focus()
     page.keyboard.press("Enter")
+    expect(page.locator(".user-menu .menu:popover-open")).to_be_visible()
     page.get_by_role("button", name="Log out").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/login/")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route, expect
+
+SCRIPTED = "<!doctype html><script src='/late.js' defer></script><button>Press</button>"
 
 
 def test_a_page_without_errors_has_no_problems(page: Page, page_problems: list[str]) -> None:
@@ -37,3 +39,19 @@ def test_a_path_alone_means_the_vault(page: Page) -> None:
     response = page.goto("/admin/login/")
     assert response is not None
     assert response.status == 200
+
+
+def test_a_click_waits_for_the_scripts_of_the_page(page: Page) -> None:
+    script = (
+        "document.querySelector('button').addEventListener('click', ({target}) => { target.textContent = 'Heard' })"
+    )
+
+    def answer_late(route: Route) -> None:
+        page.wait_for_timeout(500)
+        route.fulfill(content_type="text/javascript", body=script)
+
+    page.route("**/late.js", answer_late)
+    page.route("**/scripted/", lambda route: route.fulfill(content_type="text/html", body=SCRIPTED))
+    page.goto("/scripted/", wait_until="commit")
+    page.get_by_role("button").click()
+    expect(page.get_by_role("button")).to_have_text("Heard")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ctms.configuration.steps import apply_step, get_step
 from ctms.records.fields.titles import get_title
 from tests.browser.accessibility import find_violations
 from tests.browser.sessions import enter_as
+from tests.browser.slowness import intercept
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.base import build_admin_actor
@@ -248,6 +250,7 @@ def test_a_reference_is_chosen_among_what_fits_and_fills_the_head(page: Page, si
     expect(options.first).to_contain_text("0142")
     expect(options.filter(has_text="0143")).to_have_count(0)
     page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox", name="Site")).to_have_value(re.compile("^0142"))
     take_pictures(page, "inline-reference")
     page.keyboard.press("Enter")
     expect(page.locator("#field-site__v dd a").first).to_contain_text("0142")
@@ -315,7 +318,7 @@ def test_a_server_that_does_not_answer_leaves_what_was_typed(
     page.get_by_role("link", name="Edit City").click()
     entry = page.get_by_role("textbox", name="City")
     entry.fill("Bonn")
-    page.route("**/fields/city__v/", lambda route: route.abort())
+    intercept(page, "**/fields/city__v/", lambda route: route.abort())
     page.keyboard.press("Enter")
     expect(page.locator("#field-city__v").get_by_role("alert")).to_contain_text("the server did not answer")
     expect(entry).to_have_value("Bonn")

@@ -157,7 +157,9 @@ def find_field(page: Page, name: str) -> Locator:
 
 def open_field(page: Page, name: str) -> Locator:
     find_field(page, name).locator(".fact-edit").click()
-    return find_field(page, name).get_by_role("textbox")
+    entry = find_field(page, name).get_by_role("textbox")
+    expect(entry).to_be_focused()
+    return entry
 
 
 def test_who_types_into_one_field_is_not_called_back_when_another_is_saved(carla: Page, berlin: StudySite) -> None:
@@ -244,6 +246,7 @@ def test_a_filter_that_is_entered_while_the_list_is_searched_is_applied_to_what_
     activities.locator("summary", has_text="Add filter").click()
     activities.locator(".menu-holder[open]").get_by_role("link", name="Subject", exact=True).click()
     form = activities.locator("#filter-form")
+    expect(form.locator("select:focus")).to_be_visible()  # it takes the focus once, when it has come
     entry = form.get_by_role("textbox").first
     entry.fill("Sec")
     held.answer()

@@ -64,6 +64,7 @@ def test_a_deletion_is_taken_back_from_the_list_and_later_from_own_changes(
     assert Activity.objects.get().uid == activity.uid
     page.goto(f"/records/crm_activity__v/{activity.uid}/delete/")
     page.get_by_role("button", name="Delete activity").click()
+    expect(page.get_by_role("status").get_by_role("button", name="Undo")).to_be_visible()
     page.goto("/changes/")
     check_page(page)
     page.get_by_role("button", name="Undo: Activity deleted").first.click()

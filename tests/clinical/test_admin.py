@@ -40,7 +40,7 @@ def test_the_list_holds_the_users_studies(client: Client, studies: tuple[Study, 
 def test_a_foreign_study_does_not_exist(client: Client, studies: tuple[Study, Study], page: str) -> None:
     assert client.get(study_url(studies[0], page)).status_code in (200, 302)
     response = client.get(study_url(studies[1], page))
-    assert response.headers["Location"] == reverse("admin:index")
+    assert response.headers["Location"] == reverse("admin:clinical_study_changelist")
 
 
 def test_a_selection_deletes_no_foreign_study(client: Client, studies: tuple[Study, Study]) -> None:

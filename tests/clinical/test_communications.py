@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from time_machine import travel
 
 from activities.sources import UPDATE_REQUIRED
 from ctms.accounts.models import User
@@ -52,12 +53,16 @@ def submit(client: Client, url: str, **typed: Any) -> Any:
     return client.post(url, fill(read_form(client.get(url), form_id=FORM), typed=typed))
 
 
-def test_a_communication_is_of_today_unless_another_day_is_typed(client: Client, sites: list[StudySite]) -> None:
-    submit(client, CREATE, site__v__text=sites[0].name)
-    submit(client, CREATE, site__v__text=sites[0].name, date__v="")
+def test_a_communication_is_of_today_unless_another_day_is_typed(
+    client: Client, user: User, sites: list[StudySite]
+) -> None:
+    with travel("2026-03-02T10:00:00Z", tick=False):
+        client.force_login(user)
+        submit(client, CREATE, site__v__text=sites[0].name)
+        submit(client, CREATE, site__v__text=sites[0].name, date__v="")
 
     days = StudyCommunicationLog.objects.order_by("pk").values_list("date", flat=True)
-    assert list(days) == [timezone.localdate(), None]
+    assert list(days) == [dt.date(2026, 3, 2), None]
 
 
 def test_the_date_is_required_where_activities_are_generated(client: Client, sites: list[StudySite]) -> None:

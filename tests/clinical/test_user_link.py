@@ -15,7 +15,7 @@ from ctms.records.access import open_object
 from ctms.records.merging.services import merge_records
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
-from tests.factories.clinical import PersonFactory, StudyPersonFactory
+from tests.factories.clinical import PersonFactory, StudyAssignmentFactory, StudyPersonFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -39,6 +39,21 @@ def test_a_person_is_linked_to_a_user_and_both_pages_show_it(client: Client) -> 
     assert "Carla Craig" in read_page(client, person)
     page = client.get(f"/admin/accounts/user/{user.pk}/change/").content.decode()
     assert f'href="/records/person__sys/{person.uid}/"' in page
+
+
+def test_the_own_profile_names_the_person_to_who_may_read_it(client: Client) -> None:
+    user = UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=["person__sys:read"]))
+    client.force_login(user)
+    person = PersonFactory.create(user=user)  # entered by somebody else, and in no study of the user's
+    assert f"/records/person__sys/{person.uid}/" not in client.get("/profile/").content.decode()
+    study_person = StudyPersonFactory.create(person=person)
+    StudyAssignmentFactory.create(user=user, study=study_person.study)
+    read = ("person__sys:read", "study_person__clin:read", "site__v:read", "study__v:read")
+    for permissions, is_named in ((read, True), (read[1:], False)):
+        user.security_profile = SecurityProfileFactory.create(permissions=[*permissions])
+        user.save()
+        page = client.get("/profile/").content.decode()
+        assert (f'<a href="/records/person__sys/{person.uid}/">{person}</a>' in page) is is_named
 
 
 def test_two_persons_are_never_the_same_user(client: Client) -> None:

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, connections, transaction
 
 from ctms.audit.services import save_record
 from ctms.clinical.models import Person
@@ -17,6 +17,7 @@ from ctms.configuration.models import CustomField, UniqueValue
 from ctms.configuration.services import create_custom_field, update_custom_field
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory
+from tests.locks import count_waiting
 
 NAME = "badge__c"
 _MOST_SECONDS = 60
@@ -39,7 +40,7 @@ def another_writing(badge: str) -> Iterator[None]:
         with transaction.atomic():
             PersonFactory.create(custom_fields={NAME: badge})
             is_written.set()
-            has_waited.append(wait_until(is_somebody_waiting))
+            has_waited.append(wait_until(lambda: count_waiting() > 0))
         connections.close_all()
 
     user = threading.Thread(target=write_slowly)
@@ -50,12 +51,6 @@ def another_writing(badge: str) -> Iterator[None]:
     finally:
         user.join()
     assert has_waited == [True]
-
-
-def is_somebody_waiting() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 def wait_until(holds: Callable[[], bool]) -> bool:

@@ -11,9 +11,11 @@ from django.urls import reverse
 from ctms.accounts.models import SecurityProfile
 from ctms.accounts.policies import has_permission
 from ctms.audit.models import AuditEntry
+from ctms.audit.services import save_record
 from ctms.configuration.permissions import add_reading, list_areas, list_permissions
 from tests.admin_forms import list_errors, list_messages, log_in_admin, read_form, submit
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.base import build_admin_actor
 
 pytestmark = pytest.mark.django_db
 
@@ -156,3 +158,24 @@ def test_a_delivered_profile_is_neither_deleted_nor_renamed_for_the_next_update(
     submit(client, url, form_id="securityprofile_form", api_name="other__c", name="Monitor")
     profile.refresh_from_db()
     assert (profile.api_name, profile.name) == ("cra__v", "Monitor")
+
+
+def test_a_delivered_profile_says_what_this_version_delivers_besides(client: Client) -> None:
+    log_in_admin(client)
+    profile = SecurityProfile.objects.get(api_name="cra__v")
+    url = reverse("admin:accounts_securityprofile_change", args=(profile.pk,))
+    assert list_messages(client.get(url)) == []
+    later = ("activity_template__v:read", "exception_item__sys:read")
+    profile.permissions = [each for each in profile.permissions if each not in later]
+    save_record(record=profile, actor=build_admin_actor())
+    [told] = list_messages(client.get(url))
+    assert told == (
+        "This version delivers CRA with more than it has here: Activity Template: read, User Exception Item: read. "
+        "Tick what its users are to have."
+    )
+    profile.permissions = []
+    save_record(record=profile, actor=build_admin_actor())
+    [told] = list_messages(client.get(url))
+    assert " more. Tick what" in told
+    own = SecurityProfileFactory.create(permissions=[])
+    assert list_messages(client.get(reverse("admin:accounts_securityprofile_change", args=(own.pk,)))) == []

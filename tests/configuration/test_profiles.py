@@ -63,6 +63,17 @@ def test_each_may_do_its_work_and_no_more(api_name: str, expected: list[str]) ->
     assert may(api_name, "study__v:read", *asked) == ["study__v:read", *expected]
 
 
+def test_a_cra_reads_why_a_record_was_not_transferred_and_nothing_of_whole_runs() -> None:
+    asked = (
+        "exception_item__sys:read",
+        "exception_message__sys:read",
+        "exception_item__sys:edit",
+        "integration__sys:read",
+    )
+    assert may("cra__v", *asked) == ["exception_item__sys:read"]
+    assert may("study_manager__v", *asked) == ["exception_item__sys:read", "exception_message__sys:read"]
+
+
 @pytest.mark.parametrize("api_name", ["read_only__v", "inspector__v"])
 def test_who_only_reads_holds_no_other_permission_of_an_object(api_name: str) -> None:
     permissions = SecurityProfile.objects.get(api_name=api_name).permissions

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
+import time_machine
 
 from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import Person
@@ -74,6 +76,15 @@ def test_every_kind_of_change_is_seen(change: str) -> None:
     custom = [field.label for field in load_configuration().get("study__v").fields.values() if field.is_custom]
     assert load_configuration() is not before
     assert custom == {"create": ["Colour", "Size"], "change": ["Hue"], "delete": []}[change]
+
+
+@pytest.mark.parametrize("name", ["investigator__v", "person__v"])
+def test_a_change_under_a_clock_that_is_set_back_is_seen_whatever_another_test_has_changed(name: str) -> None:
+    with time_machine.travel(dt.datetime(2026, 3, 4, tzinfo=dt.UTC), tick=False):
+        row = ObjectType.objects.get(api_name=name)
+        row.label = "Physician"
+        save_record(record=row, actor=build_admin_actor())
+    assert load_configuration().get("person__sys").get_type(name).label == "Physician"
 
 
 # -- Types ----------------------------------------------------------------------------------------

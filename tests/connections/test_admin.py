@@ -67,7 +67,7 @@ def test_a_new_connection_is_active_and_has_its_integrations_and_rules(client: C
         authorization=create_authorization().pk,
     )
     connection = Connection.objects.get()
-    assert response.url == reverse("admin:connections_connection_change", args=(connection.pk,))
+    assert response.url == reverse("admin:connections_connection_page", args=(connection.pk,))
     assert (connection.url, connection.api_name, connection.status) == (
         "https://na.my.salesforce.com",
         "north_america__c",
@@ -173,7 +173,7 @@ def test_passwords_that_differ_are_refused_and_not_shown_again(client: Client) -
 def test_connected_app_details_are_offered_only_once_the_action_is_assigned(client: Client) -> None:
     log_in_admin(client)
     authorization = create_authorization()
-    assert list_offered_actions(client.get(authorization_url(authorization))) == ["Set Password"]
+    assert list_offered_actions(client.get(authorization_url(authorization))) == ["Set Password", "Create Certificate"]
     refused = client.get(authorization_url(authorization, "enter-connected-app-details"))
     assert refused.status_code == 403
     assert "is not assigned to Basic Auth" in refused.content.decode()
@@ -181,7 +181,7 @@ def test_connected_app_details_are_offered_only_once_the_action_is_assigned(clie
     assign_connected_app_action()
 
     offered = list_offered_actions(client.get(authorization_url(authorization)))
-    assert offered == ["Set Password", "Enter Connected App Details"]
+    assert offered == ["Set Password", "Enter Connected App Details", "Create Certificate"]
 
 
 def test_connected_app_details_are_stored(client: Client) -> None:

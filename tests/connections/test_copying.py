@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
@@ -17,7 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 from connections.choices import IntegrationKind
 from connections.copies import suggest_copy_name
 from connections.models import MAX_CONNECTIONS, Connection, FieldRule, Integration, IntegrationProgress
-from connections.services import NO_ROOM
+from connections.services import NO_ROOM, note_test_passed, set_connection_status
 from crm_sync.models import AccountMatch, IntegrationRun, TransferLink
 from ctms.accounts.models import User
 from ctms.audit.services import save_record
@@ -104,14 +105,17 @@ def test_the_action_leads_to_a_form_that_is_filled_but_for_the_url_and_names_its
     assert {name: value for name, value in values.items() if "-" not in name and name not in hidden} == {
         "name": "North America (copy)",
         "url": "",
-        "description": "Medical CRM of North America",
+        "description": "",
         "api_name": "",
         "contact_email": "crm@example.org",
         "connect_timeout": "7",
         "read_timeout": "77",
         "concurrency": "3",
         "quota_percent": "66",
-        "authorized_connection_user": str(source.authorized_connection_user_id),
+        "pace": "hourly",
+        "callback_scope": "read",
+        "callback_minutes": "15",
+        "callback_header": "",
     }
     assert (values[f"{mapping}-clinical_person_identifier"], values[f"{mapping}-crm_account_identifier"]) == (
         "npi__v",
@@ -131,11 +135,12 @@ def test_a_saved_copy_has_the_configuration_of_its_source_and_nothing_of_its_tra
     leave_traces(source)
     response = submit(client, get_form_url(source), form_id=FORM, name="EMEA", url=OTHER_URL)
     copy = Connection.objects.get(name="EMEA")
-    assert response.url == reverse("admin:connections_connection_change", args=(copy.pk,))
+    assert response.url == reverse("admin:connections_connection_page", args=(copy.pk,))
     assert read_rules(copy) == read_rules(source)
-    assert (copy.status, copy.api_name, copy.url) == (RecordStatus.ACTIVE, "emea__c", OTHER_URL)
-    assert copy.authorization is None
-    same = ("description", "contact_email", "read_timeout", "authorized_connection_user")
+    assert (copy.status, copy.api_name, copy.url) == (RecordStatus.INACTIVE, "emea__c", OTHER_URL)
+    assert (copy.authorization, copy.description) == (None, "")
+    assert copy.authorized_connection_user is None  # authorised for the organisation of the source
+    same = ("contact_email", "read_timeout")
     assert [getattr(copy, name) for name in same] == [getattr(source, name) for name in same]
     mapping = copy.identifier_mapping
     assert (mapping.clinical_person_identifier, mapping.crm_account_identifier) == ("npi__v", "NPI_vod__c")
@@ -152,10 +157,20 @@ def test_a_saved_copy_has_the_configuration_of_its_source_and_nothing_of_its_tra
     ] == [0, 0, 0, 0]
 
 
-def test_an_inactive_connection_is_copied_as_an_active_one(client: Client) -> None:
+def test_a_copy_cannot_be_activated_before_its_test_has_passed_once(client: Client) -> None:
     log_in_admin(client)
-    source = ConnectionFactory.create(status=RecordStatus.INACTIVE)
-    submit(client, get_form_url(source), form_id=FORM, name="EMEA", url=OTHER_URL)
+    submit(client, get_form_url(create_source()), form_id=FORM, name="EMEA", url=OTHER_URL)
+    copy = Connection.objects.get(name="EMEA")
+    page = client.post(build_url(copy, "activate")).content.decode()
+    assert "has to pass its test before it is activated" in page
+    copy.refresh_from_db()
+    assert copy.status == RecordStatus.INACTIVE
+    with pytest.raises(ValidationError, match="has to pass its test"):
+        set_connection_status(connection=copy, status=RecordStatus.ACTIVE, actor=build_admin_actor())
+
+    copy.refresh_from_db()
+    note_test_passed(connection=copy, actor=build_admin_actor())
+    set_connection_status(connection=copy, status=RecordStatus.ACTIVE, actor=build_admin_actor())
     assert Connection.objects.get(name="EMEA").status == RecordStatus.ACTIVE
 
 
@@ -239,8 +254,8 @@ def test_the_action_is_offered_to_those_who_may_copy(client: Client) -> None:
 def test_a_source_that_is_gone_leads_back_with_a_word(client: Client, key: str) -> None:
     log_in_admin(client)
     response = client.get(f"{reverse('admin:connections_connection_add')}?copy_of={key}", follow=True)
-    assert response.redirect_chain == [(reverse("admin:index"), 302)]
-    assert "doesn’t exist" in list_messages(response)[0]
+    assert response.redirect_chain == [(reverse("admin:connections_connection_changelist"), 302)]
+    assert "no such connection here" in list_messages(response)[0]
 
 
 # -- Ten at most ------------------------------------------------------------------------------------
@@ -248,7 +263,7 @@ def test_at_ten_neither_the_action_nor_add_leads_to_a_form_but_both_say_why(clie
     log_in_admin(client)
     source, *_ = ConnectionFactory.create_batch(MAX_CONNECTIONS)
     refused = client.get(build_url(source, "copy-to-new"), follow=True)
-    assert refused.redirect_chain == [(build_url(source, "change"), 302)]
+    assert refused.redirect_chain == [(reverse("admin:connections_connection_page", args=(source.pk,)), 302)]
     assert list_messages(refused) == [f"{source} was not copied. {NO_ROOM}"]
     for url in (get_form_url(source), reverse("admin:connections_connection_add")):
         refused = client.get(url, follow=True)

@@ -121,7 +121,14 @@ def test_a_name_that_no_crm_has_is_refused_by_field(rule: IntegrationRule, name:
         ),
         (
             {"kind": "copy"},
-            {"__all__": ["Source: name the field to read, unless the kind is Constant or Link to the record."]},
+            {
+                "__all__": [
+                    (
+                        "Source: name the field to read, unless the kind is Constant, Link to the record or Call-back "
+                        "session."
+                    )
+                ]
+            },
         ),
         (
             {"kind": "copy", "source": "name__v", "target": "Name"},

@@ -51,7 +51,7 @@ def read(key: str) -> tuple[str, str]:
 
 
 def test_a_connection_is_asked_for_then_its_authorization() -> None:
-    assert read("connection") == ("to_do", "There is no active connection. Create one: name, URL and Authorization.")
+    assert read("connection") == ("to_do", "There is no connection. Create one: name, URL and Authorization.")
     connection = ConnectionFactory.create(name="NA", authorization=None)
     assert read("connection") == ("broken", "No Authorization is chosen for NA: its transfers fail.")
     connection.authorization = AuthorizationFactory.create()
@@ -66,7 +66,7 @@ def test_only_the_admin_knows_which_connection() -> None:
 
 def test_credentials_are_asked_for_by_the_names_of_their_actions() -> None:
     assert read("credentials")[0] == "to_do"
-    authorization = ConnectionAuthorization(name="User", username="user@crm.example.com")
+    authorization = ConnectionAuthorization(name="User", username="user@crm.example.com", grant_flow=GrantFlow.PASSWORD)
     save_record(record=authorization, actor=build_admin_actor())
     ConnectionFactory.create(name="NA", authorization=authorization)
     assert read("credentials") == (

@@ -53,6 +53,13 @@ TYPED = st.one_of(
 )
 
 
+def test_the_standard_port_written_out_is_the_same_address_and_so_the_same_organisation() -> None:
+    assert clean_connection_url(f"https://{HOST}:443") == f"https://{HOST}"
+    assert clean_connection_url(f"https://{HOST}:443/") == f"https://{HOST}"
+    with pytest.raises(ValidationError, match="remove :0443"):
+        clean_connection_url(f"https://{HOST}:0443")
+
+
 @given(typed=TYPED)
 @example(typed=f"https://{HOST}")
 @example(typed=f" HTTPS://{HOST.upper()}/ ")
@@ -130,7 +137,7 @@ NOT_ALLOWED = (
         (f"http://{HOST}", "The URL must start with https://; nothing is sent unencrypted."),
         ("https://", f"The URL names no host. {EXAMPLE}"),
         ("https://:443", f"The URL names no host. {EXAMPLE}"),
-        (f"https://{HOST}:443", "Only the standard HTTPS port is allowed: remove :443 from the URL."),
+        (f"https://{HOST}:8443", "Only the standard HTTPS port is allowed: remove :8443 from the URL."),
         (f"https://{HOST}:", "Only the standard HTTPS port is allowed: remove : from the URL."),
         (f"https://{HOST}:99999", f"This is not a valid URL. {EXAMPLE}"),
         (

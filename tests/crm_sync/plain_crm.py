@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from crm_sync.crm.description import DescribedObject
+    from connections.crmdescription import DescribedObject
     from crm_sync.crm.dialect import Pages
     from ctms.clinical.models import Person
 
@@ -57,6 +58,7 @@ class PlainCrm:
     lock: threading.RLock = field(default_factory=threading.RLock)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     calls: int = 0
+    secrets: list[tuple[str, str]] = field(default_factory=list)
 
     def insert(self, object_name: str, values: Mapping[str, Any]) -> Record:
         crm_id = f"{ID_PREFIX}{next(self.numbers):0{ID_LENGTH - len(ID_PREFIX)}}"
@@ -84,6 +86,7 @@ class PlainDialect:
     fields_of_every_row: tuple[str, ...] = ("id", "state__v", "modified_date__v")
     name_field = "name__v"
     organisation_id = "V00000000042"
+    proven_certificate = ""
 
     def __init__(self, crm: PlainCrm) -> None:
         self._crm = crm
@@ -97,6 +100,14 @@ class PlainDialect:
     @property
     def api_calls(self) -> int:
         return self._crm.calls
+
+    @property
+    def call_times(self) -> Counter[int]:
+        return Counter()
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        return None
 
     @property
     def clock(self) -> ClockReading:
@@ -147,6 +158,10 @@ class PlainDialect:
         self._crm.calls += 1
         return None
 
+    def list_objects(self) -> dict[str, str]:
+        self._crm.calls += 1
+        return {}
+
     def deleted_since(self, *, object_name: str, start: dt.datetime) -> Deletions | None:
         with self._crm.lock:
             self._crm.calls += 1
@@ -190,6 +205,9 @@ class PlainDialect:
         )
 
     # -- Writing ------------------------------------------------------------------------------------
+
+    def carry_secret(self, text: str, *, header: str) -> None:
+        self._crm.secrets.append((header, text))
 
     def upsert(
         self,

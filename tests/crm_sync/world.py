@@ -125,12 +125,12 @@ class World:
             self._control("POST", f"/records/{crm_id}/show")
 
     def misbehave(self, **body: Any) -> None:
-        """Send the sandbox rules (`match`, `effect` or `rules`) and `settings`; see docs/development/sandbox.md."""
+        """Send the sandbox rules (`match`, `effect` or `rules`) and `settings`; see docs/sandbox.md."""
         self._control("POST", "/misbehave", json=body)
 
     def _control(self, method: str, path: str, **options: Any) -> None:
         """Send a request to the sandbox's own interface, which needs no log-in."""
-        requests.request(method, f"{self.crm.base_url}/_sandbox{path}", timeout=10, **options).raise_for_status()
+        requests.request(method, f"{self.crm.base_url}/_sandbox{path}", timeout=60, **options).raise_for_status()
 
     def _request(self, method: str, path: str, **options: Any) -> None:
         token = requests.post(
@@ -142,13 +142,13 @@ class World:
                 "username": self.crm.user.username,
                 "password": self.crm.user.password,
             },
-            timeout=10,
+            timeout=60,
         ).json()["access_token"]
         answer = requests.request(
             method,
             f"{self.crm.base_url}/services/data/v60.0{path}",
             headers={"Authorization": f"Bearer {token}"},
-            timeout=10,
+            timeout=60,
             **options,
         )
         answer.raise_for_status()

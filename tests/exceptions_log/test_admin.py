@@ -27,6 +27,7 @@ from exceptions_log.models import ExceptionItem, ExceptionMessage
 from exceptions_log.remedies import describe_remedy
 from tests.admin_forms import log_in_admin
 from tests.admin_rows import create_exception_item, create_exception_message, get_integration
+from tests.clocks import stay_at_noon
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.base import build_admin_actor
 
@@ -181,7 +182,7 @@ def test_an_item_leads_to_the_others_of_its_problem(client: Client) -> None:
     item = create_problem(2, "No account has the NPI.")
     text = client.get(f"{ITEMS}{item.pk}/change/").content.decode()
     assert f"{ITEMS}?problem={item.pk}" in text
-    assert "All 2 items of this problem" in text
+    assert "All items of this problem" in text
 
 
 def test_the_list_asks_as_many_queries_for_many_problems_as_for_one(client: Client) -> None:
@@ -269,16 +270,17 @@ def test_items_are_filtered_by_connection_integration_and_error_type(client: Cli
 
 
 def test_items_are_filtered_by_age(client: Client) -> None:
-    log_in_admin(client)
-    now = get_now()
-    for name, days in (("now", 0), ("days", 3), ("weeks", 20), ("months", 90)):
-        create_named(name, last_failed_at=now - timedelta(days=days))
+    with stay_at_noon():
+        log_in_admin(client)
+        now = get_now()
+        for name, days in (("now", 0), ("days", 3), ("weeks", 20), ("months", 90)):
+            create_named(name, last_failed_at=now - timedelta(days=days))
 
-    assert list_names(client, "?age=today") == ["now"]
-    assert list_names(client, "?age=week") == ["days", "now"]
-    assert list_names(client, "?age=month") == ["days", "now", "weeks"]
-    assert list_names(client, "?age=older-week") == ["months", "weeks"]
-    assert list_names(client, "?age=older-month") == ["months"]
+        assert list_names(client, "?age=today") == ["now"]
+        assert list_names(client, "?age=week") == ["days", "now"]
+        assert list_names(client, "?age=month") == ["days", "now", "weeks"]
+        assert list_names(client, "?age=older-week") == ["months", "weeks"]
+        assert list_names(client, "?age=older-month") == ["months"]
 
 
 def test_items_are_found_by_the_uid_the_name_and_the_crm_id_of_their_record(client: Client) -> None:

@@ -9,17 +9,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ctms.configuration.steps import StepStatus, apply_step, get_step
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
-from ctms.jobs.choices import Frequency, RunState
-from ctms.jobs.models import JobDefinition, JobRun
-from ctms.jobs.registry import JobUnit, get_handler
-from ctms.jobs.services import create_run, execute_run
+from ctms.jobs.choices import RunState
 from exceptions_log.models import ExceptionItem, ExceptionMessage
-from exceptions_log.retention import RETENTION_JOB_KEY
 from tests.admin_rows import create_exception_item, create_exception_message
-from tests.factories.base import build_admin_actor
+from tests.housekeeping import keep_house
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -37,21 +32,16 @@ def create_old(days: int, **values: Any) -> ExceptionItem:
     return message.items.get()
 
 
-def delete() -> JobRun:
-    definition = JobDefinition.objects.get(key=RETENTION_JOB_KEY)
-    run = create_run(definition=definition, unit=JobUnit(key="all", label=""), user=None)
-    finished = execute_run(run.pk)
-    assert finished is not None
-    return finished
-
-
 def test_resolved_items_and_empty_messages_go_after_the_days_of_the_setting() -> None:
     create_old(31)
     young = create_old(29)
-    run = delete()
+    run = keep_house()
     assert list(ExceptionItem.objects.all()) == [young]
     assert list(ExceptionMessage.objects.all()) == [young.message]
-    assert (run.state, run.message) == (RunState.SUCCEEDED, "Deleted: 1 resolved items, 1 empty messages.")
+    assert (run.state, run.message) == (
+        RunState.SUCCEEDED,
+        "Deleted: 1 resolved exception items, 1 empty exception messages.",
+    )
 
 
 def test_what_fails_or_is_dismissed_stays_however_old_with_its_message() -> None:
@@ -59,7 +49,7 @@ def test_what_fails_or_is_dismissed_stays_however_old_with_its_message() -> None
         create_exception_message(created_at=get_now() - timedelta(days=90)).items.get(),
         create_old(90, resolved_at=None, dismissed_at=get_now(), dismissal_reason="Known"),
     ]
-    delete()
+    keep_house()
     assert list(ExceptionItem.objects.order_by("pk")) == kept
     assert set(ExceptionMessage.objects.all()) == {item.message for item in kept}
 
@@ -70,20 +60,13 @@ def test_it_deletes_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
         create_exception_item(message=item.message, resolved_at=item.resolved_at)
     with CaptureQueriesContext(connection) as queries:
-        delete()
+        keep_house()
     deletions = [each for each in queries if each["sql"].startswith('DELETE FROM "exceptions_log_exceptionitem"')]
     assert (ExceptionItem.objects.count(), len(deletions)) == (0, 3)
 
 
-def test_with_zero_days_there_is_nothing_to_do(settings: Any) -> None:
+def test_with_zero_days_everything_is_kept(settings: Any) -> None:
     settings.EXCEPTION_RETENTION_DAYS = 0
-    assert get_handler(RETENTION_JOB_KEY).list_units() == []
-
-
-def test_it_is_delivered_daily_and_inactive_and_its_step_activates_it() -> None:
-    definition = JobDefinition.objects.get(key=RETENTION_JOB_KEY)
-    assert (definition.frequency, definition.hour, definition.status) == (Frequency.DAILY, 3, RecordStatus.INACTIVE)
-    step = get_step("user_exception_retention")
-    assert step.read_state().status == StepStatus.TO_DO
-    apply_step(step=step, actor=build_admin_actor())
-    assert step.read_state().status == StepStatus.DONE
+    item = create_old(900)
+    keep_house()
+    assert list(ExceptionItem.objects.all()) == [item]

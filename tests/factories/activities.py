@@ -22,7 +22,7 @@ class ActivityFactory(AuditedFactory[Activity]):
     person = sub(PersonFactory)
     date = dt.date(2026, 3, 2)
     channel = Channel.PHONE
-    subject = sequence(lambda n: f"Activity {n}")
+    subject = sequence(lambda n: f"Activity {n:06d}")
 
     @classmethod
     def _create(cls, model_class: type[Activity], *_args: Any, **values: Any) -> Activity:
@@ -38,7 +38,7 @@ class ActivityTemplateFactory(AuditedFactory[ActivityTemplate]):
         model = ActivityTemplate
 
     study = sub(StudyFactory)
-    name = sequence(lambda n: f"Template {n}")
+    name = sequence(lambda n: f"Template {n:06d}")
     subject = "Monthly call"
     notes = "Recruitment:\nOpen queries:"
 

@@ -29,7 +29,7 @@ class PersonFactory(AuditedFactory[Person]):
 
     object_type = PersonType.PERSON
     first_name = "Petra"
-    last_name = sequence(lambda n: f"Person{n}")
+    last_name = sequence(lambda n: f"Person{n:06d}")
     email = derive(lambda person: f"{person.last_name.lower()}@example.org")
     external_id = sequence(lambda n: f"P-{n:06d}")
 
@@ -39,7 +39,7 @@ class InvestigatorFactory(PersonFactory):
 
     object_type = PersonType.INVESTIGATOR
     first_name = "Irene"
-    last_name = sequence(lambda n: f"Investigator{n}")
+    last_name = sequence(lambda n: f"Investigator{n:06d}")
 
 
 class StudyFactory(AuditedFactory[Study]):
@@ -48,7 +48,7 @@ class StudyFactory(AuditedFactory[Study]):
     class Meta:
         model = Study
 
-    name = sequence(lambda n: f"STUDY-{n:04d}")
+    name = sequence(lambda n: f"STUDY-{n:06d}")
     study_name = derive(lambda study: f"Study {study.name}")
     phase = StudyPhase.PHASE_3
     lifecycle_state = StudyState.ACTIVE
@@ -73,7 +73,7 @@ class StudySiteFactory(AuditedFactory[StudySite]):
 
     study_country = sub(StudyCountryFactory)
     study = derive(lambda site: site.study_country.study)
-    name = sequence(lambda n: f"{n:04d}")
+    name = sequence(lambda n: f"{n:06d}")
     site_name = derive(lambda site: f"Hospital {site.name}")
     principal_investigator = sub(InvestigatorFactory)
 
@@ -132,7 +132,7 @@ class StudyCommunicationLogFactory(AuditedFactory[StudyCommunicationLog]):
     site = sub(StudySiteFactory)
     study = derive(lambda communication: communication.site.study)
     date = dt.date(2026, 3, 2)
-    subject = sequence(lambda n: f"Communication {n}")
+    subject = sequence(lambda n: f"Communication {n:06d}")
 
 
 class StudyCommunicationContactFactory(AuditedFactory[StudyCommunicationContact]):

@@ -21,8 +21,8 @@ class AuthorizationFactory(AuditedFactory[ConnectionAuthorization]):
     class Meta:
         model = ConnectionAuthorization
 
-    name = sequence(lambda n: f"Integration user {n}")
-    username = sequence(lambda n: f"integration{n}@crm.example.com")
+    name = sequence(lambda n: f"Integration user {n:06d}")
+    username = sequence(lambda n: f"integration{n:06d}@crm.example.com")
     password = CRM_PASSWORD
     consumer_key = CONSUMER_KEY
     consumer_secret = CONSUMER_SECRET
@@ -45,8 +45,8 @@ class ConnectionFactory(AuditedFactory[Connection]):
     class Meta:
         model = Connection
 
-    name = sequence(lambda n: f"Organisation {n}")
-    url = sequence(lambda n: f"https://organisation-{n}.my.salesforce.com")
+    name = sequence(lambda n: f"Organisation {n:06d}")
+    url = sequence(lambda n: f"https://organisation-{n:06d}.my.salesforce.com")
     authorization = sub(AuthorizationFactory)
 
     @classmethod

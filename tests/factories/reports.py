@@ -14,7 +14,7 @@ class ReportTypeFactory(AuditedFactory[ReportType]):
     class Meta:
         model = ReportType
 
-    name = sequence(lambda n: f"Report type {n}")
+    name = sequence(lambda n: f"Report type {n:06d}")
     primary_object = "crm_activity__v"
 
 
@@ -24,7 +24,7 @@ class ReportFactory(AuditedFactory[Report]):
     class Meta:
         model = Report
 
-    name = sequence(lambda n: f"Report {n}")
+    name = sequence(lambda n: f"Report {n:06d}")
     report_type = sub(ReportTypeFactory)
     owner = sub(UserFactory)
     columns = ["name__v"]

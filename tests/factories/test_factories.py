@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from factory.declarations import Sequence
 
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from ctms.audit.models import AuditEntry
 from ctms.clinical.models import Person
 from ctms.configuration.selectors import get_application_settings, is_object_type_active
-from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, UserFactory
-from tests.factories.activities import ActivityFactory, MedicalActivityFactory
-from tests.factories.base import AuditedFactory, get_admin_user
+from tests.factories.accounts import USER_PASSWORD, SecurityProfileFactory, ServiceAccountFactory, UserFactory
+from tests.factories.activities import ActivityFactory, ActivityTemplateFactory, MedicalActivityFactory
+from tests.factories.base import AuditedFactory, ModelFactory, get_admin_user
 from tests.factories.bulk import create_activities, create_people, create_sites
 from tests.factories.clinical import (
     InvestigatorFactory,
@@ -36,6 +37,8 @@ from tests.factories.connections import (
     ConnectionFactory,
     IdentifierMappingFactory,
 )
+from tests.factories.reports import ReportFactory, ReportTypeFactory
+from tests.record_rows import DeviationFactory, TrainingFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -58,6 +61,15 @@ FACTORIES: list[type[AuditedFactory[Any]]] = [
     StudyPersonFactory,
     StudySiteFactory,
 ]
+OTHERS: list[type[ModelFactory[Any]]] = [
+    ActivityTemplateFactory,
+    DeviationFactory,
+    ReportFactory,
+    ReportTypeFactory,
+    ServiceAccountFactory,
+    TrainingFactory,
+    UserFactory,
+]
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
@@ -69,6 +81,16 @@ def test_a_factory_makes_two_valid_records_with_their_audit_entries(
         actions = AuditEntry.objects.filter(record_uid=record.uid).order_by("id").values_list("action", flat=True)
         assert actions[0] == "created"
         assert record.created_by == get_admin_user()
+
+
+@pytest.mark.parametrize("factory", [*FACTORIES, *OTHERS])
+def test_numbered_texts_have_one_length_however_many_records_were_made_before(factory: type[ModelFactory[Any]]) -> None:
+    """Or else, a test would meet another order of names where the number gets one more digit."""
+    declarations: Any = factory._meta.pre_declarations
+    numbered = [each for each in declarations.values() if isinstance(each.declaration, Sequence)]
+    for each in numbered:
+        lengths = {len(str(each.declaration.function(number))) for number in (0, 9, 10, 999, 1000, 99_999)}
+        assert len(lengths) == 1, each.name
 
 
 def test_a_user_can_log_in_with_the_password_of_tests() -> None:

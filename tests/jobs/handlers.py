@@ -10,10 +10,11 @@ from unittest.mock import patch
 from django.conf import settings
 from django.db.models import QuerySet
 
+from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
 from ctms.jobs import registry
-from ctms.jobs.choices import RunState
+from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.models import JobClock, JobDefinition, Lease
 from ctms.jobs.registry import JobHandler, JobUnit, RunContext, RunOutcome
 from ctms.jobs.services import deliver_job_definitions, reset_clock, set_job_status
@@ -60,6 +61,14 @@ class CountingJob:
             set_due(definition, due)
         definition.refresh_from_db()
         return definition
+
+
+def keep_schedule_away(key: str) -> None:
+    """Let the regular times of a job be days away, so that none comes while a test sets its due times itself."""
+    definition = JobDefinition.objects.get(key=key)
+    definition.frequency = Frequency.WEEKLY
+    definition.weekday = (get_now().weekday() + 3) % 7
+    save_record(record=definition, actor=build_admin_actor())
 
 
 def set_due(definition: JobDefinition, at: datetime) -> None:

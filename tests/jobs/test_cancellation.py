@@ -147,7 +147,7 @@ def test_looking_for_a_cancellation_between_batches_asks_the_database_nothing(
     assert execute_run(queue(job).pk) is not None
 
 
-def test_the_job_is_told_of_units_that_nobody_will_do(job: CountingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_job_is_told_of_units_that_nobody_will_do(job: CountingJob) -> None:
     told: list[tuple[str, str]] = []
     handler = JobHandler(
         key=job.key,
@@ -156,7 +156,7 @@ def test_the_job_is_told_of_units_that_nobody_will_do(job: CountingJob, monkeypa
         execute=lambda _context: RunOutcome(state=RunState.SUCCEEDED, message="", result={}),
         abandon=lambda key, message: told.append((key, message)),
     )
-    monkeypatch.setitem(registry._handlers, job.key, handler)
+    registry._handlers[job.key] = handler
     run = cancel(queue(job))
     assert told == [("north", run.message)]
 

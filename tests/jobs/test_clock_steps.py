@@ -166,21 +166,22 @@ def test_beat_sends_a_tick_a_minute_whenever_its_clock_is_set(
     uptime = [1000.0]
     monkeypatch.setattr(core_clock, "get_uptime", lambda: uptime[0])
     scheduler = symbol_by_name(settings.CELERY_BEAT_SCHEDULER)(app=app)
-    sent: dict[str, list[float]] = {"dispatch-due-jobs": [], "seal-audit-trail": [], "write-contact-dates": []}
+    sent: dict[str, list[float]] = {name: [] for name in settings.CELERY_BEAT_SCHEDULE}
     monkeypatch.setattr(scheduler, "apply_entry", lambda entry, **_: sent[entry.name].append(uptime[0]))
     for second in range(240):
         uptime[0] = 1000.0 + second
         clock.shift(step if second == 100 else timedelta(seconds=1))
         scheduler.tick()
-    for seconds in sent.values():  # one a second, so the second and the third come a second or two later
+    for seconds in sent.values():  # one a second, so that the others come a second or more later
         assert [each - seconds[0] for each in seconds] == [0.0, 60.0, 120.0]
-        assert seconds[0] in (1060.0, 1061.0, 1062.0)
+        assert seconds[0] in (1060.0, 1061.0, 1062.0, 1063.0)
 
 
 def test_a_tick_has_no_end_that_a_worker_whose_clock_is_ahead_could_find_passed() -> None:
     scheduler = symbol_by_name(settings.CELERY_BEAT_SCHEDULER)(app=app)
     entry = scheduler.schedule["dispatch-due-jobs"]
     with app.connection_for_read() as connection, connection.SimpleQueue("ticks") as ticks:
+        ticks.clear()  # of what other tests of this process sent
         scheduler.apply_async(entry)
         message = ticks.get(block=False)
         message.ack()

@@ -21,7 +21,7 @@ def parts(lowest: int, highest: int) -> st.SearchStrategy[str]:
     single = number.map(str)
     return st.one_of(
         st.just("*"),
-        st.integers(1, highest).map(lambda step: f"*/{step}"),
+        st.integers(1, highest - lowest).map(lambda step: f"*/{step}"),
         single,
         span,
         st.lists(st.one_of(single, span), min_size=2, max_size=3).map(",".join),
@@ -103,7 +103,9 @@ def test_no_matching_minute_is_skipped(expression: str, moment: datetime) -> Non
         ("0 0 31 * *", "2026-03-31T00:00", "2026-05-31T00:00"),
         ("0 0 13 * fri", "2026-03-02T00:00", "2026-03-06T00:00"),
         ("0 0 */2 * fri", "2026-03-02T00:00", "2026-03-13T00:00"),
-        ("5 22-2 * * *", "2026-03-02T02:05", "2026-03-02T22:05"),
+        ("5 22-23,0-2 * * *", "2026-03-02T02:05", "2026-03-02T22:05"),
+        ("0 6 * * 7", "2026-03-02T00:00", "2026-03-08T06:00"),
+        ("0 6 * * 5-7", "2026-03-07T06:00", "2026-03-08T06:00"),
         ("59 23 31 12 *", "2026-12-31T23:59", "2027-12-31T23:59"),
     ],
 )
@@ -124,8 +126,8 @@ def test_times_of_known_expressions(expression: str, after: str, expected: str) 
         ("* * 0 * *", "The day of month '0' is not understood. Enter numbers from 1 to 31"),
         ("* * * 13 *", "The month '13' is not understood. Enter numbers from 1 to 12 or jan to dec"),
         (
-            "* * * * 7",
-            r"The day of week '7' is not understood. Enter numbers from 0 to 6 \(0 is Sunday\) or sun to sat",
+            "* * * * 8",
+            r"The day of week '8' is not understood. Enter numbers from 0 to 7 \(0 and 7 are Sunday\) or sun to sat",
         ),
         ("* * * * jan", "The day of week 'jan'"),
         ("*/0 * * * *", r"The minute '\*/0'"),
@@ -134,6 +136,13 @@ def test_times_of_known_expressions(expression: str, after: str, expected: str) 
         ("1,,2 * * * *", "The minute '1,,2'"),
         ("-1 * * * *", "The minute '-1'"),
         ("\u0661 * * * *", "The minute"),
+        (
+            "0 5-1 * * *",
+            "The hour '5-1' ends before it begins. Enter the smaller number first, or two ranges: 5-23,0-1.",
+        ),
+        ("0 0 * * fri-mon", "The day of week 'fri-mon' ends before it begins. .* or two ranges: 5-6,0-1."),
+        ("*/90 * * * *", r"The minute '\*/90' takes steps of 90 from 0 to 59, so that only 0 is left. Enter 0 if"),
+        ("0 */24 * * *", r"The hour '\*/24' takes steps of 24 from 0 to 23, so that only 0 is left."),
         ("0 0 30 2 *", "No such day ever comes. Change the day of month or the month."),
     ],
 )

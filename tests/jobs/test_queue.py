@@ -50,7 +50,7 @@ def test_ticks_transfers_and_work_within_the_vault_wait_in_queues_of_their_own(
         app.send_task(entry["task"])
     with redis.Redis.from_url(redis_url) as broker:
         assert {name: broker.llen(name) for name in ("ticks", "celery", "transfers")} == {
-            "ticks": 3,
+            "ticks": 4,
             "celery": 2,
             "transfers": 1,
         }

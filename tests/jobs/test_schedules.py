@@ -36,7 +36,7 @@ def is_due(*, definition: JobDefinition, at: datetime) -> bool:
 
 @given(definition=DEFINITIONS, after=MOMENTS)
 def test_the_next_run_is_due_then_and_later_and_none_is_skipped(definition: JobDefinition, after: datetime) -> None:
-    found = compute_next_run(definition=definition, after=after)
+    found = compute_next_run(schedule=definition, after=after)
     period = PERIODS[Frequency(definition.frequency)]
     assert is_due(definition=definition, at=found)
     assert found - period <= after < found
@@ -44,8 +44,8 @@ def test_the_next_run_is_due_then_and_later_and_none_is_skipped(definition: JobD
 
 @given(definition=DEFINITIONS, after=MOMENTS)
 def test_after_a_run_the_next_is_one_period_later(definition: JobDefinition, after: datetime) -> None:
-    first = compute_next_run(definition=definition, after=after)
-    assert compute_next_run(definition=definition, after=first) == first + PERIODS[Frequency(definition.frequency)]
+    first = compute_next_run(schedule=definition, after=after)
+    assert compute_next_run(schedule=definition, after=first) == first + PERIODS[Frequency(definition.frequency)]
 
 
 @pytest.mark.parametrize(
@@ -64,24 +64,24 @@ def test_after_a_run_the_next_is_one_period_later(definition: JobDefinition, aft
 )
 def test_a_job_at_a_quarter_past_six_on_wednesdays(frequency: str, after: str, expected: str) -> None:
     definition = JobDefinition(frequency=frequency, minute=15, hour=6, weekday=2)
-    found = compute_next_run(definition=definition, after=datetime.fromisoformat(after).replace(tzinfo=UTC))
+    found = compute_next_run(schedule=definition, after=datetime.fromisoformat(after).replace(tzinfo=UTC))
     assert found == datetime.fromisoformat(expected).replace(tzinfo=UTC)
 
 
 @given(definition=DEFINITIONS, at=MOMENTS)
 def test_the_interval_of_a_plain_schedule_is_its_period(definition: JobDefinition, at: datetime) -> None:
-    assert compute_interval(definition=definition, at=at) == PERIODS[Frequency(definition.frequency)]
+    assert compute_interval(schedule=definition, at=at) == PERIODS[Frequency(definition.frequency)]
 
 
 def test_the_next_runs_follow_one_another() -> None:
     definition = JobDefinition(frequency=Frequency.CRON, cron="0 9 * * mon-fri")
-    found = list_next_runs(definition=definition, after=datetime(2026, 3, 5, 9, tzinfo=UTC), count=3)
+    found = list_next_runs(schedule=definition, after=datetime(2026, 3, 5, 9, tzinfo=UTC), count=3)
     assert [f"{moment:%a %d %H:%M}" for moment in found] == ["Fri 06 09:00", "Mon 09 09:00", "Tue 10 09:00"]
 
 
 def test_the_interval_of_a_cron_schedule_is_the_one_around_a_moment() -> None:
     definition = JobDefinition(frequency=Frequency.CRON, cron="0 9 * * mon-fri")
     friday, monday = datetime(2026, 3, 6, 9, tzinfo=UTC), datetime(2026, 3, 9, 9, tzinfo=UTC)
-    assert compute_interval(definition=definition, at=friday) == timedelta(days=3)
-    assert compute_interval(definition=definition, at=monday - timedelta(seconds=1)) == timedelta(days=3)
-    assert compute_interval(definition=definition, at=monday) == timedelta(days=1)
+    assert compute_interval(schedule=definition, at=friday) == timedelta(days=3)
+    assert compute_interval(schedule=definition, at=monday - timedelta(seconds=1)) == timedelta(days=3)
+    assert compute_interval(schedule=definition, at=monday) == timedelta(days=1)

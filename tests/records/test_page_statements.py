@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,7 +18,6 @@ from django.urls import reverse
 
 from activities.choices import ActivityType
 from ctms.configuration.snapshot import forget_configuration
-from ctms.core.clock import get_now
 from ctms.records.timelines.page import has_timeline
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import MedicalActivityFactory
@@ -34,13 +31,6 @@ MANY = 50
 RECORD_PAGES = ("record", "record_peek", "record_edit", "record_clone", "record_delete", "record_timeline")
 _FRAGMENT = {"HX-Request": "true"}
 OBJECT_PAGES = ("record_list", "record_create", "record_import")
-
-
-@pytest.fixture
-def stopped_clock() -> Iterator[None]:
-    """Stop the time, because the use of a session is written down once a minute, by whichever page comes then."""
-    with time_machine.travel(get_now(), tick=False):
-        yield
 
 
 def list_pages(records: dict[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
@@ -25,9 +26,10 @@ from ctms.configuration.snapshot import forget_configuration
 from ctms.core.choices import RecordStatus
 from ctms.records.access import open_object
 from ctms.records.bulk.runner import perform_operation
+from ctms.records.pages import actions
 from ctms.records.pages.actions import RecordAction, register_action
 from ctms.records.pages.timeline import read_timeline
-from tests.admin_forms import fill, list_errors, log_in_admin, read_form, submit
+from tests.admin_forms import fill, list_errors, list_focused, log_in_admin, read_form, submit
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import MonitoringEventParticipantFactory, StudyFactory, StudySiteFactory
 
@@ -110,7 +112,8 @@ def test_the_form_asks(client: Client, user: User, site: StudySite) -> None:
     typed = fill(read_form(page, form_id="record-form"), typed={"city__v": "Bonn"})
     refused = client.post(address, typed)
     assert (refused.status_code, read(site)) == (200, ("Berlin", ""))
-    assert "say why City is changed" in refused.content.decode()
+    assert "say why City is changed.</p>" in refused.content.decode()
+    assert list_focused(refused) == ["change_reason"]
     assert client.post(address, typed | {"change_reason": "Moved"}).status_code == 302
     assert read(site) == ("Bonn", "Moved")
     timeline = read_timeline(access=open_object(user=user, object_name="site__v"), record=site)
@@ -147,6 +150,7 @@ def test_activating_asks_on_a_page_of_its_own(client: Client, user: User) -> Non
     typed = {"status": "inactive__v", "expected_version": str(site.version)}
     asked = client.post(f"/records/site__v/{site.uid}/status/", typed)
     assert (asked.status_code, "Needed for Status." in asked.content.decode()) == (200, True)
+    assert list_focused(asked) == ["change_reason"]
     site.refresh_from_db()
     assert site.status == RecordStatus.ACTIVE
     again = fill(read_form(asked, form_id="reason-form"), typed={"change_reason": "Closed"})
@@ -175,15 +179,16 @@ def test_an_action_of_the_object_asks(client: Client, user: User, site: StudySit
 
     vault_object = get_object("site__v")
     register_object(replace(vault_object, actions={"move__c": "Move to Bonn"}))
-    register_action(RecordAction(object_name="site__v", api_name="move__c", run=move))
     forget_configuration()
     try:
-        address = f"/records/site__v/{site.uid}/actions/move__c/"
-        asked = client.post(address)
-        assert (asked.status_code, "Needed for City." in asked.content.decode()) == (200, True)
-        assert read(site) == ("Berlin", "")
-        again = fill(read_form(asked, form_id="reason-form"), typed={"change_reason": "Moved"})
-        assert client.post(address, again).status_code == 302
+        with patch.dict(actions._actions):
+            register_action(RecordAction(object_name="site__v", api_name="move__c", run=move))
+            address = f"/records/site__v/{site.uid}/actions/move__c/"
+            asked = client.post(address)
+            assert (asked.status_code, "Needed for City." in asked.content.decode()) == (200, True)
+            assert read(site) == ("Berlin", "")
+            again = fill(read_form(asked, form_id="reason-form"), typed={"change_reason": "Moved"})
+            assert client.post(address, again).status_code == 302
     finally:
         register_object(vault_object)
         forget_configuration()
@@ -193,7 +198,10 @@ def test_an_action_of_the_object_asks(client: Client, user: User, site: StudySit
 def test_a_bulk_edit_asks(client: Client, user: User, site: StudySite) -> None:
     address = reverse("record_bulk", args=("site__v",))
     typed = {"uids": str(site.uid), "step": "preview", "change": "city__v", "city__v": "Bonn"}
-    assert "Say why City is changed." in client.post(address, typed).content.decode()
+    asked = client.post(address, typed)
+    assert "Say why City is changed." in asked.content.decode()
+    assert list_focused(asked) == ["change_reason"]
+    assert list_focused(client.post(address, typed | {"city__v": ""})) == ["city__v"]
     answer = client.post(address, typed | {"change_reason": "Moved"}, follow=True)
     operation = answer.context["operation"]
     client.post(reverse("record_bulk_preview", args=("site__v", operation.uid)))
@@ -207,7 +215,9 @@ def test_an_import_asks(client: Client, user: User, site: StudySite) -> None:
         typed = {"file": file, "key": "uid__sys", "update_existing": "on", **more}
         return client.post(reverse("record_import", args=("site__v",)), typed, follow=True)
 
-    assert "Say why City is changed in records that exist already." in upload().content.decode()
+    asked = upload()
+    assert "Say why City is changed in records that exist already." in asked.content.decode()
+    assert list_focused(asked) == ["change_reason"]
     operation = upload(change_reason="Moved").context["operation"]
     client.post(reverse("record_import_preview", args=("site__v", operation.uid)))
     perform(operation)

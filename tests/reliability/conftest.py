@@ -56,7 +56,7 @@ def installation(world: World, sandbox: RunningSandbox, broker_url: str, tmp_pat
             "DATABASE_URL": build_database_url(),
             "SECRET_KEY": django_settings.SECRET_KEY,
             "FIELD_ENCRYPTION_KEYS": ",".join(django_settings.FIELD_ENCRYPTION_KEYS),
-            "ALLOWED_HOSTS": "localhost",
+            "ALLOWED_HOSTS": "localhost,vault.example.org",
             "VAULT_BASE_URL": "https://vault.example.org",
             "RELIABILITY_SANDBOX_ORIGINS": ",".join(f"{host}={origin}" for host, origin in origins.items()),
         },

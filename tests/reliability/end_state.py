@@ -9,7 +9,7 @@ from activities.models import Activity
 from connections.models import IntegrationProgress
 from crm_sync.choices import IntegrationRunState
 from crm_sync.models import IntegrationRun, TransferLink
-from crm_sync.sandbox.data.schema import OBJECTS_BY_LOWER_NAME
+from crm_sync.sandbox.data.schema import VENDOR
 from ctms.jobs.choices import UNFINISHED_STATES
 from ctms.jobs.models import JobRun
 from exceptions_log.models import Failure
@@ -71,7 +71,7 @@ def list_external_ids(world: World, *, object_name: str = "Vault_Clinical_Intera
 def list_crm_rows(world: World, *, object_name: str) -> list[Row]:
     """Return an object's rows, also deleted ones, with external ids in place of references."""
     names = _name_references(world)
-    ignored = OF_THE_CRM | ({"Name"} if OBJECTS_BY_LOWER_NAME[object_name.lower()].name_field.auto_number else set())
+    ignored = OF_THE_CRM | ({"Name"} if VENDOR[object_name].name_field.auto_number else set())
     rows = world.crm.organisation.list_records(object_name=object_name, include_deleted=True)
     return sorted(
         (

@@ -13,7 +13,7 @@ from typing import TypeVar
 import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180  # on a busy machine; a quiet one takes seconds
 ALONE = ("--without-mingle", "--without-gossip")  # a worker that asks for no others starts sooner
 
 # Kills the whole process group when our end of its pipe closes, on request or because this process died.
@@ -22,14 +22,22 @@ _DIE_WITH_US = '"$@" & read -r _; kill -KILL 0'
 ResultT = TypeVar("ResultT")
 
 
-def wait_for(what: str, condition: Callable[[], ResultT]) -> ResultT:
-    """Return what `condition` returns when that is first true. Raises AssertionError with `what` after 60 seconds."""
-    deadline = time.monotonic() + WAIT_SECONDS
+def wait_for(what: str, condition: Callable[[], ResultT], *, seconds: int = WAIT_SECONDS) -> ResultT:
+    """Return what `condition` returns when that is first true. Raises AssertionError with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"Waited {WAIT_SECONDS} seconds in vain for {what}.")
+            raise AssertionError(f"Waited {seconds} seconds in vain for {what}.")
         time.sleep(0.02)
     return result
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether a process has ended, also if it did so while it was looked at."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 class CeleryProcess:
@@ -57,6 +65,14 @@ class CeleryProcess:
             wait_for(f"{text!r}, {times} times", lambda: self.read_log().count(text) >= times)
         except AssertionError as error:
             raise AssertionError(f"{error} The log says:\n{self.read_log()}") from None
+
+    def tell_to_end(self) -> None:
+        """Send SIGTERM to the parent alone, as Docker and systemd do."""
+        self._parent.terminate()
+
+    def has_ended(self) -> bool:
+        """Whether the parent and all its children are gone, but for what their keeper has not looked at yet."""
+        return all(is_gone(process) for process in psutil.Process(self._keeper.pid).children(recursive=True))
 
     def kill_pool(self) -> None:
         """Send SIGKILL to the children that run tasks. The parent lives on."""

@@ -1,13 +1,17 @@
-"""Calls functions at the same time, each on a database connection of its own."""
+"""Calls functions at the same time, each on a database connection of its own; holds what others wait for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Barrier
 from typing import Any
 
+import psycopg
 from django.db import connection
+
+from tests.reliability.conftest import build_database_url
 
 
 def call_at_once(functions: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -26,3 +30,12 @@ def call_at_once(functions: Sequence[Callable[[], Any]]) -> list[Any]:
 
     with ThreadPoolExecutor(len(functions)) as executor:
         return list(executor.map(call, functions))
+
+
+@contextmanager
+def hold(statement: str) -> Iterator[None]:
+    """Hold the locks of `statement` on a connection of its own while the block runs."""
+    with psycopg.connect(build_database_url()) as blocker:
+        blocker.execute(statement.encode())
+        yield
+        blocker.rollback()

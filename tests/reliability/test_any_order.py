@@ -20,14 +20,18 @@ from hypothesis import strategies as st
 
 from activities.contacts.writing import rebuild_contacts
 from activities.models import Activity
-from connections.choices import IntegrationKind
+from connections.choices import IntegrationKind, Pace
 from connections.models import FieldRule
 from crm_sync.choices import RecordWord
+from crm_sync.live.waking import start_live, wake
 from crm_sync.models import IntegrationRun, TransferLink
 from crm_sync.sandbox.serving.running import RunningSandbox
 from ctms.audit.services import delete_record, save_record
 from ctms.clinical.models import Person, StudyPerson, StudySite
 from ctms.core.choices import RecordStatus
+from ctms.jobs.choices import RunState
+from ctms.jobs.models import JobRun
+from ctms.jobs.services import execute_run
 from tests.clocks import SteppedClock
 from tests.crm_sync.preview.conftest import check_prediction
 from tests.crm_sync.reconciliation.conftest import list_words, reconcile_world, repair_all
@@ -40,6 +44,7 @@ pytestmark = pytest.mark.both_databases
 
 # `make soak` tells new stories for as long as one likes. On PostgreSQL, statements and locks are what is new in them.
 EXAMPLES = {"sqlite": 15, "postgresql": 5}
+MOST_FOLLOWING = 10
 INTERACTION = "Vault_Clinical_Interaction_vod__c"
 CALL = "Call2_vod__c"
 
@@ -210,12 +215,14 @@ class Story:
         self.note_latest()
         self.clock.step(hours=self.dice.choice([-5, -1, 2, 26]))
         self.world.transfer()
+        self.work()
 
     def set_crm_clock(self) -> None:
         """That of the CRM alone goes ahead or back, and a run sees it."""
         self.note_latest()
         self.world.crm.misbehaviour.clock_skew_seconds = self.dice.choice([-7200.0, 0.0, 7200.0])
         self.world.transfer()
+        self.work()
 
     def note_latest(self) -> None:
         skew = timedelta(seconds=self.world.crm.misbehaviour.clock_skew_seconds or 0)
@@ -236,13 +243,41 @@ class Story:
     def transfer(self) -> None:
         """A transfer does what a preview says."""
         check_prediction(self.world)
+        self.work()
 
     def transfer_through_a_fault(self) -> None:
+        self.misbehave()
+        self.world.transfer()
+        self.behave()
+        self.work()
+
+    def misbehave(self) -> None:
         match = {"nth": self.dice.randint(1, 6), "count": self.dice.choice([1, 2, 50])}
         self.world.crm.misbehaviour.add_rule(match=match, effect=self.dice.choice(FAULTS))
-        self.world.transfer()
+
+    def behave(self) -> None:
         self.note_latest()
         self.world.crm.misbehaviour.clear()
+
+    def go_on_as_it_happens(self) -> None:
+        """After an event comes a message, or it is lost, or a tick comes; perhaps through a fault."""
+        has_fault = self.dice.random() < 0.2
+        if has_fault:
+            self.misbehave()
+        happenings: list[Callable[[], int]] = [wake, wake, start_live, lambda: 0]
+        self.dice.choice(happenings)()
+        self.work()
+        if has_fault:
+            self.behave()
+
+    def work(self) -> None:
+        """Execute what is queued, and what follows it, as workers do."""
+        for _ in range(MOST_FOLLOWING):
+            queued = JobRun.objects.filter(state=RunState.QUEUED).order_by("pk").first()
+            if queued is None:
+                return
+            execute_run(queued.pk)
+        raise AssertionError("Runs follow each other without end.")
 
     # -- What has to hold in the end --------------------------------------------------------------
 
@@ -340,6 +375,7 @@ def forget_afterwards() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
+@pytest.mark.parametrize("pace", list(Pace))
 @pytest.mark.django_db
 @hypothesis_settings(
     max_examples=int(os.environ.get("SOAK_EXAMPLES") or EXAMPLES[database.vendor]),
@@ -347,17 +383,23 @@ def forget_afterwards() -> Iterator[None]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(events=st.lists(st.sampled_from(range(len(EVENTS))), min_size=5, max_size=30), seed=st.integers(0, 2**16))
-def test_both_sides_agree_in_the_end_whatever_happened_in_between(settings: Any, events: list[int], seed: int) -> None:
+def test_both_sides_agree_in_the_end_whatever_happened_in_between(
+    settings: Any, pace: Pace, events: list[int], seed: int
+) -> None:
     settings.CRM_BACKOFF_BASE_SECONDS = 0.001
     settings.CRM_MAX_ATTEMPTS = 2
     settings.CRM_SANDBOX_ORIGINS = {}
     with RunningSandbox(names=["na"]) as sandbox, forget_afterwards():
         story = Story(world=build_world(crm=sandbox["na"]), dice=random.Random(seed))  # noqa: S311
+        story.world.connection.pace = pace
+        save_record(record=story.world.connection, actor=build_admin_actor())
         try:
             for prepare in (Story.add_person, Story.add_account, Story.log_activity, Story.add_call):
                 prepare(story)
             for event in events:
                 EVENTS[event](story)
+                if pace == Pace.AS_IT_HAPPENS:
+                    story.go_on_as_it_happens()
             story.note_latest()
             story.world.crm.misbehaviour.clear()
             story.check()

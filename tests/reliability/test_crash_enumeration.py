@@ -11,7 +11,9 @@ from django.db import connection as database
 
 from activities.choices import ActivityType
 from activities.models import Activity
+from connections.choices import Pace
 from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
+from crm_sync.live.waking import start_live
 from ctms.audit.services import delete_record, save_record
 from ctms.core.clock import get_now
 from ctms.jobs.choices import RunState
@@ -62,6 +64,13 @@ def press_start_now(world: World, process: Mortal) -> None:
     """Queue a run as the web process does, and execute it as a worker does."""
     start_now(definition=get_definition(), user=None)
     for run_id in process.messages:
+        execute_run(run_id)
+
+
+def happen(world: World, process: Mortal) -> None:
+    """Queue runs as a tick does on a connection that transfers as it happens, and execute them and what follows."""
+    start_live()
+    for run_id in process.messages:  # grows
         execute_run(run_id)
 
 
@@ -164,6 +173,27 @@ def find_problems(world: World, *, work: Work, last_step: str = "") -> dict[str,
 
 def test_wherever_the_process_dies_the_end_is_that_of_an_undisturbed_run(busy_world: World) -> None:
     assert find_problems(busy_world, work=press_start_now) == {}
+
+
+def test_wherever_it_dies_as_it_happens_the_end_is_that_of_an_undisturbed_run(busy_world: World) -> None:
+    busy_world.connection.pace = Pace.AS_IT_HAPPENS
+    save_record(record=busy_world.connection, actor=build_admin_actor())
+
+    assert find_problems(busy_world, work=happen) == {}
+
+
+def test_as_it_happens_the_end_is_that_of_a_regular_run(busy_world: World) -> None:
+    busy_world.connection.pace = Pace.AS_IT_HAPPENS
+    save_record(record=busy_world.connection, actor=build_admin_actor())
+    with take_snapshot(busy_world) as restore:
+        ends = []
+        for work in (press_start_now, happen):
+            restore()
+            process = Mortal()
+            with process.live():
+                work(busy_world, process)
+            ends.append(describe_end_state(busy_world))
+    assert find_differences(ends[1], ends[0]) == {}
 
 
 def test_a_command_that_dies_before_its_run_begins_does_not_keep_the_connection_waiting_for_ever(

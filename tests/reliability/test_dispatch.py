@@ -23,7 +23,7 @@ from ctms.jobs.leases import LeaseHandle, acquire_lease
 from ctms.jobs.models import JobRun, Lease
 from ctms.jobs.registry import RunContext, RunOutcome
 from ctms.jobs.services import DispatchReport, create_run, dispatch_due, execute_run, start_now
-from tests.jobs.handlers import CountingJob, let_lease_run_out, set_due
+from tests.jobs.handlers import CountingJob, keep_schedule_away, let_lease_run_out, set_due
 from tests.reliability.simultaneous import call_at_once
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
@@ -101,6 +101,8 @@ def test_of_several_beats_one_dispatches_each_due_slot(job: CountingJob, message
     other = CountingJob(key="other_job", units=["east"])
     with other.registered():
         definitions = [job.activate(), other.activate()]
+        for each in (job, other):
+            keep_schedule_away(each.key)
         for number in range(1, ROUNDS + 1):
             slot = get_now() - timedelta(minutes=number)
             for definition in definitions:

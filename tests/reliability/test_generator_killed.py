@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection as database
@@ -24,6 +21,7 @@ from tests.reliability.conftest import build_database_url
 from tests.reliability.generator_stage import Stage, build_stage, describe_generated, get_definition, let_time_pass
 from tests.reliability.mortality import Mortal
 from tests.reliability.processes import REPOSITORY, wait_for
+from tests.reliability.simultaneous import hold
 from tests.reliability.snapshots import take_vault_snapshot
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
@@ -128,7 +126,7 @@ def start_process(run_id: int) -> subprocess.Popen[bytes]:
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "SECRET_KEY": django_settings.SECRET_KEY,
         "FIELD_ENCRYPTION_KEYS": ",".join(django_settings.FIELD_ENCRYPTION_KEYS),
-        "ALLOWED_HOSTS": "localhost",
+        "ALLOWED_HOSTS": "localhost,vault.example.org",
         "VAULT_BASE_URL": "https://vault.example.org",
         "RELIABILITY_SANDBOX_ORIGINS": "",
         "RELIABILITY_LEASE_SECONDS": "60",
@@ -141,35 +139,31 @@ def start_process(run_id: int) -> subprocess.Popen[bytes]:
     )
 
 
-@contextmanager
-def hold(statement: str) -> Iterator[None]:
-    """Hold the locks of `statement` on a connection of its own while the block runs."""
-    with psycopg.connect(build_database_url()) as blocker:
-        blocker.execute(statement.encode())
-        yield
-        blocker.rollback()
-
-
-def list_others() -> list[str]:
+def read_others() -> dict[int, str]:
     """Return, for each other connection to the database, what kind of event it waits for."""
     with database.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(wait_event_type, '') FROM pg_stat_activity WHERE datname = current_database() "
+            "SELECT pid, coalesce(wait_event_type, '') FROM pg_stat_activity WHERE datname = current_database() "
             "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
-        return [waits_for for (waits_for,) in cursor.fetchall()]
+        return dict(cursor.fetchall())
 
 
 def kill_there(run_id: int, statement: str) -> None:
     with hold(statement):
+        before = read_others().keys()  # perhaps with connections that other tests have left open
+
+        def list_waits() -> list[str]:
+            return [waits_for for pid, waits_for in read_others().items() if pid not in before]
+
         process = start_process(run_id)
         try:
-            wait_for("the process at its point", lambda: "Lock" in list_others() or process.poll() is not None)
+            wait_for("the process at its point", lambda: "Lock" in list_waits() or process.poll() is not None)
             assert process.poll() is None, "The process came to its end."
         finally:
             process.kill()
             process.wait()
-    wait_for("the server to notice", lambda: not list_others())
+    wait_for("the server to notice", lambda: not list_waits())
 
 
 @pytest.mark.postgresql

@@ -19,6 +19,7 @@ from django.db import connections
 from activities.jobs import GENERATE_JOB_KEY
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from crm_sync.sandbox.serving.running import RunningSandbox
+from ctms.audit.services import save_record
 from ctms.clinical.models import Person
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
@@ -31,6 +32,7 @@ from tests.crm_sync.world import World, build_world
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import StudySiteFactory
+from tests.jobs.handlers import keep_schedule_away
 from tests.reliability.broker_proxy import open_proxy
 from tests.reliability.conftest import send_through
 from tests.reliability.end_state import describe_end_state, list_external_ids, list_medical_activities
@@ -38,8 +40,9 @@ from tests.reliability.processes import REPOSITORY, CeleryProcess, Installation,
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
-SHORT_LEASE = 3  # seconds
-LONG_DELAY = 1500  # milliseconds: long enough to kill the caller meanwhile, and shorter than the lease
+SHORT_LEASE = 6  # seconds: a worker on a busy machine renews its lease in time
+HUNG_SECONDS = 300  # longer than a test takes, also on a busy machine
+LONG_DELAY = 3000  # milliseconds: long enough to kill the caller meanwhile, and shorter than the lease
 INTERACTIONS = "Vault_Clinical_Interaction_vod__c"
 ACTIVITIES = 1000
 CALLS = 200
@@ -99,6 +102,7 @@ def test_two_beats_and_two_workers_run_each_slot_once(
     worlds = [world, second_world]
     people = create_people(20)
     accounts = [each.add_accounts(people) for each in worlds]
+    keep_schedule_away(TRANSFER_JOB_KEY)
     set_job_status(key=TRANSFER_JOB_KEY, status=RecordStatus.ACTIVE, actor=build_admin_actor())
     *_, first_beat, second_beat = installation.start(workers=2, beats=2)
     activities = []
@@ -159,7 +163,7 @@ def test_a_run_that_four_messages_name_runs_once(installation: Installation, wor
     (run,) = start_now(definition=get_definition(), user=None)
     for _ in range(3):
         queue.send_message(run.pk)
-    done = re.compile(r"Task jobs.execute_run\S* succeeded")
+    done = re.compile(r"task ended .*task=jobs\.execute_run ")
     wait_for("four tasks", lambda: sum(len(done.findall(worker.read_log())) for worker in workers) == 4)
 
     assert list_runs() == [(RunState.SUCCEEDED, RunTrigger.START_NOW)]
@@ -173,9 +177,10 @@ def test_a_run_that_four_messages_name_runs_once(installation: Installation, wor
 def kill_the_pool(worker: CeleryProcess, installation: Installation) -> None:
     """Kill the child. The parent starts another and gets the message again, whose run is no longer queued."""
     worker.kill_pool()
-    (message,) = re.findall(r"jobs.execute_run\S+ received", worker.read_log())
+    (message,) = set(re.findall(r"jobs.execute_run\S+ received", worker.read_log()))  # perhaps there again by now
     worker.wait_for_log(message, times=2)
-    worker.wait_for_log(message.replace("received", "succeeded"))
+    identity = message.removeprefix("jobs.execute_run[").removesuffix("] received")
+    wait_for("the end of the second", lambda: re.search(rf"task ended .*task_id={identity}", worker.read_log()))
 
 
 def kill_the_worker(worker: CeleryProcess, installation: Installation) -> None:
@@ -286,6 +291,7 @@ def test_a_broker_flushed_in_mid_run_disturbs_neither_this_run_nor_the_next(
     with redis.Redis.from_url(installation.broker_url) as broker:
         broker.flushdb()
     wait_until_idle(runs=1)
+    keep_schedule_away(TRANSFER_JOB_KEY)
     set_job_status(key=TRANSFER_JOB_KEY, status=RecordStatus.ACTIVE, actor=build_admin_actor())
     JobClock.objects.update(next_run_at=get_now())
     wait_until_idle(runs=2)
@@ -301,11 +307,14 @@ def test_slow_organisations_that_take_all_places_of_transfers_delay_neither_tick
     installation: Installation, world: World, second_world: World
 ) -> None:
     slow = [
-        each.crm.misbehaviour.add_rule(match={"path": "/oauth2/token"}, effect={"delay_ms": 20 * LONG_DELAY})
+        each.crm.misbehaviour.add_rule(match={"path": "/oauth2/token"}, effect={"delay_ms": HUNG_SECONDS * 1000})
         for each in (world, second_world)
     ]
+    for each in (world, second_world):
+        each.connection.read_timeout = HUNG_SECONDS
+        save_record(record=each.connection, actor=build_admin_actor())
     for queues in ("ticks", "celery", "transfers"):
-        installation.start(workers=1, queues=queues)
+        installation.start(workers=1, queues=queues, lease_seconds=2 * HUNG_SECONDS)
     start_transfer()
     wait_for("a slow call", lambda: any(rule.fired for rule in slow))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from ctms.reports.engine.opening import OpenReport, open_report
 from ctms.reports.engine.rows import count_rows, iterate_rows
 from ctms.reports.engine.summaries import read_summary
 from tests import admin_rows
+from tests.clocks import stay_at_noon
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.clinical import (
@@ -46,6 +48,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases, pytest.mark.sys
 
 SECRET = "Unseen"
 MOST = 500
+
+
+@pytest.fixture(autouse=True)
+def _noon() -> Iterator[None]:
+    """Let the day be the same when records are made and when they are read."""
+    with stay_at_noon():
+        yield
 
 
 def build_world(dice: random.Random) -> list[Any]:

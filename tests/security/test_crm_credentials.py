@@ -111,7 +111,13 @@ def test_what_is_typed_into_credential_fields_is_found_nowhere(
     apply_step(step=get_step("connected_app_action"), actor=build_admin_actor())
     read_messages()
     answers = type_credentials(client, authorization)
+    page = f"/admin/connections/connectionauthorization/{authorization.pk}"
+    # Twice: the one in use, and its renewal.
+    answers += [client.post(f"{page}/create-certificate/", follow=True) for _ in range(2)]
+    answers.append(client.get(f"{page}/download-certificate/"))
     authorization.refresh_from_db()
+    made = [authorization.private_key.reveal(), authorization.next_private_key.reveal()]
+    keys = [line for pem in made for line in pem.splitlines()[1:3]]
     stored = (authorization.password, authorization.consumer_key, authorization.consumer_secret)
     assert tuple(secret.reveal() for secret in stored) == (PASSWORD, KEY, SECRET)
 
@@ -133,3 +139,7 @@ def test_what_is_typed_into_credential_fields_is_found_nowhere(
     ] == []
     assert [stream for stream in capfd.readouterr() if CANARY in stream] == []
     assert CANARY not in repr(authorization) + str(stored)
+    told = [f"{answer.headers}{answer.content!r}" for answer in answers] + messages + dump_database()
+    told += [f"{record.getMessage()}{record.__dict__}" for record in caplog.records] + [repr(vars(authorization))]
+    assert len(keys) == 4
+    assert [text for text in told if "PRIVATE KEY" in text or any(key in text for key in keys)] == []

@@ -16,13 +16,13 @@ from crm_sync.demo.dataset.identity import EMEA, NA, build_register_number
 from crm_sync.demo.dataset.names import build_mailbox, choose_name
 from crm_sync.sandbox.data.organisation import Organisation
 from crm_sync.sandbox.data.records import PlannedRow
-from crm_sync.sandbox.data.schema import CALL
 from crm_sync.sandbox.data.writes import delete_rows
 from ctms.clinical.models import Person
 
 CALL_TO_DELETE = "C00000001"
 _STRANGERS = 120  # accounts of people who are not in the Vault
 _ACCOUNT_AGE_DAYS = 700
+_CALL = "Call2_vod__c"
 
 _CHANNELS = {
     "Face_to_face_vod": 45,
@@ -130,8 +130,8 @@ def delete_call(*, plan: OrganisationPlan, directory: Path, name: str) -> None:
     """Move a call to the recycle bin, as a representative can. Does nothing if it is deleted already."""
     with Organisation.open(get_data_file(plan=plan, directory=directory), name=plan.name) as organisation:
         rows = [
-            PlannedRow(sobject=CALL, values={}, id=call["Id"])
-            for call in organisation.list_records(object_name=CALL.name)
+            PlannedRow(sobject=organisation.schema[_CALL], values={}, id=call["Id"])
+            for call in organisation.list_records(object_name=_CALL)
             if call["Name"] == name
         ]
         delete_rows(organisation, rows, user_id=organisation.integration_user_id)
@@ -186,7 +186,7 @@ def _fill_organisation(
     if plan.label == NA:
         accounts[int(UNKNOWN_ACCOUNT_CALL[1:]) - 1] = unmatched[-_STRANGERS - 1]
     organisation.insert_records(
-        object_name=CALL.name,
+        object_name=_CALL,
         records=[
             _build_call(
                 account=account,

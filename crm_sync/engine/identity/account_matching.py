@@ -17,6 +17,7 @@ from django.db.models.functions import Cast, NullIf
 from crm_sync.crm.numbers import EXACT_DIGITS, is_spelled_number, spell_number
 from crm_sync.engine.identity.look_alikes import describe_look_alike, list_look_alikes
 from crm_sync.engine.mapping import MappingProblem
+from crm_sync.engine.run_session import FOUND_TOGETHER, split
 from crm_sync.models import AccountMatch
 from ctms.clinical.models import Person
 from ctms.core.clock import get_now
@@ -26,10 +27,12 @@ from ctms.records.models import MergedRecord
 from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from connections.models import Connection
-    from crm_sync.engine.compiled_rules import IdentifierMapping
+    from crm_sync.crm.dialect import CrmRow
+    from crm_sync.engine.rules.identifiers import IdentifierMapping
     from crm_sync.engine.run_session import RunSession
 
 LONGEST_IDENTIFIER: Final = 255
@@ -73,6 +76,16 @@ class FoundAccount:
     account: str | MappingProblem
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunSearch:
+    """A search whose calls are under way. `persons` are key, identifier and name; `unfit` those that none can match."""
+
+    persons: Sequence[tuple[int, str | None, str]]
+    unfit: Mapping[int, MappingProblem]
+    values: Sequence[str]
+    calls: Sequence[Future[list[CrmRow]]]
+
+
 class AccountSearch:
     """Looks up the accounts of persons in one organisation, and says of each person why there is not exactly one."""
 
@@ -87,41 +100,40 @@ class AccountSearch:
 
     def find(self, person_ids: Collection[int]) -> Iterator[list[FoundAccount]]:
         """Yield what is found for these persons, up to 5,000 at a time; persons that do not exist are left out."""
-        persons = (
-            Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
-            .order_by("pk")
-            .values_list("pk", "identifier", "name")
-        )
-        keys = sorted(person_ids)
-        for start in range(0, len(keys), _BATCH):
-            if batch := list(persons.filter(pk__in=keys[start : start + _BATCH])):
-                if self._doubles is None:
-                    self._doubles = self._find_doubles()
-                yield self._find_batch(batch, doubles=self._doubles)
+        for keys in split(sorted(person_ids), _BATCH):
+            if begun := self.begin(keys):
+                yield self.finish(begun)
 
-    def _find_batch(
-        self, batch: Sequence[tuple[int, str | None, str]], *, doubles: dict[str, int]
-    ) -> list[FoundAccount]:
-        unfit = {pk: problem for pk, value, name in batch if (problem := self._find_flaw(name=name, value=value))}
-        values = [value for pk, value, _ in batch if value and pk not in unfit]
-        accounts = self._find_accounts(values)
-        look_alikes = self._find_accounts(
-            sorted({alike for value in values if value not in accounts for alike in list_look_alikes(value)})
-        )
+    def begin(self, person_ids: Collection[int]) -> BegunSearch | None:
+        """Begin the calls that look up these persons, 200 in each; None if no such person exists."""
+        named = Person.objects.annotate(identifier=build_identifier_expression(self._identifiers))
+        rows = named.filter(pk__in=person_ids).order_by("pk").values_list("pk", "identifier", "name")
+        persons = list(rows)
+        if not persons:
+            return None
+        if self._doubles is None:
+            self._doubles = self._find_doubles()
+        unfit = {pk: problem for pk, value, name in persons if (problem := self._find_flaw(name=name, value=value))}
+        values = [value for pk, value, _ in persons if value and pk not in unfit]
+        return BegunSearch(persons=persons, unfit=unfit, values=values, calls=self._ask(values))
+
+    def finish(self, begun: BegunSearch) -> list[FoundAccount]:
+        """Wait for the calls of a search, look for values of those that it did not find, and judge what was found."""
+        accounts = self._read_accounts(begun.calls)
+        missing = [value for value in begun.values if value not in accounts]
+        alike = sorted({each for value in missing for each in list_look_alikes(value)})
+        near = self._read_accounts(self._ask(alike))
+        doubles = self._doubles or {}
         return [
             FoundAccount(
                 person_id=pk,
                 value=value or "",
-                account=unfit.get(pk)
+                account=begun.unfit.get(pk)
                 or self._judge(
-                    name=name,
-                    value=value or "",
-                    persons=doubles.get(value or "", 1),
-                    accounts=accounts,
-                    near=look_alikes,
+                    name=name, value=value or "", persons=doubles.get(value or "", 1), accounts=accounts, near=near
                 ),
             )
-            for pk, value, name in batch
+            for pk, value, name in begun.persons
         ]
 
     def _find_flaw(self, *, name: str, value: str | None) -> MappingProblem | None:
@@ -155,20 +167,23 @@ class AccountSearch:
             .order_by()
         )
 
-    def _find_accounts(self, values: list[str]) -> dict[str, list[str]]:
+    def _ask(self, values: Sequence[str]) -> list[Future[list[CrmRow]]]:
+        name = self._identifiers.account_field
+        return [
+            self._run.begin_search(object_name=self._account_object, fields=[name], field_name=name, values=some)
+            for some in split(values, FOUND_TOGETHER)
+        ]
+
+    def _read_accounts(self, calls: Iterable[Future[list[CrmRow]]]) -> dict[str, list[str]]:
         """Return account ids by the identifier value as the CRM spells it.
 
         An account that is found by two spellings, because the CRM ignores case, is one account.
         """
         found: dict[str, list[str]] = defaultdict(list)
-        account_field = self._identifiers.account_field
-        rows = self._run.find_by_external_id(
-            object_name=self._account_object, fields=[account_field], field_name=account_field, values=values
-        )
-        for row in rows:
+        for row in (row for call in calls for row in self._run.pipeline.wait_for(call)):
             if row.is_deleted:
                 continue
-            ids = found[spell_identifier(row.get(account_field))]
+            ids = found[spell_identifier(row.get(self._identifiers.account_field))]
             if row.crm_id not in ids:
                 ids.append(row.crm_id)
         return found
@@ -214,7 +229,8 @@ class AccountSearch:
 class AccountDirectory:
     """Keeps the accounts of persons that a search found in the database (`AccountMatch`).
 
-    The accounts of all persons whose records a run sends are looked up in that run. `on_moved` is called with the keys
+    The accounts of all persons whose records a run sends are looked up in that run, before the records are read.
+    `on_moved` is called with the keys
     of the persons who have another account now, in the transaction that writes the new matches. In a dry run matches
     are kept in memory only.
     """
@@ -237,12 +253,25 @@ class AccountDirectory:
         )
         self._problems: dict[int, MappingProblem] = {}
         self._found: dict[int, str] = {}
+        self._asked: set[int] = set()
+        self._begun: list[BegunSearch] = []
 
     def look_up(self, person_ids: Collection[int]) -> None:
-        """Find the accounts of these persons."""
-        for batch in self._search.find(person_ids):
+        """Find the accounts of these persons, as far as that was not done."""
+        self.begin(person_ids)
+        self.finish()
+
+    def begin(self, person_ids: Collection[int]) -> None:
+        """Begin to look up these persons, as far as that was not done. No person is looked up twice in a run."""
+        wanted = set(person_ids) - self._asked
+        self._asked |= wanted
+        self._begun += [begun for keys in split(sorted(wanted), _BATCH) if (begun := self._search.begin(keys))]
+
+    def finish(self) -> None:
+        """Wait for what was begun, and keep it."""
+        while self._begun:
             matches = []
-            for found in batch:
+            for found in self._search.finish(self._begun.pop(0)):
                 if isinstance(found.account, MappingProblem):
                     self._problems[found.person_id] = found.account
                 else:
@@ -257,6 +286,13 @@ class AccountDirectory:
                         )
                     )
             self._remember(matches)
+
+    def close(self) -> None:
+        """Withdraw the calls that were not begun; what was begun is not kept."""
+        for begun in self._begun:
+            for call in begun.calls:
+                call.cancel()
+        self._begun.clear()
 
     def get(self, *, person_id: int | None, remembered: str | None) -> str | MappingProblem | None:
         """Return the account id of a person, or the problem if there is none; None if `person_id` is None.
@@ -274,6 +310,7 @@ class AccountDirectory:
     def forget(self, person_ids: Iterable[int]) -> None:
         """Delete the matches of these persons, because the CRM refused their accounts."""
         ids = list(person_ids)
+        self._asked.difference_update(ids)
         for person_id in ids:
             self._found.pop(person_id, None)
             self._problems.pop(person_id, None)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from connections.models import Connection
     from crm_sync.crm.dialect import CrmRow
-    from crm_sync.engine.compiled_rules import IdentifierMapping
     from crm_sync.engine.rule_paths import RulePath
+    from crm_sync.engine.rules.identifiers import IdentifierMapping
     from crm_sync.engine.run_session import IntegrationSession, RunSession
 
 _KEYS_PER_STATEMENT = 1000
@@ -69,7 +69,9 @@ class _Refresh:
         self._run = run
         self._connection = connection
         self._identifiers = identifiers
-        self._paths = list_rule_paths(connection=connection, kind=FieldRuleKind.PERSON_ACCOUNT)
+        paths = list_rule_paths(connection=connection, kind=FieldRuleKind.PERSON_ACCOUNT)
+        # One through a custom reference is refused before anything is sent by it.
+        self._paths = [each for each in paths if each.path.rest is None]
         # A dry run may come before the first run, which adds the row.
         progress = OrganisationProgress.objects.filter(connection=connection).first()
         self._progress = progress or OrganisationProgress(connection=connection)
@@ -180,12 +182,12 @@ class _Refresh:
 
     def _compare_calls(self, *, path: RulePath, identifiers: dict[str, str]) -> None:
         links = TransferLink.objects.filter(integration=path.integration, account_id__in=identifiers, pending=False)
-        expression = build_identifier_expression(self._identifiers, prefix=f"{path.lookup}__")
+        expression = build_identifier_expression(self._identifiers, prefix=f"{path.path.lookup}__")
         records = path.model._base_manager.annotate(person_identifier=expression)
         rows = links.exclude(record_uid=None).values_list("pk", "account_id", "record_uid")
         for chunk in split(rows.iterator(chunk_size=_KEYS_PER_STATEMENT), _KEYS_PER_STATEMENT):
             found = records.filter(uid__in=[uid for _, _, uid in chunk])
-            rows_by_uid = {uid: rest for uid, *rest in found.values_list("uid", "person_identifier", path.lookup)}
+            rows_by_uid = {uid: rest for uid, *rest in found.values_list("uid", "person_identifier", path.path.lookup)}
             moved = [
                 (pk, identifiers[account], rows_by_uid[uid][1])
                 for pk, account, uid in chunk

@@ -41,6 +41,12 @@ def refuse_other_organisation(*, connection: Connection, organisation_id: str) -
         )
 
 
+def find_last_organisation(connection: Connection) -> str:
+    """Return the id of the organisation of the last transfer; empty before the first one."""
+    own = OrganisationProgress.objects.filter(connection=connection).values_list("organisation_id", flat=True)
+    return own.first() or ""
+
+
 def claim_organisation(*, connection: Connection, organisation_id: str, renew_lease: Callable[[], None]) -> None:
     """Claim the organisation for this connection; of two connections that do so at once, one succeeds.
 

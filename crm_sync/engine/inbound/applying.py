@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crm_sync.engine.dry_run import DryRun
-    from crm_sync.engine.inbound.dismissals import DismissedCalls
+    from crm_sync.engine.inbound.dismissals import DismissedCalls, FailedCalls
     from crm_sync.engine.run_session import IntegrationSession
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ _CHUNK = 1000
 class CallApplier:
     """Applies calls in chunks: what they concern is read in a few statements, and written in one transaction."""
 
-    def __init__(self, *, session: IntegrationSession, dismissed: DismissedCalls) -> None:
+    def __init__(self, *, session: IntegrationSession, dismissed: DismissedCalls, failed: FailedCalls) -> None:
         self._session = session
         self._plan = session.plan
         self._connection = session.integration.connection
@@ -49,6 +49,7 @@ class CallApplier:
         self._model: Any = session.plan.vault_object.model
         self._dry_run = session.run.dry_run
         self._dismissed = dismissed
+        self._failed = failed
 
     def apply(self, calls: Iterable[CrmRow]) -> None:
         """Apply calls as the CRM sent them. Of a call that comes twice, the later state is applied."""
@@ -130,7 +131,7 @@ class CallApplier:
         """Return what is to be written for a call; None if nothing is."""
         if link is not None and record is None and link.record_uid is not None:
             return self._leave_deleted(call=call, link=link)
-        if self._dismissed.is_same(call):
+        if self._dismissed.is_same(call) or self._failed.is_same(call):
             return None
         if call.is_deleted:
             return self._decide_deletion(call=call, link=link, record=record)

@@ -1,4 +1,4 @@
-"""Leave calls alone whose exception item was dismissed, until they change. See docs/decisions/0017."""
+"""Leave calls alone until they change: dismissed ones, and as it happens failed ones. See docs/decisions/0017, 0092."""
 
 from __future__ import annotations
 
@@ -42,6 +42,27 @@ class DismissedCalls:
     def keep(self) -> None:
         """Keep the other dismissals at the end of a run: those of calls not met again, or met unchanged."""
         self._session.keep_dismissed(pk for pk, _ in self._dismissed.values())
+
+
+class FailedCalls:
+    """Calls with an open exception item, which a run right after a change leaves to the regular runs until they change.
+
+    For a regular run there are none. Nothing is known of a call that was not shown.
+    """
+
+    def __init__(self, session: IntegrationSession) -> None:
+        self._failed: dict[str, dict[str, Any]] = {}
+        if session.run.is_live and session.recorder is not None:
+            items = session.recorder.list_open().exclude(crm_id="").filter(record_uid=None)
+            self._failed = dict(items.values_list("crm_id", "item_data"))
+
+    def __contains__(self, crm_id: str) -> bool:
+        return crm_id in self._failed
+
+    def is_same(self, call: CrmRow) -> bool:
+        """Whether the call failed with its present values."""
+        data = self._failed.get(call.crm_id)
+        return bool(data) and not call.is_deleted and _has_same_values(data or {}, call)
 
 
 def _has_same_values(data: dict[str, Any], call: CrmRow) -> bool:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from crm_sync.crm.dialect import CrmDialect, CrmRow
-    from crm_sync.engine.compiled_rules import CompiledIntegration
     from crm_sync.engine.inbound.place import Place
+    from crm_sync.engine.rules.compiled import CompiledIntegration
     from crm_sync.engine.run_session import IntegrationSession
 
     Page = list[CrmRow]

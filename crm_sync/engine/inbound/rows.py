@@ -14,8 +14,8 @@ from exceptions_log.choices import ErrorType
 
 if TYPE_CHECKING:
     from crm_sync.crm.dialect import CrmDialect, CrmRow
-    from crm_sync.engine.compiled_rules import CompiledIntegration
     from crm_sync.engine.mapping import Mapped
+    from crm_sync.engine.rules.compiled import CompiledIntegration
 
 ROW_ERRORS: Final = (
     ArithmeticError,

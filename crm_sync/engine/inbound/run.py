@@ -11,7 +11,7 @@ from crm_sync.crm.errors import ConfigurationError
 from crm_sync.engine.exception_items import build_call_failure
 from crm_sync.engine.inbound.applying import CallApplier
 from crm_sync.engine.inbound.deletions import DeletionCheck
-from crm_sync.engine.inbound.dismissals import DismissedCalls
+from crm_sync.engine.inbound.dismissals import DismissedCalls, FailedCalls
 from crm_sync.engine.inbound.place import Place
 from crm_sync.engine.inbound.reading import CallReader
 from crm_sync.engine.mapping import MappingProblem
@@ -34,7 +34,8 @@ class InboundRun:
         self._dismissed = DismissedCalls(session)
         self._place = Place(session=session, watermark=watermark)
         self._reader = CallReader(session)
-        self._applier = CallApplier(session=session, dismissed=self._dismissed)
+        self._failed = FailedCalls(session)
+        self._applier = CallApplier(session=session, dismissed=self._dismissed, failed=self._failed)
         # Calls read by id because they failed before; they are not counted again among the changed calls.
         self._seen: set[tuple[str, datetime | None]] = set()
 
@@ -56,14 +57,15 @@ class InboundRun:
         self._dismissed.keep()
 
     def _receive_pending(self) -> set[str]:
-        """Read the calls that failed before by id, without those that were dismissed; return those not shown."""
+        """Read the calls that failed before by id, without those to be left alone; return those not shown."""
         is_pending = Q(pending=True)
         if dry_run := self._session.run.dry_run:
             is_pending |= Q(pk__in=dry_run.pending[self._session.integration.pk])
         links = TransferLink.objects.filter(is_pending, integration=self._session.integration)
         failed = links.order_by("pk").values_list("crm_id", flat=True)
         hidden: set[str] = set()
-        for ids, calls in self._reader.read_by_id(crm_id for crm_id in failed if crm_id not in self._dismissed):
+        again = (crm_id for crm_id in failed if crm_id not in self._dismissed and crm_id not in self._failed)
+        for ids, calls in self._reader.read_by_id(again):
             self._applier.apply(calls)
             self._seen.update(map(_identify, calls))
             hidden |= set(ids) - {call.crm_id for call in calls}

@@ -35,8 +35,10 @@ def adopt_unconfirmed(*, session: IntegrationSession, since: Bookmark | None) ->
     """Write a link for every record that has none although the CRM has the record.
 
     Deleted records are looked up if they were deleted since a place in the audit trail, or at any time if it is None.
+    A run that is limited to one record looks up that one.
     """
-    for uids in _list_unlinked(session=session, since=since):
+    only = session.run.only
+    for uids in _list_unlinked(session=session, since=since) if only is None else _list_only(session, only):
         _adopt(session=session, found=_find_in_crm(session=session, uids=uids))
 
 
@@ -57,6 +59,11 @@ def _list_unlinked(*, session: IntegrationSession, since: Bookmark | None) -> It
     # Those whose deletion was undone are among the records above.
     known |= set(model._base_manager.filter(uid__in=deleted).values_list("uid", flat=True))
     yield [str(uid) for uid in deleted if uid not in known]
+
+
+def _list_only(session: IntegrationSession, uid: UUID) -> Iterator[list[str]]:
+    linked = TransferLink.objects.filter(integration=session.integration, record_uid=uid).exclude(crm_id="")
+    yield [] if linked.exists() else [str(uid)]
 
 
 def _find_in_crm(*, session: IntegrationSession, uids: list[str]) -> list[CrmRow]:

@@ -9,6 +9,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from crm_sync.choices import AttemptOutcome
 from crm_sync.engine.exception_items import build_failure, build_unwritten, describe_row_error, name_row_cause
+from crm_sync.engine.links import store_links
 from crm_sync.engine.mapping import MappingProblem
 from crm_sync.models import TransferLink
 from exceptions_log.choices import ErrorType
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from crm_sync.crm.errors import RowResult
+    from crm_sync.engine.links import AnyLink
     from crm_sync.engine.run_session import IntegrationSession
 
 # Errors of the database that are about a row and not about the database itself.
@@ -38,7 +40,7 @@ _LINK_FIELDS = (
 class Item:
     """One record to send, or a deletion to show (`record` is None)."""
 
-    link: TransferLink
+    link: AnyLink
     payload: dict[str, Any]
     record: Any = None
     before: dict[str, Any] | None = None  # what the CRM has in these fields, which a dry run reads
@@ -49,8 +51,10 @@ class Batch:
     """The items of one call, and the links that are written without a call."""
 
     items: list[Item] = field(default_factory=list)
-    settled: list[TransferLink] = field(default_factory=list)
+    settled: list[AnyLink] = field(default_factory=list)
     is_update: bool
+    # What is sent with each record beside its payload: the CRM field for the call-back session, if a rule names one.
+    handed: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def call_crm(session: IntegrationSession, batch: Batch) -> list[RowResult] | None:
@@ -62,21 +66,19 @@ def call_crm(session: IntegrationSession, batch: Batch) -> list[RowResult] | Non
         return None
     # After this run lost its lease, another run may have sent newer values than those read here.
     session.run.stop_if_lease_ran_out()
-    crm, plan = session.run.crm, session.plan
+    crm, plan, handed = session.run.crm, session.plan, batch.handed  # not in payloads, which are kept
     key = plan.external_id_field
     if batch.is_update:
         # With its external id, so that a record whose external id was changed in the CRM gets it back.
-        changes = {item.link.crm_id: {key: str(item.link.record_uid), **item.payload} for item in batch.items}
+        changes = {item.link.crm_id: {key: str(item.link.record_uid), **item.payload, **handed} for item in batch.items}
         return crm.update(object_name=plan.crm_object, records=changes, allow_duplicates=plan.allow_duplicates)
-    records = [{key: str(item.link.record_uid), **item.payload} for item in batch.items]
+    records = [{key: str(item.link.record_uid), **item.payload, **handed} for item in batch.items]
     return crm.upsert(
         object_name=plan.crm_object, external_id_field=key, records=records, allow_duplicates=plan.allow_duplicates
     )
 
 
-def write_links(
-    session: IntegrationSession, links: Sequence[TransferLink], *, counted: Mapping[UUID | None, str]
-) -> None:
+def write_links(session: IntegrationSession, links: Sequence[AnyLink], *, counted: Mapping[UUID | None, str]) -> None:
     """Write links and progress in one transaction that renews the lease.
 
     If the database refuses a link, the others are written, its record gets an exception item and the next run takes it
@@ -88,7 +90,7 @@ def write_links(
     try:
         with transaction.atomic():
             session.run.renew_lease()
-            _store(links, columns=_LINK_FIELDS)
+            store_links(links, columns=_LINK_FIELDS)
             session.write_attempts()
     except _ROW_ERRORS:
         refused = _write_acceptable(session, links)
@@ -104,14 +106,14 @@ def write_links(
             session.recorder.add(build_unwritten(plan=session.plan, link=link, error=error))
 
 
-def store_acceptable(links: Sequence[TransferLink], *, columns: Sequence[str]) -> list[tuple[TransferLink, Exception]]:
+def store_acceptable(links: Sequence[AnyLink], *, columns: Sequence[str]) -> list[tuple[AnyLink, Exception]]:
     """Write links in the caller's transaction; return those that the database refuses, each with its error.
 
     What is refused is found by halves, each in a savepoint: one bad link among 200 takes some 16 statements more.
     """
     try:
         with transaction.atomic():
-            _store(links, columns=columns)
+            store_links(links, columns=columns)
     except _ROW_ERRORS as error:
         if len(links) == 1:
             return [(links[0], error)]
@@ -123,9 +125,7 @@ def store_acceptable(links: Sequence[TransferLink], *, columns: Sequence[str]) -
     return []
 
 
-def _write_acceptable(
-    session: IntegrationSession, links: Sequence[TransferLink]
-) -> list[tuple[TransferLink, Exception]]:
+def _write_acceptable(session: IntegrationSession, links: Sequence[AnyLink]) -> list[tuple[AnyLink, Exception]]:
     """Write the links that the database takes; mark those that it refuses as pending, and return them.
 
     A record whose CRM record was answered for another one is sent again too, because it was overwritten there.
@@ -133,7 +133,7 @@ def _write_acceptable(
     with transaction.atomic():
         session.run.renew_lease()
         refused = store_acceptable(links, columns=_LINK_FIELDS)
-        _store(
+        store_links(
             [
                 TransferLink(integration=session.integration, record_uid=link.record_uid, pending=True)
                 for link, _ in refused
@@ -146,12 +146,6 @@ def _write_acceptable(
         overwritten.update(pending=True, version=0, digest="")
         session.write_attempts()
     return refused
-
-
-def _store(links: Sequence[TransferLink], *, columns: Sequence[str]) -> None:
-    TransferLink.objects.bulk_create(
-        links, update_conflicts=True, unique_fields=["integration", "record_uid"], update_fields=columns
-    )
 
 
 def describe_refusal(
@@ -178,7 +172,7 @@ def note_refusal(session: IntegrationSession, *, item: Item, result: RowResult) 
 def fail_item(
     session: IntegrationSession,
     *,
-    link: TransferLink,
+    link: AnyLink,
     record: Any,
     problems: list[MappingProblem],
     payload: dict[str, Any],

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from crm_sync.crm.errors import RowResult
+    from crm_sync.engine.links import AnyLink
     from crm_sync.engine.outbound.batches import Item
     from crm_sync.engine.outbound.candidates import Candidates
     from crm_sync.engine.run_session import IntegrationSession, RunSession
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _A_DAY: Final = timedelta(days=1)  # for clocks and time zones
 
 
-def mark_deleted_in_crm(session: IntegrationSession, link: TransferLink) -> None:
+def mark_deleted_in_crm(session: IntegrationSession, link: AnyLink) -> None:
     """Note in a link, which the caller writes, that the CRM has deleted its record, and when that was noticed."""
     link.state, link.pending = LinkState.DELETED_IN_CRM, False
     link.crm_modstamp = _read_clock(session)
@@ -62,6 +63,8 @@ def notice_undeleted(session: IntegrationSession) -> None:
     links = TransferLink.objects.filter(integration=session.integration, state=LinkState.DELETED_IN_CRM)
     if clock is not None:
         links = links.filter(Q(crm_modstamp=None) | Q(crm_modstamp__gte=clock - session.run.crm.recycle_bin - _A_DAY))
+    if session.run.only is not None:
+        links = links.filter(record_uid=session.run.only)
     known = dict(links.exclude(crm_id="").order_by("pk").values_list("crm_id", "pk"))
     alive: set[int] = set()
     for _, rows in session.run.find_by_id(object_name=session.plan.crm_object, fields=(), crm_ids=known):
@@ -79,7 +82,7 @@ def notice_restored(session: IntegrationSession, candidates: Candidates | None) 
     model: Any = session.plan.vault_object.model
     links = TransferLink.objects.filter(integration=session.integration, state=LinkState.DELETED_IN_VAULT)
     there = links.filter(Exists(model._base_manager.filter(uid=OuterRef("record_uid"))))
-    parts = [there] if candidates is None else [there.filter(record_uid__in=uids) for uids in split(candidates.uids)]
+    parts = [there] if candidates is None else [there.filter(record_uid__among=uids) for uids in split(candidates.uids)]
     keys = {pk for part in parts for pk in part.values_list("pk", flat=True)}
     if keys:
         _revive(session, TransferLink.objects.filter(pk__in=keys))
@@ -113,7 +116,7 @@ def notice_deleted_parents(session: IntegrationSession, records: Iterable[Any]) 
     """Mark the parents of refused records that the CRM has deleted."""
     refused = list(records)
     for index, parent in enumerate(session.plan.parents):
-        uids = {getattr(record, f"parent_{index}_uid") for record in refused} - {None}
+        uids = {record.parents[index].uid for record in refused} - {None}
         links = TransferLink.objects.filter(
             integration=parent.integration_id, record_uid__in=uids, state=LinkState.LIVE
         ).exclude(crm_id="")
@@ -166,7 +169,7 @@ def _list_children(session: IntegrationSession, *, uids: list[Any]) -> Iterator[
     for path in list_rule_paths(connection=session.integration.connection, kind=FieldRuleKind.REFERENCE):
         if path.rule.reference_object.lower() != session.plan.crm_object.lower() or path.integration.is_inbound:
             continue
-        children = path.model._base_manager.filter(**{f"{path.lookup}__uid__in": uids}).values("uid")
+        children = path.path.find(path.model, uids=uids).values("uid")
         links = TransferLink.objects.filter(integration=path.integration, state=LinkState.LIVE)
         yield links.filter(record_uid__in=children)
 

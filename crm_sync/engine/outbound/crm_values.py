@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crm_sync.crm.dialect import CrmDialect, CrmRow
-    from crm_sync.engine.compiled_rules import CompiledField, CompiledIntegration
+    from crm_sync.engine.rules.compiled import CompiledField, CompiledIntegration
 
 
 def list_fields(*, plan: CompiledIntegration, crm: CrmDialect) -> list[str]:

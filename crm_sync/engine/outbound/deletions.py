@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from crm_sync.crm.errors import RowResult
+    from crm_sync.engine.links import AnyLink
     from crm_sync.engine.outbound.candidates import Candidates
     from crm_sync.engine.run_session import IntegrationSession
-    from crm_sync.models import TransferLink
 
 
 def send_deletions(*, session: IntegrationSession, candidates: Candidates | None) -> None:
@@ -53,7 +53,7 @@ def _build_batches(*, session: IntegrationSession, candidates: Candidates | None
 
 
 def _apply(*, session: IntegrationSession, batch: Batch, results: list[RowResult] | None) -> None:
-    links: list[TransferLink] = []
+    links: list[AnyLink] = []
     for link in batch.settled:
         # The record was deleted before it was ever sent, so the CRM has nothing to mark.
         link.state, link.pending = LinkState.DELETED_IN_VAULT, False

@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from crm_sync.engine.outbound.selection import read_records
+from crm_sync.engine.outbound.records import read_records
 from exceptions_log.selectors import list_dismissals
 
 if TYPE_CHECKING:

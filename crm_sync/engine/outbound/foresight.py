@@ -61,6 +61,8 @@ def foresee_results(session: IntegrationSession, batch: Batch) -> list[RowResult
             item.before = read_sent(payload=item.payload, row=row, references=references, crm=crm)
             item.before[session.plan.external_id_field] = row.get(session.plan.external_id_field)
         results.append(_foresee(item=item, row=row, is_update=batch.is_update, absent=absent.get(id(item), "")))
+    if dry_run.is_rehearsal:
+        call_crm(session, batch)  # shown, and not sent
     return results
 
 
@@ -103,7 +105,7 @@ def _find_absent_parents(session: IntegrationSession, batch: Batch, *, dry_run: 
         rule = parent.field
         wanted: defaultdict[str, list[Item]] = defaultdict(list)
         for item in batch.items:
-            uid = getattr(item.record, f"parent_{index}_uid", None)
+            uid = item.record.parents[index].uid if item.record is not None else None
             name, value = crm.link_to(rule.target, field_name=rule.reference_field, value=str(uid))
             if uid and item.payload.get(name) == value and dry_run.states.get(uid) != LinkState.LIVE:
                 wanted[str(uid)].append(item)

@@ -7,7 +7,8 @@ Only a record that the CRM never had is upserted by external id, so that a repea
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 
@@ -15,6 +16,7 @@ from connections.choices import DeletionMode
 from crm_sync.choices import AttemptOutcome, LinkState
 from crm_sync.engine.exception_items import is_stale_account
 from crm_sync.engine.identity.account_matching import AccountDirectory
+from crm_sync.engine.links import AnyLink, OutboundLink
 from crm_sync.engine.mapping import Mapped, MappingProblem, map_record
 from crm_sync.engine.outbound.adoption import adopt_unconfirmed
 from crm_sync.engine.outbound.batches import (
@@ -25,7 +27,8 @@ from crm_sync.engine.outbound.batches import (
     note_refusal,
     write_links,
 )
-from crm_sync.engine.outbound.candidates import find_candidates
+from crm_sync.engine.outbound.callback_sessions import hand_over_session
+from crm_sync.engine.outbound.candidates import PendingRecords, choose_candidate, find_candidates
 from crm_sync.engine.outbound.crm_deletions import (
     find_gone,
     mark_deleted_in_crm,
@@ -43,15 +46,22 @@ from crm_sync.engine.outbound.foresight import (
     find_marked,
     prepare_call,
 )
-from crm_sync.engine.outbound.selection import BATCH, read_parents, read_records, select_records
+from crm_sync.engine.outbound.parents import judge_parents
+from crm_sync.engine.outbound.records import OutboundRecord, read_records
+from crm_sync.engine.outbound.selection import BATCH, select_records
 from crm_sync.models import TransferLink
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from crm_sync.crm.errors import RowResult
+    from crm_sync.engine.outbound.candidates import Candidates
     from crm_sync.engine.run_session import IntegrationSession
     from ctms.audit.bookmarks import Bookmark
+
+
+# So many records are read, and the accounts of their persons looked up, while the ones before them are sent.
+_PART: Final = 5_000
 
 
 class OutboundRun:
@@ -69,9 +79,12 @@ class OutboundRun:
         # Keys of records whose account the CRM refused as unknown, with the keys of their persons.
         self._stale: dict[int, int] = {}
         # Records that refer to one that the CRM may have deleted, by key.
-        self._orphans: dict[int, Any] = {}
+        self._orphans: dict[int, OutboundRecord] = {}
         self._again_in_crm: set[int] = set()
         self._is_last_try = False
+        self._foreseen_states = self._run.dry_run.states if self._run.dry_run else {}
+        self._address = f"{settings.VAULT_BASE_URL}/records/{self._plan.vault_object.api_name}/"
+        self._integration_id = self._session.integration.pk
 
     def execute(self, *, outcome_unknown: bool) -> None:
         """Send deletions, then changed records; first adopt records if the outcome of the last run is unknown.
@@ -81,7 +94,7 @@ class OutboundRun:
         if outcome_unknown:
             adopt_unconfirmed(session=self._session, since=self._since)
         notice_undeleted(self._session)
-        candidates = find_candidates(plan=self._plan, since=self._since) if self._since is not None else None
+        candidates = self._find_candidates()
         notice_restored(self._session, candidates)
         send_deletions(session=self._session, candidates=candidates)
         marked = find_marked(self._session)
@@ -96,23 +109,56 @@ class OutboundRun:
         self._counts.selected += selection.unchanged
         self._counts.unchanged += selection.unchanged
         self._session.total = self._counts.selected + len(selection.in_crm) + len(selection.new)
-        if self._directory is not None:
-            self._directory.look_up(selection.person_ids)
-        self._send(selection.in_crm, is_update=True)
-        self._send(selection.new, is_update=False)
-        self._send_again()
+        try:
+            self._send(selection.in_crm, is_update=True)
+            self._send(selection.new, is_update=False)
+            self._send_again()
+        finally:
+            if self._directory is not None:
+                self._directory.close()
+
+    def _find_candidates(self) -> Candidates | None:
+        if self._run.only is not None:
+            return choose_candidate(plan=self._plan, uid=self._run.only)
+        if self._since is None:
+            return None
+        pending = PendingRecords.WAITING if self._run.is_live else PendingRecords.ALL
+        return find_candidates(plan=self._plan, since=self._since, pending=pending)
 
     # -- Records ----------------------------------------------------------------------------------
 
     def _send(self, keys: array[int], *, is_update: bool) -> None:
         if not keys:
             return
-        rows = adjust_records(session=self._session, rows=read_records(plan=self._plan, keys=keys))
-        batches = self._build_batches(rows, is_update=is_update)
+        rows = adjust_records(session=self._session, rows=self._read(keys))
+        batches = hand_over_session(self._session, self._build_batches(rows, is_update=is_update))
         for batch, results in self._run.pipeline.map_unordered(batches, prepare_call(self._session)):
             self._apply(batch=batch, results=results)
 
-    def _build_batches(self, rows: Iterable[list[Any]], *, is_update: bool) -> Iterator[Batch]:
+    def _read(self, keys: array[int]) -> Iterator[list[OutboundRecord]]:
+        """Yield the records in parts. The accounts of each part are known before it is read.
+
+        They are looked up while the part before is sent; the first part is small, so that sending begins soon.
+        """
+        first = BATCH * self._session.integration.connection.concurrency
+        parts = [keys[:first], *(keys[start : start + _PART] for start in range(first, len(keys), _PART))]
+        self._begin_look_up(parts[0])
+        for part, following in zip_longest(parts, parts[1:]):
+            if self._directory is not None:
+                self._directory.finish()
+            if following:
+                self._begin_look_up(following)
+            yield from read_records(plan=self._plan, keys=part)
+
+    def _begin_look_up(self, keys: array[int]) -> None:
+        person = self._plan.person_field
+        if self._directory is None or person is None or person.end is None:
+            return
+        model: Any = self._plan.vault_object.model
+        ids = model._base_manager.filter(pk__among=keys).order_by().values_list(f"{person.end.attribute}_id", flat=True)
+        self._directory.begin({pk for pk in ids.distinct() if pk is not None})
+
+    def _build_batches(self, rows: Iterable[list[OutboundRecord]], *, is_update: bool) -> Iterator[Batch]:
         """Yield full batches of records to send; links that need no call are yielded in batches of their own."""
         waiting = Batch(is_update=is_update)
         for records in rows:
@@ -127,11 +173,11 @@ class OutboundRun:
         if waiting.items or waiting.settled:
             yield waiting
 
-    def _prepare(self, *, record: Any, batch: Batch) -> None:
+    def _prepare(self, *, record: OutboundRecord, batch: Batch) -> None:
         mapped = self._map(record)
-        link = TransferLink(
+        link = OutboundLink(
             pk=record.link_pk,
-            integration_id=self._session.integration.pk,
+            integration_id=self._integration_id,
             record_uid=record.uid,
             crm_id=record.link_crm_id or "",
             version=record.version,
@@ -153,21 +199,16 @@ class OutboundRun:
         else:
             batch.items.append(Item(link=link, payload=mapped.payload, record=record))
 
-    def _map(self, record: Any) -> Mapped:
+    def _map(self, record: OutboundRecord) -> Mapped:
         account: str | MappingProblem | None = None
-        if self._directory is not None and self._plan.person_field and self._plan.person_field.end:
-            account = self._directory.get(
-                person_id=getattr(record, f"{self._plan.person_field.end.attribute}_id"),
-                remembered=record.remembered_account,
-            )
+        if self._directory is not None:
+            account = self._directory.get(person_id=record.person_id, remembered=record.remembered_account)
         return map_record(
             plan=self._plan,
             record=record,
             account=account,
-            parents=read_parents(
-                plan=self._plan, record=record, states=self._run.dry_run.states if self._run.dry_run else {}
-            ),
-            link=f"{settings.VAULT_BASE_URL}/records/{self._plan.vault_object.api_name}/{record.uid}/",
+            parents=judge_parents(plan=self._plan, parents=record.parents, states=self._foreseen_states),
+            link=f"{self._address}{record.uid}/",
             crm=self._run.crm,
             deletion_base=record.link_deletion_base or "",
         )
@@ -219,7 +260,7 @@ class OutboundRun:
             return False
         if not is_stale_account(result, field_name=person.target):
             return False
-        self._stale[item.record.pk] = getattr(item.record, f"{person.end.attribute}_id")
+        self._stale[item.record.pk] = item.record.person_id
         if item.link.crm_id:
             self._again_in_crm.add(item.record.pk)
         return True
@@ -246,9 +287,7 @@ class OutboundRun:
             keys = [pk for pk in again if (pk in self._again_in_crm) is is_update]
             self._send(array("q", keys), is_update=is_update)
 
-    def _fail(
-        self, *, record: Any, link: TransferLink, problems: list[MappingProblem], payload: dict[str, Any]
-    ) -> None:
+    def _fail(self, *, record: Any, link: AnyLink, problems: list[MappingProblem], payload: dict[str, Any]) -> None:
         _mark_pending(link, record)
         fail_item(self._session, link=link, record=record, problems=problems, payload=payload)
 
@@ -290,7 +329,7 @@ class OutboundRun:
         links.exclude(crm_id="").filter(record_uid__in=records.values("uid")).update(pending=True)
 
 
-def _mark_pending(link: TransferLink, record: Any) -> None:
+def _mark_pending(link: AnyLink, record: Any) -> None:
     """Keep the state that the CRM has in the link, and mark it so that the next run takes the record again."""
     link.pending = True
     link.version = 0

@@ -1,5 +1,9 @@
 """`manage.py crm_sandbox`: serve one or more CRM organisations to develop against."""
 
-from crm_sync.management.extras import load_command
+from django.conf import settings
 
-Command = load_command(module="crm_sync.sandbox.command", extra="sandbox")
+from crm_sync.management.extras import load_program
+
+Command = load_program(
+    module="crm_sync.sandbox.command", extra="sandbox", data_dir=settings.BASE_DIR / "var" / "crm_sandbox"
+)

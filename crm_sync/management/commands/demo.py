@@ -2,4 +2,4 @@
 
 from crm_sync.management.extras import load_command
 
-Command = load_command(module="crm_sync.demo.command", extra="demo")
+Command = load_command(module="crm_sync.demo.command", extra="demo", starts="crm_sync.sandbox.command")

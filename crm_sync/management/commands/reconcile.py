@@ -9,13 +9,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from connections.choices import IntegrationKind
+from crm_sync.actions.repair_now import repair_links
 from crm_sync.choices import RecordWord
 from crm_sync.crm.errors import CrmError
 from crm_sync.jobs import RECONCILIATION_JOB_KEY, TRANSFER_JOB_KEY, build_unit
 from crm_sync.management.connections import build_console, build_pause, find_connections
+from crm_sync.management.reporting import LISTED, add_output_arguments, write_json
 from crm_sync.models import Reconciliation
 from crm_sync.reconciliation.verdicts import describe_fields
-from crm_sync.repair_now import repair_links
 from ctms.audit.actors import build_system_actor
 from ctms.core.errors import VaultError
 from ctms.jobs.models import JobDefinition, JobRun
@@ -27,15 +28,13 @@ if TYPE_CHECKING:
 
     from connections.models import Connection
 
-_LISTED = 20
-
 
 class Command(BaseCommand):
     """Ends with exit code 0 only if everything was compared and nothing is unexplained."""
 
     help = (
         "Compare every record with the rows of its CRM, and say one word of each. Ends with exit code 0 only if "
-        "everything was compared and nothing is unexplained."
+        "everything was compared and nothing is unexplained, 1 if not, and 2 if it was called wrongly."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,10 +42,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--repair", action="store_true", help="repair what nothing explains, transfer, and compare again"
         )
+        add_output_arguments(parser)
 
     def handle(self, **options: Any) -> None:
-        console = build_console(self.stdout, no_color=options["no_color"])
-        failed = []
+        is_quiet = options["quiet"] or options["json"]
+        console = build_console(self.stdout, no_color=options["no_color"], is_quiet=is_quiet)
+        failed: list[str] = []
+        told: list[dict[str, Any]] = []
         for connection in find_connections(options["connection"]):
             try:
                 found = _reconcile(connection, console=console)
@@ -55,8 +57,12 @@ class Command(BaseCommand):
             except (VaultError, CrmError) as error:
                 console.print(f"{connection.name}: {error}\n", highlight=False, markup=False)
                 failed.append(connection.name)
+                told.append({"connection": connection.name, "state": "failed", "message": str(error)})
             else:
                 failed += [] if found.is_proof else [connection.name]
+                told.append(_describe(found))
+        if options["json"]:
+            write_json(self.stdout, connections=told)
         if failed:
             raise CommandError(f"Not everything is explained: {', '.join(failed)}.")
 
@@ -71,14 +77,29 @@ def _reconcile(connection: Connection, *, console: Console) -> Reconciliation:
     for kind, error in found.errors.items():
         label = IntegrationKind(kind).label if kind else connection.name
         console.print(f"{label}: {error}", highlight=False, markup=False)
-    for difference in found.differences.all()[:_LISTED]:
+    for difference in found.differences.all()[:LISTED]:
         fields = "; ".join(f"{name}: {words}" if name else words for name, words in describe_fields(difference.fields))
         shown = f"{difference} {difference.crm_id}".rstrip() + (f" ({fields})" if fields else "")
         console.print(f"  {shown}", highlight=False, markup=False)
-    if found.unexplained > _LISTED:
-        console.print(f"  … and {found.unexplained - _LISTED:,} more, on the connection's page.", highlight=False)
+    if found.unexplained > LISTED:
+        console.print(f"  … and {found.unexplained - LISTED:,} more, on the connection's page.", highlight=False)
     console.print(f"{found.unexplained:,} unexplained.\n", highlight=False)
     return found
+
+
+def _describe(found: Reconciliation) -> dict[str, Any]:
+    """Return what `--json` says of a reconciliation: counts by integration and word, and the first differences."""
+    return {
+        "connection": found.connection.name,
+        "state": "explained" if found.is_proof else "unexplained",
+        "unexplained": found.unexplained,
+        "counts": found.counts,
+        "errors": found.errors,
+        "differences": [
+            {"item": str(each), "crm_id": each.crm_id, "fields": each.fields}
+            for each in found.differences.all()[:LISTED]
+        ],
+    }
 
 
 def _repair(connection: Connection, *, found: Reconciliation, console: Console) -> Reconciliation:

@@ -11,13 +11,21 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from crm_sync.choices import IntegrationRunState
 from crm_sync.crm.errors import CrmError
 from crm_sync.jobs import TRANSFER_JOB_KEY, build_unit
 from crm_sync.management.connections import build_console, build_pause, find_connections
+from crm_sync.management.reporting import (
+    UsageError,
+    add_output_arguments,
+    list_exceptions,
+    print_exceptions,
+    write_json,
+)
 from crm_sync.models import IntegrationRun
 from crm_sync.preview.lines import HEADING, describe_row, list_lines
 from crm_sync.preview.run import preview_transfer
-from ctms.jobs.choices import RunState
+from ctms.jobs.choices import SUCCESS_STATES
 from ctms.jobs.errors import JobAlreadyRunningError
 from ctms.jobs.models import JobDefinition
 from ctms.jobs.services import create_run, execute_run
@@ -48,9 +56,13 @@ _HEADINGS = {"api_calls": "API calls"}
 
 
 class Command(BaseCommand):
-    """Ends with exit code 0 only if nothing failed."""
+    """Ends as `crm_sync.management.reporting` says: records that failed are exceptions, which are listed."""
 
-    help = "Transfer all active connections, or one, now; shows progress and what was done."
+    help = (
+        "Transfer all active connections, or one, now. Shows progress, what was done, and which records failed. Exit "
+        "code 0 if all connections were transferred, though records may have failed; 1 if one was not; 2 if it was "
+        "called wrongly."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--connection", metavar="NAME", help="transfer this connection alone, active or not")
@@ -59,20 +71,26 @@ class Command(BaseCommand):
         parser.add_argument(
             "--csv", metavar="FILE", help="with --dry-run: write every field of every record into a file"
         )
+        add_output_arguments(parser)
 
     def handle(self, **options: Any) -> None:
         if (options["records"] or options["csv"]) and not options["dry_run"]:
-            raise CommandError("--records and --csv tell what would be done: add --dry-run, or leave them out.")
+            raise UsageError("--records and --csv tell what would be done: add --dry-run, or leave them out.")
+        if options["records"] and options["json"]:
+            raise UsageError("--records prints lines for people. For programs there is --csv, beside --json.")
         connections = find_connections(options["connection"])
-        console = build_console(self.stdout, no_color=options["no_color"])
+        self._told: list[dict[str, Any]] = []
+        is_quiet = options["quiet"] or options["json"]
+        console = build_console(self.stdout, no_color=options["no_color"], is_quiet=is_quiet)
         if options["dry_run"]:
             failed = self._preview_all(connections, options=options, console=console)
-            if failed:
-                raise CommandError(f"Not everything would be transferred: {', '.join(failed)}.")
-            return
-        failed = [each.name for each in connections if not self._transfer(connection=each, console=console)]
+        else:
+            failed = [each.name for each in connections if not self._transfer(connection=each, console=console)]
+        if options["json"]:
+            write_json(self.stdout, connections=self._told)
         if failed:
-            raise CommandError(f"Not everything was transferred: {', '.join(failed)}. See User Exceptions.")
+            would = "would not be transferred" if options["dry_run"] else "was not transferred"
+            raise CommandError(f"This {would}: {', '.join(failed)}. See User Exceptions.")
 
     def _transfer(self, *, connection: Connection, console: Console) -> bool:
         definition = JobDefinition.objects.get(key=TRANSFER_JOB_KEY)
@@ -84,6 +102,7 @@ class Command(BaseCommand):
                 pause=build_pause(connection=connection, console=console),
             )
         except JobAlreadyRunningError as error:
+            self._told.append({"connection": connection.name, "state": "failed", "message": str(error)})
             console.print(f"[bold]{connection.name}[/bold]: {error}", highlight=False)
             return False
         with Progress(
@@ -106,7 +125,9 @@ class Command(BaseCommand):
 
             run = execute_run(queued.pk, on_progress=show)
         if run is None:
-            console.print(f"{connection.name}: the run was taken by another worker; see Job Status.", highlight=False)
+            message = "the run was taken by another worker; see Job Status."
+            self._told.append({"connection": connection.name, "state": "failed", "message": message})
+            console.print(f"{connection.name}: {message}", highlight=False)
             return False
         parts = IntegrationRun.objects.filter(run=run).select_related("integration").order_by("pk")
         console.print(
@@ -121,8 +142,28 @@ class Command(BaseCommand):
                 },
             )
         )
-        console.print(f"{run.get_state_display()}: {run.message}\n", highlight=False, markup=False)
-        return run.state == RunState.SUCCEEDED
+        exceptions = list_exceptions(run)
+        console.print(f"{run.get_state_display()}: {run.message}", highlight=False, markup=False)
+        print_exceptions(exceptions, console=console)
+        console.print()
+        self._told.append(
+            {
+                "connection": connection.name,
+                "run": run.pk,
+                "state": run.state,
+                "message": run.message,
+                "integrations": {
+                    part.integration.name: {
+                        "state": part.state,
+                        **{column: getattr(part, column) for column in COLUMNS},
+                    }
+                    for part in parts
+                },
+                "exceptions": exceptions,
+            }
+        )
+        # A part that failed as a whole is no record that failed: what it would have moved was not looked at.
+        return run.state in SUCCESS_STATES and not any(part.state == IntegrationRunState.FAILED for part in parts)
 
     def _preview_all(self, connections: list[Connection], *, options: dict[str, Any], console: Console) -> list[str]:
         """Preview connections, and return the names of those of which not everything would be transferred."""
@@ -132,7 +173,7 @@ class Command(BaseCommand):
                 try:
                     file = stack.enter_context(Path(options["csv"]).open("w", encoding="utf-8", newline=""))
                 except OSError as error:
-                    raise CommandError(f"--csv: {options['csv']} cannot be written: {error.strerror}.") from None
+                    raise UsageError(f"--csv: {options['csv']} cannot be written: {error.strerror}.") from None
                 write = CsvFile(file, heading=("Connection", *HEADING)).write
 
             def tell(rows: list[PreviewRow]) -> None:
@@ -147,8 +188,19 @@ class Command(BaseCommand):
         try:
             previews = preview_transfer(connection, store=tell)
         except CrmError as error:
+            self._told.append({"connection": connection.name, "state": "failed", "message": str(error)})
             console.print(f"{connection.name}: {error}\n", highlight=False, markup=False)
             return False
+        self._told.append(
+            {
+                "connection": connection.name,
+                "state": "previewed",
+                "integrations": {
+                    preview.integration.name: {"error": str(preview.error or ""), **preview.counts.as_dict()}
+                    for preview in previews
+                },
+            }
+        )
         console.print(
             _build_table(
                 title=f"{connection.name} (dry run: nothing was written)",
@@ -161,7 +213,7 @@ class Command(BaseCommand):
         for preview in previews:
             if preview.error is not None:
                 console.print(f"{preview.integration.name}: {preview.error}", highlight=False, markup=False)
-        return not any(preview.error or preview.counts.failed for preview in previews)
+        return not any(preview.error for preview in previews)
 
 
 def _format_figures(counts: dict[str, int], *, seconds: float) -> list[str]:

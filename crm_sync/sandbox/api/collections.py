@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crm_sync.sandbox.api.records import check_writable, fetch_records, list_wanted_fields
+from crm_sync.sandbox.data.fields import SObject
 from crm_sync.sandbox.data.ids import normalise_id
 from crm_sync.sandbox.data.records import PlannedRow, read_record
-from crm_sync.sandbox.data.schema import OBJECTS_BY_KEY_PREFIX, SObject, find_object
 from crm_sync.sandbox.data.writes import as_results, delete_rows, write_rows
 from crm_sync.sandbox.errors import ApiError
 from crm_sync.sandbox.service import ApiRequest, ApiResponse
@@ -40,7 +40,7 @@ def refuse_too_many(count: int) -> None:
         )
 
 
-def find_type(record: Mapping[str, Any], *, default: SObject | None = None) -> SObject:
+def find_type(request: ApiRequest, record: Mapping[str, Any], *, default: SObject | None = None) -> SObject:
     """Return the object that a record's attributes name, or `default`. Raises ApiError when neither exists."""
     attributes = record.get("attributes")
     name = attributes.get("type") if isinstance(attributes, dict) else None
@@ -48,7 +48,7 @@ def find_type(record: Mapping[str, Any], *, default: SObject | None = None) -> S
         if default is not None:
             return default
         raise ApiError("INVALID_INPUT", "Include a 'type' value in the 'attributes' of each record.")
-    sobject = find_object(str(name))
+    sobject = request.organisation.schema.find(str(name))
     if sobject is None:
         raise ApiError("INVALID_TYPE", f"sObject type '{name}' is not supported.")
     return sobject
@@ -92,7 +92,7 @@ def create_collection(request: ApiRequest) -> ApiResponse:
     records, all_or_none = read_records(request)
     rows = []
     for record in records:
-        sobject = find_type(record)
+        sobject = find_type(request, record)
         check_writable(sobject)
         row = read_record(sobject, record)
         row.created = True
@@ -104,31 +104,37 @@ def create_collection(request: ApiRequest) -> ApiResponse:
 def update_collection(request: ApiRequest) -> ApiResponse:
     """Answer PATCH /composite/sobjects."""
     records, all_or_none = read_records(request)
-    rows = []
     seen: set[str] = set()
-    for record in records:
-        sobject = find_type(record)
-        check_writable(sobject)
-        row = read_record(sobject, record, allow_id=True)
-        given = next((value for key, value in record.items() if key.lower() == "id"), None)
-        row.id = normalise_id(given) if isinstance(given, str) else None
-        if given is None:
-            row.refuse("MISSING_ARGUMENT", "Id not specified in an update call", ["Id"])
-        elif row.id is None:
-            row.refuse("MALFORMED_ID", f"Record ID: id value of incorrect type: {given}", ["Id"])
-        elif not row.id.startswith(sobject.key_prefix):
-            row.refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-        elif row.id in seen:
-            row.refuse("INVALID_INPUT", f"Duplicate ID specified: {given}", ["Id"])
-        seen.add(row.id or "")
-        rows.append(row)
+    rows = [read_update(request, record, seen=seen) for record in records]
     refuse_many_chunks(rows)
     return write_collection(request, rows, sent=records, all_or_none=all_or_none)
 
 
+def read_update(request: ApiRequest, record: Mapping[str, Any], *, seen: set[str]) -> PlannedRow:
+    """Return the planned row of a record that is updated by its id. `seen` are the ids before it, which it joins.
+
+    Raises ApiError for a fault that refuses the whole request.
+    """
+    sobject = find_type(request, record)
+    check_writable(sobject)
+    row = read_record(sobject, record, allow_id=True)
+    given = next((value for key, value in record.items() if key.lower() == "id"), None)
+    row.id = normalise_id(given) if isinstance(given, str) else None
+    if given is None:
+        row.refuse("MISSING_ARGUMENT", "Id not specified in an update call", ["Id"])
+    elif row.id is None:
+        row.refuse("MALFORMED_ID", f"Record ID: id value of incorrect type: {given}", ["Id"])
+    elif not row.id.startswith(sobject.key_prefix):
+        row.refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    elif row.id in seen:
+        row.refuse("INVALID_INPUT", f"Duplicate ID specified: {given}", ["Id"])
+    seen.add(row.id or "")
+    return row
+
+
 def upsert_collection(request: ApiRequest, *, name: str, key: str) -> ApiResponse:
     """Answer PATCH /composite/sobjects/X/Field."""
-    sobject = find_object(name)
+    sobject = request.organisation.schema.find(name)
     if sobject is None:
         raise ApiError("NOT_FOUND", "The requested resource does not exist")
     check_writable(sobject)
@@ -140,7 +146,7 @@ def upsert_collection(request: ApiRequest, *, name: str, key: str) -> ApiRespons
         )
     records, all_or_none = read_records(request)
     for record in records:
-        if find_type(record, default=sobject) is not sobject:
+        if find_type(request, record, default=sobject) is not sobject:
             raise ApiError("INVALID_INPUT", f"All records must be of the type {sobject.name} named in the address.")
     rows = [read_record(sobject, record, key=field) for record in records]
     return write_collection(request, rows, sent=records, all_or_none=all_or_none, key=field)
@@ -151,26 +157,33 @@ def delete_collection(request: ApiRequest) -> ApiResponse:
     given = [entry.strip() for entry in request.query.get("ids", "").split(",") if entry.strip()]
     if not given:
         raise ApiError("INVALID_INPUT", "The ids parameter is required: ids=id1,id2")
+    return delete_ids(request, given, all_or_none=request.query.get("allOrNone", "false").lower() == "true")
+
+
+def delete_ids(request: ApiRequest, given: Sequence[str], *, all_or_none: bool) -> ApiResponse:
+    """Delete the records with these ids and return the answer with their results."""
     refuse_too_many(len(given))
-    rows = []
-    for entry in given:
-        identifier = normalise_id(entry)
-        sobject = OBJECTS_BY_KEY_PREFIX.get(entry[:3])
-        if identifier is None or sobject is None or not sobject.deletable:
-            row = PlannedRow(next(iter(OBJECTS_BY_KEY_PREFIX.values())), {})
-            row.refuse("MALFORMED_ID", f"malformed id {entry}")
-        else:
-            row = PlannedRow(sobject, {}, id=identifier)
-        rows.append(row)
+    rows = [plan_by_id(request, entry) for entry in given]
     delete_rows(
         request.organisation,
         rows,
         user_id=request.user_id,
-        all_or_none=request.query.get("allOrNone", "false").lower() == "true",
+        all_or_none=all_or_none,
         row_fault=request.row_fault,
     )
     request.note_written(rows)
     return ApiResponse(as_results(rows, upsert=False))
+
+
+def plan_by_id(request: ApiRequest, given: str) -> PlannedRow:
+    """Return the planned row of a record that only its id names; it is refused when that is no id of a record."""
+    identifier = normalise_id(given)
+    sobject = request.organisation.schema.find_by_id(given)
+    if identifier is not None and sobject is not None and sobject.deletable:
+        return PlannedRow(sobject, {}, id=identifier)
+    row = PlannedRow(request.organisation.schema.objects[0], {})
+    row.refuse("MALFORMED_ID", f"malformed id {given}")
+    return row
 
 
 def retrieve_collection(request: ApiRequest, *, name: str) -> ApiResponse:

@@ -1,18 +1,21 @@
-"""Several requests in one: `/composite`, whose parts may refer to earlier answers, `/composite/batch` and trees."""
+"""Several requests in one: `/composite` and graphs, whose parts may refer to earlier answers, batches and trees."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from crm_sync.sandbox.data.fields import SObject
 from crm_sync.sandbox.data.records import PlannedRow, read_record
-from crm_sync.sandbox.data.schema import SObject, list_references_to
 from crm_sync.sandbox.data.writes import write_rows
 from crm_sync.sandbox.errors import ApiError, not_found
 from crm_sync.sandbox.service import FIRST_ERROR_STATUS, ApiRequest, ApiResponse, Routes
 
 MAX_SUBREQUESTS = 25
 MAX_TREE_RECORDS = 200
+PART_KEYS = frozenset({"method", "url", "referenceId"})
+MAX_GRAPHS = 75
+MAX_NODES = 500
 REFERENCE = re.compile(r"@\{([A-Za-z_]\w*)((?:\.\w+|\[\d+\])*)\}")
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 ADDRESS = re.compile(r"(?:/services/data)?/?v(\d+)\.0(/.*)?", re.IGNORECASE)
@@ -82,7 +85,14 @@ def run_composite(request: ApiRequest, *, routes: Routes) -> ApiResponse:
         raise ApiError("JSON_PARSER_ERROR", "The property 'compositeRequest' is missing from the request body.")
     if len(subrequests) > MAX_SUBREQUESTS:
         raise ApiError("LIMIT_EXCEEDED", f"The maximum number of subrequests is {MAX_SUBREQUESTS}.")
-    all_or_none = body.get("allOrNone") is True
+    results, _ = run_together(request, subrequests, routes=routes, all_or_none=body.get("allOrNone") is True)
+    return ApiResponse({"compositeResponse": results})
+
+
+def run_together(
+    request: ApiRequest, subrequests: list[Any], *, routes: Routes, all_or_none: bool
+) -> tuple[list[dict[str, Any]], bool]:
+    """Answer inner requests in one transaction. Return their answers, and whether it was kept."""
     results: list[dict[str, Any]] = []
     written_before = len(request.written)
     try:
@@ -93,7 +103,8 @@ def run_composite(request: ApiRequest, *, routes: Routes) -> ApiResponse:
         for result in results:
             if result["httpStatusCode"] < FIRST_ERROR_STATUS:
                 result.update(body=HALTED.as_body(), httpHeaders={}, httpStatusCode=400)
-    return ApiResponse({"compositeResponse": results})
+        return results, False
+    return results, True
 
 
 def run_in_order(
@@ -108,7 +119,7 @@ def run_in_order(
     answers: dict[str, Any] = {}
     failed = False
     for index, entry in enumerate(subrequests):
-        if not isinstance(entry, dict) or not {"method", "url", "referenceId"} <= entry.keys():
+        if not isinstance(entry, dict) or not entry.keys() >= PART_KEYS:
             raise ApiError("JSON_PARSER_ERROR", f"compositeRequest[{index}] needs method, url and referenceId.")
         reference = str(entry["referenceId"])
         if failed and all_or_none:
@@ -134,6 +145,34 @@ def run_in_order(
         )
     if failed and all_or_none:
         raise RolledBackError
+
+
+def run_graphs(request: ApiRequest, *, routes: Routes) -> ApiResponse:
+    """Answer POST /composite/graph: each graph is carried out whole or not at all, whatever becomes of the others."""
+    graphs = request.read_object_body().get("graphs")
+    if not isinstance(graphs, list) or not graphs:
+        raise ApiError("JSON_PARSER_ERROR", "The property 'graphs' is missing from the request body.")
+    if len(graphs) > MAX_GRAPHS:
+        raise ApiError("LIMIT_EXCEEDED", f"The maximum number of graphs is {MAX_GRAPHS}.")
+    for index, graph in enumerate(graphs):
+        nodes = graph.get("compositeRequest") if isinstance(graph, dict) else None
+        if not isinstance(nodes, list) or not nodes or not graph.get("graphId"):
+            raise ApiError("JSON_PARSER_ERROR", f"graphs[{index}] needs graphId and compositeRequest.")
+        if not all(isinstance(node, dict) and node.keys() >= PART_KEYS for node in nodes):
+            raise ApiError("JSON_PARSER_ERROR", f"Each node of graphs[{index}] needs method, url and referenceId.")
+    if sum(len(graph["compositeRequest"]) for graph in graphs) > MAX_NODES:
+        raise ApiError("LIMIT_EXCEEDED", f"The maximum number of nodes is {MAX_NODES}.")
+    answers = []
+    for graph in graphs:
+        results, kept = run_together(request, graph["compositeRequest"], routes=routes, all_or_none=True)
+        answers.append(
+            {
+                "graphId": str(graph["graphId"]),
+                "graphResponse": {"compositeResponse": results},
+                "isSuccessful": kept,
+            }
+        )
+    return ApiResponse({"graphs": answers})
 
 
 def run_batch(request: ApiRequest, *, routes: Routes) -> ApiResponse:
@@ -200,7 +239,9 @@ def create_branch(
     """
     if len(results) + len(records) > MAX_TREE_RECORDS:
         raise ApiError("LIMIT_EXCEEDED", f"A tree may hold at most {MAX_TREE_RECORDS} records.")
-    relationships = {field.child_relationship.lower(): (child, field) for child, field in list_references_to(sobject)}
+    relationships = {
+        field.child_relationship.lower(): (child, field) for child, field in sobject.schema.list_references_to(sobject)
+    }
     for record in records:
         nested = {key: value for key, value in record.items() if key.lower() in relationships}
         own = {key: value for key, value in record.items() if key not in nested}

@@ -1,16 +1,16 @@
-"""Logging in: the token endpoint, identity, revocation, and the SOAP log-in of older clients."""
+"""Logging in: the token endpoint, identity and revocation."""
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote_plus
-from xml.etree import ElementTree as ET
-from xml.sax.saxutils import escape
+from urllib.parse import unquote_plus, urlsplit
 
-from crm_sync.sandbox.data.credentials import FLOWS, ConnectedApp, SandboxUser
+from crm_sync.sandbox.api.jwt_bearer import AssertionRefusedError, check_assertion, read_claims
+from crm_sync.sandbox.api.tokens import NO_STORE, answer_grant, answer_token, introspect
+from crm_sync.sandbox.data.credentials import COMMAND_LINE_APP, FLOWS, JWT_BEARER, ConnectedApp, SandboxUser
+from crm_sync.sandbox.data.grants import DEFAULT_SCOPE, DEVICE_INTERVAL_SECONDS
 from crm_sync.sandbox.errors import LOG_IN_REFUSALS
 from crm_sync.sandbox.service import ApiResponse, Service
 
@@ -44,12 +44,20 @@ def read_basic(header: str) -> tuple[str, str] | None:
     return unquote_plus(key), unquote_plus(secret)
 
 
-def find_app(service: Service, *, form: Mapping[str, str], authorization: str) -> ConnectedApp:
-    """Return the connected app of a request. Raises OAuthError for an unknown key or a wrong secret."""
+def find_app(
+    service: Service, *, form: Mapping[str, str], authorization: str, needs_secret: bool = True
+) -> ConnectedApp:
+    """Return the connected app of a request. Raises OAuthError for an unknown key or a wrong secret.
+
+    Where a person has allowed the app, its secret may be left out; a wrong one is refused all the same.
+    """
     client_id, secret = read_basic(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
-    app = next((app for app in service.organisation.connected_apps if app.client_id == client_id), None)
+    apps = [*service.organisation.connected_apps, COMMAND_LINE_APP]
+    app = next((app for app in apps if app.client_id == client_id), None)
     if app is None:
         raise OAuthError("invalid_client_id", "client identifier invalid")
+    if not needs_secret and not secret:
+        return app
     if not hmac.compare_digest(app.client_secret.encode(), secret.encode()):
         raise OAuthError("invalid_client", "invalid client credentials")
     return app
@@ -67,25 +75,65 @@ def check_password(service: Service, *, username: str, password: str) -> Sandbox
 
 def issue_token(service: Service, *, form: Mapping[str, str], authorization: str, base_url: str) -> ApiResponse:
     """Answer POST /services/oauth2/token."""
+    grant_type = form.get("grant_type", "")
     try:
-        app, user = authenticate(service, form=form, authorization=authorization)
+        if form.get("response_type") == "device_code":
+            return begin_device(service, form=form, authorization=authorization, base_url=base_url)
+        if grant_type in {"authorization_code", "device"}:
+            return redeem_grant(service, form=form, authorization=authorization, base_url=base_url)
+        if grant_type == JWT_BEARER:
+            app, user = authenticate_by_jwt(service, form=form, base_url=base_url)
+        else:
+            app, user = authenticate(service, form=form, authorization=authorization)
     except OAuthError as error:
         return error.as_response()
-    session = service.organisation.sessions.open_session(user_id=user.id)
-    identity = f"{base_url}/id/{service.organisation.id}/{user.id}"
-    issued_at = str(int(service.organisation.read_clock().timestamp() * 1000))
-    digest = hmac.new(app.client_secret.encode(), f"{identity}{issued_at}".encode(), hashlib.sha256).digest()
+    body = answer_token(service, app=app, user=user, base_url=base_url)
+    if grant_type == JWT_BEARER:  # the CRM signs nothing then: no secret is shared
+        del body["issued_at"], body["signature"]
+        body["scope"] = "api id"
+    return ApiResponse(body, headers=NO_STORE)
+
+
+def begin_device(service: Service, *, form: Mapping[str, str], authorization: str, base_url: str) -> ApiResponse:
+    """Give a device a code to ask with, and one to show to its person. Raises OAuthError."""
+    app = find_app(service, form=form, authorization=authorization, needs_secret=False)
+    if "device" not in app.flows:
+        raise OAuthError("invalid_grant", "device flow is not enabled for this app")
+    code, grant = service.grants.add_device(client_id=app.client_id, scope=form.get("scope") or DEFAULT_SCOPE)
     return ApiResponse(
         {
-            "access_token": session.token,
-            "instance_url": base_url,
-            "id": identity,
-            "token_type": "Bearer",
-            "issued_at": issued_at,
-            "signature": base64.b64encode(digest).decode(),
+            "device_code": code,
+            "user_code": grant.user_code,
+            "verification_uri": f"{base_url}/setup/connect",
+            "interval": DEVICE_INTERVAL_SECONDS,
         },
-        headers={"Cache-Control": "no-cache, no-store", "Pragma": "no-cache"},
+        headers=NO_STORE,
     )
+
+
+def redeem_grant(service: Service, *, form: Mapping[str, str], authorization: str, base_url: str) -> ApiResponse:
+    """Exchange an authorization code, or a device's code, for tokens. Raises OAuthError."""
+    by_device = form["grant_type"] == "device"
+    code = form.get("code", "")
+    grant = service.grants.find_device(code) if by_device else service.grants.take_code(code)
+    if grant is None:
+        raise OAuthError("invalid_grant", "expired authorization code" if not by_device else "invalid device code")
+    app = find_app(service, form=form, authorization=authorization, needs_secret=not (by_device or grant.challenge))
+    if app.client_id != grant.client_id:
+        raise OAuthError("invalid_grant", "authentication failure")
+    if grant.is_refused:
+        raise OAuthError("access_denied", "end-user denied authorization")
+    if not grant.user_id:
+        raise OAuthError("authorization_pending", "authorization pending")
+    if form.get("redirect_uri", "") != grant.redirect_uri:
+        raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
+    if not grant.fits(form.get("code_verifier", "")):
+        raise OAuthError("invalid_grant", "invalid code verifier")
+    service.grants.forget_device(code)
+    user = service.organisation.find_user(user_id=grant.user_id)
+    if user is None:
+        raise OAuthError("invalid_grant", "inactive user")
+    return answer_grant(service, app=app, user=user, grant=grant, base_url=base_url)
 
 
 def authenticate(service: Service, *, form: Mapping[str, str], authorization: str) -> tuple[ConnectedApp, SandboxUser]:
@@ -97,17 +145,17 @@ def authenticate(service: Service, *, form: Mapping[str, str], authorization: st
     grant = form.get("grant_type", "")
     if grant not in FLOWS:
         raise OAuthError("unsupported_grant_type", "grant type not supported")
-    app = find_app(service, form=form, authorization=authorization)
+    app = find_app(service, form=form, authorization=authorization, needs_secret=grant != "refresh_token")
     user: SandboxUser | None = None
     if grant == "password":
         if "password" in app.flows and not service.misbehaviour.block_password_flow:
             user = check_password(service, username=form.get("username", ""), password=form.get("password", ""))
     elif grant not in app.flows:
         raise OAuthError("invalid_grant", "no client credentials user enabled")
-    elif grant == "client_credentials" or hmac.compare_digest(app.refresh_token, form.get("refresh_token", "")):
+    elif grant == "client_credentials":
         user = next((entry for entry in service.organisation.users if entry.username == app.run_as), None)
     else:
-        raise OAuthError("invalid_grant", "expired access/refresh token")
+        user = find_user_of_refresh_token(service, app, form.get("refresh_token", ""))
     refusal = LOG_IN_REFUSALS.get(service.misbehaviour.refuse_log_in)
     if user is None or refusal is not None:
         refusal = refusal if user and refusal else AUTHENTICATION_FAILURE
@@ -115,9 +163,54 @@ def authenticate(service: Service, *, form: Mapping[str, str], authorization: st
     return app, user
 
 
+def find_user_of_refresh_token(service: Service, app: ConnectedApp, token: str) -> SandboxUser | None:
+    """Return the user of a refresh token; the app's own is of whom it runs as. Raises OAuthError for an unknown one."""
+    if app.refresh_token and hmac.compare_digest(app.refresh_token, token):
+        return next((entry for entry in service.organisation.users if entry.username == app.run_as), None)
+    user_id = service.grants.find_user_of(token, client_id=app.client_id)
+    if not user_id:
+        raise OAuthError("invalid_grant", "expired access/refresh token")
+    return service.organisation.find_user(user_id=user_id)
+
+
+def authenticate_by_jwt(
+    service: Service, *, form: Mapping[str, str], base_url: str
+) -> tuple[ConnectedApp, SandboxUser]:
+    """Return the connected app that a JWT names as issuer, and the user whom it names as subject. Raises OAuthError."""
+    assertion = form.get("assertion", "")
+    try:
+        claims = read_claims(assertion)
+        app = next((app for app in service.organisation.connected_apps if app.client_id == claims.get("iss")), None)
+        if app is None:
+            raise OAuthError("invalid_client_id", "client identifier invalid")
+        host = urlsplit(base_url).hostname or ""
+        now = service.organisation.read_clock()
+        check_assertion(assertion, claims=claims, app=app, own_hosts={host}, now=now)
+    except AssertionRefusedError as refused:
+        raise OAuthError("invalid_grant", str(refused)) from None
+    subject = str(claims.get("sub", "")).lower()
+    user = next((entry for entry in service.organisation.users if entry.username.lower() == subject), None)
+    refusal = LOG_IN_REFUSALS.get(service.misbehaviour.refuse_log_in)
+    if user is None or user.username != app.run_as or JWT_BEARER not in app.flows:
+        refusal = LOG_IN_REFUSALS["consumer not approved"]
+    if user is None or refusal is not None:
+        refusal = refusal or AUTHENTICATION_FAILURE
+        raise OAuthError(refusal.error, refusal.description)
+    return app, user
+
+
+def answer_introspection(service: Service, *, form: Mapping[str, str], authorization: str) -> ApiResponse:
+    """Answer POST /services/oauth2/introspect, which needs the secret of the app."""
+    try:
+        return introspect(service, form=form, app=find_app(service, form=form, authorization=authorization))
+    except OAuthError as error:
+        return error.as_response()
+
+
 def revoke_token(service: Service, *, form: Mapping[str, str]) -> ApiResponse:
-    """Answer POST or GET /services/oauth2/revoke."""
-    if service.organisation.sessions.close_session(form.get("token", "")):
+    """Answer POST or GET /services/oauth2/revoke, for access and refresh tokens."""
+    token = form.get("token", "")
+    if service.organisation.sessions.close_session(token) or service.grants.revoke(token):
         return ApiResponse(status=200)
     return ApiResponse(
         {"error": "unsupported_token_type", "error_description": "this token type is not supported"}, 400
@@ -160,68 +253,3 @@ def describe_user(service: Service, user: SandboxUser, *, base_url: str) -> dict
             "custom_domain": base_url,
         },
     }
-
-
-# -- SOAP ---------------------------------------------------------------------------------------------
-
-ENVELOPE = (
-    '<?xml version="1.0" encoding="UTF-8"?>'
-    '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns="urn:partner.soap.sforce.com" '
-    'xmlns:sf="urn:fault.partner.soap.sforce.com" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-    "<soapenv:Body>{}</soapenv:Body></soapenv:Envelope>"
-)
-
-
-def read_soap_login(body: bytes) -> tuple[str, str] | None:
-    """Return username and password of a SOAP log-in, or None for any other body and for one with a document type."""
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        return None
-    try:
-        root = ET.fromstring(body)  # noqa: S314  without a document type there is nothing to expand
-    except ET.ParseError:
-        return None
-    for element in root.iter():
-        if element.tag.rpartition("}")[2] == "login":
-            parts = {child.tag.rpartition("}")[2]: child.text or "" for child in element}
-            return parts.get("username", ""), parts.get("password", "")
-    return None
-
-
-def soap_fault(*, code: str, message: str, prefix: str = "sf") -> tuple[int, str]:
-    """Return HTTP status and XML of a SOAP fault."""
-    return 500, ENVELOPE.format(
-        f"<soapenv:Fault><faultcode>{prefix}:{code}</faultcode><faultstring>{code}: {escape(message)}</faultstring>"
-        f'<detail><sf:LoginFault xsi:type="sf:LoginFault"><sf:exceptionCode>{code}</sf:exceptionCode>'
-        f"<sf:exceptionMessage>{escape(message)}</sf:exceptionMessage></sf:LoginFault></detail></soapenv:Fault>"
-    )
-
-
-def log_in_by_soap(service: Service, *, body: bytes, base_url: str, version: str) -> tuple[int, str]:
-    """Answer POST /services/Soap/u/<version>, which takes the call login only. Returns HTTP status and XML."""
-    credentials = read_soap_login(body)
-    if credentials is None:
-        return soap_fault(
-            code="INVALID_OPERATION", message="This sandbox answers the SOAP call login and no other.", prefix="soapenv"
-        )
-    if int(version.partition(".")[0] or 0) < service.misbehaviour.oldest_api_version:
-        return soap_fault(code="UNSUPPORTED_API_VERSION", message="Invalid Api version specified on URL")
-    username, password = credentials
-    user = check_password(service, username=username, password=password)
-    refusal = LOG_IN_REFUSALS.get(service.misbehaviour.refuse_log_in)
-    if user is None or refusal is not None:
-        refusal = refusal if user and refusal else AUTHENTICATION_FAILURE
-        return soap_fault(code=refusal.soap_code, message=refusal.soap_message)
-    session = service.organisation.sessions.open_session(user_id=user.id)
-    server = f"{base_url}/services/Soap/u/{version}/{service.organisation.id[:15]}"
-    idle = int(service.organisation.sessions.idle_seconds)
-    return 200, ENVELOPE.format(
-        f"<loginResponse><result><metadataServerUrl>{escape(server.replace('/u/', '/m/'))}</metadataServerUrl>"
-        "<passwordExpired>false</passwordExpired><sandbox>true</sandbox>"
-        f"<serverUrl>{escape(server)}</serverUrl><sessionId>{escape(session.token)}</sessionId>"
-        f"<userId>{user.id}</userId><userInfo><organizationId>{service.organisation.id}</organizationId>"
-        f"<organizationName>{escape(service.organisation.name)}</organizationName>"
-        f"<sessionSecondsValid>{idle}</sessionSecondsValid><userEmail>{escape(user.email)}</userEmail>"
-        f"<userFullName>{escape(user.name)}</userFullName><userId>{user.id}</userId><userLanguage>en_US</userLanguage>"
-        f"<userLocale>en_US</userLocale><userName>{escape(user.username)}</userName>"
-        "<userTimeZone>Etc/UTC</userTimeZone><userType>Standard</userType></userInfo></result></loginResponse>"
-    )

@@ -4,13 +4,18 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import format_datetime as format_http_date
 from typing import Any
 from urllib.parse import unquote
 
+from crm_sync.sandbox.data.compounds import write_compound
+from crm_sync.sandbox.data.fields import Field, SObject
 from crm_sync.sandbox.data.ids import normalise_id
+from crm_sync.sandbox.data.recent import note_recent
 from crm_sync.sandbox.data.records import PlannedRow, read_record, refuse_unknown_column
 from crm_sync.sandbox.data.row_checks import find_ids
-from crm_sync.sandbox.data.schema import OBJECTS_BY_KEY_PREFIX, Field, SObject
+from crm_sync.sandbox.data.timestamps import parse_datetime, parse_http_date
 from crm_sync.sandbox.data.visibility import NOT_HIDDEN, list_hidden
 from crm_sync.sandbox.data.writes import delete_rows, write_rows
 from crm_sync.sandbox.errors import ApiError, not_found
@@ -24,7 +29,7 @@ def read_id(value: str, *, sobject: SObject) -> str:
     identifier = normalise_id(value)
     if identifier is None:
         raise ApiError("NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {value}")
-    if OBJECTS_BY_KEY_PREFIX.get(identifier[:3]) is not sobject:
+    if not identifier.startswith(sobject.key_prefix):
         raise not_found()
     return identifier
 
@@ -32,10 +37,10 @@ def read_id(value: str, *, sobject: SObject) -> str:
 def list_wanted_fields(sobject: SObject, names: str | None) -> list[Field]:
     """Return the fields of `?fields=a,b`, or all. Raises ApiError `INVALID_FIELD`."""
     if not names:
-        return list(sobject.fields)
+        return list(sobject.readable_fields)
     wanted = []
     for name in names.split(","):
-        entry = sobject.find_field(name.strip())
+        entry = sobject.find_field(name.strip()) or sobject.find_compound(name.strip())
         if entry is None:
             raise refuse_unknown_column(sobject, name.strip())
         wanted.append(entry)
@@ -47,7 +52,9 @@ def fetch_records(
 ) -> dict[str, dict[str, Any]]:
     """Return the records with these ids that are neither deleted nor hidden, by id. Takes one statement."""
     live = f'AND "Id" {NOT_HIDDEN}' + (' AND "IsDeleted" = 0' if sobject.find_field("IsDeleted") else "")
-    columns = ", ".join(f'"{entry.name}"' for entry in fields)
+    columns = ", ".join(
+        write_compound(entry, alias=f'"{sobject.name}"') if entry.components else f'"{entry.name}"' for entry in fields
+    )
     rows = request.organisation.database.fetch_all(
         f'SELECT "Id", {columns} FROM "{sobject.name}" WHERE "Id" IN (SELECT value FROM json_each(?)) {live}',
         (json.dumps(identifiers),),
@@ -55,13 +62,19 @@ def fetch_records(
     return {
         row[0]: {
             "attributes": {"type": sobject.name, "url": f"{request.base_path}/sobjects/{sobject.name}/{row[0]}"},
-            **{
-                entry.name: bool(value) if entry.type == "boolean" and value is not None else value
-                for entry, value in zip(fields, row[1:], strict=True)
-            },
+            **{entry.name: show_value(entry, value) for entry, value in zip(fields, row[1:], strict=True)},
         }
         for row in rows
     }
+
+
+def show_value(field: Field, value: Any) -> Any:
+    """Return a stored value as the API sends it."""
+    if value is None:
+        return None
+    if field.components:
+        return json.loads(value)
+    return bool(value) if field.type == "boolean" else value
 
 
 def fetch_record(request: ApiRequest, sobject: SObject, *, identifier: str) -> dict[str, Any]:
@@ -124,7 +137,21 @@ def answer_created(request: ApiRequest, row: PlannedRow) -> ApiResponse:
 def retrieve_record(request: ApiRequest, *, name: str, record_id: str) -> ApiResponse:
     """Answer GET /sobjects/X/id."""
     sobject = request.find_sobject(name)
-    return ApiResponse(fetch_record(request, sobject, identifier=read_id(unquote(record_id), sobject=sobject)))
+    identifier = read_id(unquote(record_id), sobject=sobject)
+    record = fetch_record(request, sobject, identifier=identifier)
+    note_recent(request.organisation, user_id=request.user_id, record_ids=[identifier])
+    changed = read_changed(request, sobject, identifier=identifier)
+    return ApiResponse(record, headers={"Last-Modified": format_http_date(changed, usegmt=True)} if changed else {})
+
+
+def read_changed(request: ApiRequest, sobject: SObject, *, identifier: str) -> datetime | None:
+    """Return when a record was last changed; None for objects that do not say."""
+    if sobject.find_field("SystemModstamp") is None:
+        return None
+    row = request.organisation.database.fetch_one(
+        f'SELECT "SystemModstamp" FROM "{sobject.name}" WHERE "Id" = ?', (identifier,)
+    )
+    return parse_datetime(row[0]) if row and row[0] else None
 
 
 def update_record(request: ApiRequest, *, name: str, record_id: str) -> ApiResponse:
@@ -146,6 +173,10 @@ def check_present(request: ApiRequest, sobject: SObject, *, identifier: str) -> 
     """Raise ApiError when there is no record with this id, or it is deleted."""
     if not fetch_records(request, sobject, identifiers=[identifier], fields=[sobject.fields[0]]):
         raise refuse_missing(request, sobject, identifier=identifier)
+    since = parse_http_date(request.headers.get("if-unmodified-since", ""))
+    changed = read_changed(request, sobject, identifier=identifier) if since else None
+    if since and changed and changed > since and request.method in {"PATCH", "DELETE"}:
+        raise ApiError("PRECONDITION_FAILED", "The record was changed after the time of If-Unmodified-Since")
 
 
 def delete_record(request: ApiRequest, *, name: str, record_id: str) -> ApiResponse:
@@ -207,7 +238,9 @@ def retrieve_by_key(request: ApiRequest, *, name: str, key: str, value: str) -> 
         return answer_choices(request, sobject, identifiers)
     if not identifiers:
         raise not_found()
-    return ApiResponse(fetch_record(request, sobject, identifier=identifiers[0]))
+    record = fetch_record(request, sobject, identifier=identifiers[0])
+    note_recent(request.organisation, user_id=request.user_id, record_ids=identifiers)
+    return ApiResponse(record)
 
 
 def upsert_by_key(request: ApiRequest, *, name: str, key: str, value: str) -> ApiResponse:

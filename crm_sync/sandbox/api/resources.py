@@ -3,11 +3,14 @@
 # ruff: noqa: S608  names in SQL come from the schema alone; every value is a parameter
 
 from datetime import datetime, timedelta
+from email.utils import format_datetime as format_http_date
 
 from crm_sync.sandbox.api.describe import describe_briefly, describe_global, describe_object
+from crm_sync.sandbox.api.query_description import describe_columns, explain_query
+from crm_sync.sandbox.api.recent import describe_recent
+from crm_sync.sandbox.data.fields import SObject
 from crm_sync.sandbox.data.ids import normalise_id
 from crm_sync.sandbox.data.recycle_bin import list_deletions, read_log_emptied, read_log_start
-from crm_sync.sandbox.data.schema import SObject
 from crm_sync.sandbox.data.timestamps import format_datetime, parse_datetime
 from crm_sync.sandbox.data.visibility import NOT_HIDDEN
 from crm_sync.sandbox.errors import ApiError
@@ -15,11 +18,57 @@ from crm_sync.sandbox.service import ApiRequest, ApiResponse
 
 # How far back `getUpdated` and the start of a span may go. Deletions are known for a shorter time.
 REPLICATION_DAYS = 30
+# What an organisation may use besides calls, in the sizes of a Developer Edition. The sandbox does not count it.
+UNUSED_LIMITS = {
+    "ActiveScratchOrgs": 3,
+    "AnalyticsExternalDataSizeMB": 40_960,
+    "ConcurrentAsyncGetReportInstances": 200,
+    "ConcurrentSyncReportRuns": 20,
+    "DailyAsyncApexExecutions": 250_000,
+    "DailyBulkApiBatches": 15_000,
+    "DailyBulkV2QueryFileStorageMB": 976_562,
+    "DailyBulkV2QueryJobs": 10_000,
+    "DailyDurableGenericStreamingApiEvents": 10_000,
+    "DailyDurableStreamingApiEvents": 10_000,
+    "DailyGenericStreamingApiEvents": 10_000,
+    "DailyScratchOrgs": 6,
+    "DailyStandardVolumePlatformEvents": 10_000,
+    "DailyStreamingApiEvents": 10_000,
+    "DailyWorkflowEmails": 100,
+    "DataStorageMB": 1_024,
+    "DurableStreamingApiConcurrentClients": 20,
+    "FileStorageMB": 1_024,
+    "HourlyAsyncReportRuns": 1_200,
+    "HourlyDashboardRefreshes": 200,
+    "HourlyDashboardResults": 5_000,
+    "HourlyDashboardStatuses": 999_999_999,
+    "HourlyODataCallout": 1_000,
+    "HourlyPublishedPlatformEvents": 50_000,
+    "HourlySyncReportRuns": 500,
+    "HourlyTimeBasedWorkflow": 50,
+    "MassEmail": 10,
+    "Package2VersionCreates": 6,
+    "PermissionSets": 1_500,
+    "SingleEmail": 15,
+    "StreamingApiConcurrentClients": 20,
+}
 
 
 def list_resources(request: ApiRequest) -> ApiResponse:
     """Answer GET on the root of an API version with the addresses below it."""
-    names = ("composite", "limits", "query", "queryAll", "sobjects")
+    names = (
+        "compactLayouts",
+        "composite",
+        "jobs",
+        "limits",
+        "parameterizedSearch",
+        "query",
+        "queryAll",
+        "recent",
+        "search",
+        "sobjects",
+        "tooling",
+    )
     identity = f"{request.base_url}/id/{request.organisation.id}/{request.user_id}"
     return ApiResponse({**{name: f"{request.base_path}/{name}" for name in names}, "identity": identity})
 
@@ -27,13 +76,9 @@ def list_resources(request: ApiRequest) -> ApiResponse:
 def read_limits(request: ApiRequest) -> ApiResponse:
     """Answer GET /limits."""
     usage = request.organisation.usage
-    return ApiResponse(
-        {
-            "DailyApiRequests": {"Max": usage.limit, "Remaining": max(usage.limit - usage.used, 0)},
-            "DataStorageMB": {"Max": 1024, "Remaining": 1024},
-            "FileStorageMB": {"Max": 1024, "Remaining": 1024},
-        }
-    )
+    daily = {"Max": usage.limit, "Remaining": max(usage.limit - usage.used, 0)}
+    others = {name: {"Max": most, "Remaining": most} for name, most in UNUSED_LIMITS.items()}
+    return ApiResponse(dict(sorted({"DailyApiRequests": daily, **others}.items())))
 
 
 # -- queries ------------------------------------------------------------------------------------------
@@ -41,7 +86,11 @@ def read_limits(request: ApiRequest) -> ApiResponse:
 
 def run_query(request: ApiRequest, *, include_deleted: bool) -> ApiResponse:
     """Answer the query in `?q=`, with or without deleted records."""
+    if "explain" in request.query:
+        return ApiResponse(explain_query(request, request.query["explain"]))
     text = request.query.get("q")
+    if text and request.query.get("columns", "").lower() == "true":
+        return ApiResponse(describe_columns(request, text))
     if not text:
         raise ApiError("MALFORMED_QUERY", "A query string has to be specified: ?q=SELECT …")
     return ApiResponse(
@@ -66,11 +115,17 @@ def query_all(request: ApiRequest) -> ApiResponse:
 
 def query_more(request: ApiRequest, *, locator: str) -> ApiResponse:
     """Answer GET /query/<locator>-<offset>."""
+    identifier, start = read_locator(locator)
+    return ApiResponse(request.make_runner().run_more(identifier, start=start, page_size=request.effect.page_size))
+
+
+def read_locator(locator: str) -> tuple[str, int]:
+    """Return the cursor and the row of an address of more rows. Raises ApiError `INVALID_QUERY_LOCATOR`."""
     name, _, start = locator.partition("-")
     identifier = normalise_id(name)
     if identifier is None or not start.isdecimal():
         raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator")
-    return ApiResponse(request.make_runner().run_more(identifier, start=int(start), page_size=request.effect.page_size))
+    return identifier, int(start)
 
 
 # -- describe -----------------------------------------------------------------------------------------
@@ -78,18 +133,28 @@ def query_more(request: ApiRequest, *, locator: str) -> ApiResponse:
 
 def list_objects(request: ApiRequest) -> ApiResponse:
     """Answer GET /sobjects."""
-    return ApiResponse(describe_global(base_path=request.base_path))
+    return ApiResponse(
+        describe_global(request.organisation.schema, base_path=request.base_path), headers=date_description(request)
+    )
 
 
 def describe(request: ApiRequest, *, name: str) -> ApiResponse:
     """Answer GET /sobjects/X/describe."""
-    return ApiResponse(describe_object(request.find_sobject(name), base_path=request.base_path))
+    described = describe_object(request.find_sobject(name), base_path=request.base_path)
+    return ApiResponse(described, headers=date_description(request))
 
 
 def read_object(request: ApiRequest, *, name: str) -> ApiResponse:
-    """Answer GET /sobjects/X with the object in brief and an empty list of recent records, which are not kept."""
+    """Answer GET /sobjects/X with the object in brief and its records that the user used most recently."""
     sobject = request.find_sobject(name)
-    return ApiResponse({"objectDescribe": describe_briefly(sobject, base_path=request.base_path), "recentItems": []})
+    recent = describe_recent(request, sobject=sobject)
+    body = {"objectDescribe": describe_briefly(sobject, base_path=request.base_path), "recentItems": recent}
+    return ApiResponse(body, headers=date_description(request))
+
+
+def date_description(request: ApiRequest) -> dict[str, str]:
+    """Return the header that says when descriptions last changed."""
+    return {"Last-Modified": format_http_date(request.service.described_since, usegmt=True)}
 
 
 # -- changes ------------------------------------------------------------------------------------------

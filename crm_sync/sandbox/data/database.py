@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from crm_sync.sandbox.data.schema import OBJECTS, Field, SObject
+from crm_sync.sandbox.data.compounds import measure_distance
+from crm_sync.sandbox.data.fields import Field, SObject
+from crm_sync.sandbox.data.schema import Schema
+from crm_sync.sandbox.data.timestamps import format_value
 
 SYSTEM_TABLES = """
 CREATE TABLE IF NOT EXISTS sandbox_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -24,7 +27,11 @@ CREATE TABLE IF NOT EXISTS sandbox_connected_apps (
     client_id TEXT PRIMARY KEY, client_secret TEXT NOT NULL, label TEXT NOT NULL, flows TEXT NOT NULL,
     run_as TEXT NOT NULL, refresh_token TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS sandbox_certificates (client_id TEXT PRIMARY KEY, pem TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sandbox_sessions (token TEXT PRIMARY KEY, user_id TEXT NOT NULL, used REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS sandbox_refresh_tokens (
+    token TEXT PRIMARY KEY, client_id TEXT NOT NULL, user_id TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS sandbox_hidden (record_id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS sandbox_purged (
     record_id TEXT PRIMARY KEY, object_name TEXT NOT NULL, deleted_date TEXT NOT NULL
@@ -33,10 +40,18 @@ CREATE TABLE IF NOT EXISTS sandbox_emptied_references (
     deleted_id TEXT NOT NULL, object_name TEXT NOT NULL, field_name TEXT NOT NULL, record_id TEXT NOT NULL,
     PRIMARY KEY (deleted_id, record_id, field_name)
 );
+CREATE TABLE IF NOT EXISTS sandbox_recent (
+    user_id TEXT NOT NULL, record_id TEXT NOT NULL, PRIMARY KEY (user_id, record_id)
+);
 CREATE TABLE IF NOT EXISTS sandbox_usage (minute INTEGER PRIMARY KEY, calls INTEGER NOT NULL);
 """
 
-COLUMN_TYPES = {"boolean": "INTEGER", "double": "REAL"}
+COLUMN_TYPES = {
+    "boolean": "INTEGER",
+    "int": "INTEGER",
+    "long": "INTEGER",
+    **dict.fromkeys(("double", "currency", "percent"), "REAL"),
+}
 
 
 def casefold_text(value: str | float | bytes | None) -> str | float | bytes | None:
@@ -59,7 +74,9 @@ def write_table(sobject: SObject) -> list[str]:
     statements += [
         f'CREATE INDEX IF NOT EXISTS "{sobject.name}_{field.name}" ON "{sobject.name}" ("{field.name}")'
         for field in sobject.fields
-        if field.external_id or field.name in {"SystemModstamp", "Name"} or (field.reference_to and field.custom)
+        if field.external_id
+        or field.name in {"SystemModstamp", "Name"}
+        or (field.reference_to and (field.custom or field.child_relationship))
     ]
     if sobject.deletable:
         log = "INSERT OR REPLACE INTO sandbox_purged (record_id, object_name, deleted_date)"
@@ -72,7 +89,7 @@ def write_table(sobject: SObject) -> list[str]:
 class Database:
     """One data file. Any thread may call every public method."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, schema: Schema, durable: bool = True) -> None:
         """Open or create the file and add missing tables.
 
         Unless `durable`, nothing waits for the disk: for a file that need not outlive the machine's next failure.
@@ -80,15 +97,18 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # passwords are kept in it
         self.path = path
+        self.schema = schema
         self.lock = threading.RLock()
         self._depth = 0
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=512)
         self._connection.create_function("casefold_text", 1, casefold_text, deterministic=True)
+        self._connection.create_function("format_value", 2, format_value, deterministic=True)
+        self._connection.create_function("measure_distance", 5, measure_distance, deterministic=True)
         synchronous = "NORMAL" if durable else "OFF"
         self._connection.executescript(
             f"PRAGMA synchronous={synchronous}; PRAGMA journal_mode=WAL; PRAGMA temp_store=MEMORY;"
         )
-        statements = [statement for sobject in OBJECTS for statement in write_table(sobject)]
+        statements = [statement for sobject in schema.objects for statement in write_table(sobject)]
         self._connection.executescript(f"BEGIN IMMEDIATE; {SYSTEM_TABLES} {'; '.join(statements)}; COMMIT;")
         self._add_missing_columns()
 
@@ -96,7 +116,7 @@ class Database:
         """Give the tables of an older file the names of today and the fields that the schema has gained since."""
         if "created" in {row[1] for row in self.fetch_all("PRAGMA table_info(sandbox_sessions)")}:
             self.execute("ALTER TABLE sandbox_sessions RENAME COLUMN created TO used")
-        for sobject in OBJECTS:
+        for sobject in self.schema.objects:
             present = {row[1] for row in self.fetch_all(f'PRAGMA table_info("{sobject.name}")')}
             for field in sobject.fields:
                 if field.name not in present:

@@ -16,7 +16,7 @@ ALIKE_FIELDS = {
 
 def is_duplicate(organisation: Organisation, row: PlannedRow) -> bool:
     """Whether another record that is not deleted is like the row. A row without one of the fields is like none."""
-    names = ALIKE_FIELDS[row.sobject.name]
+    names = ALIKE_FIELDS.get(row.sobject.name, ("Name",))
     values = [row.values.get(name) for name in names]
     if any(value is None for value in values):
         return False

@@ -15,16 +15,18 @@ from typing import Any, Self
 
 from crm_sync.sandbox.data.credentials import (
     FLOWS,
+    JWT_BEARER,
     ConnectedApp,
     SandboxUser,
     generate_client_id,
     generate_client_secret,
     generate_password,
     generate_security_token,
+    read_certificate,
 )
 from crm_sync.sandbox.data.database import Database
 from crm_sync.sandbox.data.ids import BASE62, build_id, encode_base62
-from crm_sync.sandbox.data.schema import OBJECTS_BY_LOWER_NAME, SObject
+from crm_sync.sandbox.data.schema import VENDOR, Schema, SObject
 from crm_sync.sandbox.data.sessions import SessionStore, UsageMeter
 from crm_sync.sandbox.data.timestamps import format_datetime
 
@@ -41,7 +43,8 @@ class Organisation:
         self.database = database
         self.name = name
         self.clock_skew = timedelta()
-        self.pod = self._read_setting("pod", default=encode_base62(secrets.randbelow(62**2), width=3))
+        # Never 000: tests take ids of it for records that are nowhere.
+        self.pod = self._read_setting("pod", default=encode_base62(1 + secrets.randbelow(62**2 - 1), width=3))
         # Organisations of one pod have numbers of their own; the number is kept with the data.
         number = int(self._read_setting("organisation_number", default=str(secrets.randbelow(62**9))))
         self.id = build_id(key_prefix=ORGANISATION_KEY_PREFIX, pod=self.pod, number=number)
@@ -59,13 +62,14 @@ class Organisation:
         api_limit: int = DEFAULT_API_LIMIT,
         session_seconds: float = DEFAULT_SESSION_SECONDS,
         durable: bool = True,
+        schema: Schema = VENDOR,
     ) -> Self:
         """Open the organisation in the SQLite file `path`. A new file gets an integration user and a connected app.
 
         `api_limit`: calls allowed in 24 hours. `session_seconds`: idle seconds after which a session ends. `durable`:
-        whether what is written outlives a failure of the machine.
+        whether what is written outlives a failure of the machine. `schema`: the objects that it has.
         """
-        database = Database(Path(path), durable=durable)
+        database = Database(Path(path), schema=schema, durable=durable)
         organisation = cls(database, name=name, api_limit=api_limit, session_seconds=session_seconds)
         if not organisation.users:
             user = organisation.add_user(
@@ -80,6 +84,11 @@ class Organisation:
     def __enter__(self) -> Self:
         """Return the organisation itself."""
         return self
+
+    @property
+    def schema(self) -> Schema:
+        """The objects that the organisation has."""
+        return self.database.schema
 
     def __exit__(self, *_exception: object) -> None:
         """Close the data file."""
@@ -111,12 +120,13 @@ class Organisation:
     def connected_apps(self) -> list[ConnectedApp]:
         """All connected apps, the one created with the organisation first."""
         rows = self.database.fetch_all(
-            "SELECT label, client_id, client_secret, flows, run_as, refresh_token FROM sandbox_connected_apps "
-            "ORDER BY rowid"
+            "SELECT a.label, a.client_id, a.client_secret, a.flows, a.run_as, a.refresh_token, coalesce(c.pem, '') "
+            "FROM sandbox_connected_apps a LEFT JOIN sandbox_certificates c ON c.client_id = a.client_id "
+            "ORDER BY a.rowid"
         )
         return [
-            ConnectedApp(label, client_id, secret, tuple(json.loads(flows)), run_as, refresh)
-            for label, client_id, secret, flows, run_as, refresh in rows
+            ConnectedApp(label, client_id, secret, tuple(json.loads(flows)), run_as, refresh, certificate)
+            for label, client_id, secret, flows, run_as, refresh, certificate in rows
         ]
 
     @property
@@ -169,6 +179,25 @@ class Organisation:
         )
         return app
 
+    def upload_certificate(self, *, pem: str, client_id: str = "") -> ConnectedApp:
+        """Let a connected app, the first one unless it is named, check JWTs with this certificate; replaces another.
+
+        Raises ValueError for a text that is no certificate with an RSA key of 2,048 bits or more, or an unknown app.
+        """
+        app = next((app for app in self.connected_apps if client_id in {"", app.client_id}), None)
+        if app is None:
+            raise ValueError("No connected app has this consumer key.")
+        certificate = read_certificate(pem)
+        self.database.execute(
+            "INSERT OR REPLACE INTO sandbox_certificates (client_id, pem) VALUES (?, ?)", (app.client_id, certificate)
+        )
+        if JWT_BEARER not in app.flows:
+            flows = json.dumps([*app.flows, JWT_BEARER])
+            self.database.execute(
+                "UPDATE sandbox_connected_apps SET flows = ? WHERE client_id = ?", (flows, app.client_id)
+            )
+        return next(entry for entry in self.connected_apps if entry.client_id == app.client_id)
+
     def find_user(self, *, user_id: str) -> SandboxUser | None:
         """Return the user with this id, or None."""
         return next((user for user in self.users if user.id == user_id), None)
@@ -200,7 +229,7 @@ class Organisation:
         booleans as `bool`, references as 18-character ids. Missing ids, stamps, names and creators are filled in.
         Raises KeyError for an unknown object or field and sqlite3.IntegrityError for an id that exists already.
         """
-        sobject = OBJECTS_BY_LOWER_NAME[object_name.lower()]
+        sobject = self.schema[object_name]
         rows = [complete_record(self, sobject, record) for record in records]
         with self.database.transaction():
             fresh = self.reserve_ids(sobject=sobject, count=sum(1 for row in rows if row["Id"] is None))
@@ -210,7 +239,8 @@ class Organisation:
             if sobject.name_field.auto_number:
                 number = self.database.reserve_numbers(name=f"{sobject.name}.Name", count=len(rows))
                 for offset, row in enumerate(rows):
-                    row["Name"] = row["Name"] or sobject.name_field.auto_number.format(number + offset)
+                    name = sobject.name_field
+                    row[name.name] = row[name.name] or name.auto_number.format(number + offset)
             columns = [field.name for field in sobject.fields]
             self.database.execute_many(
                 f'INSERT INTO "{sobject.name}" ({", ".join(columns)}) VALUES ({", ".join("?" * len(columns))})',
@@ -220,7 +250,7 @@ class Organisation:
 
     def list_records(self, *, object_name: str, include_deleted: bool = False) -> list[dict[str, Any]]:
         """Return all rows of an object, oldest first: booleans as `bool`, other values as the API sends them."""
-        sobject = OBJECTS_BY_LOWER_NAME[object_name.lower()]
+        sobject = self.schema[object_name]
         columns = ", ".join(f'"{field.name}"' for field in sobject.fields)
         live = ' WHERE "IsDeleted" = 0' if sobject.find_field("IsDeleted") and not include_deleted else ""
         return [
@@ -233,7 +263,7 @@ class Organisation:
 
     def count_records(self, *, object_name: str) -> int:
         """Return the number of rows of an object that are not deleted."""
-        sobject = OBJECTS_BY_LOWER_NAME[object_name.lower()]
+        sobject = self.schema[object_name]
         row = self.database.fetch_one(f'SELECT count(*) FROM "{sobject.name}" WHERE "IsDeleted" = 0')
         return int(row[0]) if row else 0
 
@@ -260,15 +290,16 @@ def decode_number(identifier: str) -> int:
 
 
 def complete_record(organisation: Organisation, sobject: SObject, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a full row for a record: adds defaults, stamps, creators and a person account's name."""
+    """Return a full row for a record: adds defaults, stamps, creators and the name of a person."""
     row: dict[str, Any] = {
         field.name: int(field.default) if isinstance(field.default, bool) else field.default for field in sobject.fields
     }
     for key, value in record.items():
         field = sobject.by_lower_name[key.lower()]
         row[field.name] = store_value(value)
-    if sobject.name == "Account" and row["LastName"] is not None:
-        row["IsPersonAccount"] = 1
+    if row.get("LastName") is not None:
+        if "IsPersonAccount" in row:
+            row["IsPersonAccount"] = 1
         row["Name"] = row["Name"] or " ".join(part for part in (row["FirstName"], row["LastName"]) if part)
     created = row["CreatedDate"] = row["CreatedDate"] or organisation.stamp()
     row["LastModifiedDate"] = row["LastModifiedDate"] or created

@@ -9,9 +9,9 @@ emptied. Facts: SOAP API Developer Guide, `undelete()`, `emptyRecycleBin()` and 
 from collections.abc import Iterable
 from datetime import timedelta
 
+from crm_sync.sandbox.data.fields import SObject
 from crm_sync.sandbox.data.organisation import Organisation
 from crm_sync.sandbox.data.row_checks import find_ids, fold_key
-from crm_sync.sandbox.data.schema import OBJECTS, OBJECTS_BY_KEY_PREFIX, SObject, find_object
 from crm_sync.sandbox.data.timestamps import format_datetime
 from crm_sync.sandbox.data.visibility import NOT_HIDDEN
 from crm_sync.sandbox.errors import ApiError
@@ -22,7 +22,7 @@ LOG_EMPTIED = "deletions_known_since"
 
 def find_deleted(organisation: Organisation, *, record_id: str) -> SObject | None:
     """Return the object of a record in the recycle bin, or None when no such record is in it."""
-    sobject = OBJECTS_BY_KEY_PREFIX.get(record_id[:3])
+    sobject = organisation.schema.find_by_id(record_id)
     if sobject is None or not sobject.deletable:
         return None
     row = organisation.database.fetch_one(
@@ -63,7 +63,7 @@ def _check_undeletable(organisation: Organisation, sobject: SObject, *, record_i
     row = organisation.database.fetch_one(f'SELECT {columns} FROM "{sobject.name}" WHERE "Id" = ?', (record_id,))
     values = dict(zip(names, row or (), strict=False))
     for field in sobject.required_fields:
-        target = find_object(field.reference_to)
+        target = organisation.schema.find(field.reference_to)
         if target is not None and not organisation.database.fetch_one(
             f'SELECT 1 FROM "{target.name}" WHERE "Id" = ? AND "IsDeleted" = 0', (values[field.name],)
         ):
@@ -110,7 +110,7 @@ def empty_recycle_bin(organisation: Organisation, *, older_than_days: float = 0)
     limit = format_datetime(organisation.read_clock() - timedelta(days=older_than_days))
     count = 0
     with organisation.database.transaction():
-        for sobject in OBJECTS:
+        for sobject in organisation.schema.objects:
             if not sobject.deletable:
                 continue
             rows = organisation.database.fetch_all(
@@ -178,6 +178,6 @@ def count_deleted(organisation: Organisation) -> dict[str, int]:
         sobject.name: organisation.database.fetch_all(f'SELECT count(*) FROM "{sobject.name}" WHERE "IsDeleted" = 1')[
             0
         ][0]
-        for sobject in OBJECTS
+        for sobject in organisation.schema.objects
         if sobject.deletable
     }

@@ -6,9 +6,9 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from crm_sync.sandbox.data.fields import Field, SObject
 from crm_sync.sandbox.data.organisation import Organisation
 from crm_sync.sandbox.data.records import Lookup, PlannedRow
-from crm_sync.sandbox.data.schema import Field, SObject, find_object
 from crm_sync.sandbox.data.visibility import NOT_HIDDEN, list_hidden
 
 
@@ -136,17 +136,18 @@ def list_references(row: PlannedRow) -> list[tuple[PlannedRow, str, str]]:
     """Return (row, object, id) of each reference that a row gives by id."""
     resolved = {lookup.field.name for lookup in row.lookups}
     return [
-        (row, target, str(value))
+        (row, target.name, str(value))
         for name, value in row.values.items()
         if value is not None
         and name not in resolved
-        and (target := row.sobject.by_lower_name[name.lower()].reference_to)
+        and row.sobject.by_lower_name[name.lower()].reference_to
+        and (target := row.sobject.schema.find_by_id(str(value)))
     ]
 
 
 def read_deleted(organisation: Organisation, *, target: str, identifiers: Iterable[str]) -> dict[tuple[str, str], bool]:
     """Return whether the records are deleted, by object and id. Records that do not exist are left out."""
-    column = '"IsDeleted"' if (entry := find_object(target)) and entry.find_field("IsDeleted") else "0"
+    column = '"IsDeleted"' if organisation.schema[target].find_field("IsDeleted") else "0"
     rows = organisation.database.fetch_all(
         f'SELECT "Id", {column} FROM "{target}" WHERE "Id" IN (SELECT value FROM json_each(?))',
         (json.dumps(list(identifiers)),),
@@ -193,8 +194,15 @@ def check_required(rows: Sequence[PlannedRow]) -> None:
         ]
         if row.sobject.name == "Account":
             missing += name_account(row)
+        elif row.created and row.sobject.has_person_name:
+            values["Name"] = join_name(row)
         if missing:
             row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
+
+
+def join_name(row: PlannedRow) -> str:
+    """Return first and last name of a row."""
+    return " ".join(str(row.values[name]) for name in ("FirstName", "LastName") if row.values.get(name))
 
 
 def name_account(row: PlannedRow) -> list[str]:
@@ -207,7 +215,7 @@ def name_account(row: PlannedRow) -> list[str]:
         return [name for name in ("Name", "LastName") if name in values and values[name] is None]
     if person:
         values["IsPersonAccount"] = 1
-        values["Name"] = " ".join(str(values[name]) for name in ("FirstName", "LastName") if values.get(name))
+        values["Name"] = join_name(row)
         return []
     return [] if values.get("Name") is not None else ["Name"]
 

@@ -5,6 +5,7 @@ Stamps are precise to the second (`.000`): rows written in the same second have 
 
 import re
 from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 
 DATETIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*(Z|z|[+-]\d\d:?\d\d)?",
@@ -31,6 +32,14 @@ def parse_datetime(value: str) -> datetime | None:
         return None
 
 
+def parse_http_date(value: str) -> datetime | None:
+    """Return the datetime of an HTTP header such as `If-Modified-Since`, or None for other text."""
+    try:
+        return parsedate_to_datetime(value)
+    except ValueError:
+        return None
+
+
 def parse_date(value: str) -> str | None:
     """Return the date of a text that is a date or a datetime, as `YYYY-MM-DD`; None if it is neither."""
     day = value[:10]
@@ -41,3 +50,18 @@ def parse_date(value: str) -> str | None:
     except ValueError:
         return None
     return day
+
+
+def format_value(kind: str, value: str | float | None) -> str | None:
+    """Return a value as people of the locale en_US read it; the SQL function of `FORMAT`."""
+    if value is None:
+        return None
+    if kind == "date" and isinstance(value, str):
+        day = date.fromisoformat(value)
+        return f"{day.month}/{day.day}/{day.year}"
+    if kind == "datetime" and isinstance(value, str):
+        moment = datetime.fromisoformat(value[:19])
+        return f"{moment.month}/{moment.day}/{moment.year}, {moment.hour % 12 or 12}:{moment:%M %p}"
+    if isinstance(value, int | float) and kind == "double":
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return str(value)

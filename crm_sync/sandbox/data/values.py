@@ -9,9 +9,8 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
+from crm_sync.sandbox.data.fields import Field, SObject
 from crm_sync.sandbox.data.ids import normalise_id
-from crm_sync.sandbox.data.schema import OBJECTS, Field
-from crm_sync.sandbox.data.schema import find_object as find_target
 from crm_sync.sandbox.data.timestamps import DATE, format_datetime, parse_date, parse_datetime
 from crm_sync.sandbox.errors import ApiError
 
@@ -133,8 +132,8 @@ def make_boolean_coercer(field: Field) -> Coercer:
     return coerce
 
 
-def make_number_coercer(field: Field) -> Coercer:
-    """Return a coercer for a number of up to 18 digits, also as text. Empty text becomes null."""
+def make_number_coercer(field: Field, *, most: int = NUMBER_LIMIT - 1) -> Coercer:
+    """Return a coercer for a number, also as text, whose size is at most `most`. Empty text becomes null."""
 
     def coerce(value: object) -> Stored:
         if value is None or value == "":
@@ -145,7 +144,7 @@ def make_number_coercer(field: Field) -> Coercer:
             number = Decimal(str(value).strip())
         except InvalidOperation:
             raise refuse_json(expected="double", value=value) from None
-        if not number.is_finite() or abs(number) >= NUMBER_LIMIT:
+        if not number.is_finite() or abs(number) > most:
             raise RowRejectedError(
                 "NUMBER_OUTSIDE_VALID_RANGE", f"{field.label}: value outside of valid range on numeric field: {value}"
             )
@@ -184,10 +183,8 @@ def make_datetime_coercer(_field: Field) -> Coercer:
     return coerce
 
 
-def make_reference_coercer(field: Field) -> Coercer:
-    """Return a coercer for an id of the referenced object. `row_checks` asks whether such a record exists."""
-    target = find_target(field.reference_to)
-    prefix = target.key_prefix if target else ""
+def make_reference_coercer(field: Field, *, prefixes: tuple[str, ...]) -> Coercer:
+    """Return a coercer for an id of a referenced object. `row_checks` asks whether such a record exists."""
 
     def coerce(value: object) -> Stored:
         if value is None or value == "":
@@ -197,7 +194,7 @@ def make_reference_coercer(field: Field) -> Coercer:
         identifier = normalise_id(value.strip())
         if identifier is None:
             raise RowRejectedError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", [field.name])
-        if not identifier.startswith(prefix):
+        if not identifier.startswith(prefixes):
             raise RowRejectedError(
                 "FIELD_INTEGRITY_EXCEPTION", f"{field.label}: id value of incorrect type: {value}", [field.name]
             )
@@ -206,6 +203,55 @@ def make_reference_coercer(field: Field) -> Coercer:
     return coerce
 
 
+def make_integer_coercer(field: Field) -> Coercer:
+    """Return a coercer for a whole number, also as text."""
+    coerce_number = make_number_coercer(field)
+
+    def coerce(value: object) -> Stored:
+        number = coerce_number(value)
+        if number is None:
+            return None
+        if number != int(number):
+            raise refuse_json(expected="int", value=value)
+        return int(number)
+
+    return coerce
+
+
+def make_choices_coercer(field: Field) -> Coercer:
+    """Return a coercer for a multi-select picklist: values with semicolons between them, each one of the picklist."""
+    coerce_text = make_text_coercer(field)
+
+    def coerce(value: object) -> Stored:
+        text = coerce_text(value)
+        chosen = [each.strip() for each in str(text).split(";") if each.strip()] if text is not None else []
+        wrong = [each for each in chosen if each not in field.allowed_values]
+        if wrong and field.restricted:
+            raise RowRejectedError(
+                "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+                f"{field.label}: bad value for restricted picklist field: {wrong[0]}",
+                [field.name],
+            )
+        return ";".join(chosen) or None
+
+    return coerce
+
+
+def make_time_coercer(_field: Field) -> Coercer:
+    """Return a coercer for a time of day, such as `17:30:00.000Z`."""
+
+    def coerce(value: object) -> Stored:
+        if value is None or value == "":
+            return None
+        match = TIME.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise refuse_json(expected="time", value=value)
+        return f"{match.group(1)}:{match.group(2) or '00'}.000Z"
+
+    return coerce
+
+
+TIME = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?Z?", re.ASCII)
 MAKERS: dict[str, Callable[[Field], Coercer]] = {
     "string": make_text_coercer,
     "textarea": make_text_coercer,
@@ -217,11 +263,26 @@ MAKERS: dict[str, Callable[[Field], Coercer]] = {
     "double": make_number_coercer,
     "date": make_date_coercer,
     "datetime": make_datetime_coercer,
-    "reference": make_reference_coercer,
-    "id": make_reference_coercer,
+    "multipicklist": make_choices_coercer,
+    "combobox": make_text_coercer,
+    "encryptedstring": make_text_coercer,
+    "currency": make_number_coercer,
+    "percent": make_number_coercer,
+    "int": make_integer_coercer,
+    "long": make_integer_coercer,
+    "time": make_time_coercer,
 }
 
-# Made once, since a collections request of 200 rows calls them thousands of times.
-COERCERS: dict[tuple[str, str], Coercer] = {
-    (sobject.name, field.name): MAKERS[field.type](field) for sobject in OBJECTS for field in sobject.fields
-}
+
+def make_coercer(sobject: SObject, field: Field) -> Coercer:
+    """Return the coercer of a field of an object."""
+    if field.type == "reference":
+        found = (sobject.schema.find(name) for name in field.targets)
+        return make_reference_coercer(field, prefixes=tuple(target.key_prefix for target in found if target))
+    if field.type == "id":
+        return make_reference_coercer(field, prefixes=(sobject.key_prefix,))
+    if field.type == "picklist" and not field.restricted:
+        return make_text_coercer(field)
+    if field.name in sobject.coordinates:
+        return make_number_coercer(field, most=sobject.coordinates[field.name])
+    return MAKERS[field.type](field)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from crm_sync.sandbox.data.fields import Field, SObject
 from crm_sync.sandbox.data.organisation import Organisation
 from crm_sync.sandbox.data.records import PlannedRow
 from crm_sync.sandbox.data.row_checks import (
@@ -21,7 +22,6 @@ from crm_sync.sandbox.data.row_checks import (
     match_external_ids,
     resolve_lookups,
 )
-from crm_sync.sandbox.data.schema import Field, SObject, list_references_to
 from crm_sync.sandbox.errors import ApiError
 
 RowFault = Callable[[PlannedRow], ApiError | None]
@@ -105,7 +105,7 @@ def insert_rows(
         values["Id"] = identifier
         values["OwnerId"] = values.get("OwnerId") or user_id
         if pattern:
-            values["Name"] = pattern.format(number + offset)
+            values[sobject.name_field.name] = pattern.format(number + offset)
         parameters.append([values.get(column) for column in columns])
     organisation.database.execute_many(
         f'INSERT INTO "{sobject.name}" ({", ".join(columns)}) VALUES ({", ".join("?" * len(columns))})', parameters
@@ -127,10 +127,12 @@ def update_rows(
             f'UPDATE "{sobject.name}" SET {assignments} WHERE "Id" = ?',
             [(*row.values.values(), stamp, user_id, stamp, row.id) for row in members],
         )
-        if sobject.name == "Account" and not {"FirstName", "LastName"}.isdisjoint(names):
+        is_person = sobject.name == "Account" or sobject.has_person_name
+        if is_person and not {"FirstName", "LastName"}.isdisjoint(names):
+            persons = '"IsPersonAccount" = 1 AND ' if sobject.name == "Account" else ""
             organisation.database.execute(
-                'UPDATE "Account" SET "Name" = trim(coalesce("FirstName", \'\') || \' \' || "LastName") '
-                'WHERE "IsPersonAccount" = 1 AND "Id" IN (SELECT value FROM json_each(?))',
+                f'UPDATE "{sobject.name}" SET "Name" = trim(coalesce("FirstName", \'\') || \' \' || "LastName") '
+                f'WHERE {persons}"Id" IN (SELECT value FROM json_each(?))',
                 (json.dumps([row.id for row in members]),),
             )
 
@@ -167,7 +169,7 @@ def delete_rows(
                 '"SystemModstamp" = ? WHERE "Id" IN (SELECT value FROM json_each(?))',
                 (stamp, user_id, stamp, encoded),
             )
-            for child, field in list_references_to(sobject):
+            for child, field in sobject.schema.list_references_to(sobject):
                 if not field.required:
                     # Kept, so that undeleting the record restores them.
                     organisation.database.execute(
@@ -186,12 +188,12 @@ def delete_rows(
 
 def refuse_referenced(organisation: Organisation, sobject: SObject, rows: Sequence[PlannedRow]) -> None:
     """Refuse to delete records that other records refer to by a required field."""
-    for child, field in list_references_to(sobject):
+    for child, field in sobject.schema.list_references_to(sobject):
         if not field.required:
             continue
         holders: dict[str, list[str]] = defaultdict(list)
         for identifier, name in organisation.database.fetch_all(
-            f'SELECT "{field.name}", "Name" FROM "{child.name}" WHERE "IsDeleted" = 0 '
+            f'SELECT "{field.name}", "{child.name_field.name}" FROM "{child.name}" WHERE "IsDeleted" = 0 '
             f'AND "{field.name}" IN (SELECT value FROM json_each(?))',
             (json.dumps([row.id for row in rows]),),
         ):

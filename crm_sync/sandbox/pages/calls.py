@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute, Route
 
 from crm_sync.sandbox.data.ids import normalise_id
 from crm_sync.sandbox.data.records import read_record
-from crm_sync.sandbox.data.schema import CALL
+from crm_sync.sandbox.data.schema import VENDOR
 from crm_sync.sandbox.data.writes import write_rows
 from crm_sync.sandbox.errors import ApiError
-from crm_sync.sandbox.pages.data import TABS_BY_SLUG, find_record, run_page
+from crm_sync.sandbox.pages.data import find_record, run_page
 from crm_sync.sandbox.pages.frame import PageFrame
 
 ACCOUNT_CHOICES = 500
@@ -42,8 +42,9 @@ class CallPages(PageFrame):
     async def edit_call(self, request: Request) -> Response:
         """Answer GET and POST /calls/new and /calls/<id>/edit."""
         identifier = request.path_params.get("record_id")
-        record = find_record(self.service, TABS_BY_SLUG["calls"], identifier) if identifier else None
-        if identifier and record is None:
+        tab = self.tabs.get("calls")
+        record = find_record(self.service, tab, identifier) if tab and identifier else None
+        if tab is None or (identifier and record is None):
             return self.refuse_missing()
         if request.method == "GET":
             values = {name: record[name] for name in FORM_FIELDS} if record else {"Status_vod__c": "Planned_vod"}
@@ -55,7 +56,7 @@ class CallPages(PageFrame):
             return self.refuse_foreign()
         payload = read_call_form(form)
         try:
-            row = read_record(CALL, payload)
+            row = read_record(self.service.organisation.schema["Call2_vod__c"], payload)
             row.id, row.created = (record["Id"], False) if record else (None, True)
             write_rows(self.service.organisation, [row], user_id=self.find_author(form), include_hidden=True)
             if row.error is not None:
@@ -97,8 +98,8 @@ class CallPages(PageFrame):
             moment=moment,
             accounts=accounts,
             accounts_hidden=max(total - ACCOUNT_CHOICES, 0),
-            channels=CALL.by_lower_name["call_channel_vod__c"].picklist,
-            statuses=CALL.by_lower_name["status_vod__c"].picklist,
+            channels=VENDOR["Call2_vod__c"].by_lower_name["call_channel_vod__c"].picklist,
+            statuses=VENDOR["Call2_vod__c"].by_lower_name["status_vod__c"].picklist,
             users=self.service.organisation.users,
             error=error,
             error_fields=error.fields if error else [],
@@ -113,10 +114,11 @@ class CallPages(PageFrame):
         form = await self.read_form(request)
         if form is None:
             return self.refuse_foreign()
-        row = read_record(CALL, payload)
-        row.id = normalise_id(request.path_params["record_id"])
-        if row.id is None:
+        record_id = normalise_id(request.path_params["record_id"])
+        if record_id is None or "calls" not in self.tabs:
             return self.refuse_missing()
+        row = read_record(self.service.organisation.schema["Call2_vod__c"], payload)
+        row.id = record_id
         write_rows(self.service.organisation, [row], user_id=self.find_author(form), include_hidden=True)
         if row.error is not None:
             return self.refuse(status=400, title="The call was not changed", text=row.error.message)

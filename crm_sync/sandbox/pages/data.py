@@ -5,8 +5,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from crm_sync.sandbox.data.fields import Field, SObject
 from crm_sync.sandbox.data.ids import normalise_id
-from crm_sync.sandbox.data.schema import OBJECTS_BY_KEY_PREFIX, Field, SObject, find_object, list_references_to
+from crm_sync.sandbox.data.schema import VENDOR, Schema
 from crm_sync.sandbox.service import Service
 from crm_sync.sandbox.soql.answers import QueryRunner
 from crm_sync.sandbox.soql.grammar import parse_query
@@ -29,10 +30,14 @@ class Tab:
     @property
     def sobject(self) -> SObject:
         """The object whose records are listed."""
-        sobject = find_object(self.object_name)
-        if sobject is None:
-            raise LookupError(self.object_name)
-        return sobject
+        return VENDOR[self.object_name]
+
+    def fits(self, schema: Schema) -> bool:
+        """Whether an organisation with this schema has the object as the vendor's package defines it."""
+        found = schema.find(self.object_name)
+        return found is not None and {field.name for field in self.sobject.fields} <= {
+            field.name for field in found.fields
+        }
 
     @property
     def label(self) -> str:
@@ -99,7 +104,6 @@ TABS = (
         "Sites arrive from Vault Clinical with the transfer.",
     ),
 )
-TABS_BY_SLUG = {tab.slug: tab for tab in TABS}
 TABS_BY_OBJECT = {tab.object_name: tab for tab in TABS}
 
 
@@ -115,7 +119,7 @@ class Cell:
 
 def find_record_link(identifier: str) -> str:
     """Return the address of a record's page, or an empty string when its object has no pages."""
-    sobject = OBJECTS_BY_KEY_PREFIX.get(identifier[:3])
+    sobject = VENDOR.find_by_id(identifier)
     tab = TABS_BY_OBJECT.get(sobject.name) if sobject else None
     return f"/{tab.slug}/{identifier}" if tab and normalise_id(identifier) else ""
 
@@ -133,9 +137,9 @@ def run_page(
     """Return one page of a query's records, hidden ones included, and the number of all its records."""
     organisation = service.organisation
     runner = QueryRunner(organisation, service.cursors, "", organisation.admin.id)
-    plan = Translator(soql, organisation.read_clock(), include_deleted=include_deleted, include_hidden=True).translate(
-        parse_query(soql)
-    )
+    now = organisation.read_clock()
+    translator = Translator(soql, organisation.schema, now, include_deleted=include_deleted, include_hidden=True)
+    plan = translator.translate(parse_query(soql))
     total = runner.count_rows(plan)
     plan.limit, plan.offset = limit, offset
     return runner.shape_records(plan, runner.select_rows(plan, limit=limit)), total
@@ -231,7 +235,7 @@ def make_cells(sobject: SObject, record: dict[str, Any], *, system: bool) -> lis
 def list_related(service: Service, sobject: SObject, identifier: str) -> list[dict[str, Any]]:
     """Return the newest records that refer to a record, by object, for the tables of its page."""
     related = []
-    for child, reference in list_references_to(sobject):
+    for child, reference in VENDOR.list_references_to(sobject):
         tab = TABS_BY_OBJECT[child.name]
         paths = [path for path in tab.columns if not path.startswith(f"{reference.relationship}.")]
         nested = [path.split(".")[0] + ".Id" for path in paths if "." in path]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from django.template import Context, Engine
+from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -12,7 +12,8 @@ from crm_sync.sandbox.control import is_same_origin
 from crm_sync.sandbox.pages.data import TABS
 from crm_sync.sandbox.service import Service
 
-TEMPLATES = Path(__file__).resolve().parents[3] / "templates" / "crm_sandbox"
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -28,25 +29,22 @@ class PageFrame:
     def __init__(self, service: Service) -> None:
         """Show the organisation of `service`."""
         self.service = service
-        self.engine = Engine(dirs=[str(TEMPLATES)])
+        # The lists are of the vendor's objects: an organisation that has others is spoken to over the API.
+        self.tabs = {tab.slug: tab for tab in TABS if tab.fits(service.organisation.schema)}
 
     def render(self, template: str, *, active: str, status: int = 200, **content: Any) -> HTMLResponse:
         """Return a page. `active` is the highlighted tab; the template escapes all `content`."""
         organisation = self.service.organisation
-        context = Context(
-            {
-                "organisation": organisation.name,
-                "tabs": TABS,
-                "active": active,
-                "usage_used": organisation.usage.used,
-                "usage_limit": organisation.usage.limit,
-                "rules": self.service.misbehaviour.rules,
-                **content,
-            },
-            use_l10n=False,
-            use_tz=False,
+        page = ENVIRONMENT.get_template(template).render(
+            organisation=organisation.name,
+            tabs=self.tabs.values(),
+            active=active,
+            usage_used=organisation.usage.used,
+            usage_limit=organisation.usage.limit,
+            rules=self.service.misbehaviour.rules,
+            **content,
         )
-        return HTMLResponse(self.engine.get_template(template).render(context), status, SECURITY_HEADERS)
+        return HTMLResponse(page, status, SECURITY_HEADERS)
 
     def refuse(self, *, status: int, title: str, text: str) -> HTMLResponse:
         """Return a page that says what went wrong."""

@@ -10,13 +10,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from crm_sync.sandbox.data.ids import normalise_id
-from crm_sync.sandbox.data.schema import ACCOUNT, CALL
 from crm_sync.sandbox.data.visibility import list_hidden
 from crm_sync.sandbox.pages.calls import ACCOUNT_CHOICES, CallPages
 from crm_sync.sandbox.pages.data import (
     PAGE_SIZE,
-    TABS,
-    TABS_BY_SLUG,
     Tab,
     find_record,
     find_record_link,
@@ -63,7 +60,7 @@ class Pages(PageFrame):
         return self.render(
             "overview.html",
             active="overview",
-            counts=[(tab, organisation.count_records(object_name=tab.object_name)) for tab in TABS],
+            counts=[(tab, organisation.count_records(object_name=tab.object_name)) for tab in self.tabs.values()],
             base_url=f"{request.url.scheme}://{request.headers.get('host', '')}",
             users=organisation.users,
             apps=organisation.connected_apps,
@@ -72,7 +69,7 @@ class Pages(PageFrame):
 
     async def show_list(self, request: Request) -> Response:
         """Answer GET on a list such as /accounts, and on /<record id>, as the real CRM addresses records."""
-        tab = TABS_BY_SLUG.get(request.path_params["slug"])
+        tab = self.tabs.get(request.path_params["slug"])
         if tab is None:
             return self.redirect_to_record(request.path_params["slug"])
         search = request.query_params.get("q", "").strip()
@@ -111,12 +108,12 @@ class Pages(PageFrame):
 
     async def show_record(self, request: Request) -> Response:
         """Answer GET on a record page such as /accounts/<id>. Records in the recycle bin have theirs, too."""
-        tab = TABS_BY_SLUG.get(request.path_params["slug"])
+        tab = self.tabs.get(request.path_params["slug"])
         identifier = request.path_params["record_id"]
         record = find_record(self.service, tab, identifier, include_deleted=True) if tab else None
         if tab is None or record is None:
             return self.refuse_missing()
-        others, others_total = self.list_other_accounts(record) if tab.sobject is ACCOUNT else ([], 0)
+        others, others_total = self.list_other_accounts(record) if tab.object_name == "Account" else ([], 0)
         return self.render(
             "record.html",
             active=tab.slug,
@@ -127,8 +124,8 @@ class Pages(PageFrame):
             cells=make_cells(tab.sobject, record, system=False),
             system_cells=make_cells(tab.sobject, record, system=True),
             related=list_related(self.service, tab.sobject, record["Id"]),
-            is_call=tab.sobject is CALL,
-            is_account=tab.sobject is ACCOUNT,
+            is_call=tab.object_name == "Call2_vod__c",
+            is_account=tab.object_name == "Account",
             others=others,
             others_left_out=others_total - len(others),
             deleted=show_moment(record["LastModifiedDate"]) if record["IsDeleted"] else "",

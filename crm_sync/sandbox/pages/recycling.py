@@ -25,7 +25,7 @@ from crm_sync.sandbox.data.recycle_bin import (
 from crm_sync.sandbox.data.visibility import hide_records, show_records
 from crm_sync.sandbox.data.writes import delete_rows
 from crm_sync.sandbox.errors import ApiError
-from crm_sync.sandbox.pages.data import TABS, TABS_BY_SLUG, Cell, Tab, make_cell, run_page, show_moment
+from crm_sync.sandbox.pages.data import Cell, Tab, make_cell, run_page, show_moment
 from crm_sync.sandbox.pages.frame import PageFrame
 
 SHOWN = 200
@@ -64,7 +64,7 @@ class RecyclingPages(PageFrame):
                 case _:
                     return self.refuse(status=400, title="Nothing done", text="Press one of the buttons of the page.")
             return RedirectResponse("/recycle-bin", 303)
-        rows = [row for tab in TABS for row in self.list_deleted(tab)]
+        rows = [row for tab in self.tabs.values() for row in self.list_deleted(tab)]
         total = sum(count_deleted(organisation).values())
         return self.render(
             "recycle_bin.html",
@@ -107,7 +107,7 @@ class RecyclingPages(PageFrame):
         form = await self.read_form(request)
         if form is None:
             return self.refuse_foreign()
-        tab = TABS_BY_SLUG.get(request.path_params["slug"])
+        tab = self.tabs.get(request.path_params["slug"])
         record_id = normalise_id(request.path_params["record_id"])
         if tab is None or record_id is None or not record_id.startswith(tab.sobject.key_prefix):
             return self.refuse_missing()

@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from crm_sync.sandbox.data.schema import OBJECTS
 from crm_sync.sandbox.misbehaviour import SETTING_CHOICES
 from crm_sync.sandbox.pages.frame import PageFrame
 from crm_sync.sandbox.pages.misbehaviour_form import EFFECTS, METHODS, read_rule, read_settings
@@ -22,6 +21,7 @@ class ToolPages(PageFrame):
         """Return the routes."""
         return [
             Route("/misbehaviour", self.edit_misbehaviour, methods=["GET", "POST"]),
+            Route("/certificate", self.upload_certificate, methods=["POST"]),
             Route("/log", self.show_log, methods=["GET", "POST"]),
         ]
 
@@ -50,7 +50,7 @@ class ToolPages(PageFrame):
             effects=EFFECTS,
             choices=SETTING_CHOICES,
             methods=METHODS,
-            objects=OBJECTS,
+            objects=self.service.organisation.schema.objects,
             form=form,
             error=error,
         )
@@ -75,6 +75,19 @@ class ToolPages(PageFrame):
         else:
             raise ValueError("Press one of the buttons of this page.")
 
+    async def upload_certificate(self, request: Request) -> Response:
+        """Answer POST /certificate: the certificate of a connected app, pasted into the form of the overview."""
+        form = await self.read_form(request)
+        if form is None:
+            return self.refuse_foreign()
+        try:
+            self.service.organisation.upload_certificate(
+                pem=form.get("certificate", ""), client_id=form.get("client_id", "")
+            )
+        except ValueError as refused:
+            return self.refuse(status=400, title="Not uploaded", text=str(refused))
+        return RedirectResponse("/#certificate", 303)
+
     async def show_log(self, request: Request) -> Response:
         """Answer GET /log with the last requests; POST empties the log."""
         if request.method == "POST":
@@ -95,6 +108,7 @@ class ToolPages(PageFrame):
                     "status": entry.status or "dropped",
                     "failed": not 0 < entry.status < FIRST_ERROR_STATUS,
                     "ms": f"{entry.milliseconds:.1f}",
+                    "handed_over": entry.handed_over,
                 }
                 for entry in entries
             ],

@@ -2,135 +2,57 @@
 
 import asyncio
 import gzip
-import json
+import logging
 import re
+import secrets
 import time
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from starlette.types import Receive, Scope, Send
 
 from crm_sync.sandbox.api import oauth
+from crm_sync.sandbox.api.bulk_classic import CLASSIC_ROUTES, answer_classic
 from crm_sync.sandbox.api.routes import ROUTES
+from crm_sync.sandbox.api.soap_calls import SoapRequest, answer_call, describe_for_rules
+from crm_sync.sandbox.api.soap_envelope import DIALECTS, SoapCall
+from crm_sync.sandbox.api.tokens import describe_provider, list_keys
 from crm_sync.sandbox.errors import ApiError, limit_exceeded, not_found
 from crm_sync.sandbox.misbehaviour import NO_EFFECT, Effect
-from crm_sync.sandbox.request_log import LogEntry, WrittenRecord
+from crm_sync.sandbox.request_log import LogEntry
 from crm_sync.sandbox.service import NEWEST_VERSION, ApiRequest, ApiResponse, Service
+from crm_sync.sandbox.serving.messages import (
+    RawRequest,
+    RawResponse,
+    answer_error,
+    answer_fault,
+    answer_options,
+    decompress_body,
+    leave_out_unchanged,
+    make_response,
+    make_soap_response,
+    parse_body,
+    read_body,
+    read_query,
+    read_soap_call,
+)
 from crm_sync.sandbox.serving.protocol import drop_connection
 
+LOG = logging.getLogger(__name__)
 MAX_URI_BYTES = 16_384
-MAX_BODY_BYTES = 50_000_000
 GZIP_FROM_BYTES = 512
 WINTER_15 = 32  # the version of Winter '15; there are three versions a year
 VERSION = re.compile(r"/services/data/v(\d+)\.0(/.*)?", re.IGNORECASE)
-SOAP = re.compile(r"/services/Soap/[uc]/([\d.]+)(?:/.*)?", re.IGNORECASE)
+CLASSIC = re.compile(r"/services/async/(\d+)\.0(/.*)?", re.IGNORECASE)
+SOAP = re.compile(r"/services/Soap/([uc])/(\d{1,3}\.\d)(?:/.*)?", re.IGNORECASE)
+FAULT_STATUS = 500
 METHOD_OVERRIDE = "_HttpMethod"
-JSON_TYPE = "application/json;charset=UTF-8"
 HTML_PAGE = (
     "<!DOCTYPE html><html><head><title>Maintenance</title></head>"
     "<body><h1>We are down for maintenance.</h1></body></html>"
 )
-
-
-@dataclass(slots=True)
-class RawRequest:
-    """A request as received. `path` is still percent-encoded, so that a value in it may hold a slash."""
-
-    method: str
-    path: str
-    query_string: str
-    headers: dict[str, str]
-    scheme: str
-    body: bytes = b""
-    query: dict[str, str] = field(default_factory=dict)
-    written: list[WrittenRecord] = field(default_factory=list)
-
-    @property
-    def base_url(self) -> str:
-        """Scheme and host that the client used, also behind a proxy that sends X-Forwarded-Proto."""
-        scheme = self.headers.get("x-forwarded-proto", self.scheme)
-        return f"{'https' if scheme == 'https' else 'http'}://{self.headers.get('host', 'localhost')}"
-
-    @property
-    def content_type(self) -> str:
-        """The media type of the body, without parameters."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-@dataclass(slots=True)
-class RawResponse:
-    """An answer whose body is bytes."""
-
-    status: int
-    content: bytes
-    headers: dict[str, str]
-
-
-def make_response(response: ApiResponse) -> RawResponse:
-    """Return an answer with its body as JSON."""
-    if response.body is None:
-        return RawResponse(response.status, b"", dict(response.headers))
-    content = json.dumps(response.body, ensure_ascii=False, separators=(",", ":")).encode()
-    return RawResponse(response.status, content, {"Content-Type": JSON_TYPE, **response.headers})
-
-
-def answer_error(error: ApiError) -> RawResponse:
-    """Return the answer to a request that failed with this error."""
-    return make_response(ApiResponse(error.as_body(), error.status, dict(error.headers)))
-
-
-async def read_body(receive: Receive) -> bytes:
-    """Return the whole body, which may come in chunks. Raises ApiError when it is too long."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b"".join(chunks)
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise ApiError("REQUEST_ENTITY_TOO_LARGE", f"The body is longer than {MAX_BODY_BYTES} bytes.", status=413)
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
-
-
-def decompress_body(request: RawRequest) -> None:
-    """Decompress the body. Raises ApiError when it is broken or too long."""
-    encoding = request.headers.get("content-encoding", "").lower()
-    if encoding not in {"gzip", "deflate"} or not request.body:
-        return
-    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | (16 if encoding == "gzip" else 0))
-    try:
-        request.body = decompressor.decompress(request.body, MAX_BODY_BYTES)
-    except zlib.error as error:
-        raise ApiError("JSON_PARSER_ERROR", f"The body is not {encoding}: {error}") from error
-    if decompressor.unconsumed_tail:
-        raise ApiError("REQUEST_ENTITY_TOO_LARGE", f"The body is longer than {MAX_BODY_BYTES} bytes.", status=413)
-
-
-def parse_json_body(request: RawRequest) -> Any:
-    """Return the JSON of the body, or None without a body. Raises ApiError for other media types and broken JSON."""
-    if not request.body or request.method in {"GET", "HEAD"}:
-        return None
-    if request.content_type != "application/json":
-        raise ApiError(
-            "UNSUPPORTED_MEDIA_TYPE",
-            f"Content type '{request.content_type}' is not supported: send application/json.",
-        )
-    try:
-        return json.loads(request.body)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        place = f" at [line:{error.lineno}, column:{error.colno}]" if isinstance(error, json.JSONDecodeError) else ""
-        raise ApiError(
-            "JSON_PARSER_ERROR", f"{getattr(error, 'msg', 'The body is not readable JSON')}{place}"
-        ) from error
 
 
 class Wire:
@@ -165,9 +87,7 @@ class Wire:
             request.body = await read_body(receive)
             if most and self.being_answered > most:
                 raise limit_exceeded("requests")
-            effect = self.service.misbehaviour.choose_effect(
-                method=request.method, path=request.path, query=unquote(request.query_string.replace("+", " "))
-            )
+            effect = self.choose_effect(request)
             delay = self.service.misbehaviour.latency_ms + effect.delay_ms
             if delay:
                 await asyncio.sleep(delay / 1000)
@@ -175,12 +95,15 @@ class Wire:
                 self.log_request(request, status=0, started=started)
                 await drop_connection(scope)
                 return
-            response = self.answer(request, effect)
+            response = self.answer_safely(request, effect)
         except ApiError as error:
-            response = answer_error(error)
+            response = self.refuse(request, error, effect)
         usage = self.service.organisation.usage
         response.headers.setdefault("Sforce-Limit-Info", f"api-usage={usage.used}/{usage.limit}")
         response.headers["Date"] = format_datetime(self.service.organisation.read_clock(), usegmt=True)
+        if "origin" in request.headers:
+            # As if the organisation's list of allowed origins named every one; the token is no cookie.
+            response.headers["Access-Control-Allow-Origin"] = request.headers["origin"]
         if effect.drop == "after":
             self.log_request(request, status=0, started=started)
             await drop_connection(scope)
@@ -188,6 +111,24 @@ class Wire:
         # Logged before the answer is sent, so that a client that has its answer finds its request in the log.
         self.log_request(request, status=response.status, started=started)
         await self.send_response(request, response, scope=scope, send=send, truncate=effect.truncate)
+
+    def choose_effect(self, request: RawRequest) -> Effect:
+        """Return the misbehaviour that applies to a request. Raises ApiError for a body that cannot be read."""
+        query = unquote(request.query_string.replace("+", " "))
+        if SOAP.fullmatch(request.path):
+            decompress_body(request)
+            request.call = read_soap_call(request)
+            query = describe_for_rules(self.service.organisation.schema, request.call)
+        return self.service.misbehaviour.choose_effect(method=request.method, path=request.target, query=query)
+
+    @staticmethod
+    def refuse(request: RawRequest, error: ApiError, effect: Effect) -> RawResponse:
+        """Return the answer to a request that failed: JSON, or a fault of the SOAP API, whose status is 500."""
+        match = SOAP.fullmatch(request.path)
+        if match is None:
+            return answer_error(error)
+        dialect = DIALECTS[match.group(1).lower()]
+        return answer_fault(dialect, error, status=error.status if error.status == effect.status else FAULT_STATUS)
 
     async def send_response(
         self, request: RawRequest, response: RawResponse, *, scope: Scope, send: Send, truncate: bool
@@ -211,10 +152,33 @@ class Wire:
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else content})
 
     def log_request(self, request: RawRequest, *, status: int, started: float) -> None:
-        """Add the request to the log, without query string and headers, and of its body the records it wrote."""
+        """Add the request to the log, without query string and values of headers; of its body the records it wrote."""
         milliseconds = (time.perf_counter() - started) * 1000
-        entry = LogEntry(datetime.now(UTC), request.method, request.path, status, milliseconds)
+        own = [
+            f"{name.title()} ({len(value)} characters)"
+            for name, value in request.headers.items()
+            if name.startswith("x-") and not name.startswith("x-forwarded-")
+        ]
+        entry = LogEntry(datetime.now(UTC), request.method, request.target, status, milliseconds, ", ".join(own))
         self.service.log.add(entry, written=request.written)
+
+    def answer_safely(self, request: RawRequest, effect: Effect) -> RawResponse:
+        """Return the answer to a request; a fault of the sandbox itself is logged, and answered as the CRM does.
+
+        Raises ApiError when the request is refused.
+        """
+        try:
+            return self.answer(request, effect)
+        except ApiError:
+            raise
+        except Exception:
+            LOG.exception("%s %s failed", request.method, request.path)
+            number = f"{secrets.randbelow(10**9):09d}-{secrets.randbelow(10**6):05d}"
+            raise ApiError(
+                "UNKNOWN_EXCEPTION",
+                f"An unexpected error occurred. Please include this ErrorId if you contact support: {number}",
+                status=500,
+            ) from None
 
     def answer(self, request: RawRequest, effect: Effect) -> RawResponse:
         """Return the answer to a request. Raises ApiError when it is refused."""
@@ -239,13 +203,21 @@ class Wire:
             )
         if effect.error_code is not None:
             raise ApiError(effect.error_code, effect.message or effect.error_code, headers=retry_after)
+        if request.call is not None:
+            return self.answer_soap(request, request.call, effect)
         decompress_body(request)
-        request.query = dict(parse_qsl(request.query_string, keep_blank_values=True))
+        request.query = read_query(request.query_string)
         lower = request.path.lower().rstrip("/")
+        return self.route(request, effect, lower)
+
+    def route(self, request: RawRequest, effect: Effect, lower: str) -> RawResponse:
+        """Return the answer of the API that a path, in lower case and without trailing slash, belongs to."""
         if lower == "/services/data":
             return self.list_versions(request)
         if lower.startswith("/services/data/"):
             return self.answer_data(request, effect)
+        if lower.startswith("/services/async/"):
+            return self.answer_bulk(request, effect)
         return self.answer_log_in(request, lower)
 
     def list_versions(self, request: RawRequest) -> RawResponse:
@@ -272,6 +244,8 @@ class Wire:
         if match is None:
             raise not_found()
         self.service.check_version(int(match.group(1)))
+        if request.method == "OPTIONS":
+            return answer_options(request, allowed=ROUTES.list_methods(match.group(2) or ""))
         user_id = self.authenticate(request.headers)
         usage = self.service.organisation.usage
         if usage.exhausted:
@@ -287,13 +261,56 @@ class Wire:
             path=match.group(2) or "",
             query=request.query,
             headers=request.headers,
-            body=parse_json_body(request),
+            body=parse_body(request),
             user_id=user_id,
             base_url=request.base_url,
             effect=effect,
             written=request.written,
         )
-        return make_response(ROUTES.dispatch(inner))
+        return make_response(leave_out_unchanged(inner, ROUTES.dispatch(inner)))
+
+    def answer_bulk(self, request: RawRequest, effect: Effect) -> RawResponse:
+        """Answer a call of Bulk API 1.0, whose token is in a header of its own. Raises ApiError."""
+        match = CLASSIC.fullmatch(request.path)
+        if match is None:
+            raise not_found()
+        self.service.check_version(int(match.group(1)))
+        token = request.headers.get("x-sfdc-session", "")
+        user_id = self.authenticate({"authorization": f"Bearer {token}"} if token else request.headers)
+        usage = self.service.organisation.usage
+        if usage.exhausted:
+            raise limit_exceeded("daily")
+        usage.count_call()
+        inner = ApiRequest(
+            service=self.service,
+            method=request.method,
+            version=int(match.group(1)),
+            path=match.group(2) or "",
+            query=request.query,
+            headers=request.headers,
+            body=request.body.decode("utf-8", "replace"),
+            user_id=user_id,
+            base_url=request.base_url,
+            effect=effect,
+            written=request.written,
+        )
+        return make_response(answer_classic(inner, CLASSIC_ROUTES))
+
+    def answer_soap(self, request: RawRequest, call: SoapCall, effect: Effect) -> RawResponse:
+        """Answer a call of the SOAP API, log-in included. Raises ApiError."""
+        match = SOAP.fullmatch(request.path)
+        if match is None:
+            raise not_found()
+        asked = SoapRequest(
+            service=self.service,
+            call=call,
+            dialect=DIALECTS[match.group(1).lower()],
+            version=match.group(2),
+            base_url=request.base_url,
+            effect=effect,
+            written=request.written,
+        )
+        return make_soap_response(answer_call(asked))
 
     def authenticate(self, headers: Mapping[str, str]) -> str:
         """Return the id of the token's user. Raises ApiError `INVALID_SESSION_ID` or `INVALID_AUTH_HEADER`."""
@@ -306,30 +323,32 @@ class Wire:
         return session.user_id
 
     def answer_log_in(self, request: RawRequest, lower: str) -> RawResponse:
-        """Answer token, revoke, userinfo, identity and SOAP log-in requests. Raises ApiError for other paths."""
-        form = dict(request.query)
-        if request.content_type == "application/x-www-form-urlencoded":
-            form |= dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
-        if lower == "/services/oauth2/token" and request.method == "POST":
-            return make_response(
-                oauth.issue_token(
-                    self.service,
-                    form=form,
-                    authorization=request.headers.get("authorization", ""),
-                    base_url=request.base_url,
-                )
-            )
-        if lower == "/services/oauth2/revoke":
-            return make_response(oauth.revoke_token(self.service, form=form))
+        """Answer requests about log-ins: OAuth, OpenID Connect and identity. Raises ApiError for other paths."""
+        answered = self.answer_oauth(request, lower)
+        if answered is not None:
+            return make_response(answered)
         if lower == "/services/oauth2/userinfo" or lower.startswith("/id/"):
             user = self.service.organisation.find_user(user_id=self.authenticate(request.headers))
             if user is None or (lower.startswith("/id/") and user.id.lower() not in lower):
                 raise not_found()
             return make_response(ApiResponse(oauth.describe_user(self.service, user, base_url=request.base_url)))
-        soap = SOAP.fullmatch(request.path)
-        if soap is not None and request.method == "POST":
-            status, xml = oauth.log_in_by_soap(
-                self.service, body=request.body, base_url=request.base_url, version=soap.group(1)
-            )
-            return RawResponse(status, xml.encode(), {"Content-Type": "text/xml;charset=UTF-8"})
         raise not_found()
+
+    def answer_oauth(self, request: RawRequest, lower: str) -> ApiResponse | None:
+        """Return the answer of an address of OAuth that needs no session, or None for any other."""
+        form = dict(request.query)
+        if request.content_type == "application/x-www-form-urlencoded":
+            form |= dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+        authorization = request.headers.get("authorization", "")
+        address = f"{request.method} {lower}"
+        if address == "POST /services/oauth2/token":
+            return oauth.issue_token(self.service, form=form, authorization=authorization, base_url=request.base_url)
+        if address == "POST /services/oauth2/introspect":
+            return oauth.answer_introspection(self.service, form=form, authorization=authorization)
+        if lower == "/services/oauth2/revoke":
+            return oauth.revoke_token(self.service, form=form)
+        if lower == "/id/keys":
+            return ApiResponse(list_keys())
+        if lower == "/.well-known/openid-configuration":
+            return describe_provider(request.base_url)
+        return None

@@ -11,12 +11,13 @@ from typing import Self
 
 from crm_sync.sandbox.data.credentials import ConnectedApp, SandboxUser
 from crm_sync.sandbox.data.organisation import DEFAULT_API_LIMIT, DEFAULT_SESSION_SECONDS, Organisation
+from crm_sync.sandbox.data.schema import VENDOR, Schema
 from crm_sync.sandbox.misbehaviour import Misbehaviour
 from crm_sync.sandbox.request_log import RequestLog
 from crm_sync.sandbox.service import Service
 from crm_sync.sandbox.serving.server import SandboxServer, bind_socket, build_server, serve_all
 
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class RunningSandbox:
         session_seconds: float = DEFAULT_SESSION_SECONDS,
         certificate: Path | None = None,
         private_key: Path | None = None,
+        schema: Schema = VENDOR,
     ) -> None:
         """Keep the options; nothing is opened yet."""
         self._names = list(names)
@@ -89,6 +91,7 @@ class RunningSandbox:
         self._session_seconds = session_seconds
         self._certificate = certificate
         self._private_key = private_key
+        self._schema = schema
         self._servers: list[SandboxServer] = []
         self._thread: threading.Thread | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -149,6 +152,7 @@ class RunningSandbox:
                     api_limit=self._api_limit,
                     session_seconds=self._session_seconds,
                     durable=self._data_dir is not None,
+                    schema=self._schema,
                 )
             )
             server = build_server(service, certificate=self._certificate, private_key=self._private_key)

@@ -4,15 +4,19 @@
 
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crm_sync.sandbox.data.ids import build_id
 from crm_sync.sandbox.data.organisation import Organisation
+from crm_sync.sandbox.data.recent import note_recent
+from crm_sync.sandbox.data.schema import Schema
 from crm_sync.sandbox.errors import ApiError
 from crm_sync.sandbox.soql.faults import PageFaults
 from crm_sync.sandbox.soql.grammar import parse_query
-from crm_sync.sandbox.soql.translate import ChildQuery, QueryPlan, Shape, Translator
+from crm_sync.sandbox.soql.shapes import ChildQuery, Choice, QueryPlan, Shape
+from crm_sync.sandbox.soql.translate import Translator
 
 MAX_AGGREGATE_ROWS = 2_000
 MAX_OPEN_CURSORS = 10
@@ -64,19 +68,27 @@ class CursorStore:
 
 @dataclass(slots=True)
 class QueryRunner:
-    """Runs the queries of one request. `base_path` is the path of the API version, for the addresses of records."""
+    """Runs the queries of one request. `base_path` is the path of the API version, for the addresses of records.
+
+    `schema`: the objects that may be queried, unless they are those of the organisation.
+    """
 
     organisation: Organisation
     cursors: CursorStore
     base_path: str
     user_id: str
+    schema: Schema | None = None
 
     def run(
         self, text: str, *, include_deleted: bool, batch_size: int, faults: PageFaults = NO_FAULTS
     ) -> dict[str, Any]:
         """Return the first page of a query's answer."""
         now = self.organisation.read_clock()
-        plan = Translator(text, now, include_deleted).translate(parse_query(text))
+        query = parse_query(text)
+        schema = self.schema or self.organisation.schema
+        translator = Translator(text, schema, now, include_deleted, user_id=self.user_id)
+        plan = translator.translate(query)
+        plan.noted = query.noted
         if plan.count_only:
             return {"totalSize": self.count_rows(plan), "done": True, "records": []}
         if plan.aggregate:
@@ -91,6 +103,17 @@ class QueryRunner:
         ids = faults.arrange_answer(self.select_ids(plan))
         cursor = Cursor(self.user_id, plan, ids, batch_size, faults)
         return self.answer_page(cursor, self.cursors.keep(cursor), start=0, size=size)
+
+    def run_among(self, text: str, *, identifiers: list[str]) -> list[dict[str, Any]]:
+        """Return those records of a query that have one of the ids, at most 2,000. Raises ApiError for aggregates."""
+        now = self.organisation.read_clock()
+        translator = Translator(text, self.organisation.schema, now, include_deleted=False, user_id=self.user_id)
+        plan = translator.translate(parse_query(text))
+        if plan.aggregate or plan.count_only:
+            raise ApiError("MALFORMED_QUERY", "a search returns fields of records alone")
+        plan.where = f'({plan.where}) AND t0."Id" IN (SELECT value FROM json_each(?))'
+        plan.parameters = [*plan.parameters, json.dumps(identifiers)]
+        return self.shape_records(plan, self.select_rows(plan, limit=MAX_AGGREGATE_ROWS))
 
     def run_more(self, locator: str, *, start: int, page_size: int | None = None) -> dict[str, Any]:
         """Return the page of a cursor that begins at row `start`. `page_size` makes it shorter than the query asked."""
@@ -152,10 +175,10 @@ class QueryRunner:
     def select_rows(self, plan: QueryPlan, *, limit: int) -> list[Row]:
         """Return the first rows of a query."""
         bound = limit if plan.limit is None else min(limit, plan.limit)
+        selects = [write_select(plan, kept) for kept in plan.grouping.sets]
         return self.organisation.database.fetch_all(
-            f"SELECT {', '.join(plan.columns)} FROM {plan.source} WHERE {plan.where} {plan.grouping} "
-            f"{write_order(plan)} LIMIT {bound} OFFSET {plan.offset}",
-            plan.parameters,
+            f"{' UNION ALL '.join(selects)} {write_order(plan)} LIMIT {bound} OFFSET {plan.offset}",
+            plan.parameters * len(selects),
         )
 
     def select_ids(self, plan: QueryPlan) -> list[str]:
@@ -175,6 +198,8 @@ class QueryRunner:
     def shape_records(self, plan: QueryPlan, rows: list[Row]) -> list[dict[str, Any]]:
         """Return rows as records, with the results of their child queries."""
         identifiers = [row[plan.shape.id_column] for row in rows]
+        if plan.noted:
+            note_recent(self.organisation, user_id=self.user_id, record_ids=identifiers[::-1])
         children = {name: self.run_children(child, identifiers) for name, child in plan.shape.children.items()}
         return [self.shape_record(plan.shape, row, children) for row in rows]
 
@@ -186,15 +211,21 @@ class QueryRunner:
             record: dict[str, Any] = {"attributes": {"type": "AggregateResult"}}
         else:
             name = shape.sobject.name
-            record = {"attributes": {"type": name, "url": f"{self.base_path}/sobjects/{name}/{row[shape.id_column]}"}}
+            owner = name if shape.type_column < 0 else row[shape.type_column]
+            record = {"attributes": {"type": name, "url": f"{self.base_path}/sobjects/{owner}/{row[shape.id_column]}"}}
         for key, source in shape.values.items():
             if isinstance(source, Shape):
                 record[key] = None if row[source.id_column] is None else self.shape_record(source, row, {})
+            elif isinstance(source, Choice):
+                chosen = next((each for each in source.shapes if row[each.id_column] is not None), None)
+                record[key] = None if chosen is None else self.shape_record(chosen, row, {})
             elif source < 0:
                 found = children[key].get(row[shape.id_column])
                 record[key] = {"totalSize": len(found), "done": True, "records": found} if found else None
             elif key in shape.booleans:
                 record[key] = None if row[source] is None else bool(row[source])
+            elif key in shape.compounds:
+                record[key] = None if row[source] is None else json.loads(row[source])
             else:
                 record[key] = row[source]
         return record
@@ -206,7 +237,7 @@ class QueryRunner:
         rows = self.organisation.database.fetch_all(
             f"SELECT {', '.join(plan.columns)} FROM {plan.source} WHERE {plan.where} "
             f'AND {base}."{child.reference.name}" IN (SELECT value FROM json_each(?)) '
-            f"{f'ORDER BY {plan.order}' if plan.order else ''}",
+            f"{f'ORDER BY {join_terms(plan)}' if plan.order else ''}",
             [*plan.parameters, json.dumps(parents)],
         )
         by_parent: dict[str, list[dict[str, Any]]] = {}
@@ -217,8 +248,39 @@ class QueryRunner:
         return by_parent
 
 
+def write_select(plan: QueryPlan, kept: Sequence[str]) -> str:
+    """Return a query of records, or of the groups by the fields `kept`, without its order."""
+    columns = [plan.grouping.fill(column, kept=kept) for column in plan.columns]
+    # The total of all rows is there even if there are none, but not where there is no grouping at all.
+    group = f" GROUP BY {', '.join(kept)}" if kept else ""
+    return (
+        f"SELECT {', '.join(columns)} FROM {plan.source} WHERE {plan.where}{group} "
+        f"{plan.grouping.fill(plan.having, kept=kept)}"
+    )
+
+
+def join_terms(plan: QueryPlan) -> str:
+    """Return the terms of ORDER BY."""
+    return ", ".join(f"{sql} {direction}" for sql, direction in plan.order)
+
+
+def write_order_of_subtotals(plan: QueryPlan) -> str:
+    """Return the ORDER BY clause of a query with subtotals, by places of selected columns.
+
+    Unless the query says otherwise, each subtotal follows what it sums up. Raises ApiError for other fields.
+    """
+    terms = plan.order or tuple((name, "ASC NULLS LAST") for name in plan.grouping.fields if name in plan.columns)
+    for name, _ in terms:
+        if name not in plan.columns:
+            raise ApiError("MALFORMED_QUERY", "ORDER BY with ROLLUP or CUBE takes fields that are selected")
+    places = ", ".join(f"{plan.columns.index(name) + 1} {direction}" for name, direction in terms)
+    return f"ORDER BY {places}" if places else ""
+
+
 def write_order(plan: QueryPlan) -> str:
     """Return the ORDER BY clause. Without one in the query, records come in the order of their creation."""
+    if plan.grouping.has_subtotals:
+        return write_order_of_subtotals(plan)
     if plan.order:
-        return f"ORDER BY {plan.order}" if plan.aggregate else f"ORDER BY {plan.order}, t0.rowid"
+        return f"ORDER BY {join_terms(plan)}" if plan.aggregate else f"ORDER BY {join_terms(plan)}, t0.rowid"
     return "" if plan.aggregate else "ORDER BY t0.rowid"

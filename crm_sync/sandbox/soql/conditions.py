@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from crm_sync.sandbox.data.fields import Field
 from crm_sync.sandbox.data.ids import normalise_id
-from crm_sync.sandbox.data.schema import Field
 from crm_sync.sandbox.data.timestamps import format_datetime, parse_date, parse_datetime
 from crm_sync.sandbox.soql import tree
+from crm_sync.sandbox.soql.distances import DISTANCE
 from crm_sync.sandbox.soql.names import Column, Scope
 from crm_sync.sandbox.soql.periods import resolve_period
 
@@ -39,11 +40,33 @@ class ConditionWriter:
             return f"NOT coalesce({self.write(condition.condition)}, 0)"
         if isinstance(condition, tree.Membership):
             return self.write_membership(condition)
+        if isinstance(condition, tree.Inclusion):
+            return self.write_inclusion(condition)
         return self.write_comparison(condition)
 
-    def resolve(self, operand: tree.Operand) -> Column:
-        """Return the column of an operand."""
-        return self.write_function(operand) if isinstance(operand, tree.Function) else self.scope.resolve(operand)
+    def resolve(self, operand: tree.Operand, *, use: str = "filtered") -> Column:
+        """Return the column of an operand. Raises ApiError for addresses and locations; `use` says for what."""
+        column = self.write_function(operand) if isinstance(operand, tree.Function) else self.scope.resolve(operand)
+        if column.field.components:
+            raise self.scope.refuse(
+                position=operand.position,
+                code="INVALID_FIELD",
+                message=f"field '{column.field.name}' can not be {use} in a query call",
+            )
+        return column
+
+    def check_distance(self, column: Column, condition: tree.Comparison | tree.Membership) -> None:
+        """Raise ApiError if a distance is not compared by `<` or `>` with a number."""
+        if column.field is not DISTANCE:
+            return
+        if not isinstance(condition, tree.Comparison) or condition.operator not in {"<", ">"}:
+            raise self.scope.refuse(
+                position=condition.operand.position,
+                code="INVALID_QUERY_FILTER_OPERATOR",
+                message="DISTANCE is only supported with the operators < and >",
+            )
+        if condition.value.kind != "number":
+            raise self.refuse_type(column.field, condition.value)
 
     # -- literals -------------------------------------------------------------------------------------
 
@@ -79,7 +102,7 @@ class ConditionWriter:
             return format_datetime(moment)
         if field.type == "date" and value.kind == "date" and (day := parse_date(value.text)):
             return day
-        if field.type == "double" and value.kind == "number":
+        if field.is_number and value.kind == "number":
             return float(value.text) if "." in value.text else int(value.text)
         raise self.refuse_type(field, value)
 
@@ -88,6 +111,7 @@ class ConditionWriter:
     def write_comparison(self, comparison: tree.Comparison) -> str:
         """Return the SQL of `operand operator value`."""
         column = self.resolve(comparison.operand)
+        self.check_distance(column, comparison)
         value = comparison.value
         if comparison.operator == "like":
             return self.write_like(column, value)
@@ -106,7 +130,7 @@ class ConditionWriter:
                 message="invalid operator on boolean field",
             )
         if literal is None:
-            return "0"
+            return compare_with_nothing(column, comparison)
         sql = self.fold(column, literal)
         return f"{sql} {comparison.operator} ?"
 
@@ -157,9 +181,30 @@ class ConditionWriter:
         self.parameters.append(first if operator in {"<", ">="} else end)
         return f"{column.sql} {'<' if operator in {'<', '<='} else '>='} ?"
 
+    def write_inclusion(self, inclusion: tree.Inclusion) -> str:
+        """Return the SQL of INCLUDES and EXCLUDES. Raises ApiError for fields that are no multi-select picklists."""
+        column = self.resolve(inclusion.operand)
+        if column.field.type != "multipicklist":
+            raise self.scope.refuse(
+                position=inclusion.operand.position,
+                code="INVALID_QUERY_FILTER_OPERATOR",
+                message="includes and excludes operators can only be used on multi-select picklist fields",
+            )
+        alternatives = []
+        for value in inclusion.values:
+            if value.kind != "string":
+                raise self.refuse_type(column.field, value)
+            chosen = [each.strip() for each in value.text.split(";") if each.strip()]
+            self.parameters += [f";{each};" for each in chosen]
+            parts = [f"instr(';' || {column.sql} || ';', ?) > 0" for _ in chosen] or [f"{column.sql} IS NULL"]
+            alternatives.append(f"({' AND '.join(parts)})")
+        joined = " OR ".join(alternatives)
+        return f"NOT coalesce(({joined}), 0)" if inclusion.negated else f"({joined})"
+
     def write_membership(self, membership: tree.Membership) -> str:
         """Return the SQL of IN and NOT IN."""
         column = self.resolve(membership.operand)
+        self.check_distance(column, membership)
         if isinstance(membership.values, tree.Query):
             inner = self.write_subquery(membership.values, column.field, self.parameters)
             if membership.negated:
@@ -183,6 +228,14 @@ class ConditionWriter:
             parts.append(f"{column.sql} IS NULL")
         joined = " OR ".join(parts) or "0"
         return f"NOT coalesce(({joined}), 0)" if membership.negated else f"({joined})"
+
+
+def compare_with_nothing(column: Column, comparison: tree.Comparison) -> str:
+    """Return the SQL of `< <= > >=` with an empty text, which is before any other, or null, which is false."""
+    if not column.field.is_text or comparison.value.kind != "string":
+        return "0"
+    results = {">": f"{column.sql} IS NOT NULL", "<=": f"{column.sql} IS NULL", ">=": "1"}
+    return results.get(comparison.operator, "0")
 
 
 def escape_backslashes(pattern: str) -> str:

@@ -28,8 +28,12 @@ _from_limit: limit _from_offset | _from_offset
 _from_offset: offset? tail*
 
 select_list: select_item ("," select_item)*
-select_item: operand NAME? | "(" query ")"
-operand: path | NAME "(" path? ")"
+select_item: operand NAME? | type_of | "(" query ")"
+type_of: "TYPEOF"i path type_branch+ otherwise? "END"i
+type_branch: "WHEN"i NAME "THEN"i path ("," path)*
+otherwise: "ELSE"i path ("," path)*
+operand: path | NAME "(" (argument ("," argument)*)? ")"
+argument: operand | STRING | NUMBER | INTEGER
 path: NAME ("." NAME)*
 alias: "AS"i? NAME
 scope: "USING"i "SCOPE"i NAME
@@ -48,10 +52,11 @@ conjunction: _term ("AND"i _term)+
 disjunction: _term ("OR"i _term)+
 _term: negation | _simple
 negation: "NOT"i _term
-_simple: "(" _condition ")" | comparison | membership
+_simple: "(" _condition ")" | comparison | membership | inclusion
 comparison: operand OPERATOR value | operand LIKE value
 membership: operand NOT? "IN"i "(" value ("," value)* ")" -> membership
           | operand NOT? "IN"i "(" query ")" -> semi_join
+inclusion: operand (INCLUDES | EXCLUDES) "(" value ("," value)* ")"
 value: STRING | DATETIME | DATE | NUMBER | INTEGER | TRUE | FALSE | NULL | PERIOD | NAME
 
 ASC: "ASC"i
@@ -61,6 +66,8 @@ LAST: "LAST"i
 ALL: "ALL"i
 NOT: "NOT"i
 LIKE: "LIKE"i
+INCLUDES: "INCLUDES"i
+EXCLUDES: "EXCLUDES"i
 TRUE: "TRUE"i
 FALSE: "FALSE"i
 NULL: "NULL"i
@@ -79,6 +86,8 @@ NAME: /[a-z_]\w*/i
 
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+# The functions that take literals; any other takes fields and functions alone.
+TAKING_LITERALS = frozenset({"distance", "geolocation"})
 VALUE_KINDS = {
     "STRING": "string",
     "DATETIME": "datetime",
@@ -121,6 +130,15 @@ def unescape_string(raw: str) -> str:
     return ESCAPE.sub(replace, raw[1:-1])
 
 
+class UnexpectedLiteralError(Exception):
+    """A literal stands in a function that takes none."""
+
+    def __init__(self, literal: tree.Value) -> None:
+        """Keep the literal for the message."""
+        super().__init__(literal.raw)
+        self.literal = literal
+
+
 class TreeBuilder(Transformer[Token, Any]):
     """Builds the tree. The parser calls the method with the name of each grammar rule that it recognises."""
 
@@ -133,7 +151,15 @@ class TreeBuilder(Transformer[Token, Any]):
         first = children[0]
         if isinstance(first, tree.Path):
             return first
-        return tree.Function(str(first), children[1] if len(children) > 1 else None, first.start_pos)
+        literal = next((each for each in children[1:] if isinstance(each, tree.Value)), None)
+        if literal is not None and first.lower() not in TAKING_LITERALS:
+            raise UnexpectedLiteralError(literal)
+        return tree.Function(str(first), tuple(children[1:]), first.start_pos)
+
+    def argument(self, children: list[Any]) -> tree.Argument:
+        """Return an argument of a function."""
+        [argument] = children
+        return self.value([argument]) if isinstance(argument, Token) else cast("tree.Operand", argument)
 
     def value(self, children: list[Token]) -> tree.Value:
         """Return a literal."""
@@ -150,6 +176,10 @@ class TreeBuilder(Transformer[Token, Any]):
         """Return `IN` with a list of literals."""
         negated = isinstance(children[1], Token)
         return tree.Membership(children[0], negated, tuple(children[2 if negated else 1 :]))
+
+    def inclusion(self, children: list[Any]) -> tree.Inclusion:
+        """Return `INCLUDES` or `EXCLUDES`."""
+        return tree.Inclusion(children[0], children[1].type == "EXCLUDES", tuple(children[2:]))
 
     def semi_join(self, children: list[Any]) -> tree.Membership:
         """Return `IN` with a query."""
@@ -174,6 +204,21 @@ class TreeBuilder(Transformer[Token, Any]):
         position = expression.source_position if isinstance(expression, tree.Query) else expression.position
         return tree.SelectItem(expression, alias, position)
 
+    def type_branch(self, children: list[Any]) -> tree.TypeBranch:
+        """Return one WHEN of a TYPEOF."""
+        name, *paths = children
+        return tree.TypeBranch(str(name), tuple(paths), name.start_pos or 0)
+
+    def otherwise(self, children: list[Any]) -> tuple[tree.Path, ...]:
+        """Return the fields after ELSE."""
+        return tuple(children)
+
+    def type_of(self, children: list[Any]) -> tree.TypeOf:
+        """Return a TYPEOF; what follows its branches is its ELSE."""
+        path, *rest = children
+        branches = tuple(each for each in rest if isinstance(each, tree.TypeBranch))
+        return tree.TypeOf(path, branches, rest[-1] if len(rest) > len(branches) else ())
+
     def order_item(self, children: list[Any]) -> tree.OrderItem:
         """Return a term of ORDER BY."""
         words = {token.type for token in children[1:]}
@@ -197,9 +242,9 @@ class TreeBuilder(Transformer[Token, Any]):
         """Return the alias of the object."""
         return "alias", str(children[0])
 
-    def scope(self, _children: list[Any]) -> tuple[str, Any]:
-        """Ignore USING SCOPE, since an integration user sees everything."""
-        return "", None
+    def scope(self, children: list[Any]) -> tuple[str, Any]:
+        """Return which records USING SCOPE leaves."""
+        return "scope", children[0]
 
     def security(self, _children: list[Any]) -> tuple[str, Any]:
         """Ignore WITH SECURITY_ENFORCED and the like, since an integration user sees everything."""
@@ -230,8 +275,14 @@ class TreeBuilder(Transformer[Token, Any]):
         return "offset", int(children[0])
 
     def tail(self, children: list[Any]) -> tuple[str, Any]:
-        """Return ALL ROWS. FOR VIEW, FOR REFERENCE and UPDATE TRACKING are ignored: they do not change the result."""
-        return ("all_rows", True) if children[0].type == "ALL" else ("", None)
+        """Return ALL ROWS, or FOR VIEW and FOR REFERENCE, which note the records as recently used.
+
+        UPDATE TRACKING and VIEWSTAT are ignored: nothing is counted that they would change.
+        """
+        word = children[0]
+        if word.type == "ALL":
+            return "all_rows", True
+        return ("noted", True) if word.upper() in {"VIEW", "REFERENCE"} else ("", None)
 
 
 PARSER = Lark(
@@ -249,6 +300,11 @@ def parse_query(query: str) -> tree.Query:
         position = len(query) if error.token.type == "$END" else error.token.start_pos or 0
         raise place_error(
             query, position=position, code="MALFORMED_QUERY", message=f"unexpected token: '{shown}'"
+        ) from error
+    except UnexpectedLiteralError as error:
+        literal = error.literal
+        raise place_error(
+            query, position=literal.position, code="MALFORMED_QUERY", message=f"unexpected token: '{literal.raw}'"
         ) from error
     except UnexpectedCharacters as error:
         position = cast("int", error.pos_in_stream)

@@ -1,12 +1,21 @@
 """Resolves the names in a query to objects and columns, and adds the joins that their relationships need."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
 
-from crm_sync.sandbox.data.schema import Field, SObject, find_object
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crm_sync.sandbox.data.compounds import write_compound
+from crm_sync.sandbox.data.fields import Field, SObject
+from crm_sync.sandbox.data.schema import Schema
 from crm_sync.sandbox.data.visibility import NOT_HIDDEN
 from crm_sync.sandbox.errors import ApiError
 from crm_sync.sandbox.soql import tree
 from crm_sync.sandbox.soql.grammar import place_error
+from crm_sync.sandbox.soql.name_entity import define_name, list_targets, write_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CUSTOM_HINT = (
     "If you are attempting to use a custom {kind}, be sure to append the '{suffix}' after the {name} name. "
@@ -33,6 +42,20 @@ class Join:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a chain of relationships leads: an object and its alias in SQL."""
+
+    sobject: SObject
+    alias: str
+    chain: tuple[str, ...]
+
+    def read(self, field: Field) -> Column:
+        """Return the column of a field of the object."""
+        sql = write_compound(field, alias=self.alias) if field.components else f'{self.alias}."{field.name}"'
+        return Column(sql, field, self.chain)
+
+
 @dataclass(slots=True)
 class Scope:
     """The names that a query may use. `base` is the SQL alias of its object; a nested query has a scope of its own."""
@@ -49,68 +72,101 @@ class Scope:
         """Return an error that shows its place in the query."""
         return place_error(self.query_text, position=position, code=code, message=message)
 
+    def refuse_relationship(self, relationship: str, path: tree.Path) -> ApiError:
+        """Return the error for a relationship that an object does not have."""
+        hint = CUSTOM_HINT.format(kind="relationship", suffix="__r", name="custom relationship")
+        return self.refuse(
+            position=path.position,
+            code="INVALID_FIELD",
+            message=f"Didn't understand relationship '{relationship}' in field path. {hint}",
+        )
+
+    def strip_alias(self, path: tree.Path) -> tuple[str, ...]:
+        """Return the parts of a path without the alias of the query's object."""
+        return path.parts[1:] if len(path.parts) > 1 and path.parts[0].lower() in self.aliases else path.parts
+
     def resolve(self, path: tree.Path) -> Column:
         """Return the column of a field path. Raises ApiError `INVALID_FIELD` that names the unknown part."""
-        parts = path.parts
-        if len(parts) > 1 and parts[0].lower() in self.aliases:
-            parts = parts[1:]
-        *relationships, name = parts
-        sobject, alias = self.sobject, self.base
-        chain: tuple[str, ...] = ()
-        for relationship in relationships:
-            join = self._join(sobject, alias, chain, relationship, path)
-            sobject, alias, chain = join.sobject, join.alias, (*chain, join.name)
-        entry = sobject.find_field(name)
+        *relationships, name = self.strip_alias(path)
+        place = self.follow(relationships, path)
+        entry = place.sobject.find_field(name) or place.sobject.find_compound(name)
         if entry is None:
             hint = CUSTOM_HINT.format(kind="field", suffix="__c", name="custom field")
             raise self.refuse(
                 position=path.position,
                 code="INVALID_FIELD",
-                message=f"No such column '{name}' on entity '{sobject.name}'. {hint}",
+                message=f"No such column '{name}' on entity '{place.sobject.name}'. {hint}",
             )
-        return Column(f'{alias}."{entry.name}"', entry, chain)
+        return place.read(entry)
 
-    def _join(self, sobject: SObject, alias: str, chain: tuple[str, ...], relationship: str, path: tree.Path) -> Join:
+    def follow(self, relationships: Sequence[str], path: tree.Path) -> Place:
+        """Return where relationships lead from the query's object. Raises ApiError `INVALID_FIELD` for unknown ones."""
+        place = Place(self.sobject, self.base, ())
+        for relationship in relationships:
+            join = self._join(place, relationship, path)
+            place = Place(join.sobject, join.alias, (*place.chain, join.name))
+        return place
+
+    def _join(self, place: Place, relationship: str, path: tree.Path) -> Join:
         """Return the join over one relationship. Adds it on first use."""
-        reference = sobject.by_relationship.get(relationship.lower())
-        target = find_object(reference.reference_to) if reference else None
-        if reference is None or target is None:
-            hint = CUSTOM_HINT.format(kind="relationship", suffix="__r", name="custom relationship")
+        reference = place.sobject.by_relationship.get(relationship.lower())
+        targets = list_targets(reference, place.sobject.schema) if reference else []
+        if reference is None or not targets:
+            raise self.refuse_relationship(relationship, path)
+        key = (*place.chain, reference.relationship)
+        join = self.joins.get(key)
+        if join is not None:
+            return join
+        if len(key) > MAX_RELATIONSHIPS:
             raise self.refuse(
                 position=path.position,
-                code="INVALID_FIELD",
-                message=f"Didn't understand relationship '{relationship}' in field path. {hint}",
+                code="MALFORMED_QUERY",
+                message="SOQL relationship query: at most 5 levels of child-to-parent relationships are allowed",
             )
-        key = (*chain, reference.relationship)
-        join = self.joins.get(key)
-        if join is None:
-            if len(key) > MAX_RELATIONSHIPS:
-                raise self.refuse(
-                    position=path.position,
-                    code="MALFORMED_QUERY",
-                    message="SOQL relationship query: at most 5 levels of child-to-parent relationships are allowed",
-                )
-            join = Join(f"{self.base}_{len(self.joins)}", target, reference.relationship)
-            self.joins[key] = join
-            visible = "" if self.include_hidden else f' AND {join.alias}."Id" {NOT_HIDDEN}'
-            self.join_sql.append(
-                f'LEFT JOIN "{target.name}" {join.alias} ON {join.alias}."Id" = {alias}."{reference.name}"{visible}'
-            )
+        on = f'{place.alias}."{reference.name}"'
+        if reference.also_refers_to:
+            return self.add_join(key, define_name(place.sobject.schema), write_names(targets), on=on)
+        return self.add_join(key, targets[0], f'"{targets[0].name}"', on=on)
+
+    def add_join(self, key: tuple[str, ...], target: SObject, table: str, *, on: str) -> Join:
+        """Add a join with the records of a table whose id is in the column `on`."""
+        join = Join(f"{self.base}_{len(self.joins)}", target, key[-1])
+        self.joins[key] = join
+        visible = "" if self.include_hidden else f' AND {join.alias}."Id" {NOT_HIDDEN}'
+        self.join_sql.append(f'LEFT JOIN {table} {join.alias} ON {join.alias}."Id" = {on}{visible}')
         return join
+
+    def open_below(self, join: Join) -> Scope:
+        """Return the scope of the fields of a joined record. Its joins become those of the same query."""
+        return Scope(
+            self.query_text,
+            join.sobject,
+            join.alias,
+            frozenset(),
+            self.include_hidden,
+            join_sql=self.join_sql,
+        )
 
 
 def open_scope(
-    query: tree.Query, *, text: str, base: str, sobject: SObject | None = None, include_hidden: bool = False
+    query: tree.Query,
+    *,
+    text: str,
+    base: str,
+    schema: Schema,
+    sobject: SObject | None = None,
+    include_hidden: bool = False,
 ) -> Scope:
     """Return the scope of a query over its object. Raises ApiError `INVALID_TYPE` for an unknown object."""
-    found = sobject or find_object(query.source)
+    found = sobject or schema.find(query.source)
     if found is None:
-        hint = CUSTOM_HINT.format(kind="object", suffix="__c", name="entity")
-        raise place_error(
-            text,
-            position=query.source_position,
-            code="INVALID_TYPE",
-            message=f"sObject type '{query.source}' is not supported. {hint}",
-        )
+        raise refuse_object(text, query.source, position=query.source_position)
     aliases = {found.name.lower(), query.source.lower(), (query.alias or query.source).lower()}
     return Scope(text, found, base, frozenset(aliases), include_hidden)
+
+
+def refuse_object(text: str, name: str, *, position: int) -> ApiError:
+    """Return the error for an object that does not exist, by its place in the query `text`."""
+    hint = CUSTOM_HINT.format(kind="object", suffix="__c", name="entity")
+    message = f"sObject type '{name}' is not supported. {hint}"
+    return place_error(text, position=position, code="INVALID_TYPE", message=message)

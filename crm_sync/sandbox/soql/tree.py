@@ -19,11 +19,24 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function with at most one argument: `COUNT()`, `MAX(SystemModstamp)`, `FIELDS(ALL)`."""
+    """A function: `COUNT()`, `MAX(SystemModstamp)`, `FIELDS(ALL)`, `CALENDAR_YEAR(convertTimezone(CreatedDate))`.
+
+    Only `ROLLUP`, `CUBE`, `DISTANCE` and `GEOLOCATION` have more than one argument; only the last two have literals.
+    """
 
     name: str
-    argument: Path | None
+    arguments: "tuple[Argument, ...]"
     position: int
+
+    @property
+    def operands(self) -> "tuple[Operand, ...]":
+        """The arguments without literals."""
+        return tuple(each for each in self.arguments if not isinstance(each, Value))
+
+    @property
+    def argument(self) -> "Operand | None":
+        """The first argument, if there is one and it is no literal."""
+        return self.operands[0] if self.operands and self.operands[0] is self.arguments[0] else None
 
 
 Operand = Path | Function
@@ -37,6 +50,9 @@ class Value:
     text: str
     position: int
     raw: str = ""
+
+
+Argument = Operand | Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,18 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Inclusion:
+    """A condition `operand INCLUDES (values)`, or `EXCLUDES`, on a multi-select picklist.
+
+    Each value may name several choices with semicolons between them, all of which must be there.
+    """
+
+    operand: Operand
+    negated: bool
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Negation:
     """A negated condition, `NOT condition`."""
 
@@ -72,14 +100,37 @@ class Junction:
     conditions: "tuple[Condition, ...]"
 
 
-Condition = Comparison | Membership | Negation | Junction
+Condition = Comparison | Membership | Inclusion | Negation | Junction
+
+
+@dataclass(frozen=True, slots=True)
+class TypeBranch:
+    """`WHEN type_name THEN fields`; the paths begin at the record that the reference leads to."""
+
+    type_name: str
+    fields: tuple[Path, ...]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypeOf:
+    """`TYPEOF path WHEN … THEN … ELSE otherwise END`. `otherwise` is empty without ELSE."""
+
+    path: Path
+    branches: tuple[TypeBranch, ...]
+    otherwise: tuple[Path, ...]
+
+    @property
+    def position(self) -> int:
+        """Where the path of the reference is."""
+        return self.path.position
 
 
 @dataclass(frozen=True, slots=True)
 class SelectItem:
-    """One selected field, function or child query, with its alias (aggregate queries only)."""
+    """One selected field, function, TYPEOF or child query, with its alias (aggregate queries only)."""
 
-    expression: "Operand | Query"
+    expression: "Operand | Query | TypeOf"
     alias: str | None
     position: int
 
@@ -108,3 +159,7 @@ class Query:
     limit: int | None = None
     offset: int | None = None
     all_rows: bool = False
+    # The word after USING SCOPE.
+    scope: str = ""
+    # Whether FOR VIEW or FOR REFERENCE asks to note the records as recently used.
+    noted: bool = False

@@ -199,10 +199,13 @@ class AuditedModelAdmin(ListedLookupsMixin, VisibleRowsMixin, ModelAdmin):
             )
             return None
         try:
-            return delete_selected(self, request, queryset)
+            asked = delete_selected(self, request, queryset)
         except VaultError as error:
             self.message_user(request, f"Nothing was deleted. {error}", messages.ERROR)
             return None
+        if asked is not None and asked.context_data is not None:
+            asked.context_data["title"] = f"Delete {self.opts.verbose_name_plural}"
+        return asked
 
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest

@@ -37,7 +37,8 @@ def extend_page(model: type[Model]) -> Callable[[PageClass], PageClass]:
     """Add the decorated class to the page of a model that another app owns.
 
     Its attributes override the page's own; of two additions, the one registered first overrides the other. The
-    `actions_detail` of all are joined.
+    `actions_detail` of all are joined. Helpers (names with an underscore) belong to one class: two that have one in
+    common would call each other's, so `build_pages` refuses them.
     """
 
     def register(addition: PageClass) -> PageClass:
@@ -59,5 +60,20 @@ def build_pages(site: AdminSite) -> None:
 def _build_page(*, page: type[Any], additions: list[type[Any]]) -> type[Any]:
     if not additions:
         return page
+    _refuse_shared_helpers((page, *additions))
     own = [name for each in (page, *additions) for name in getattr(each, "actions_detail", None) or ()]
     return type(page.__name__, (*additions, page), {"actions_detail": tuple(dict.fromkeys(own))})
+
+
+def _refuse_shared_helpers(classes: tuple[type[Any], ...]) -> None:
+    owners: dict[str, type[Any]] = {}
+    for each in classes:
+        for name in vars(each):
+            if not name.startswith("_") or name.startswith("__"):
+                continue
+            if name in owners:
+                raise ValueError(
+                    f"{owners[name].__name__} and {each.__name__} both have {name}, and one page is made of both. Name "
+                    "each for what it is of."
+                )
+            owners[name] = each

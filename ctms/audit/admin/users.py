@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -17,12 +18,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from django.utils.html import format_html
+from unfold.forms import AdminPasswordChangeForm
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.accounts.policies import has_permission
 from ctms.accounts.sessions import list_sessions
+from ctms.accounts.usernames import hold_usernames
 from ctms.audit.admin.granting import GrantingAdminMixin, GrantingFormMixin
 from ctms.audit.admin.lookups import ListedLookupsMixin
 from ctms.audit.admin.pages import register_page
@@ -38,9 +41,10 @@ from ctms.core.text.forms import FitTextsMixin
 admin.site.unregister(Group)
 
 
-class UserForm(FitTextsMixin, GrantingFormMixin, UserChangeForm):
+class UserForm(FitTextsMixin, GrantingFormMixin, UserChangeForm):  # type: ignore[type-arg]  # only the stub is generic
     """The form of a user. It holds the version it was filled from: saving over another admin's change is refused."""
 
+    password = None  # type: ignore[assignment]  # its digest says nothing to anybody; the page says whether there is one
     read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     time_zone = forms.ChoiceField(
@@ -64,6 +68,8 @@ class UserForm(FitTextsMixin, GrantingFormMixin, UserChangeForm):
                 f"{stored} was changed by somebody else after you opened this page (version {stored.version}, yours "
                 f"is {read}). Reload it and apply your change again; nothing was saved."
             )
+        if "username" in self.changed_data:
+            hold_usernames()
         return cleaned
 
 
@@ -79,6 +85,11 @@ class InvitedUserForm(FitTextsMixin, GrantingFormMixin, forms.ModelForm):  # typ
         self.fields["email"].required = True
         self.fields["email"].help_text = "The invitation is sent there: a link by which the user sets a password."
         self.instance.set_unusable_password()
+
+    def clean(self) -> dict[str, Any] | None:
+        # Of two who choose one name at the same moment, the second is told by the form what the first has chosen.
+        hold_usernames()
+        return super().clean()
 
 
 class FirstPasswordForm(AdminPasswordChangeForm):
@@ -115,11 +126,11 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
     autocomplete_fields = ("security_profile",)
     filter_horizontal = ()
     ordering = ("username",)
-    readonly_fields = ("last_login", "date_joined", "invited_until")
+    readonly_fields = ("last_login", "date_joined", "invited_until", "show_password")
     actions = None
     actions_detail = ("invite", "end_sessions", "show_what_user_did")
     fieldsets = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username", "show_password")}),
         ("Person", {"fields": (("first_name", "last_name"), "email", ("time_zone", "digest_hour"))}),
         (
             "Access",
@@ -132,7 +143,7 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
                     "is_staff",
                     "is_superuser",
                 ),
-                "description": "The security profile says what the user may do. Staff may open this admin console.",
+                "description": "The security profile says what the user may do.",
             },
         ),
         ("Dates", {"fields": (("last_login", "date_joined"), "invited_until")}),
@@ -167,6 +178,18 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         names = list(super().get_readonly_fields(request, obj))
         return names if get_user(request).is_superuser else [*names, "is_superuser"]
+
+    @admin.display(description="password")
+    def show_password(self, user: User) -> str:
+        """Return whether the user has a password, with a link to set another one."""
+        if user.service_owner_id is not None:
+            return "None: a service account cannot log in."
+        state = "Set" if user.has_usable_password() else "None: the user sets one by the link of an invitation"
+        return format_html(
+            '{}. <a class="vault-link" href="{}">Set a password</a>',
+            state,
+            reverse("admin:auth_user_password_change", args=(user.pk,)),
+        )
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         save_user(user=obj, actor=build_actor(request), fields=form.changed_data if change else None)

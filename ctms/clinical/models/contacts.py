@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from ctms.configuration.study_record import StudyRecord
+from ctms.core.days import DaysUntil
 
 CONTACT_DATES = ("last_contact", "next_contact", "overdue_since", "contacts_move_on")
 
@@ -35,6 +38,10 @@ class ContactedRecord(StudyRecord):
 
     derived_fields: ClassVar[frozenset[str]] = frozenset(CONTACT_DATES)
     bookkeeping_fields = StudyRecord.bookkeeping_fields | derived_fields
+
+    database_expressions: ClassVar[Mapping[str, Callable[[str], Combinable]]] = {
+        "days_since_contact": lambda lead: DaysUntil(f"{lead}last_contact", timezone.localdate())
+    }
 
     class Meta:
         abstract = True

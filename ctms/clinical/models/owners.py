@@ -14,8 +14,8 @@ from ctms.configuration.study_record import StudyRecord, attach_references
 class OwnedRecord(StudyRecord):
     """A record of a study with an owner, a user.
 
-    A new record at a site belongs to the owner of the site; any other to the user who makes it. What a job makes has
-    no owner unless its site has one.
+    A new record at a site belongs to the owner of the site; any other to the person who makes it. What a job or a
+    program makes has no owner unless its site has one: nobody would see to it.
     """
 
     owner = models.ForeignKey(
@@ -34,7 +34,7 @@ class OwnedRecord(StudyRecord):
             of_site = each.site.owner_id if each.site_id is not None else None
             if of_site is not None:
                 each.owner_id = of_site
-            elif user.is_active:
+            elif user.is_active and not user.is_service_account:
                 each.owner = user
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Concat, Trim
 
 from ctms.clinical.choices import PersonType
 from ctms.core.models import VaultRecord
@@ -34,6 +36,10 @@ class Person(VaultRecord):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+
+    database_expressions: ClassVar[Mapping[str, Callable[[str], Combinable]]] = {
+        "full_name": lambda lead: Trim(Concat(F(f"{lead}first_name"), Value(" "), F(f"{lead}last_name")))
+    }
 
     class Meta:
         verbose_name = "person"

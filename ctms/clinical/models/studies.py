@@ -56,6 +56,7 @@ class Study(NumberedRecord):
             ),
             models.CheckConstraint(condition=~Q(name=""), name="study_has_a_number"),
         ]
+        indexes: ClassVar = [models.Index(collate("name"), "id", name="study_list")]
 
     def clean(self) -> None:
         super().clean()

@@ -27,6 +27,7 @@ from ctms.configuration.services.kept_values import count_choices, count_holders
 from ctms.configuration.tables import build_object_url
 from ctms.configuration.uses import Use, list_uses
 from ctms.core.choices import RecordStatus
+from ctms.core.text.whole_numbers import read_whole_number
 
 # What cannot be changed later: values are stored by it.
 _FIXED = ("of_object", "api_name", "kind", "reference_object")
@@ -160,7 +161,8 @@ class CustomFieldAdmin(AuditedModelAdmin):
         return self._change_status(request, row, RecordStatus.ACTIVE, "Activate", explanation)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        row = CustomField.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
+        key = read_whole_number(str(object_id))
+        row = CustomField.objects.filter(pk=key).first() if key is not None else None
         if row is None:
             return []
         needless = {"activate"} if row.status == RecordStatus.ACTIVE else {"deactivate"}

@@ -26,6 +26,7 @@ from ctms.configuration.selectors import find_object, list_layouts
 from ctms.configuration.services import create_type_layout, delete_layout, save_layout
 from ctms.configuration.snapshot import load_configuration
 from ctms.configuration.tables import build_object_url, describe_use
+from ctms.core.text.whole_numbers import read_whole_number
 
 # The editor's script sends this header to get only the form, with which it replaces the one on the page.
 FRAGMENT_HEADER = "X-Layout-Fragment"
@@ -112,8 +113,8 @@ class PageLayoutAdmin(AuditedModelAdmin):
         read_version: int = form.cleaned_data["read_version"]
         stored_version = layout.version
         # "Save mine over it" posts the version that the user agreed to overwrite.
-        overwritten = request.POST.get("_overwrite", "")
-        expected = int(overwritten) if overwritten.isdecimal() else read_version
+        overwritten = read_whole_number(request.POST.get("_overwrite", ""))
+        expected = overwritten if overwritten is not None else read_version
         refusal = try_write(
             lambda: save_layout(
                 layout=layout,

@@ -17,9 +17,10 @@ from ctms.audit.admin.base import AuditedModelAdmin
 from ctms.audit.admin.theme import action
 from ctms.audit.admin.writing import get_expected_version, get_user
 from ctms.configuration.forms import SecurityProfileForm
-from ctms.configuration.profiles import is_delivered, save_profile
+from ctms.configuration.profiles import is_delivered, list_ungranted, save_profile
 
 _COPY_OF = "copy_of"
+_MOST_NAMED = 8
 _COPIED = ("description", "sees_all_studies", "log_views", "permissions")
 
 
@@ -65,7 +66,23 @@ class SecurityProfileAdmin(AuditedModelAdmin):
         user = get_user(request)
         if request.method == "GET" and not is_exempt(user) and object_id == str(user.security_profile_id):
             self.message_user(request, OWN_PROFILE, messages.WARNING)
+        if request.method == "GET":
+            self._tell_ungranted(request, object_id)
         return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _tell_ungranted(self, request: HttpRequest, object_id: str | None) -> None:
+        """Say what this version delivers with the profile and it lacks: updates give nobody rights."""
+        profile = self.get_object(request, unquote(object_id)) if object_id is not None else None
+        if not isinstance(profile, SecurityProfile) or not self.has_view_permission(request, profile):
+            return
+        ungranted = list_ungranted(profile)
+        if ungranted:
+            more = f" and {len(ungranted) - _MOST_NAMED} more" if len(ungranted) > _MOST_NAMED else ""
+            named = f"{', '.join(ungranted[:_MOST_NAMED])}{more}"
+            told = (
+                f"This version delivers {profile} with more than it has here: {named}. Tick what its users are to have."
+            )
+            self.message_user(request, told, messages.INFO)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002  Django's signature
         form: Any = super().get_form(request, obj, change, **kwargs)

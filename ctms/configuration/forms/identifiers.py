@@ -6,12 +6,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSelectWidget
 
 from ctms.audit.forms import AuditedModelForm
+from ctms.configuration.account_identifiers import list_account_choices
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.identifiers import find_identifier_problem, list_identifying_fields
 
+_ACCOUNT = "crm_account_identifier"
 _NAME = "clinical_person_identifier"
 
 
@@ -30,6 +32,19 @@ class PersonIdentifierForm(AuditedModelForm):
             field.help_text = (
                 "The Person field that identifies a person in the CRM: its values are unique, case counts."
             )
+
+        account = self.fields.get(_ACCOUNT)
+        choices = self.list_account_choices()
+        if account is not None and choices:
+            stored = str(self.initial.get(_ACCOUNT) or "")
+            typed = self.data.get(self.add_prefix(_ACCOUNT), "").strip() if self.is_bound else stored
+            kept = [(each, each) for each in dict.fromkeys((stored, typed)) if each and each not in dict(choices)]
+            account.widget = UnfoldAdminSelect2Widget(choices=[("", "–"), *kept, *choices])
+            account.help_text = "The field of the account with the same value, as the CRM described its fields."
+
+    def list_account_choices(self) -> list[tuple[str, str]]:
+        """Return the fields of accounts to choose from; empty if names have to be typed."""
+        return list_account_choices()
 
     def clean_clinical_person_identifier(self) -> str:
         name = str(self.cleaned_data[_NAME]).strip()

@@ -1,7 +1,8 @@
 """Tags that every template has.
 
 `{% icon "edit" %}` and `{% icon entry.icon class="small" %}` show an icon; `{% fixed "components/mark.html" %}` takes
-in a template that is the same in every page; `{% chart panel.chart %}` draws a chart.
+in a template that is the same in every page; `{% chart panel.chart %}` draws a chart;
+`{% request_id %}` is what the log names the request by.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from django.utils.safestring import SafeString
 
 from ctms.core.charts import render_chart
 from ctms.core.icons import render_icon
+from ctms.core.request_log import get_request_id
 
 register = template.Library()
 register.simple_tag(render_chart, name="chart")
+register.simple_tag(get_request_id, name="request_id")
 
 
 class IconNode(template.Node):

@@ -7,16 +7,40 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import NotSupportedError
 from django.db.migrations.operations.base import Operation
 
 from ctms.core.text.folding import DROPPED, FUNCTION, LETTERS, PAIRS, PLUS, SEPARATORS, TRUNK
 from ctms.core.text.sorting import COLLATION, ICU_LOCALE
 
+# What PostgreSQL has of its own where it was built without ICU, by its version: letters of all scripts have a lower
+# case, and texts are in the order of their code points. Source: PostgreSQL manual, "Standard Collations".
+_BUILTIN = {17: ("pg_c_utf8", "C.UTF-8"), 18: ("pg_unicode_fast", "PG_UNICODE_FAST")}
 
-def _build_function() -> str:
+
+def _choose_letters(cursor: Any) -> tuple[str, str]:
+    """Return the collation whose lower case letters have, and how `vault_sort` is defined, on this server.
+
+    Raises NotSupportedError if it knows no letters but those of its operating system, which differ from host to host.
+    """
+    cursor.execute("SELECT EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')")
+    if cursor.fetchone()[0]:
+        return "und-x-icu", f"provider = icu, locale = '{ICU_LOCALE}'"
+    cursor.execute("SHOW server_version_num")
+    version = min(int(cursor.fetchone()[0]) // 10_000, max(_BUILTIN))
+    if version not in _BUILTIN:
+        raise NotSupportedError(
+            "This PostgreSQL was built without ICU, by which texts are searched and sorted. Use one that has it, as "
+            "the images of Docker and the packages of the distributions have, or version 17 or later."
+        )
+    collation, locale = _BUILTIN[version]
+    return collation, f"provider = builtin, locale = '{locale}'"
+
+
+def _build_function(*, collation: str) -> str:
     letters = f"regexp_replace(normalize($1, NFKD), '{DROPPED}', '', 'g')"
     # Character by character as in Python would be slow; the one letter that differs by its place is in LETTERS.
-    letters = f"regexp_replace(lower({letters} COLLATE \"und-x-icu\"), '{DROPPED}', '', 'g')"
+    letters = f"regexp_replace(lower({letters} COLLATE \"{collation}\"), '{DROPPED}', '', 'g')"
     plain = ("".join(each).replace("'", "''") for each in (LETTERS, LETTERS.values()))
     letters = "translate({}, '{}', '{}')".format(letters, *plain)
     for letter, pair in PAIRS.items():
@@ -43,6 +67,15 @@ def _build_function() -> str:
         END
         $fold$
     """
+
+
+def list_text_statements(cursor: Any) -> list[str]:
+    """Return what creates the collation `vault_sort` and the function `vault_fold` on the server of the cursor.
+
+    Raises NotSupportedError if the server knows no letters.
+    """
+    collation, definition = _choose_letters(cursor)
+    return [f"CREATE COLLATION IF NOT EXISTS {COLLATION} ({definition})", _build_function(collation=collation)]
 
 
 class _PostgreSQLOperation(Operation):
@@ -72,12 +105,15 @@ class _PostgreSQLOperation(Operation):
 
 
 class CreateTextSupport(_PostgreSQLOperation):
-    """Creates the function `vault_fold` and the collation `vault_sort`. PostgreSQL must have been built with ICU."""
+    """Creates the function `vault_fold` and the collation `vault_sort`.
+
+    Of a PostgreSQL without ICU, which sorts by code points, they have what it has itself; `manage.py doctor` says so.
+    """
 
     def list_statements(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
-        del app_label, schema_editor, state
-        collation = f"CREATE COLLATION IF NOT EXISTS {COLLATION} (provider = icu, locale = '{ICU_LOCALE}')"
-        return [collation, _build_function()]
+        del app_label, state
+        with schema_editor.connection.cursor() as cursor:
+            return list_text_statements(cursor)
 
     def list_reversing(self, app_label: str, schema_editor: Any, state: Any) -> list[str]:
         del app_label, schema_editor, state

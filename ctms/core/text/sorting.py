@@ -1,6 +1,7 @@
 """The order of texts in lists: as people look names up, with accents and case last, and numbers by their value.
 
 PostgreSQL has it from ICU (the root order of CLDR, numeric) as the collation `vault_sort`, SQLite from `compare_texts`.
+A PostgreSQL without ICU sorts by code points alone.
 Texts that are equal in all of it are in the order of their code points, so that every order is total.
 """
 

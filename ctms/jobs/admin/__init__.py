@@ -1,6 +1,6 @@
 """The console pages of jobs: `definitions` with Start Now, `runs` (Job Status), `leases`, and `mail` (test e-mail).
 
-`counts` shows the figures of a run.
+`kept_rows` shows what Housekeeping keeps, `counts` the figures of a run.
 """
 
 from ctms.jobs.admin.definitions import JobDefinitionAdmin

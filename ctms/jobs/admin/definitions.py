@@ -11,7 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
+from unfold.widgets import UnfoldAdminSelectWidget
 
+from ctms.accounts.forms import list_zones
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import AuditedModelAdmin
@@ -22,24 +26,26 @@ from ctms.audit.services import record_event, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time, get_database_now
 from ctms.core.errors import VaultError
+from ctms.core.zones import find_zone
+from ctms.jobs.admin.kept_rows import show_kept_rows
 from ctms.jobs.admin.mail import show_test_mail
 from ctms.jobs.choices import Frequency, RunState
 from ctms.jobs.cron import CronError
 from ctms.jobs.errors import JobAlreadyRunningError
 from ctms.jobs.models import JobDefinition, JobRun
 from ctms.jobs.registry import find_about, get_handler
-from ctms.jobs.schedules import describe_schedule, list_next_runs
+from ctms.jobs.schedules import describe_schedule, format_local, list_planned_runs
 from ctms.jobs.selectors import list_overdue_jobs
 from ctms.jobs.services import reset_clock, start_now
 
-_SCHEDULE_FIELDS = {"status", "frequency", "minute", "hour", "weekday", "cron"}
+_SCHEDULE_FIELDS = {"status", "frequency", "minute", "hour", "weekday", "cron", "time_zone"}
 # Frequency → the fields that it uses, with their help texts.
 _HELP = {
     Frequency.HOURLY: {"minute": "0–59: the minute of every hour."},
-    Frequency.DAILY: {"hour": "0–23, in UTC.", "minute": "0–59"},
-    Frequency.WEEKLY: {"weekday": "The day on which it runs, in UTC.", "hour": "0–23, in UTC.", "minute": "0–59"},
+    Frequency.DAILY: {"hour": "0–23", "minute": "0–59"},
+    Frequency.WEEKLY: {"weekday": "The day on which it runs.", "hour": "0–23", "minute": "0–59"},
     Frequency.CRON: {
-        "cron": "Five fields in UTC: minute, hour, day of month, month, day of week. 30 6 * * mon-fri is 06:30 on "
+        "cron": "Five fields: minute, hour, day of month, month, day of week. 30 6 * * mon-fri is 06:30 on "
         "working days, */15 * * * * every quarter of an hour."
     },
 }
@@ -56,7 +62,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
     search_fields = ("name",)
     readonly_fields = ("key", "show_schedule", "show_next_runs", "show_last_run")
     actions_detail = ("start_now",)
-    actions_list = ("send_test_mail",)
+    actions_list = ("send_test_mail", "kept_rows")
     actions = None
     fieldsets = (
         (None, {"fields": (("name", "key"), ("status", "owner"))}),
@@ -66,7 +72,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
                 "fields": (
                     ("frequency", "weekday"),
                     ("hour", "minute"),
-                    "cron",
+                    ("cron", "time_zone"),
                     "show_schedule",
                     "show_next_runs",
                     "show_last_run",
@@ -115,6 +121,14 @@ class JobDefinitionAdmin(AuditedModelAdmin):
             kwargs["help_texts"] = {name: used.get(name, unused) for name in ("weekday", "hour", "minute", "cron")}
         return super().get_form(request, obj, change, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the time zones that this machine knows."""
+        if db_field.name == "time_zone":
+            return forms.ChoiceField(
+                choices=list_zones(present=""), widget=UnfoldAdminSelectWidget, help_text=db_field.help_text
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "owner":
             kwargs["queryset"] = User.objects.filter(is_active=True).exclude(username=SYSTEM_USERNAME)
@@ -146,16 +160,16 @@ class JobDefinitionAdmin(AuditedModelAdmin):
         """Return the next three due times; if one has come already and not been dispatched, it is the first."""
         now = get_database_now()
         try:
-            moments = list_next_runs(definition=definition, after=now, count=3)
+            planned = list_planned_runs(schedule=definition, after=now, count=3)
         except CronError:
             return "–"
+        lines = [" ".join(filter(None, (f"{each.local}.", each.note))) for each in planned]
         clock = getattr(definition, "clock", None)
         if clock is not None and clock.next_run_at <= now:
-            moments = [clock.next_run_at, *moments[:2]]
-        shown = ", ".join(f"{moment:%a %Y-%m-%d %H:%M}" for moment in moments) + " UTC"
+            lines = [f"{format_local(clock.next_run_at, find_zone(definition.time_zone))}.", *lines[:2]]
         if definition.status != RecordStatus.ACTIVE:
-            return f"None while the job is Inactive. Were it Active: {shown}"
-        return shown
+            lines.insert(0, "None while the job is Inactive. Were it Active:")
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
 
     @display(description="last run")
     def show_last_run(self, definition: Any) -> str:
@@ -208,3 +222,10 @@ class JobDefinitionAdmin(AuditedModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         return show_test_mail(self, request)
+
+    @action(description="Kept rows", url_path="kept-rows", permissions=["view"], icon="inventory_2")
+    def kept_rows(self, request: HttpRequest) -> HttpResponse:
+        """Show what Housekeeping keeps, and for how long."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return show_kept_rows(self, request)

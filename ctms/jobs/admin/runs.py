@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -16,19 +16,19 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
 from ctms.accounts.policies import has_permission
+from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import CountedChangeList, ReadOnlyModelAdmin
 from ctms.audit.admin.theme import ChangeList, action, display
 from ctms.audit.admin.writing import build_actor, get_user
-from ctms.core.choices import RecordStatus
 from ctms.core.clock import format_time
 from ctms.jobs.admin.counts import build_result_table, describe_counts
 from ctms.jobs.cancellation import cancel_run
 from ctms.jobs.choices import UNFINISHED_STATES, RunState
 from ctms.jobs.errors import NotCancellableError
-from ctms.jobs.models import JobClock, JobRun
+from ctms.jobs.models import JobRun
+from ctms.jobs.planned import list_planned_runs
 from ctms.jobs.progress import describe_progress, format_seconds
 from ctms.jobs.registry import find_part_labels
-from ctms.jobs.schedules import describe_schedule
 from ctms.jobs.selectors import list_queued_runs, list_running_runs
 
 STATE_LABELS = {
@@ -50,7 +50,7 @@ class HistoryChangeList(CountedChangeList):
         return queryset if self.filter_params.get("state__exact") else queryset.exclude(state__in=UNFINISHED_STATES)
 
 
-@admin.register(JobRun)
+@register_page(JobRun)
 class JobRunAdmin(ReadOnlyModelAdmin):
     """Job Status. The list itself is History; Scheduled and Running are further pages."""
 
@@ -118,12 +118,11 @@ class JobRunAdmin(ReadOnlyModelAdmin):
         return super().changelist_view(request, context)
 
     def show_scheduled(self, request: HttpRequest) -> HttpResponse:
-        """Show the next due time of every Active job, and the runs that wait for a worker."""
-        clocks = JobClock.objects.filter(definition__status=RecordStatus.ACTIVE).select_related("definition")
+        """Show what runs next by schedule, and the runs that wait for a worker."""
         return self._show_status(
             request,
             tab="scheduled",
-            clocks=[(clock, describe_schedule(clock.definition)) for clock in clocks.order_by("next_run_at", "pk")],
+            planned=list_planned_runs(),
             queued=list_queued_runs(),
         )
 

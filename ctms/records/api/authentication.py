@@ -10,11 +10,13 @@ from rest_framework.request import Request
 
 from ctms.accounts.addresses import get_client_address
 from ctms.accounts.middleware import activate_time_zone
-from ctms.accounts.models import ApiToken, TokenScope, User
-from ctms.accounts.tokens import InvalidTokenError, find_token
+from ctms.accounts.models import TokenScope, User
+from ctms.accounts.tokens import BearerToken, InvalidTokenError, find_bearer
 from ctms.core.rate_limits import count_request
 
 _SCHEME = "bearer"
+_READ_ONLY_TOKEN = "This token may only read. Create one that may read and write on your profile page."  # noqa: S105  a message
+_READ_ONLY_SESSION = "This call-back session may only read. What sessions may do is set on the connection."
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -23,19 +25,17 @@ class TokenAuthentication(BaseAuthentication):
     A token that may only read is refused for every other method here, so that no view can forget it.
     """
 
-    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+    def authenticate(self, request: Request) -> tuple[User, BearerToken] | None:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != _SCHEME:
             return None
         try:
-            token = find_token(text.strip())
+            token = find_bearer(text.strip(), address=get_client_address(request))
         except InvalidTokenError as error:
             count_request(scope="refused_tokens", key=get_client_address(request))
             raise exceptions.AuthenticationFailed(str(error)) from error
         if request.method not in SAFE_METHODS and token.scope != TokenScope.WRITE:
-            raise exceptions.PermissionDenied(
-                "This token may only read. Create one that may read and write on your profile page."
-            )
+            raise exceptions.PermissionDenied(_READ_ONLY_SESSION if token.user.calling_for else _READ_ONLY_TOKEN)
         activate_time_zone(token.user)
         return token.user, token
 

@@ -33,7 +33,7 @@ _CHOICE: dict[str, Any] = {
 _FIELD: dict[str, Any] = {
     "name": serializers.CharField(help_text="API name: the key in records."),
     "label": serializers.CharField(),
-    "kind": serializers.CharField(help_text=f"One of {', '.join(kind.name for kind in list_kinds())}."),
+    "kind": serializers.ChoiceField(choices=sorted(kind.name for kind in list_kinds())),
     "is_required": serializers.BooleanField(help_text="Of every new record; object types may require more."),
     "is_unique": serializers.BooleanField(help_text="Custom: no two records have the same value."),
     "is_read_only": serializers.BooleanField(help_text="Filled by the Vault."),

@@ -6,8 +6,10 @@ from django.contrib.auth.decorators import login_required
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.authentication import SessionAuthentication
 
+from ctms.records.api.parameters import KnownParametersView
 
-class SchemaView(SpectacularAPIView):
+
+class SchemaView(KnownParametersView, SpectacularAPIView):
     """Serves the OpenAPI document as YAML or JSON, whichever the request asks for."""
 
 

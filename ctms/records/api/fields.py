@@ -21,17 +21,24 @@ from ctms.records.fields.kinds.reference import UID_SCHEMA, read_reference
 from ctms.records.fields.references import is_filled_by_another
 from ctms.records.fields.values import read_value
 
+# Texts that every record has, though users may leave them empty.
+_ALWAYS_FILLED = frozenset({"uid__sys", "name__v", OBJECT_TYPE})
+
 
 class OutputField(serializers.Field[Any, Any, Any, Any]):
     """Shows a value of a record. Users in custom fields come from the reader in the context, which has loaded them."""
 
-    def __init__(self, *, field: ObjectField) -> None:
-        super().__init__(read_only=True, allow_null=True, help_text=_describe(field))
+    def __init__(self, *, shape: ObjectShape, field: ObjectField) -> None:
+        super().__init__(read_only=True, allow_null=can_be_null(field), help_text=_describe(field))
         self.field = field
         self.kind = kind_of(field)
-        set_override(self, "field", UID_SCHEMA if field.api_name == "uid__sys" else dict(self.kind.json_schema))
+        choices = [str(value) for value, _ in shape.list_choices(field)]
+        described = UID_SCHEMA if field.api_name == "uid__sys" else self.kind.describe_json(choices)
+        set_override(self, "field", described)
         if self.kind.json_component:
             set_override(self, "field_component_name", self.kind.json_component)
+        elif "enum" in described:
+            set_override(self, "field", ChoicesOfField(shape=shape, field=field, values=choices))
 
     def get_attribute(self, instance: Any) -> Any:
         value = read_value(record=instance, field=self.field)
@@ -43,6 +50,15 @@ class OutputField(serializers.Field[Any, Any, Any, Any]):
         shown = self.kind.to_json(value)
         # A client may send back what it read; for that the uid alone is enough.
         return shown if self.context["reader"].may_name(value) else shown | {"name__v": None}
+
+
+class ChoicesOfField(serializers.Field[Any, Any, Any, Any]):
+    """Describes the values of a picklist for OpenAPI, once for what goes in and what comes out."""
+
+    def __init__(self, *, shape: ObjectShape, field: ObjectField, values: list[str]) -> None:
+        super().__init__()
+        set_override(self, "field", {"type": "string", "enum": values})
+        set_override(self, "field_component_name", f"{shape.api_name}_{field.api_name}")
 
 
 class UidInput(serializers.UUIDField):
@@ -66,7 +82,22 @@ def build_input_field(
     required = is_required(shape=shape, field=field)
     common: dict[str, Any] = {"required": required, "allow_null": not required, "help_text": _describe(field)}
     model_field = _find_model_field(shape=shape, field=field)
-    return kind_of(field).build_api_field(field=field, shape=shape, model_field=model_field, **common)
+    made = kind_of(field).build_api_field(field=field, shape=shape, model_field=model_field, **common)
+    if isinstance(made, serializers.ChoiceField) and not (is_new and field.retired):
+        set_override(made, "field", ChoicesOfField(shape=shape, field=field, values=[*map(str, made.choices)]))
+    return made
+
+
+def can_be_null(field: ObjectField) -> bool:
+    """Whether a record may have no value, which the API shows as null.
+
+    A custom field may be younger than a record, and a computed one may have nothing to be computed from. A column of
+    texts that is not NULL may hold an empty one, unless every record needs a text.
+    """
+    if field.is_custom or field.is_computed or field.may_be_empty:
+        return True
+    is_filled = field.is_required or field.api_name in _ALWAYS_FILLED
+    return kind_of(field).empty == "" and not is_filled
 
 
 def is_required(*, shape: ObjectShape, field: ObjectField) -> bool:

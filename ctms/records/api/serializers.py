@@ -5,9 +5,11 @@ Keys are API names. A client may send back a whole record: values that did not c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 from rest_framework.settings import api_settings
@@ -16,6 +18,7 @@ from ctms.configuration.fields import OBJECT_TYPE, ObjectField
 from ctms.configuration.snapshot import ObjectShape
 from ctms.records.access import ObjectAccess
 from ctms.records.api.fields import OutputField, UidInput, build_input_field
+from ctms.records.api.references import References
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.values import ValueReader
 
@@ -25,16 +28,23 @@ CONFIRMED = "confirmed__sys"
 
 
 class RecordSerializer(serializers.Serializer[Any]):
-    """Shows a record with all fields of its object; null for a field without a value."""
+    """Shows a record with all fields of its object, or those of `names`; null for a field without a value."""
 
-    def __init__(self, instance: Any = None, *, shape: ObjectShape, **kwargs: Any) -> None:
+    def __init__(
+        self, instance: Any = None, *, shape: ObjectShape, names: Collection[str] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(instance, **kwargs)
-        self.shape = shape
+        self.shape, self.names = shape, names
         set_override(self, "description", f"{shape.vault_object.title}, with all its fields.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         version = serializers.IntegerField(read_only=True, help_text="Goes up with every change; its ETag.")
-        return {name: OutputField(field=each) for name, each in self.shape.fields.items()} | {VERSION: version}
+        shown = {
+            name: OutputField(shape=self.shape, field=each)
+            for name, each in self.shape.fields.items()
+            if self.names is None or name in self.names
+        }
+        return shown | {VERSION: version}
 
 
 class PageSerializer(serializers.Serializer[Any]):
@@ -61,10 +71,18 @@ class RecordInputSerializer(serializers.Serializer[Any]):
     """
 
     def __init__(
-        self, instance: Any = None, *, shape: ObjectShape, access: ObjectAccess | None = None, **kwargs: Any
+        self,
+        instance: Any = None,
+        *,
+        shape: ObjectShape,
+        access: ObjectAccess | None = None,
+        references: References | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(instance, context={"access": access}, **kwargs)
+        references = references or (References(access=access) if access is not None else None)
+        super().__init__(instance, context={"access": access, "references": references}, **kwargs)
         self.shape = shape
+        self.shown: Mapping[str, Any] | None = None  # of the instance as JSON, where the caller has it
         set_override(self, "description", f"Values of a {shape.vault_object.label}.")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -92,7 +110,7 @@ class RecordInputSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(
                 {api_settings.NON_FIELD_ERRORS_KEY: ["Send a JSON object: names of fields with their values."]}
             )
-        shown = show_record(record=self.instance, access=self.context["access"]) if self.instance is not None else {}
+        shown = self._show()
         changed: dict[str, Any] = {}
         errors: dict[str, Any] = {}
         for name, value in data.items():
@@ -115,6 +133,11 @@ class RecordInputSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(errors)
         return values
 
+    def _show(self) -> Mapping[str, Any]:
+        if self.shown is not None or self.instance is None:
+            return self.shown or {}
+        return show_record(record=self.instance, access=self.context["access"])
+
     def _is_same(self, *, field: ObjectField | None, value: Any, shown: Any) -> bool:
         if field is None:
             return type(value) is type(shown) and bool(value == shown)
@@ -126,11 +149,18 @@ def show_record(*, record: Any, access: ObjectAccess) -> dict[str, Any]:
     return show_records(records=[record], access=access)[0]
 
 
-def show_records(*, records: list[Any], access: ObjectAccess) -> list[dict[str, Any]]:
-    """Convert records to JSON. Users in custom fields are loaded in one statement for all records."""
-    reader = ValueReader(access=access).load(records=records, fields=access.shape.fields.values())
-    output = RecordSerializer(shape=access.shape, context={"reader": reader})
-    return [output.to_representation(record) for record in records]
+def show_records(
+    *, records: Sequence[Any], access: ObjectAccess, names: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """Convert records to JSON with all fields, or those of `names`. What depends on the day is by that of UTC.
+
+    Users in custom fields are loaded in one statement for all records.
+    """
+    fields = [each for name, each in access.shape.fields.items() if names is None or name in names]
+    reader = ValueReader(access=access).load(records=records, fields=fields)
+    output = RecordSerializer(shape=access.shape, names=names, context={"reader": reader})
+    with timezone.override(dt.UTC):
+        return [output.to_representation(record) for record in records]
 
 
 def _is_writable(field: ObjectField) -> bool:

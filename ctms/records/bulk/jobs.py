@@ -22,6 +22,7 @@ def register_bulk_job() -> None:
             list_units=list_waiting_units,
             execute=execute_operation,
             abandon=abandon_operation,
+            has_lasting_units=False,
             about="Does the bulk edits and imports that users ask for, each as soon as it is asked for, Active or not. "
             "Active, it also goes on, at its regular times, with those whose run was lost.",
         )

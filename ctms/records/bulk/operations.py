@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +32,6 @@ JOB_KEY = "records.bulk"
 UNFINISHED = (OperationState.CHECKING, OperationState.QUEUED, OperationState.RUNNING)
 # Waiting for its user, or ended.
 _WORTH_A_LOOK = (OperationState.DRAFT, OperationState.DONE, OperationState.FAILED)
-_TOLD_FOR = timedelta(days=7)
 _DRAFTS_ARE_KEPT = timedelta(days=1)
 _CHECK = "check:"
 # In the plan of a confirmed operation: the IP address of the request that confirmed it.
@@ -121,10 +120,12 @@ def list_recent_operations(*, user: User, object_name: str, limit: int = 5) -> l
     return list(own.exclude(state__in=(OperationState.DRAFT, OperationState.CHECKING))[:limit])
 
 
-def list_unseen_operations(*, user: User, limit: int) -> list[BulkOperation]:
-    """Return the user's operations of the last week that wait for the user or ended, and that the user has not seen."""
-    own = BulkOperation.objects.defer("content", "basis").filter(user=user, seen_at=None, state__in=_WORTH_A_LOOK)
-    return list(own.filter(created_at__gt=get_now() - _TOLD_FOR)[:limit])
+def list_unseen(user_id: int, since: datetime) -> QuerySet[BulkOperation]:
+    """Return the user's operations since then that wait for the user or ended, and that the user has not seen."""
+    # What a notification shows.
+    shown = ("uid", "kind", "of_object", "state", "plan", "message", "failed", "finished_at", "created_at")
+    unseen = BulkOperation.objects.only(*shown).filter(user_id=user_id, seen_at=None, state__in=_WORTH_A_LOOK)
+    return unseen.filter(created_at__gt=since)
 
 
 def note_seen(*, operation: BulkOperation, user: User) -> None:
@@ -182,6 +183,8 @@ def is_abandoned(operation: BulkOperation) -> bool:
             definition__key=JOB_KEY, unit_key=build_unit(operation).key, state__in=UNFINISHED_STATES
         ).exists()
         and not Lease.objects.filter(key=build_lease_key(operation), is_held=True).exists()
+        # Its run may have moved it on, and ended, since it was read.
+        and BulkOperation.objects.filter(pk=operation.pk, state=operation.state).exists()
     )
 
 

@@ -30,6 +30,7 @@ class UserAsker:
 
     access: ObjectAccess
     counts_hours: bool = False
+    takes_instants: bool = False
 
     @property
     def configuration(self) -> Configuration:
@@ -74,6 +75,7 @@ class VaultAsker:
 
     configuration: Configuration
     counts_hours: bool = False
+    takes_instants: bool = False
 
     @property
     def user(self) -> None:

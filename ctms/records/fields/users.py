@@ -1,6 +1,6 @@
 """References to users that people fill, such as the owner of a site: who may be chosen, and who is meant by a text.
 
-Whoever may be chosen is active and sees the study; what is stored stays when a user loses access.
+Whoever may be chosen is a person, is active and sees the study; what is stored stays when a user loses access.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def register_user_rule(rule: UserRule) -> None:
 def build_waiting(model: type[Model]) -> Q:
     """Return the condition for records whose owner may not log in, or does not see where they are."""
     today = get_now().date()
-    waiting = Q(owner__is_active=False) | Q(owner__valid_until__lt=today)
+    waiting = Q(owner__is_active=False) | Q(owner__valid_until__lt=today) | Q(owner__service_owner__isnull=False)
     for rule in _rules:
         waiting |= rule.build_unseen(model)
     return Q(owner__isnull=False) & waiting
@@ -61,7 +61,7 @@ def names_user(field: ObjectField) -> bool:
 def list_users() -> QuerySet[User]:
     """Return the users who can be chosen anywhere: those who may log in."""
     ends_later = Q(valid_until__isnull=True) | Q(valid_until__gte=get_now().date())
-    return User.objects.filter(ends_later, is_active=True)
+    return User.objects.filter(ends_later, is_active=True, service_owner__isnull=True)
 
 
 @lru_cache(maxsize=64)
@@ -119,6 +119,8 @@ def list_unfit(*, shape: ObjectShape, named: Iterable[tuple[Any, User]]) -> set[
 
 def explain_unfit(user: User) -> str:
     """Return why a user cannot be chosen, and what to do."""
+    if user.is_service_account:
+        return f"{user} is the account of a program, which sees to nothing. Choose a person."
     return f"{user} does not see this study, country or site, or is not active. Choose somebody else, or ask an admin."
 
 

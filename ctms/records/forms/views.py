@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ctms.accounts.login_resume import login_required
-from ctms.audit.reasons import read_reason
+from ctms.audit.reasons import ReasonRequiredError, read_reason
 from ctms.configuration.fields import OBJECT_TYPE
 from ctms.configuration.snapshot import TypeShape
 from ctms.core.errors import StaleRecordError
@@ -179,7 +179,7 @@ def _save_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpR
         change.save()
     except ValidationError as error:
         state.refuse(error)
-        return _show_edit(request, state=state, version=version)
+        return _show_edit(request, state=state, version=version, lacks_reason=isinstance(error, ReasonRequiredError))
     except StaleRecordError:
         # The record changed between reading and writing: handle the request again with the record as it is now.
         return edit_record(request, object_name=access.shape.api_name, uid=record.uid)
@@ -187,7 +187,7 @@ def _save_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpR
     return redirect(find_page(access=access, record=record))
 
 
-def _show_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpResponse:
+def _show_edit(request: HttpRequest, *, state: FormState, version: int, lacks_reason: bool = False) -> HttpResponse:
     record = state.layout.record
     context = {
         "title": f"Edit {describe_choice(record)}",
@@ -196,6 +196,7 @@ def _show_edit(request: HttpRequest, *, state: FormState, version: int) -> HttpR
         "version": version,
         "reasoned": _list_reasoned(state.layout),
         "change_reason": read_reason(request),
+        "lacks_reason": lacks_reason,
         "is_dirty": request.method == "POST",
     }
     return render_form(request, state=state, template="records/form.html", context=context)

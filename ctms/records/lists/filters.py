@@ -76,9 +76,14 @@ class ListFilters:
         )
 
 
-def read_filters(*, access: ObjectAccess, parameters: QueryDict, others: Iterable[str] = ()) -> ListFilters:
-    """Read the filters of an address. A parameter that is neither a filter nor one of `others` is a problem."""
-    asker, object_name = UserAsker(access=access), access.shape.api_name
+def read_filters(
+    *, access: ObjectAccess, parameters: QueryDict, others: Iterable[str] = (), takes_instants: bool = False
+) -> ListFilters:
+    """Read the filters of an address. A parameter that is neither a filter nor one of `others` is a problem.
+
+    With `takes_instants`, as for programs, moments are compared with instants too; pages have forms for days alone.
+    """
+    asker, object_name = UserAsker(access=access, takes_instants=takes_instants), access.shape.api_name
     known = frozenset(others)
     asked = QueryDict(mutable=True)
     for name, values in parameters.lists():

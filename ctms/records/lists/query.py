@@ -69,16 +69,19 @@ class ListQuery:
             raise InvalidListError(self.problems)
 
 
-def read_list(*, access: ObjectAccess, parameters: QueryDict) -> ListQuery:
-    """Read the list that the parameters of an address describe. Parameters without a value are ignored."""
+def read_list(*, access: ObjectAccess, parameters: QueryDict, takes_instants: bool = False) -> ListQuery:
+    """Read the list that the parameters of an address describe. Parameters without a value are ignored.
+
+    With `takes_instants`, as for programs, moments are compared with instants too.
+    """
     parameters = drop_blanks(parameters)
-    filters = read_filters(access=access, parameters=parameters, others=RESERVED)
+    filters = read_filters(access=access, parameters=parameters, others=RESERVED, takes_instants=takes_instants)
     problems = dict(filters.problems)
     for name in RESERVED.intersection(parameters):
         if len(parameters.getlist(name)) > 1:
             problems[name] = ["This is given more than once. Give it once."]
     text = _read_text(parameters=parameters, problems=problems)
-    sort = _read_sort(access=access, name=parameters.get(SORT, ""), problems=problems)
+    sort = read_sort(access=access, name=parameters.get(SORT, ""), problems=problems)
     sort = replace(sort, grouping=_read_grouping(access=access, name=parameters.get(GROUP, ""), problems=problems))
     return ListQuery(
         access=access,
@@ -139,7 +142,8 @@ def _read_text(*, parameters: QueryDict, problems: dict[str, list[str]]) -> str:
     return text
 
 
-def _read_sort(*, access: ObjectAccess, name: str, problems: dict[str, list[str]]) -> Sort:
+def read_sort(*, access: ObjectAccess, name: str, problems: dict[str, list[str]]) -> Sort:
+    """Return the order that a name such as `-date__v` asks for; that of the object, with a problem, if it is none."""
     shape = access.shape
     default = access.vault_object.default_sort
     field = shape.fields.get(name.removeprefix("-"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,14 @@ def find_winner(*, access: ObjectAccess, uid: UUID) -> Any:
     """Return the record that the record of this uid was merged into; None if there is none that the user sees."""
     merged = MergedRecord.objects.filter(of_object=access.shape.api_name, record_uid=uid).first()
     return access.list_records().filter(uid=merged.into_uid).first() if merged else None
+
+
+def find_winners(*, access: ObjectAccess, uids: Collection[UUID]) -> dict[UUID, Any]:
+    """Return for each of these uids whose record was merged the one that it was merged into, if the user sees it."""
+    merged = MergedRecord.objects.filter(of_object=access.shape.api_name, record_uid__in=uids)
+    into = dict(merged.values_list("record_uid", "into_uid"))
+    winners = {each.uid: each for each in access.list_records().filter(uid__in=into.values())} if into else {}
+    return {uid: winners[winner] for uid, winner in into.items() if winner in winners}
 
 
 def keep_redirect(*, winner: Any, loser: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -18,12 +18,9 @@ from ctms.configuration.snapshot import Configuration, load_configuration
 from ctms.core.icons import render_icon
 from ctms.records.access import ObjectAccess
 from ctms.records.addresses import get_object_url
-from ctms.records.bulk.operations import list_unseen_operations
-from ctms.records.choices import OperationState
 from ctms.records.fields.record_links import RecordLink
-from ctms.records.models import BulkOperation
 from ctms.records.pages.favourites import list_favourites, list_recent
-from ctms.records.pages.home import describe_age
+from ctms.records.pages.notifications import Notification, list_notifications
 from ctms.records.pages.quick_log import QuickLog, build_quick_log
 from ctms.records.requests import get_user
 
@@ -67,32 +64,6 @@ def register_tab(tab: FrameTab) -> None:
     """Register a tab, to be shown behind those of objects, or before them. Called once, from `AppConfig.ready()`."""
     if tab not in _tabs:
         _tabs.append(tab)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
-    """Something that ended, came, or waits for the user."""
-
-    label: str
-    text: str
-    url: str
-    age: str
-    is_warning: bool = False
-
-
-# Returns a user's newest notifications, at most so many.
-ListNotifications = Callable[[User, int], Sequence[Notification]]
-
-_notifications: list[ListNotifications] = []
-
-
-def register_notifications(find: ListNotifications) -> None:
-    """Register notifications of another app, to be shown below those of bulk operations.
-
-    `find` must run a fixed number of statements: every page asks.
-    """
-    if find not in _notifications:
-        _notifications.append(find)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -179,15 +150,7 @@ class Frame:
     def notifications(self) -> list[Notification]:
         """Return the user's imports and bulk edits that ended or wait, until the user looks at them, and others."""
         if "notifications" not in self._kept:
-            known = {each.api_name: each for each in list_record_objects()}
-            unseen = list_unseen_operations(user=self.user, limit=_SHOWN)
-            of_operations = [
-                _build_notification(operation=each, vault_object=known[each.of_object])
-                for each in unseen
-                if each.of_object in known
-            ]
-            others = [each for find in _notifications for each in find(self.user, _SHOWN)]
-            self._kept["notifications"] = [*of_operations, *others][:_SHOWN]
+            self._kept["notifications"] = list_notifications(user=self.user, limit=_SHOWN)
         found: list[Notification] = self._kept["notifications"]
         return found
 
@@ -262,18 +225,6 @@ def _render_create(link: FrameLink) -> str:
     icon = render_icon(link.icon or "record")
     return (
         f'<a class="menu-item" href="{escape(link.url)}" data-object-label="Create">{icon} {escape(link.label)}</a>\n'
-    )
-
-
-def _build_notification(*, operation: BulkOperation, vault_object: VaultObject) -> Notification:
-    file_name = operation.plan.get("file_name", "")
-    is_waiting = operation.state == OperationState.DRAFT
-    return Notification(
-        label=f"{operation.get_kind_display()} of {vault_object.plural_label}{file_name and f': {file_name}'}",
-        text="It was checked. Look at what it would do, and confirm it." if is_waiting else operation.message,
-        url=reverse("operation", args=(operation.uid,)),
-        age=describe_age(operation.finished_at or operation.created_at),
-        is_warning=operation.state == OperationState.FAILED or operation.failed > 0,
     )
 
 

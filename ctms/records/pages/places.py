@@ -14,12 +14,14 @@ from ctms.records.pages.notices import NoticePart
 class RecordPlace:
     """A line: `name` of the place, then a sentence with links.
 
-    `tone` is success, warning or waiting; empty for what needs no attention.
+    `tone` is success, warning or waiting; empty for what needs no attention. A line that `is_moving` is about to change
+    within seconds, so that the page asks for it again while somebody looks.
     """
 
     name: str
     parts: tuple[NoticePart, ...]
     tone: str = ""
+    is_moving: bool = False
 
     def __str__(self) -> str:
         return "".join(part.text for part in self.parts)

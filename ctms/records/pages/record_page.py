@@ -83,6 +83,11 @@ class RecordPage:
     warnings: tuple[str, ...]
 
     @property
+    def is_moving(self) -> bool:
+        """Whether a line that says where the record is will change within seconds."""
+        return any(place.is_moving for place in self.places)
+
+    @property
     def facts(self) -> Iterator[Fact]:
         """All facts of the page, each once."""
         yield from filter(None, (self.heading, self.caption))

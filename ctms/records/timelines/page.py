@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from ctms.configuration.registry import list_record_objects
 from ctms.configuration.scope import is_study
@@ -200,6 +201,17 @@ class TimelinePage:
             FilterField(name=name, label=label, value=day.isoformat() if day else "", problem=problems.get(name, ""))
             for name, label, day in days
         ]
+
+    @property
+    def filters_text(self) -> str:
+        """The filters in force in words, for paper, such as `Channel: Phone. From: 1 Mar 2026.`; or nothing."""
+        words = [f"Words: “{self.filters.words}”."] if self.filters.words else []
+        for each in self.fields:
+            chosen = next((choice.label for choice in each.choices if choice.value and choice.is_chosen), "")
+            day = dt.date.fromisoformat(each.value) if each.value else None
+            if text := chosen or (date_format(day) if day else ""):
+                words.append(f"{each.label}: {text}.")
+        return " ".join(words)
 
     def _build_part(self, stretch: Stretch, *, events: list[TimelineEvent]) -> TimelinePart:
         return _join(stretch=stretch, events=events, undated=[], reader=self.reader, url=self.url)

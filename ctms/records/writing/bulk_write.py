@@ -18,6 +18,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import ForeignKey, QuerySet, UniqueConstraint
 
 from ctms.audit.actors import Actor
+from ctms.audit.reasons import ReasonRequiredError
 from ctms.audit.services import (
     RecordInUseError,
     create_records,
@@ -40,6 +41,9 @@ from ctms.records.fields.values import format_value, read_value
 from ctms.records.writing.services import put_values, translate_errors
 
 DELETE, RESTORE = "delete", "restore"
+# Why a row is refused, for programs: the user may not, another record has the value, somebody wrote meanwhile, others
+# refer to it, a reason is missing.
+NOT_ALLOWED, TAKEN, STALE, IN_USE, NO_REASON = "not_allowed", "taken", "stale", "in_use", "no_reason"
 # The writer refuses what others made impossible since it was planned; then it is planned again.
 REFUSALS = (StaleRecordError, IntegrityError, ValidationError, RecordInUseError)
 _REQUIRED = "This field is required."
@@ -50,12 +54,15 @@ _RACE = "Somebody else saved a record that this one contradicts at the same mome
 class RowProblem:
     """Why a row cannot be written, or a warning: a message, and label and value of the field.
 
-    Label and value are empty if it concerns the whole row. `record` is another one that it is about, if any.
+    Label and value are empty if it concerns the whole row, and so is `name`, the API name of the field. `code` is one
+    of those above, if any. `record` is another one that it is about, if any.
     """
 
     message: str
     label: str = ""
     value: str = ""
+    name: str = ""
+    code: str = ""
     kind: ProblemKind = ProblemKind.ERROR
     record: Any = None
 
@@ -79,6 +86,8 @@ class RowDraft:
     task: str = ""  # DELETE or RESTORE; else the record is created or changed
     access: ObjectAccess | None = None  # to the record's object, where a batch has records of several
     is_outdated: bool = False  # what it would write is not what the user was shown: somebody wrote since
+    # Labels of fields that others would fill whose values could not be read: that they are missing says nothing.
+    excused: set[str] = field(default_factory=set)
 
     @property
     def is_new(self) -> bool:
@@ -105,9 +114,18 @@ class RowDraft:
             return "created"
         return "changed" if self.is_changed else "unchanged"
 
-    def refuse(self, message: str, *, label: str = "", value: str = "", kind: ProblemKind = ProblemKind.ERROR) -> None:
+    def refuse(
+        self,
+        message: str,
+        *,
+        label: str = "",
+        value: str = "",
+        kind: ProblemKind = ProblemKind.ERROR,
+        name: str = "",
+        code: str = "",
+    ) -> None:
         """Add a problem, so that the row is not written."""
-        self.problems.append(RowProblem(message=message, label=label, value=value, kind=kind))
+        self.problems.append(RowProblem(message=message, label=label, value=value, kind=kind, name=name, code=code))
 
     def warn(
         self,
@@ -117,9 +135,12 @@ class RowDraft:
         value: str = "",
         kind: ProblemKind = ProblemKind.WARNING,
         record: Any = None,
+        name: str = "",
     ) -> None:
         """Add a warning about a row that is written; `record` is another one that it is about, if any."""
-        self.questions.append(RowProblem(message=message, label=label, value=value, kind=kind, record=record))
+        self.questions.append(
+            RowProblem(message=message, label=label, value=value, kind=kind, record=record, name=name)
+        )
 
 
 def list_references(model: type[models.Model]) -> list[ForeignKey[Any, Any]]:
@@ -155,7 +176,7 @@ class UniqueChecker:
             stored = self._find_stored(attributes=attributes, keys=wanted) if wanted else {}
             for draft in drafts:
                 key = keys[id(draft)]
-                if None not in key and not draft.problems:
+                if None not in key:
                     self._check_key(draft=draft, attributes=attributes, key=key, stored=stored, message=message)
         for each in self.custom_fields:
             self._check_custom(drafts=drafts, field=each)
@@ -168,17 +189,17 @@ class UniqueChecker:
         owners = find_owners(field=field, model=model, keys=keys.values()) if keys else {}
         for draft in drafts:
             key = keys.get(id(draft))
-            if key is None or draft.problems:
+            if key is None:
                 continue
             owner, earlier = owners.get(key), self.seen.get(((field.api_name,), (key,)), draft.number)
             shown = format_value(value=read_value(record=draft.record, field=field), field=field, shape=self.shape)
             if owner is not None and owner != draft.record.uid:
                 error = build_error(model=model, field=field, owner=owner)
-                draft.refuse(" ".join(error.messages), label=field.label, value=shown)
+                draft.refuse(" ".join(error.messages), label=field.label, value=shown, name=field.api_name, code=TAKEN)
             elif earlier != draft.number:
                 text = f"{self.noun.capitalize()} {earlier} gets the same {field.label}; only one may have it."
-                draft.refuse(text, label=field.label, value=shown)
-            else:
+                draft.refuse(text, label=field.label, value=shown, name=field.api_name, code=TAKEN)
+            elif not draft.problems:
                 self.seen[(field.api_name,), (key,)] = draft.number
 
     def _find_stored(self, *, attributes: tuple[str, ...], keys: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
@@ -201,12 +222,23 @@ class UniqueChecker:
         earlier = self.seen.get((attributes, key), draft.number)
         if owner is not None and owner != draft.record.pk:
             text = message or f"Another {self.shape.vault_object.label} has this {' and '.join(labels)}; only one may."
-            draft.refuse(text, label=labels[-1], value=self._read_last(draft=draft, attributes=attributes))
+            self._refuse_taken(draft=draft, text=text, attributes=attributes)
         elif earlier != draft.number:
             text = f"{self.noun.capitalize()} {earlier} gets the same {' and '.join(labels)}; only one may have it."
-            draft.refuse(text, label=labels[-1], value=self._read_last(draft=draft, attributes=attributes))
-        else:
+            self._refuse_taken(draft=draft, text=text, attributes=attributes)
+        elif not draft.problems:
             self.seen[attributes, key] = draft.number
+
+    def _refuse_taken(self, *, draft: RowDraft, text: str, attributes: tuple[str, ...]) -> None:
+        last = TYPED_AS.get(attributes[-1], attributes[-1])
+        found = [name for name, each in self.shape.fields.items() if each.attribute in (last, last.removesuffix("_id"))]
+        draft.refuse(
+            text,
+            label=self._name_fields(attributes)[-1],
+            value=self._read_last(draft=draft, attributes=attributes),
+            name=found[0] if found else "",
+            code=TAKEN,
+        )
 
     def _read_last(self, *, draft: RowDraft, attributes: tuple[str, ...]) -> str:
         return str(getattr(draft.record, TYPED_AS.get(attributes[-1], attributes[-1])))
@@ -220,25 +252,27 @@ class UniqueChecker:
 def prepare_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: UniqueChecker) -> None:
     """Assign the values and validate the records as saving each of them would; add problems to the drafts.
 
-    The caller must have looked up references among `references.list_choices`.
+    What is wrong with a draft is found together: a value that is refused is left out, and the others are checked. The
+    caller must have looked up references among `references.list_choices`.
     """
+    allowed = []
     for draft in drafts:
         if not draft.record._state.adding:  # noqa: SLF001  Django's documented API
             draft.before = read_values(draft.record)
-        _put_values(access=access, draft=draft)
+        if _put_values(access=access, draft=draft):
+            allowed.append(draft)
     _check_users(access=access, drafts=[draft for draft in drafts if not draft.problems])
-    validate_drafts(access=access, drafts=[draft for draft in drafts if not draft.problems], unique=unique)
+    validate_drafts(access=access, drafts=allowed, unique=unique)
 
 
 def validate_drafts(*, access: ObjectAccess, drafts: Sequence[RowDraft], unique: UniqueChecker) -> None:
     """Validate records of one object that have their values, as saving each would; add problems to the drafts."""
-    sound = list(drafts)
     names = [each.name for each in list_references(access.vault_object.model)]
-    attach_references([draft.record for draft in sound], names=names)
-    for draft in sound:
+    attach_references([draft.record for draft in drafts], names=names)
+    for draft in drafts:
         _validate(access=access, draft=draft)
-    unique.check([draft for draft in sound if not draft.problems])
-    for draft in sound:
+    unique.check(drafts)
+    for draft in drafts:
         draft.is_changed = draft.is_new or bool(list_changes(before=draft.before, after=read_values(draft.record)))
 
 
@@ -275,9 +309,9 @@ def write_each(*, access: ObjectAccess, drafts: Sequence[RowDraft], actor: Actor
             shape = (draft.access or access).shape
             note_errors(draft=draft, error=translate_errors(error=error, shape=shape), shape=shape)
         except (StaleRecordError, RecordInUseError) as error:
-            draft.refuse(str(error))
+            draft.refuse(str(error), code=STALE if isinstance(error, StaleRecordError) else IN_USE)
         except IntegrityError:
-            draft.refuse(_RACE)
+            draft.refuse(_RACE, code=STALE)
 
 
 def _group(records: Iterable[Any]) -> list[list[Any]]:
@@ -294,35 +328,60 @@ def count_outcomes(drafts: Iterable[RowDraft]) -> dict[str, int]:
 
 
 def note_errors(*, draft: RowDraft, error: ValidationError, shape: ObjectShape) -> None:
-    """Add an error by API names to the draft, as problems with labels."""
+    """Add an error by API names to the draft, as problems with labels.
+
+    Nothing is said about fields that have a problem, nor about those that the Vault would fill from one that has.
+    """
     if not hasattr(error, "error_dict"):
-        draft.refuse(" ".join(error.messages))
+        code = NO_REASON if isinstance(error, ReasonRequiredError) else ""
+        draft.refuse(" ".join(error.messages), code=code)
         return
+    known = {each.label for each in draft.problems if each.label} | draft.excused
+    if draft.problems:
+        known |= {each.label for each in shape.fields.values() if each.is_read_only}
     for name, messages in error.message_dict.items():
         label = shape.fields[name].label if name in shape.fields else ""
-        draft.refuse(" ".join(messages), label=label, value=_show(draft.values.get(name)) if label else "")
+        if label not in known:
+            shown = _show(draft.values.get(name)) if label else ""
+            draft.refuse(" ".join(messages), label=label, value=shown, name=name if label else "")
 
 
 def _show(value: Any) -> str:
     return "" if value is None else str(value)[:255]
 
 
-def _put_values(*, access: ObjectAccess, draft: RowDraft) -> None:
-    try:
-        asked = put_values(
-            access=access,
-            record=draft.record,
-            values=draft.values,
-            references_are_checked=True,
-            users_are_checked=True,
-        )
-        for each in asked:
-            draft.warn(each.text, label=each.field.label, value=_show(draft.values.get(each.field.api_name)))
-        draft.record.prepare_for_save()
-    except AccessRefusedError as error:
-        draft.refuse(str(error))
-    except ValidationError as error:
-        note_errors(draft=draft, error=error, shape=access.shape)
+def _put_values(*, access: ObjectAccess, draft: RowDraft) -> bool:
+    """Assign the values that can be; return whether the record is one that its validation says something about.
+
+    It does not if the user may not write the record, or if a reference does not fit: the others would be blamed for it.
+    """
+    values, fits = dict(draft.values), True
+    while True:
+        try:
+            asked = put_values(
+                access=access,
+                record=draft.record,
+                values=values,
+                references_are_checked=True,
+                users_are_checked=True,
+            )
+        except AccessRefusedError as error:
+            draft.refuse(str(error), code=NOT_ALLOWED)
+            return False
+        except ValidationError as error:
+            note_errors(draft=draft, error=error, shape=access.shape)
+            wrong = values.keys() & getattr(error, "error_dict", {}).keys()
+            if not wrong:
+                break
+            fits = fits and all(access.shape.fields[name].reference is None for name in wrong)
+            values = {name: value for name, value in values.items() if name not in wrong}
+        else:
+            for each in asked:
+                name = each.field.api_name
+                draft.warn(each.text, label=each.field.label, value=_show(draft.values.get(name)), name=name)
+            break
+    draft.record.prepare_for_save()
+    return fits
 
 
 def _check_users(*, access: ObjectAccess, drafts: Sequence[RowDraft]) -> None:
@@ -335,7 +394,7 @@ def _check_users(*, access: ObjectAccess, drafts: Sequence[RowDraft]) -> None:
         for draft in named:
             user = draft.values[each.api_name]
             if (draft.record.uid, user.uid) in unfit:
-                draft.refuse(explain_unfit(user), label=each.label, value=str(user))
+                draft.refuse(explain_unfit(user), label=each.label, value=str(user), name=each.api_name)
 
 
 def _names_anew(draft: RowDraft, field: ObjectField) -> bool:

@@ -22,7 +22,7 @@ def name_taken(*, access: ObjectAccess, record: Any, error: ValidationError) -> 
     found = error.error_dict.get(NON_FIELD_ERRORS, []) if hasattr(error, "error_dict") else []
     if not any(each.code == NUMBER_TAKEN for each in found):
         return error
-    other = _find_other(access=access, record=record)
+    other = find_same_number(access=access, record=record)
     if other is None or other.name == record.name:
         return error
     errors: dict[str, list[ValidationError]] = dict(error.error_dict)
@@ -57,7 +57,8 @@ def _name_owner(*, access: ObjectAccess, name: str, error: ValidationError) -> V
     )
 
 
-def _find_other(*, access: ObjectAccess, record: Any) -> Any:
+def find_same_number(*, access: ObjectAccess, record: Any) -> Any:
+    """Return another record that has the record's number in any spelling, if the user sees it; else None."""
     for constraint in record._meta.constraints:
         if isinstance(constraint, UniqueConstraint) and constraint.violation_error_code == NUMBER_TAKEN:
             same = {name: getattr(record, name) for name in constraint.fields}

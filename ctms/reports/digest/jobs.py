@@ -16,6 +16,7 @@ def register_digest_job() -> None:
             name="Daily Digest",
             list_units=list_due_units,
             execute=deliver_digests,
+            leaves=True,
             frequency=Frequency.CRON,
             cron="*/5 * * * *",
             is_active=True,

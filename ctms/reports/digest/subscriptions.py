@@ -22,17 +22,26 @@ class UnknownLinkError(VaultError):
 
 def build_stop_url(user: User) -> str:
     """Return the address by which the user, or whoever has the e-mail, stops the user's digest."""
-    token = signing.Signer(salt=_SALT).sign(user.uid.hex)
+    token = _build_signer(user).sign(user.uid.hex)
     return f"{settings.VAULT_BASE_URL.rstrip('/')}{reverse('digest_stop', args=(token,))}"
 
 
 def read_token(token: str) -> User:
     """Return the user whom an address is about. Raises UnknownLinkError."""
     try:
-        uid = UUID(signing.Signer(salt=_SALT).unsign(token))
-        return User.objects.select_related("security_profile").get(uid=uid)
+        user = User.objects.select_related("security_profile").get(uid=UUID(token.partition(":")[0]))
+        _build_signer(user).unsign(token)
     except (signing.BadSignature, ValueError, User.DoesNotExist) as error:
-        raise UnknownLinkError("This link is not valid: perhaps the address was not copied whole.") from error
+        raise UnknownLinkError(
+            "This link is not valid: perhaps it was not copied whole, or your e-mail address has changed since. Log in "
+            "to change your digest."
+        ) from error
+    return user
+
+
+def _build_signer(user: User) -> signing.Signer:
+    """Return what signs the links sent to the user's present address; those sent to a former one stop nothing."""
+    return signing.Signer(salt=f"{_SALT}:{user.email.casefold()}")
 
 
 def set_hour(*, user: User, hour: int | None, actor: Actor) -> None:

@@ -11,10 +11,10 @@ from django.db.models import Q
 from ctms.accounts.middleware import find_zone
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.core.clock import get_database_now
+from ctms.core.zones import find_moment
 from ctms.jobs.models import JobDefinition
 from ctms.jobs.registry import JobUnit
 from ctms.reports.choices import MailState
-from ctms.reports.flash.schedule import find_moment
 from ctms.reports.models import DigestMail
 
 DIGEST_JOB_KEY = "daily_digest"

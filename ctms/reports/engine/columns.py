@@ -13,6 +13,7 @@ from django.db.models import (
     F,
     Field,
     Func,
+    IntegerField,
     Model,
     OuterRef,
     Q,
@@ -188,8 +189,8 @@ def list_columns(part: Part) -> list[Column]:
 
 
 def can_show(field: ObjectField) -> bool:
-    """Whether a report can have the field as a column. What the Vault computes is not in the database."""
-    return not field.is_computed and field.api_name not in _NEVER_SHOWN
+    """Whether a report can have the field as a column. What is computed needs an expression of the database."""
+    return (not field.is_computed or field.expression is not None) and field.api_name not in _NEVER_SHOWN
 
 
 def can_group(field: ObjectField) -> bool:
@@ -220,6 +221,8 @@ def build_plain(*, field: ObjectField, lead: str, model: type[Model]) -> tuple[C
     if field.is_custom:
         output: Field[Any, Any] = kind_of(field).custom_column()
         value = kind_of(field).build_value(field, lead)
+    elif field.expression is not None:
+        output, value = IntegerField() if field.is_whole else TextField(), field.expression(lead)
     else:
         output, value = get_output(model=model, path=field.attribute), F(f"{lead}{field.attribute}")
     return (NullIf(value, Value(""), output_field=TextField()) if is_text(output) else value), output
@@ -250,9 +253,10 @@ def _sort(shape: ObjectShape) -> list[ObjectField]:
 
 def _build_value_reader(*, column: Column, lead: str) -> ColumnReader:
     field = column.field
-    value: Combinable = (
-        KeyTransform(field.api_name, f"{lead}custom_fields") if field.is_custom else F(f"{lead}{field.attribute}")
-    )
+    if field.is_custom:
+        value: Combinable = KeyTransform(field.api_name, f"{lead}custom_fields")
+    else:
+        value = field.expression(lead) if field.expression is not None else F(f"{lead}{field.attribute}")
     expressions = [value]
     address = _find_address(shape=column.subject.shape, field=field)
     if address:

@@ -16,6 +16,7 @@ def register_flash_job() -> None:
             name="Flash Reports",
             list_units=list_due_units,
             execute=deliver_flash,
+            leaves=True,
             frequency=Frequency.CRON,
             cron="*/5 * * * *",
             is_active=True,

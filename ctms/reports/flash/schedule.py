@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from ctms.accounts.middleware import find_zone
+from ctms.core.zones import find_moment, find_zone
 from ctms.jobs.choices import Weekday
 from ctms.reports.choices import FlashFrequency
 from ctms.reports.models import FlashReport
 
-_DAY, _SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
+_DAY = dt.timedelta(days=1)
 _LAST_DAY = 31
 _MOST_COUNTED = 1_000
 
@@ -42,7 +42,7 @@ def read_schedule(flash: FlashReport) -> Schedule:
     return Schedule(
         frequency=flash.frequency,
         time=flash.time,
-        zone=find_zone(flash.time_zone) or ZoneInfo("UTC"),
+        zone=find_zone(flash.time_zone),
         weekday=flash.weekday,
         day=flash.day,
     )
@@ -92,27 +92,6 @@ def count_between(*, schedule: Schedule, after: dt.datetime, before: dt.datetime
             break
         count += 1
     return count
-
-
-def find_moment(*, day: dt.date, time: dt.time, zone: ZoneInfo) -> dt.datetime:
-    """Return when clocks of the zone show at least this time of this day first.
-
-    A time that clocks leave out on that day is the next that they show; of one that they show twice it is the first.
-    """
-    local = dt.datetime.combine(day, time, tzinfo=zone)
-    moment = local.astimezone(dt.UTC)
-    if moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return moment
-    # By the offsets after and before the clocks are set forward, the time lies before and after that moment.
-    before, after = local.replace(fold=1).astimezone(dt.UTC), moment
-    offset = before.astimezone(zone).utcoffset()
-    while after - before > _SECOND:
-        middle = before + _SECOND * ((after - before) // _SECOND // 2)
-        if middle.astimezone(zone).utcoffset() == offset:
-            before = middle
-        else:
-            after = middle
-    return after
 
 
 def describe_schedule(flash: FlashReport) -> str:

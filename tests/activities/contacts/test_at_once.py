@@ -14,7 +14,6 @@ from activities.contacts.writing import rebuild_contacts
 from activities.models import Activity, ContactChange
 from ctms.audit.services import create_records, save_record
 from ctms.clinical.models import Person, StudySite
-from ctms.core.clock import get_now
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyPersonFactory, StudySiteFactory
@@ -26,7 +25,8 @@ NOTHING_DIFFERS = {"site__v": 0, "study_person__clin": 0}
 
 
 def on(days: int) -> dt.date:
-    return get_now().date() + dt.timedelta(days=days)
+    """Return a day that is over, and is the same whenever a test asks: midnight may pass meanwhile."""
+    return dt.date(2026, 3, 2) + dt.timedelta(days=days)
 
 
 def start(function: Callable[[], Any]) -> threading.Thread:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from connections.permissions import MANAGE_CONNECTIONS, MANAGE_INTEGRATIONS
 from crm_sync.jobs import TRANSFER_JOB_KEY
+from ctms.accounts.policies import list_visible
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from ctms.core.choices import RecordStatus
@@ -24,7 +25,9 @@ from exceptions_log.selectors import list_dismissed_items, list_open_items
 from tests.admin_forms import list_messages, log_in_admin
 from tests.admin_rows import create_exception_item, create_exception_message, get_integration
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
+from tests.factories.clinical import StudyAssignmentFactory, StudyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -281,6 +284,32 @@ def test_a_problem_is_retried_by_one_transfer(client: Client) -> None:
     assert "“No account.” What fails is taken up by every run." in asked.content.decode()
     assert client.post(url).status_code == 302
     assert [label for label, _, _ in list_started()] == [str(items[0].message.connection)]
+
+
+def test_of_a_problem_only_what_the_user_sees_is_dismissed(client: Client) -> None:
+    """A dismissed record is transferred no more: nobody does that to records of studies that they do not see."""
+    hidden, record = create_problem(), ActivityFactory.create(study=StudyFactory.create())
+    seen = create_exception_item(
+        message=hidden[0].message, cause="No account.", key=str(record.uid), record_uid=record.uid
+    )
+    foreign = StudyFactory.create()
+    for item in hidden:
+        ExceptionItem.objects.filter(pk=item.pk).update(record_uid=ActivityFactory.create(study=foreign).uid)
+    permissions = [*READ, MANAGE_INTEGRATIONS, "crm_activity__v:read"]
+    profile = SecurityProfileFactory.create(permissions=permissions, sees_all_studies=False)
+    user = UserFactory.create(is_staff=True, security_profile=profile)
+    StudyAssignmentFactory.create(user=user, study=record.study)
+    client.force_login(user)
+    assert list_visible(ExceptionItem.objects.all(), user).get() == seen
+
+    url = f"{ITEMS}{seen.pk}/dismiss-problem/"
+    assert client.get(url).context["title"] == "Dismiss 1 item"
+    assert client.get(f"{ITEMS}{seen.pk}/retry-problem/").context["title"] == "Retry 1 item now"
+    assert "All 4 items" not in client.get(f"{ITEMS}{seen.pk}/change/").content.decode()
+    assert list_messages(client.post(url, {"reason": "Test persons"}, follow=True)) == ["1 item was dismissed."]
+
+    assert set(list_dismissed_items()) == {seen}
+    assert set(list_open_items()) == set(hidden)
 
 
 def test_dismissing_a_problem_takes_as_many_statements_for_many_items_as_for_few(client: Client) -> None:

@@ -61,7 +61,7 @@ def test_what_failed_is_shown_with_its_remedy_and_no_secret(client: Client, worl
     set_password(authorization=world.connection.authorization, password="canary-7f2b", actor=build_admin_actor())
     entries = AuditEntry.objects.count()
     text = client.post(get_url(world)).content.decode()
-    assert "The connection does not work yet: 1 failed, 7 not done, 3 passed." in text
+    assert "The connection does not work yet: 1 failed, 11 not done, 3 passed." in text
     assert "Check the user name and password." in text
     assert "canary" not in text
     assert world.crm.connected_app.client_secret not in text

@@ -10,10 +10,12 @@ import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
-from connections.choices import IntegrationKind
+from connections import certificates
+from connections.certificates import create_certificate, list_certificates
+from connections.choices import GrantFlow, IntegrationKind
 from connections.models import Connection, IntegrationProgress
 from connections.services import set_password
-from crm_sync.choices import HealthState
+from crm_sync.choices import ConnectionStateKey
 from crm_sync.diagnostics.health import ConnectionHealth, list_connection_health
 from crm_sync.jobs import TRANSFER_JOB_KEY
 from ctms.audit.services import save_record
@@ -28,7 +30,7 @@ from tests.crm_sync.world import World
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory
-from tests.factories.connections import ConnectionFactory
+from tests.factories.connections import AuthorizationFactory, ConnectionFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -57,9 +59,9 @@ def add_run(connection: Connection, state: RunState, **values: Any) -> JobRun:
     )
 
 
-def test_a_new_connection_never_ran() -> None:
+def test_a_new_connection_is_unfinished() -> None:
     health = get_health(ConnectionFactory.create())
-    assert (health.state, health.last_success_at) == (HealthState.NEVER_RAN, None)
+    assert (health.state.key, health.last_success_at) == (ConnectionStateKey.UNFINISHED, None)
     assert (health.open_exceptions, health.unmatched_persons) == (0, 0)
 
 
@@ -67,7 +69,7 @@ def test_a_transfer_without_failure_makes_it_ok_since_the_run_began(world: World
     before = get_now()
     run = world.transfer()
     health = get_health(world.connection)
-    assert health.state == HealthState.OK
+    assert health.state.key == ConnectionStateKey.OK
     assert run.finished_at is not None
     assert health.last_success_at is not None
     assert before <= health.last_success_at <= run.finished_at
@@ -81,12 +83,16 @@ def test_a_log_in_that_fails_is_failing_until_a_run_succeeds(world: World) -> No
     set_password(authorization=authorization, password="wrong", actor=build_admin_actor())
     world.transfer()
     health = get_health(world.connection)
-    assert (health.state, health.last_success_at, health.open_exceptions) == (HealthState.FAILING, succeeded, 1)
+    assert (health.state.key, health.last_success_at, health.open_exceptions) == (
+        ConnectionStateKey.FAILING,
+        succeeded,
+        1,
+    )
 
     set_password(authorization=authorization, password=world.crm.user.password, actor=build_admin_actor())
     world.transfer()
     health = get_health(world.connection)
-    assert (health.state, health.open_exceptions) == (HealthState.OK, 0)
+    assert (health.state.key, health.open_exceptions) == (ConnectionStateKey.OK, 0)
 
 
 def test_an_integration_that_cannot_run_makes_the_connection_failing_while_the_others_go_on(world: World) -> None:
@@ -94,7 +100,7 @@ def test_an_integration_that_cannot_run_makes_the_connection_failing_while_the_o
     set_status(rule.field_rules.get(source="person__v"), RecordStatus.INACTIVE)
     assert world.transfer().state == RunState.WITH_EXCEPTIONS
     health = get_health(world.connection)
-    assert (health.state, health.open_exceptions) == (HealthState.FAILING, 1)
+    assert (health.state.key, health.open_exceptions) == (ConnectionStateKey.FAILING, 1)
 
 
 def test_a_dismissed_failure_is_not_open_but_the_connection_stays_failing(world: World) -> None:
@@ -103,7 +109,7 @@ def test_a_dismissed_failure_is_not_open_but_the_connection_stays_failing(world:
     world.transfer()
     ExceptionItem.objects.update(dismissed_at=get_now(), dismissal_reason="Known")
     health = get_health(world.connection)
-    assert (health.state, health.open_exceptions) == (HealthState.FAILING, 0)
+    assert (health.state.key, health.open_exceptions) == (ConnectionStateKey.FAILING, 0)
 
 
 def test_persons_without_a_match_are_counted_once_however_much_waits_for_them(world: World) -> None:
@@ -117,7 +123,11 @@ def test_persons_without_a_match_are_counted_once_however_much_waits_for_them(wo
     world.transfer()
 
     health = get_health(world.connection)
-    assert (health.state, health.open_exceptions, health.unmatched_persons) == (HealthState.OK, 5, 3)
+    assert (health.state.key, health.open_exceptions, health.unmatched_persons) == (
+        ConnectionStateKey.WITH_EXCEPTIONS,
+        5,
+        3,
+    )
 
 
 def test_a_call_that_is_not_shown_any_more_is_no_unmatched_person(world: World) -> None:
@@ -142,28 +152,28 @@ def test_an_inactive_connection_is_inactive_whatever_its_runs_were() -> None:
     connection = ConnectionFactory.create()
     add_run(connection, RunState.FAILED)
     set_status(connection, RecordStatus.INACTIVE)
-    assert get_health(connection).state == HealthState.INACTIVE
+    assert get_health(connection).state.key == ConnectionStateKey.INACTIVE
 
 
 @pytest.mark.parametrize(
     ("states", "expected"),
     [
-        ([RunState.FAILED], HealthState.FAILING),
-        ([RunState.INTERRUPTED], HealthState.FAILING),
-        ([RunState.SUCCEEDED, RunState.FAILED], HealthState.FAILING),
-        ([RunState.FAILED, RunState.SUCCEEDED], HealthState.OK),
-        ([RunState.FAILED, RunState.WITH_EXCEPTIONS], HealthState.OK),
-        ([RunState.FAILED, RunState.SKIPPED], HealthState.FAILING),
-        ([RunState.SUCCEEDED, RunState.RUNNING], HealthState.OK),
-        ([RunState.QUEUED], HealthState.NEVER_RAN),
+        ([RunState.FAILED], ConnectionStateKey.FAILING),
+        ([RunState.INTERRUPTED], ConnectionStateKey.FAILING),
+        ([RunState.SUCCEEDED, RunState.FAILED], ConnectionStateKey.FAILING),
+        ([RunState.FAILED, RunState.SUCCEEDED], ConnectionStateKey.OK),
+        ([RunState.FAILED, RunState.WITH_EXCEPTIONS], ConnectionStateKey.OK),
+        ([RunState.FAILED, RunState.SKIPPED], ConnectionStateKey.FAILING),
+        ([RunState.SUCCEEDED, RunState.RUNNING], ConnectionStateKey.OK),
+        ([RunState.QUEUED], ConnectionStateKey.UNFINISHED),
     ],
 )
-def test_the_last_run_that_ended_tells(states: list[RunState], expected: HealthState) -> None:
+def test_the_last_run_that_ended_tells(states: list[RunState], expected: ConnectionStateKey) -> None:
     connection = ConnectionFactory.create()
     add_run(ConnectionFactory.create(), RunState.FAILED)  # a run of another connection does not count
     for state in states:
         add_run(connection, state)
-    assert get_health(connection).state == expected
+    assert get_health(connection).state.key == expected
 
 
 def test_the_last_success_is_that_of_the_active_integration_furthest_behind() -> None:
@@ -201,10 +211,27 @@ def test_ten_connections_take_as_many_statements_as_one() -> None:
         return len(queries)
 
     fill()
-    assert count() == 4
+    statements = count()
     for _ in range(9):
         fill()
-    assert (len(list_connection_health()), count()) == (10, 4)
+    assert (len(list_connection_health()), count()) == (10, statements)
+
+
+def test_a_certificate_that_ends_soon_is_told_where_log_ins_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    authorization = AuthorizationFactory.create(name="Ending", grant_flow=GrantFlow.JWT_BEARER)
+    connection = ConnectionFactory.create(authorization=authorization)
+    create_certificate(authorization=authorization, actor=build_admin_actor())
+    [certificate] = list_certificates(authorization)
+    assert get_health(connection).certificate_warning == ""
+
+    for days, verb in ((-29, "ends"), (1, "ended")):
+        now = certificate.ends_at + timedelta(days=days)
+        monkeypatch.setattr(certificates, "get_now", lambda now=now: now)
+        told = f"The certificate of Ending {verb} on {certificate.ends_at:%Y-%m-%d}."
+        assert get_health(connection).certificate_warning == told
+    authorization.grant_flow = GrantFlow.CLIENT_CREDENTIALS
+    save_record(record=authorization, actor=build_admin_actor())
+    assert get_health(connection).certificate_warning == ""
 
 
 def test_without_connections_there_is_nothing_to_tell() -> None:

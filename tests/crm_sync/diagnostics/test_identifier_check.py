@@ -118,6 +118,7 @@ def test_as_many_statements_for_many_persons_as_for_few(client: Client) -> None:
     count()
     for_few = count()
     create_numbered(*[f"{letter}-{number % 7}" for letter in "AaBb" for number in range(10)])
+    count()  # which notes the use of the session, if the log-in is a minute ago
     assert count() == for_few
 
 
@@ -205,11 +206,13 @@ def test_a_crm_that_never_answers_neither_holds_the_page_nor_the_other_crm(
     world: World, second_world: World, settings: Any
 ) -> None:
     world.add_accounts(create_persons("P-1"))
+    second_world.connection.read_timeout = 1
+    save_record(record=second_world.connection, actor=build_admin_actor())
     with socket.create_server(("127.0.0.1", 0)) as mute:
         settings.CRM_SANDBOX_ORIGINS["emea.crm.test"] = f"http://127.0.0.1:{mute.getsockname()[1]}"
-        found = look_up_samples(mappings=list_mappings(), persons=Person.objects.all(), seconds=2.0)
+        found = look_up_samples(mappings=list_mappings(), persons=Person.objects.all())
     assert found[world.connection.pk].state == CheckState.PASSED
-    assert found[second_world.connection.pk].message == ("emea.crm.test did not answer within 1.6 seconds; tried once.")
+    assert found[second_world.connection.pk].message == "emea.crm.test did not answer within 1 seconds; tried once."
 
 
 def test_nobody_to_look_up_is_no_failure(world: World) -> None:

@@ -23,7 +23,7 @@ from tests.factories.clinical import PersonFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 OUT = IntegrationKind.CALL_OUTBOUND
-ACTIVITIES = 7
+ACTIVITIES = 17
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 
 import pytest
@@ -48,11 +49,40 @@ def test_a_clean_transfer_prints_its_counts_and_returns_quietly(world: World) ->
 
 
 @pytest.mark.every_dialect
-def test_failures_give_an_exit_code(world: World) -> None:
-    ActivityFactory.create(person=PersonFactory.create())
+def test_records_that_fail_are_listed_and_no_failure_of_the_command(world: World) -> None:
+    activity = ActivityFactory.create(person=PersonFactory.create())
+    printed, told = io.StringIO(), io.StringIO()
 
-    with pytest.raises(CommandError, match=r"Not everything was transferred: NA\. See User Exceptions\."):
-        call_command("transfer", stdout=io.StringIO())
+    call_command("transfer", stdout=printed)
+    call_command("transfer", "--json", stdout=told)
+
+    assert "Finished with exceptions: 1 records failed" in printed.getvalue()
+    assert activity.name in printed.getvalue()
+    (connection,) = json.loads(told.getvalue())["connections"]
+    assert (connection["connection"], connection["state"]) == ("NA", "with_exceptions")
+    assert [item["uid"] for item in connection["exceptions"]] == [str(activity.uid)]
+    assert sum(part["failed"] for part in connection["integrations"].values()) == 1
+
+
+def test_a_connection_that_cannot_be_transferred_gives_exit_code_1_and_quiet_says_nothing_else(world: World) -> None:
+    world.crm.organisation.database.execute("UPDATE sandbox_logins SET password = 'another'")
+    printed, told = io.StringIO(), io.StringIO()
+
+    with pytest.raises(CommandError, match=r"This was not transferred: NA\. See User Exceptions\.") as failure:
+        call_command("transfer", "--quiet", stdout=printed)
+    with pytest.raises(CommandError):
+        call_command("transfer", "--json", stdout=told)
+
+    assert (failure.value.returncode, printed.getvalue()) == (1, "")
+    assert json.loads(told.getvalue())["connections"][0]["state"] == "failed"
+
+
+def test_json_and_quiet_exclude_each_other_and_records_are_lines(world: World) -> None:
+    with pytest.raises(CommandError, match="not allowed with argument"):
+        call_command("transfer", "--json", "--quiet")
+    with pytest.raises(CommandError, match="--csv") as refusal:
+        call_command("transfer", "--dry-run", "--json", "--records")
+    assert refusal.value.returncode == 2
 
 
 def test_one_connection_can_be_chosen_by_name(world: World, second_world: World) -> None:
@@ -68,8 +98,9 @@ def test_one_connection_can_be_chosen_by_name(world: World, second_world: World)
 
 @pytest.mark.every_dialect
 def test_an_unknown_connection_is_answered_with_the_known_ones(world: World) -> None:
-    with pytest.raises(CommandError, match=r"There is no connection 'LATAM'\. Connections: NA\."):
+    with pytest.raises(CommandError, match=r"There is no connection 'LATAM'\. Connections: NA\.") as refusal:
         call_command("transfer", "--connection", "LATAM", stdout=io.StringIO())
+    assert refusal.value.returncode == 2
 
 
 @pytest.mark.every_dialect
@@ -83,8 +114,7 @@ def test_a_dry_run_counts_what_a_transfer_then_does_and_writes_nothing_on_either
     before = [table.objects.count() for table in tables]
 
     previews = {preview.integration.kind: preview.counts for preview in preview_transfer(world.connection)}
-    with pytest.raises(CommandError):
-        call_command("transfer", "--dry-run", stdout=io.StringIO())
+    call_command("transfer", "--dry-run", stdout=io.StringIO())
 
     assert [table.objects.count() for table in tables] == before
     assert (world.list_studies(), world.list_sites(), world.list_interactions()) == ([], [], [])

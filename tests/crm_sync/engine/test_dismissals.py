@@ -10,10 +10,10 @@ import pytest
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from connections.models import IntegrationProgress
+from crm_sync.actions.retry_now import retry_items
 from crm_sync.engine.outbound import dismissals
 from crm_sync.models import TransferLink
 from crm_sync.preview.run import preview_transfer
-from crm_sync.retry_now import retry_items
 from ctms.audit.services import delete_record, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now

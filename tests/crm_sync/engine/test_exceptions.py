@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connections.choices import IntegrationKind
-from crm_sync.engine.compiled_rules import compile_integration
+from crm_sync.engine.rules.compiling import compile_integration
 from crm_sync.models import IntegrationRun
 from ctms.audit.services import delete_record, save_record
 from ctms.core.choices import RecordStatus

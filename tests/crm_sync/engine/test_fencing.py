@@ -50,7 +50,7 @@ WRITERS = (
     "engine.outbound.run.write_links",
     "engine.inbound.applying.write_changes",
     "engine.inbound.place.Place._keep",
-    "engine.run._judge",
+    "engine.run.judge_part",
 )
 
 

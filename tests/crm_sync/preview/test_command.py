@@ -53,8 +53,7 @@ def test_the_file_has_a_line_for_each_field_of_every_connection(
 ) -> None:
     StudyFactory.create(study_name="Named")
     path = tmp_path / "preview.csv"
-    with pytest.raises(CommandError, match=r"Not everything would be transferred: EMEA\."):
-        call_command("transfer", "--dry-run", "--csv", str(path), stdout=io.StringIO())
+    call_command("transfer", "--dry-run", "--csv", str(path), stdout=io.StringIO())
     with path.open(encoding="utf-8-sig", newline="") as file:
         heading, *lines = csv.reader(file)
     assert heading[:4] == ["Connection", "Integration", "Record", "Outcome"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connections.choices import IntegrationKind
-from crm_sync.connection_removal import delete_connection
+from crm_sync.actions.connection_removal import delete_connection
 from crm_sync.engine import mapping
 from crm_sync.engine.outbound import run as outbound_run
 from crm_sync.jobs import PREVIEW_JOB_KEY, TRANSFER_JOB_KEY, build_lease_key, build_unit

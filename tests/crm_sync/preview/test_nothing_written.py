@@ -100,8 +100,7 @@ def test_the_command_writes_nothing_at_all(busy: World) -> None:
     busy.crm.request_log.clear()
     printed = io.StringIO()
 
-    with pytest.raises(Exception, match="Not everything would be transferred: NA"):
-        call_command("transfer", "--dry-run", "--records", stdout=printed)
+    call_command("transfer", "--dry-run", "--records", stdout=printed)
 
     assert "Edited" in printed.getvalue()
     assert read_all_tables(but=set()) == before

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from crm_sync.actions.repair_now import repair_links
 from crm_sync.jobs import RECONCILIATION_JOB_KEY, build_unit
 from crm_sync.models import Difference, Reconciliation
 from crm_sync.reconciliation.selectors import get_latest_reconciliation
-from crm_sync.repair_now import repair_links
 from ctms.jobs.models import JobDefinition
 from ctms.jobs.services import create_run, execute_run
 from tests.crm_sync.world import World

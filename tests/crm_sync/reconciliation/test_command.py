@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 
 import pytest
@@ -55,6 +56,21 @@ def test_what_nothing_explains_is_listed_and_gives_an_exit_code(world: World, se
     assert sorted(read_row(printed.getvalue(), "Missing there")) == ["0", "0", "0", "3"]
     assert len(re.findall(r"ACT-\w+: Missing there", printed.getvalue())) == 3
     assert "3 unexplained." in printed.getvalue()
+
+
+def test_programs_read_json_and_quiet_prints_nothing(world: World, sent: None) -> None:
+    world.crm.organisation.database.execute(LOSE_ALL)
+    world.empty_deletion_log()
+    told, printed = io.StringIO(), io.StringIO()
+
+    with pytest.raises(CommandError) as failure:
+        call_command("reconcile", "--json", stdout=told)
+    with pytest.raises(CommandError):
+        call_command("reconcile", "--quiet", stdout=printed)
+
+    assert (failure.value.returncode, printed.getvalue()) == (1, "")
+    (connection,) = json.loads(told.getvalue())["connections"]
+    assert (connection["state"], connection["unexplained"], len(connection["differences"])) == ("unexplained", 3, 3)
 
 
 def test_repair_transfers_and_tells_what_is_left(world: World, sent: None) -> None:

@@ -332,4 +332,5 @@ def test_it_reads_a_page_for_every_2000_rows_and_200_persons_and_writes_nothing_
     reconcile(world)
 
     calls = [(entry.method, entry.path.rpartition("/")[2]) for entry in list(world.crm.request_log)[begun:]]
-    assert calls == [("POST", "token"), *[("GET", "queryAll")] * 5]
+    described = [("GET", "sobjects"), *[("GET", "describe")] * 5]
+    assert calls == [("POST", "token"), *[("GET", "queryAll")] * 5, *described]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime as format_http_date
@@ -21,7 +22,7 @@ from crm_sync.salesforce import responses, session
 from crm_sync.salesforce.client import ClientOptions, CrmClient
 from tests.crm_sync.conftest import PASSWORD_LOG_IN, MakeClient
 from tests.crm_sync.scripted_answers import LIMITS, QUERY, make_page, make_row
-from tests.crm_sync.scripted_server import Received, Reply, ScriptedServer, error, run_scripted_server
+from tests.crm_sync.scripted_server import Received, Reply, ScriptedServer, error
 
 
 @pytest.mark.parametrize(
@@ -86,27 +87,38 @@ def test_silence_ends_in_the_read_timeout(scripted: ScriptedServer, make_client:
     both_are_waiting = Barrier(2)
 
     def wait_for_the_client_to_give_up(_: Received) -> Reply:
-        both_are_waiting.wait(10)
+        both_are_waiting.wait(60)
         return Reply(drop="before")
 
     scripted.answer = wait_for_the_client_to_give_up
+    client = make_client(max_attempts=1, read_timeout=0.2)
+    wire = client._connection.wire
+    asked_for, wire._timeouts = wire._timeouts, (60.0, 60.0)
+    client.log_in()  # whose answer may take its time
+    wire._timeouts = asked_for
     with pytest.raises(ConnectivityError) as caught:
-        make_client(max_attempts=1, read_timeout=0.2).get_limits()
-    both_are_waiting.wait(10)
+        client.get_limits()
+    both_are_waiting.wait(60)
     assert caught.value.message == "na.crm.test did not answer within 0.2 seconds; tried once."
 
 
 def test_a_crm_that_is_switched_off_is_named_and_nothing_counts_as_sent(make_client: MakeClient) -> None:
-    with run_scripted_server() as server:
-        origin = server.origin
-    client = make_client(max_attempts=2, sandbox_origins={"https://na.crm.test": origin})
-    with pytest.raises(ConnectivityError) as caught:
-        client.get_limits()
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # without listening: the port is refused, and nobody else gets it meanwhile
+        origin = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        client = make_client(max_attempts=2, sandbox_origins={"https://na.crm.test": origin})
+        with pytest.raises(ConnectivityError) as caught:
+            client.get_limits()
     assert caught.value.message == "na.crm.test refused the connection or cannot be reached; tried 2 times."
     assert client.api_calls == 0
 
 
-def test_a_host_without_address_is_named() -> None:
+def test_a_host_without_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_none(*_asked: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    # Not that of this machine, which may take its time, or have an address for every name.
+    monkeypatch.setattr(socket, "getaddrinfo", find_none)
     options = ClientOptions(allowed_host_suffixes=("invalid",), max_attempts=2, backoff_base_seconds=0.001)
     client = CrmClient(base_url="https://crm.invalid", credentials=PASSWORD_LOG_IN, options=options)
     with closing(client), pytest.raises(ConnectivityError) as caught:

@@ -86,7 +86,7 @@ def test_a_refused_log_in_says_what_to_change(
         (("invalid_grant", "expired password"), "choose a new password"),
         (("INVALID_OPERATION_WITH_EXPIRED_PASSWORD", "The users password has expired"), "choose a new password"),
         (("invalid_app_access", "user is not admin approved to access this app"), "approve the connected app"),
-        (("invalid_grant", "user hasn't approved this consumer"), "approve the connected app"),
+        (("invalid_grant", "user hasn't approved this consumer"), "Pre-authorise the user"),
         (("OAUTH_APP_BLOCKED", "this app is blocked by admin"), "approve the connected app"),
         (("rate_limit_exceeded", "login rate exceeded"), "logged in too often within an hour"),
         (("LOGIN_RATE_EXCEEDED", ""), "logged in too often within an hour"),
@@ -202,7 +202,7 @@ def test_threads_that_lose_the_same_session_share_one_log_in(scripted: ScriptedS
 
     def refuse_the_first_token(request: Received) -> Reply:
         if request.headers["Authorization"] == "Bearer token-1":
-            all_have_called.wait(10)
+            all_have_called.wait(60)
             return error(401, "INVALID_SESSION_ID")
         return Reply(LIMITS)
 

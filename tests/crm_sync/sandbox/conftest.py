@@ -1,6 +1,5 @@
 """Fixtures: a sandbox served over real sockets, and a plain HTTP client that is logged in to it."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,11 @@ import pytest
 import requests
 
 from crm_sync.sandbox import Organisation, RunningSandbox
+from crm_sync.sandbox.data.schema import ALL
 from crm_sync.sandbox.serving.certificates import ServerCertificate, write_certificates
+from tests.crm_sync.sandbox.soap import SoapApi
+from tests.node_packages import NODE_IS_MISSING
 
-NODE_IS_MISSING = shutil.which("node") is None or shutil.which("npm") is None
 collect_ignore = ["test_jsforce.py"] if NODE_IS_MISSING else []
 
 
@@ -83,10 +84,29 @@ def control(sandbox: RunningSandbox, method: str, path: str, body: dict[str, Any
     return requests.request(method, f"{sandbox.base_url}/_sandbox/{path}", json=body, timeout=30)
 
 
+def measure_to_noon(sandbox: RunningSandbox) -> float:
+    """Return the seconds from the organisation's time to noon of its day, when no day ends while a test runs."""
+    now = sandbox.organisation.read_clock()
+    return (now.replace(hour=12, minute=0, second=0, microsecond=0) - now).total_seconds()
+
+
 def describe_error(response: requests.Response) -> tuple[int, str]:
     """Return status and error code of a refused request."""
     [error] = response.json()
     return response.status_code, error["errorCode"]
+
+
+def serve(running: RunningSandbox) -> Iterator[Api]:
+    """Serve an organisation for as long as its logged-in client is used."""
+    with running as sandbox, requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {log_in(sandbox)}"
+        yield Api(sandbox, session)
+
+
+@pytest.fixture
+def standard() -> Iterator[Api]:
+    """A logged-in client of an organisation that has the standard objects as well."""
+    yield from serve(RunningSandbox(schema=ALL))
 
 
 @pytest.fixture
@@ -109,6 +129,12 @@ def api(sandbox: RunningSandbox) -> Iterator[Api]:
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {log_in(sandbox)}"
         yield Api(sandbox, session)
+
+
+@pytest.fixture
+def soap(sandbox: RunningSandbox) -> SoapApi:
+    """A logged-in client of the SOAP API of the served organisation."""
+    return SoapApi(sandbox, log_in(sandbox))
 
 
 @pytest.fixture(scope="session")

@@ -85,9 +85,49 @@ seen.found = (await connection.sobject("Account").find({ LastName: { $like: "44%
 seen.described = (await connection.sobject("Call2_vod__c").describe()).fields.length;
 seen.limitInfo = connection.limitInfo.apiUsage.limit;
 
+// What clients show on pages of their own: recent records, list views, layouts; and the Tooling API.
+const account = connection.sobject("Account");
+seen.recent = [(await connection.recent(2)).length, (await account.recent())[0].Id === (await connection.recent(1))[0].Id];
+const views = await account.listviews();
+const results = await account.listview(views.listviews[0].id).results();
+seen.listViews = [views.size, results.size, (await account.listview(views.listviews[0].id).describe()).sobjectType];
+seen.layouts = [
+  (await account.layouts()).layouts[0].detailLayoutSections.length,
+  (await account.compactLayouts()).compactLayouts[0].name,
+];
+seen.tooling = (
+  await connection.tooling.query("SELECT DataType FROM FieldDefinition WHERE DurableId = 'Account.LastName'")
+).records.map((record) => record.DataType);
+
 // Errors.
 seen.malformed = await describeFailure(() => connection.query("SELECT Nothing FROM Account"));
 seen.missing = await describeFailure(() => connection.sobject("Account").retrieve("001000000000001AAA"));
 seen.required = await describeFailure(() => connection.sobject("Call2_vod__c").create({}));
+
+// The SOAP API, in the session of the SOAP log-in.
+const { soap } = bySoap;
+const record = (values) => ({ type: "Account", ...values });
+const made = await soap.create(["s1", "s2", "s3"].map((LastName) => record({ LastName, NPI_vod__c: "7" })));
+const [first, second, third] = made.map((result) => result.id);
+seen.soapCreated = made.map((result) => [result.success, result.errors.length, result.id.length]);
+seen.soapRefused = (await soap.create(record({ LastName: "x".repeat(81) }))).errors.map((error) => error.statusCode);
+const changed = [record({ Id: first, FirstName: "Ana", NPI_vod__c: null }), record({ Id: "001000000000001AAA" })];
+seen.soapUpdated = (await soap.update(changed)).map((result) => result.success);
+const keyed = [record({ External_ID_vod__c: "soap", LastName: "New" })];
+seen.soapUpserted = (await soap.upsert("External_ID_vod__c", keyed)).map((result) => [result.success, result.created]);
+const kept = await bySoap.sobject("Account").retrieve(first);
+seen.soapKept = [kept.Name, kept.NPI_vod__c];
+seen.soapDeleted = (await soap.delete([second])).map((result) => result.id === second);
+seen.soapUndeleted = (await soap.undelete([second, third])).map((result) => [result.success, result.errors.length]);
+const merged = await soap.merge([{ masterRecord: record({ Id: first, NPI_vod__c: "8" }), recordToMergeIds: [second, third] }]);
+seen.soapMerged = merged.map((result) => [result.success, result.id === first, result.mergedRecordIds.length]);
+seen.soapEmptied = (await soap.emptyRecycleBin([second])).map((result) => result.success);
+const info = await soap.getUserInfo();
+seen.soapUser = { userName: info.userName, organizationId: info.organizationId, roleId: info.roleId };
+seen.soapTime = (await soap.getServerTimestamp()).timestamp;
+seen.soapUnknown = await describeFailure(() => soap.describeTabs());
+seen.soapWrongField = await describeFailure(() => soap.create(record({ No: "1" })));
+const stranger = new jsforce.Connection({ instanceUrl: baseUrl, accessToken: "00D000000000001!none" });
+seen.soapStranger = await describeFailure(() => stranger.soap.getUserInfo());
 
 console.log(JSON.stringify(seen));

@@ -12,11 +12,12 @@ from crm_sync.sandbox import Organisation
 from crm_sync.sandbox.data.merging import merge_accounts
 from crm_sync.sandbox.data.records import PlannedRow, read_record
 from crm_sync.sandbox.data.recycle_bin import list_deletions, purge_record, undelete_record
-from crm_sync.sandbox.data.schema import ACCOUNT, CALL, INTERACTION, SITE, STUDY, SObject
+from crm_sync.sandbox.data.schema import VENDOR, SObject
 from crm_sync.sandbox.data.writes import delete_rows, write_rows
 from crm_sync.sandbox.errors import ApiError
 
-TRACKED = (ACCOUNT, CALL, INTERACTION, SITE, STUDY)
+TRACKED = VENDOR.objects[:5]
+ACCOUNT = VENDOR["Account"]
 EXTERNAL_IDS = "abcd"
 NUMBERS = (None, 1, 2, 3)
 EVER = {"start": "2000-01-01", "end": "2100-01-01"}

@@ -18,23 +18,12 @@ from django.core.management import CommandError, call_command
 from crm_sync.sandbox import RunningSandbox
 from crm_sync.sandbox.serving.certificates import write_certificates
 from crm_sync.sandbox.serving.server import bind_socket
+from tests.servers import find_free_ports
 
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 120  # seconds: a busy machine takes long to start a process
-
-
-def find_port_pair() -> int:
-    """Return a port that is free together with the next one."""
-    while True:
-        with bind_socket(host="127.0.0.1", port=0) as first:
-            port = int(first.getsockname()[1])
-            try:
-                bind_socket(host="127.0.0.1", port=port + 1).close()
-            except OSError:
-                continue
-            return port
 
 
 def start_command(*arguments: str) -> subprocess.Popen[str]:
@@ -72,7 +61,7 @@ def wait_for(url: str, *, verify: str | bool = True) -> requests.Response:
 
 
 def test_organisations_are_served_on_successive_ports_until_sigterm(tmp_path: Path) -> None:
-    port = find_port_pair()
+    port = find_free_ports(2)[0]
     with running_command("--org", "na", "--org", "emea", "--port", str(port), "--data-dir", str(tmp_path)) as process:
         for offset, name in enumerate(("na", "emea")):
             health = wait_for(f"http://127.0.0.1:{port + offset}/_sandbox/health").json()
@@ -98,7 +87,7 @@ def test_organisations_are_served_on_successive_ports_until_sigterm(tmp_path: Pa
 
 
 def test_https_with_an_authority_of_its_own_until_ctrl_c(tmp_path: Path) -> None:
-    port = find_port_pair()
+    port = find_free_ports(2)[0]
     options = ["--port", str(port), "--data-dir", str(tmp_path), "--tls", "--tls-host", "a.test"]
     with running_command("--org", "na", *options) as process:
         authority = tmp_path / "tls" / "ca.pem"

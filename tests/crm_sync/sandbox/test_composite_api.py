@@ -93,3 +93,38 @@ def test_malformed_bodies_are_refused(api: Api) -> None:
     assert describe_error(api.post("/composite", json={"compositeRequest": [{}]})) == (400, "JSON_PARSER_ERROR")
     many = {"batchRequests": [{"method": "GET", "url": "v60.0/limits"}] * 26}
     assert describe_error(api.post("/composite/batch", json=many)) == (400, "LIMIT_EXCEEDED")
+
+
+def test_each_graph_is_kept_whole_or_not_at_all(api: Api) -> None:
+    def make_graph(name: str, *requests: dict[str, Any]) -> dict[str, Any]:
+        return {"graphId": name, "compositeRequest": list(requests)}
+
+    account = make_request("POST", "/sobjects/Account", "account", {"LastName": "kept"})
+    call = make_request("POST", "/sobjects/Call2_vod__c", "call", {"Account_vod__c": "@{account.id}"})
+    refused = make_request("POST", "/sobjects/Account", "refused", {})
+    graphs = [make_graph("1", account, call), make_graph("2", account, refused, call), make_graph("3", account)]
+    answers = api.post("/composite/graph", json={"graphs": graphs}).json()["graphs"]
+    assert [(each["graphId"], each["isSuccessful"]) for each in answers] == [("1", True), ("2", False), ("3", True)]
+    failed = answers[1]["graphResponse"]["compositeResponse"]
+    assert [(each["referenceId"], each["httpStatusCode"], each["body"][0]["errorCode"]) for each in failed] == [
+        ("account", 400, "PROCESSING_HALTED"),
+        ("refused", 400, "REQUIRED_FIELD_MISSING"),
+        ("call", 400, "PROCESSING_HALTED"),
+    ]
+    assert answers[0]["graphResponse"]["compositeResponse"][1]["httpStatusCode"] == 201
+    assert api.query("SELECT COUNT() FROM Account")["totalSize"] == 2
+    assert api.query("SELECT COUNT() FROM Call2_vod__c")["totalSize"] == 1
+
+
+def test_graphs_that_cannot_be_read_change_nothing(api: Api) -> None:
+    nodes = [make_request("POST", "/sobjects/Account", "a", {"LastName": "x"})]
+    good = {"graphId": "1", "compositeRequest": nodes}
+    for graphs, code in (
+        (None, "JSON_PARSER_ERROR"),
+        ([good, {"graphId": "2"}], "JSON_PARSER_ERROR"),
+        ([good, {"graphId": "2", "compositeRequest": [{"method": "GET"}]}], "JSON_PARSER_ERROR"),
+        ([good] * 76, "LIMIT_EXCEEDED"),
+        ([{**good, "compositeRequest": nodes * 501}], "LIMIT_EXCEEDED"),
+    ):
+        assert describe_error(api.post("/composite/graph", json={"graphs": graphs})) == (400, code)
+    assert api.query("SELECT COUNT() FROM Account")["totalSize"] == 0

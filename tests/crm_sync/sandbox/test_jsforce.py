@@ -1,6 +1,5 @@
 """The client jsforce, unchanged, works with the sandbox. Needs node and npm; it is installed once under var/."""
 
-import fcntl
 import json
 import os
 import subprocess
@@ -10,30 +9,18 @@ from typing import Any
 import pytest
 
 from crm_sync.sandbox import RunningSandbox
+from tests.node_packages import install_packages
 
 pytestmark = pytest.mark.system
 
 JSFORCE = "3.10.16"
 SCRIPT = Path(__file__).with_name("jsforce_client.mjs")
-DIRECTORY = Path(__file__).resolve().parents[3] / "var" / "jsforce"
 
 
 @pytest.fixture(scope="module")
 def jsforce_directory() -> Path:
-    """Return the directory in which jsforce is installed, installing it on first use."""
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    with (DIRECTORY / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        manifest = DIRECTORY / "node_modules" / "jsforce" / "package.json"
-        if not manifest.is_file() or json.loads(manifest.read_text())["version"] != JSFORCE:
-            (DIRECTORY / "package.json").write_text('{"private": true}\n')
-            subprocess.run(
-                ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", f"jsforce@{JSFORCE}"],
-                cwd=DIRECTORY,
-                check=True,
-                timeout=240,
-            )
-    return DIRECTORY
+    """Return the directory in which jsforce is installed."""
+    return install_packages({"jsforce": JSFORCE}, name="jsforce")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +47,7 @@ def seen(sandbox: RunningSandbox, jsforce_directory: Path) -> dict[str, Any]:
         env={**os.environ, "CRM_SANDBOX_LOG_IN": json.dumps(log_in)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
@@ -102,7 +89,38 @@ def test_reads_describe_and_limits(seen: dict[str, Any]) -> None:
     assert seen["limitInfo"] == 15_000
 
 
+def test_reads_recent_records_list_views_layouts_and_the_tooling_api(seen: dict[str, Any]) -> None:
+    assert seen["recent"] == [2, True]
+    assert seen["listViews"] == [3, 25, "Account"]
+    assert seen["layouts"] == [2, "SYSTEM"]
+    assert seen["tooling"] == ["Text(80)"]
+
+
 def test_raises_its_own_errors(seen: dict[str, Any]) -> None:
     assert seen["malformed"] == {"name": "INVALID_FIELD", "errorCode": "INVALID_FIELD"}
     assert seen["missing"] == {"name": "NOT_FOUND", "errorCode": "NOT_FOUND"}
     assert seen["required"] == {"name": "REQUIRED_FIELD_MISSING", "errorCode": "REQUIRED_FIELD_MISSING"}
+
+
+def test_writes_by_soap(seen: dict[str, Any]) -> None:
+    assert seen["soapCreated"] == [[True, 0, 18]] * 3
+    assert seen["soapRefused"] == ["STRING_TOO_LONG"]
+    assert seen["soapUpdated"] == [True, False]
+    assert seen["soapUpserted"] == [[True, True]]
+    assert seen["soapKept"] == ["Ana s1", None]
+
+
+def test_deletes_undeletes_and_merges_by_soap(seen: dict[str, Any]) -> None:
+    assert seen["soapDeleted"] == [True]
+    assert seen["soapUndeleted"] == [[True, 0], [False, 1]]
+    assert seen["soapMerged"] == [[True, True, 2]]
+    assert seen["soapEmptied"] == [True]
+
+
+def test_reads_user_time_and_faults_by_soap(sandbox: RunningSandbox, seen: dict[str, Any]) -> None:
+    user = {"userName": sandbox.user.username, "organizationId": sandbox.organisation.id, "roleId": None}
+    assert seen["soapUser"] == user
+    assert seen["soapTime"].endswith(".000Z")
+    assert seen["soapUnknown"] == {"name": "soapenv:Client", "errorCode": "soapenv:Client"}
+    assert seen["soapWrongField"] == {"name": "sf:INVALID_FIELD", "errorCode": "sf:INVALID_FIELD"}
+    assert seen["soapStranger"] == {"name": "sf:INVALID_SESSION_ID", "errorCode": "sf:INVALID_SESSION_ID"}

@@ -9,7 +9,8 @@ import requests
 
 from crm_sync.sandbox import RunningSandbox
 from crm_sync.sandbox.errors import LOG_IN_REFUSALS
-from tests.crm_sync.sandbox.conftest import Api, describe_error, log_in
+from tests.crm_sync.sandbox.conftest import Api, describe_error, log_in, measure_to_noon
+from tests.crm_sync.sandbox.soap import post_envelope
 
 UPSERT = "/composite/sobjects/Account/External_ID_vod__c"
 
@@ -96,14 +97,14 @@ def test_dice_fall_the_same_way_for_the_same_seed(api: Api, sandbox: RunningSand
 
 
 def test_slow_calls_do_not_hold_up_others(api: Api, sandbox: RunningSandbox) -> None:
-    sandbox.misbehaviour.add_rule(match={"path": "/sobjects$"}, effect={"delay_ms": 800})
+    sandbox.misbehaviour.add_rule(match={"path": "/sobjects$"}, effect={"delay_ms": 3_000})
     with pytest.raises(requests.ReadTimeout):
         api.session.get(api.url("/sobjects"), timeout=0.2)
     assert api.get("/limits").status_code == 200
 
 
 def test_every_call_takes_the_latency(api: Api, sandbox: RunningSandbox) -> None:
-    sandbox.misbehaviour.latency_ms = 500
+    sandbox.misbehaviour.latency_ms = 3_000
     with pytest.raises(requests.ReadTimeout):
         api.session.get(api.url("/limits"), timeout=0.2)
     sandbox.misbehaviour.clear()
@@ -111,10 +112,13 @@ def test_every_call_takes_the_latency(api: Api, sandbox: RunningSandbox) -> None
 
 
 def test_the_clock_may_be_wrong(api: Api, sandbox: RunningSandbox) -> None:
-    sandbox.misbehaviour.clock_skew_seconds = -86_400
+    to_noon = measure_to_noon(sandbox)
+    sandbox.misbehaviour.clock_skew_seconds = to_noon - 86_400
     api.create("Account", LastName="x")
     assert api.query("SELECT COUNT() FROM Account WHERE CreatedDate = TODAY")["totalSize"] == 1
     sandbox.misbehaviour.clear()
+    assert sandbox.misbehaviour.clock_skew_seconds == 0
+    sandbox.misbehaviour.clock_skew_seconds = to_noon
     assert api.query("SELECT COUNT() FROM Account WHERE CreatedDate = YESTERDAY")["totalSize"] == 1
 
 
@@ -218,8 +222,8 @@ def test_correct_log_ins_are_refused_for_a_reason(sandbox: RunningSandbox, reaso
         answer = requests.post(f"{sandbox.base_url}/services/oauth2/token", data=keys | grant, timeout=30)
         assert answer.status_code == 400
         assert answer.json() == {"error": refusal.error, "error_description": refusal.description}
-    envelope = f"<e><login><username>{user.username}</username><password>{user.password}</password></login></e>"
-    soap = requests.post(f"{sandbox.base_url}/services/Soap/u/59.0", data=envelope, timeout=30)
+    arguments = f"<username>{user.username}</username><password>{user.password}</password>"
+    soap = post_envelope(sandbox, f"<login>{arguments}</login>")
     assert soap.status_code == 500
     assert f"<sf:exceptionCode>{refusal.soap_code}</sf:exceptionCode>" in soap.text
     sandbox.misbehaviour.clear()
@@ -244,7 +248,7 @@ def test_retired_versions_are_gone(api: Api, sandbox: RunningSandbox) -> None:
     assert api.get("/limits").status_code == 200
     versions = requests.get(f"{sandbox.base_url}/services/data", timeout=30).json()
     assert versions[0]["version"] == "61.0"
-    soap = requests.post(f"{sandbox.base_url}/services/Soap/u/59.0", data="<e><login/></e>", timeout=30)
+    soap = post_envelope(sandbox, "<login/>")
     assert "UNSUPPORTED_API_VERSION" in soap.text
     inner = {"batchRequests": [{"method": "GET", "url": "v60.0/limits"}]}
     assert api.post("/composite/batch", json=inner).json()["results"][0]["statusCode"] == 410

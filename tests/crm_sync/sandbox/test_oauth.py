@@ -142,19 +142,3 @@ def test_the_scheme_must_be_known(api: Api) -> None:
         ("Bearer", "INVALID_SESSION_ID"),
     ):
         assert describe_error(api.get("/limits", headers={"Authorization": header})) == (401, expected)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"not xml",
-        b"<Envelope><Body><query/></Body></Envelope>",
-        b'<!DOCTYPE x [<!ENTITY e "x">]><Envelope><Body><login><username>&e;</username></login></Body></Envelope>',
-    ],
-)
-def test_soap_answers_log_in_alone(sandbox: RunningSandbox, body: bytes) -> None:
-    response = requests.post(
-        f"{sandbox.base_url}/services/Soap/u/59.0", data=body, headers={"Content-Type": "text/xml"}, timeout=30
-    )
-    assert response.status_code == 500
-    assert "INVALID_OPERATION" in response.text

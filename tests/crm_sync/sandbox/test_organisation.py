@@ -199,3 +199,9 @@ def test_organisations_of_one_pod_have_ids_of_their_own(tmp_path: Path, monkeypa
     with Organisation.open(tmp_path / "na.sqlite3") as na, Organisation.open(tmp_path / "emea.sqlite3") as emea:
         assert (na.pod, emea.pod) == ("8X0", "8X0")
         assert na.id != emea.id
+
+
+def test_ids_of_the_first_pod_are_those_of_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_sync.sandbox.data.organisation.secrets.randbelow", lambda _most: 0)
+    with Organisation.open(tmp_path / "na.sqlite3") as organisation:
+        assert not organisation.integration_user_id.startswith("005000")

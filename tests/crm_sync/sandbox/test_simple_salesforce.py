@@ -196,3 +196,47 @@ def test_logs_in_again_when_the_session_has_expired(tls_sandbox: RunningSandbox,
     tls_sandbox.organisation.sessions.expire_all()
     assert client.query("SELECT COUNT() FROM User")["totalSize"] == 1
     assert tls_sandbox.request_log.count(path_contains="/services/Soap/u/") == 2
+
+
+def test_loads_and_queries_in_bulk(client: Any) -> None:
+    rows = [{"LastName": f"Person {number}", "External_ID_vod__c": f"x{number}"} for number in range(300)]
+    [done] = client.bulk2.Account.insert(records=rows, wait=0.05)
+    assert (done["numberRecordsTotal"], done["numberRecordsFailed"]) == (300, 0)
+    changed = [{"LastName": "", "External_ID_vod__c": "x1"}, {"FirstName": "Ana", "External_ID_vod__c": "x2"}]
+    [done] = client.bulk2.Account.upsert(records=changed, external_id_field="External_ID_vod__c", wait=0.05)
+    assert done["numberRecordsFailed"] == 0
+    pages = list(
+        client.bulk2.Account.query("SELECT Id, FirstName FROM Account ORDER BY Id", max_records=200, wait=0.05)
+    )
+    assert [page.count("\n") - 1 for page in pages] == [200, 100]
+    assert '"Ana"' in pages[0]
+    [done] = client.bulk2.Account.insert(records=[{"LastName": "Doubled", "External_ID_vod__c": "x1"}], wait=0.05)
+    assert "DUPLICATE_VALUE" in client.bulk2.Account.get_failed_records(done["job_id"])
+
+
+def test_loads_and_queries_with_the_first_bulk_api(client: Any) -> None:
+    rows = [{"LastName": f"Person {number}", "External_ID_vod__c": f"x{number}"} for number in range(30)]
+    results = client.bulk.Account.insert([*rows, {"FirstName": "Nobody"}], batch_size=20)
+    assert [result["success"] for result in results] == [True] * 30 + [False]
+    assert results[-1]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+    changed = [{"LastName": "Neu", "External_ID_vod__c": name} for name in ("x1", "new")]
+    upserted = client.bulk.Account.upsert(changed, "External_ID_vod__c")
+    assert [result["created"] for result in upserted] == [False, True]
+    found = client.bulk.Account.query("SELECT Id, LastName FROM Account WHERE LastName = 'Neu' ORDER BY Id")
+    assert [record["LastName"] for record in found] == ["Neu", "Neu"]
+    deleted = client.bulk.Account.delete([{"Id": record["Id"]} for record in found])
+    assert [result["success"] for result in deleted] == [True, True]
+
+
+def test_searches_and_reads_limits(client: Any) -> None:
+    created = client.Account.create({"FirstName": "Aline", "LastName": "Moreau", "PersonEmail": "aline@clinic.example"})
+    assert [record["Id"] for record in client.quick_search("moreau")["searchRecords"]] == [created["id"]]
+    found = client.search("FIND {ali*} IN NAME FIELDS RETURNING Account(Id, Name)")["searchRecords"]
+    assert [record["Name"] for record in found] == ["Aline Moreau"]
+    with pytest.raises(SalesforceMalformedRequest) as caught:
+        client.search("FIND {a}")
+    content: Any = caught.value.content
+    assert content[0]["errorCode"] == "MALFORMED_SEARCH"
+    limits = client.limits()
+    assert limits["DailyApiRequests"]["Remaining"] < limits["DailyApiRequests"]["Max"]
+    assert {"DailyBulkApiBatches", "DataStorageMB", "SingleEmail"} <= limits.keys()

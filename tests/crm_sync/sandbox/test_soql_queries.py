@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crm_sync.sandbox import RunningSandbox
-from tests.crm_sync.sandbox.conftest import Api, describe_error
+from tests.crm_sync.sandbox.conftest import Api, describe_error, measure_to_noon
 
 
 @pytest.fixture
@@ -143,6 +143,7 @@ def test_order_limit_and_offset(api: Api, order: str, expected: list[str | None]
 
 
 def test_moments_with_offsets_and_days_are_compared(api: Api, sandbox: RunningSandbox) -> None:
+    sandbox.misbehaviour.clock_skew_seconds = measure_to_noon(sandbox)
     [account] = sandbox.organisation.insert_records(object_name="Account", records=[{"LastName": "x"}])
     today = sandbox.organisation.read_clock().date()
     sandbox.organisation.insert_records(

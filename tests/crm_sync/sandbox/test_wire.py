@@ -76,7 +76,7 @@ def test_beyond_the_limit_every_call_is_refused_until_the_window_moves(api: Api,
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("PUT", "/sobjects/Account", "GET,POST"), ("POST", "/query", "GET"), ("GET", "/composite", "POST")],
+    [("PUT", "/sobjects/Account", "GET,HEAD,POST"), ("POST", "/query", "GET,HEAD"), ("GET", "/composite", "POST")],
 )
 def test_wrong_methods_are_told_the_right_ones(api: Api, method: str, path: str, allowed: str) -> None:
     response = api.session.request(method, api.url(path), json={}, timeout=30)

@@ -15,12 +15,14 @@ from django.utils import timezone
 
 from activities.choices import ActivityType
 from activities.models import Activity
-from connections.choices import IntegrationKind
-from connections.models import Integration
+from connections.choices import IntegrationKind, Pace
+from connections.models import ConnectionSchedule, Integration
 from connections.services import set_password
+from crm_sync.actions.pausing import pause_connection
 from crm_sync.choices import RecordWord
 from crm_sync.jobs import TRANSFER_JOB_KEY
-from crm_sync.models import TransferLink
+from crm_sync.models import LiveProgress, TransferLink
+from crm_sync.units import LIVE_JOB_KEY
 from crm_sync.whereabouts.places import list_crm_places
 from crm_sync.whereabouts.standing import read_standings
 from ctms.accounts.models import User
@@ -28,7 +30,9 @@ from ctms.audit.services import save_record
 from ctms.clinical.models import MonitoringEvent
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_now
+from ctms.jobs.choices import Frequency
 from ctms.jobs.models import JobClock, JobDefinition
+from ctms.jobs.services import set_job_status
 from ctms.records.access import open_object
 from ctms.records.addresses import get_record_url
 from exceptions_log.dismissals import dismiss_items
@@ -53,11 +57,11 @@ OUT = IntegrationKind.CALL_OUTBOUND
 
 @pytest.fixture(autouse=True)
 def job(world: World) -> JobDefinition:
-    """The transfer, due at the next full hour by UTC."""
+    """The transfer, due at a full hour by UTC: not the next one, which may begin while the test runs."""
     job = JobDefinition.objects.get(key=TRANSFER_JOB_KEY)
     job.status = RecordStatus.ACTIVE
     save_record(record=job, actor=build_admin_actor())
-    at = get_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    at = get_now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
     JobClock.objects.update_or_create(definition=job, defaults={"next_run_at": at})
     return job
 
@@ -99,17 +103,17 @@ def test_a_record_waits_for_the_next_transfer_and_is_there_since_it_ran(world: W
         activity = log_activity(world, subject="One")
         JobClock.objects.update(next_run_at=get_now() + timedelta(minutes=50))
         [(sentence, tone)] = tell(activity)
-        assert (sentence[:31], tone) == ("Waiting for the transfer at 15:", "waiting")
+        assert (sentence[:42], tone) == ("Not in NA: waiting for the transfer at 15:", "waiting")
         world.transfer()
         assert tell(activity) == [("In NA since 14:10. Open in NA", "success")]
         edit(activity, subject="Two")
         [(sentence, tone)] = tell(activity)
-        assert sentence.startswith("In NA since 14:10. The last change: waiting for the transfer at 15:")
+        assert sentence.startswith("In NA since 14:10, without its last change: waiting for the transfer at 15:")
         assert tone == "waiting"
     with time_machine.travel("2026-06-03T12:00:00Z", tick=True), timezone.override("Asia/Tokyo"):
         JobClock.objects.update(next_run_at=get_now() - timedelta(minutes=1))
         assert tell_one(activity).startswith(
-            "In NA since 1 Jun 2026, 21:10. The last change: waiting for the transfer that is due now."
+            "In NA since 1 Jun 2026, 21:10, without its last change: waiting for the transfer that is due now."
         )
 
 
@@ -131,7 +135,7 @@ def test_what_failed_says_why_and_leads_to_its_item_for_those_who_may_know(world
     [item] = world.list_exceptions()
     [(sentence, tone)] = tell(activity)
     assert sentence.startswith(
-        f"Not sent to NA: {item.error_message} See the user exception. It is tried again by the "
+        f"Not in NA: the transfer failed. {item.error_message} See the user exception. It is tried again by the "
     )
     assert tone == "warning"
     client.force_login(get_admin_user())
@@ -139,7 +143,7 @@ def test_what_failed_says_why_and_leads_to_its_item_for_those_who_may_know(world
     assert page.count(str(item.error_message).partition("'")[0]) == 1  # the same is not a notice besides
     assert f'exceptionitem/{item.pk}/change/">See the user exception.' in page
     cra = tell_one(activity, make_cra())
-    assert cra.startswith("Not sent to NA: the transfer failed. An admin of your Vault sees why.")
+    assert cra.startswith("Not in NA: the transfer failed. An admin of your Vault sees why.")
     reader = tell_one(activity, make_cra("exception_item__sys:read"))
     assert (item.error_message in reader, "See the user exception" in reader) == (True, False)
     edit(activity, subject="Changed")
@@ -151,7 +155,7 @@ def test_a_change_that_failed_leaves_the_record_there_without_it(world: World) -
     world.transfer()
     edit(activity, subject="x" * 300)
     world.transfer()
-    assert "without the last change: " in tell_one(activity)
+    assert ", but its last change failed: " in tell_one(activity)
 
 
 def test_a_dismissed_failure_is_not_tried_until_the_record_changes(world: World) -> None:
@@ -178,20 +182,20 @@ def test_what_the_crm_deleted_is_not_created_again(world: World) -> None:
 
 def test_what_is_not_to_be_sent_says_by_which_rule(world: World) -> None:
     study = StudyFactory.create(send_to_crm=False)
-    assert tell(study) == [("Not sent to NA: Send to Medical CRM is No.", "")]
+    assert tell(study) == [("Not in NA: Send to Medical CRM is No.", "")]
     inactive = log_activity(world, status=RecordStatus.INACTIVE)
-    assert tell(inactive) == [("Not sent to NA: it is Inactive.", "")]
+    assert tell(inactive) == [("Not in NA: it is Inactive.", "")]
     activity = log_activity(world, subject="One")
     rule = world.connection.integrations.get(kind=OUT).rule
     edit(rule, conditions=[{"field": "subject__v", "operator": "is", "values": ["Another"]}])
-    assert tell_one(activity) == f"Not sent to NA: the filter of {rule.integration.name} leaves it out."
-    assert tell_one(activity, make_cra()) == "Not sent to NA: a filter leaves it out."
+    assert tell_one(activity) == f"Not in NA: the filter of {rule.integration.name} leaves it out."
+    assert tell_one(activity, make_cra()) == "Not in NA: a filter leaves it out."
 
 
 def test_a_record_waits_for_the_one_that_it_refers_to(world: World) -> None:
     study = StudyFactory.create(send_to_crm=True)
     site = StudySiteFactory.create(study_country=StudyCountryFactory.create(study=study), send_to_crm=True)
-    assert tell_one(site) == "Waiting for its study, which is not in NA yet."
+    assert tell_one(site) == "Not in NA: waiting for its study, which is not in NA yet."
     world.transfer()
     assert tell_one(site).startswith("In NA since ")
 
@@ -201,7 +205,7 @@ def test_what_is_inactive_on_the_way_is_named(world: World, job: JobDefinition) 
     TransferLink.objects.all().delete()
     edit(job, status=RecordStatus.INACTIVE)
     assert tell_one(later) == (
-        "Waiting: the job CRM/Clinical Operations Transfer is Inactive. Ask an admin to activate it."
+        "Not in NA: the job CRM/Clinical Operations Transfer is Inactive. Ask an admin to activate it."
     )
     edit(job, status=RecordStatus.ACTIVE)
     world.transfer()
@@ -211,6 +215,19 @@ def test_what_is_inactive_on_the_way_is_named(world: World, job: JobDefinition) 
     assert "Changes are not sent: the connection NA is Inactive." in tell_one(activity)
 
 
+def test_a_connection_with_a_schedule_of_its_own_is_waited_for_by_that(world: World) -> None:
+    own = ConnectionSchedule(
+        connection=world.connection, is_own=True, frequency=Frequency.DAILY, hour=21, minute=30, time_zone="UTC"
+    )
+    save_record(record=own, actor=build_admin_actor())
+    with time_machine.travel("2026-06-01T12:10:00Z", tick=True), timezone.override("Europe/Berlin"):
+        JobClock.objects.update(next_run_at=get_now() + timedelta(minutes=50))
+        activity = log_activity(world)
+        assert tell_one(activity) == "Not in NA: waiting for the transfer at 23:30."
+        edit(own, is_own=False)
+        assert tell_one(activity).startswith("Not in NA: waiting for the transfer at 15:")
+
+
 def test_a_connection_that_failed_as_a_whole_is_told_with_what_waits(world: World) -> None:
     activity = log_activity(world)
     assert world.connection.authorization is not None
@@ -218,7 +235,7 @@ def test_a_connection_that_failed_as_a_whole_is_told_with_what_waits(world: Worl
     world.transfer()
     [item] = world.list_exceptions()
     [(sentence, tone)] = tell(activity)
-    assert sentence.startswith("Waiting for the transfer at ")
+    assert sentence.startswith("Not in NA: waiting for the transfer at ")
     assert f"The last transfer with NA failed: {item.error_message}" in sentence
     assert tone == "warning"
 
@@ -228,14 +245,14 @@ def test_rules_that_cannot_be_followed_are_told_to_those_who_may_read_them(world
     rule = world.connection.integrations.get(kind=OUT).rule
     edit(rule.field_rules.filter(is_required=True).first(), status=RecordStatus.INACTIVE)
     assert "is required but inactive" in tell_one(activity)
-    assert tell_one(activity, make_cra()) == "Not sent to NA: its rules are wrong. An admin of your Vault sees why."
+    assert tell_one(activity, make_cra()) == "Not in NA: its rules are wrong. An admin of your Vault sees why."
 
 
 def test_a_connection_without_an_integration_for_the_type_is_named(world: World) -> None:
     activity = log_activity(world)
     rule = world.connection.integrations.get(kind=OUT).rule
     edit(rule, vault_object_type=ActivityType.MEDICAL)
-    assert tell(activity) == [("Not sent to NA: it has no integration for a Clinical Activity.", "")]
+    assert tell(activity) == [("Not in NA: it has no integration for a Clinical Activity.", "")]
 
 
 # -- Received -------------------------------------------------------------------------------------
@@ -294,3 +311,78 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_connections(
     before = count()
     request.getfixturevalue("second_world")
     assert count() == before
+
+
+# -- As it happens --------------------------------------------------------------------------------
+def go_live(world: World) -> None:
+    edit(world.connection, pace=Pace.AS_IT_HAPPENS)
+
+
+def ask_for_places(client: Client, record: Any) -> str:
+    address = f"{get_record_url(record)}places/"
+    return client.get(address, headers={"Vault-Background": "1"}).content.decode()
+
+
+def test_what_is_sent_at_once_says_so_and_is_asked_for_until_it_is_there(world: World, client: Client) -> None:
+    activity = log_activity(world, subject="One")
+    go_live(world)
+    assert tell(activity) == [("Not in NA: waiting for the transfer as it happens, within seconds.", "waiting")]
+    client.force_login(get_admin_user())
+    assert "data-moving" in client.get(get_record_url(activity)).content.decode()
+    assert "data-moving" in ask_for_places(client, activity)
+
+    world.transfer()
+    fragment = ask_for_places(client, activity)
+    assert "In NA since" in fragment
+    assert "data-moving" not in fragment
+    assert "data-moving" not in client.get(get_record_url(activity)).content.decode()
+
+
+def test_nothing_is_asked_for_where_the_next_transfer_is_hourly(world: World, client: Client) -> None:
+    activity = log_activity(world)
+    client.force_login(get_admin_user())
+    assert "data-moving" not in client.get(get_record_url(activity)).content.decode()
+
+
+def test_the_lines_alone_are_no_page_and_are_shown_to_nobody_who_may_not_see_the_record(
+    world: World, client: Client
+) -> None:
+    activity = log_activity(world)
+    client.force_login(get_admin_user())
+    assert client.get(f"{get_record_url(activity)}places/").headers["Location"] == get_record_url(activity)
+    client.force_login(UserFactory.create(security_profile=SecurityProfileFactory.create(permissions=[])))
+    address = f"{get_record_url(activity)}places/"
+    assert client.get(address, headers={"Vault-Background": "1"}).status_code in (403, 404)
+
+
+@pytest.mark.parametrize(
+    ("progress", "sentence"),
+    [
+        (
+            {"ticks_to_wait": 60, "fell_back_at": "2026-06-01T12:00:00Z"},
+            "Not in NA: waiting for the transfer that is due now, because API calls run short.",
+        ),
+        ({"ticks_to_wait": 4, "failures": 2}, "Not in NA: waiting for the next attempt, within 4 minutes."),
+    ],
+    ids=["near the quota", "after failures"],
+)
+def test_a_connection_that_waits_says_what_for(world: World, progress: dict[str, Any], sentence: str) -> None:
+    activity = log_activity(world)
+    go_live(world)
+    JobClock.objects.update(next_run_at=get_now() - timedelta(minutes=1))
+    LiveProgress.objects.create(connection=world.connection, **progress)
+    assert tell_one(activity) == sentence
+
+
+def test_without_the_job_it_is_hourly_for_all(world: World) -> None:
+    activity = log_activity(world)
+    go_live(world)
+    set_job_status(key=LIVE_JOB_KEY, status=RecordStatus.INACTIVE, actor=build_admin_actor())
+    assert "waiting for the transfer at" in tell_one(activity) or "due now" in tell_one(activity)
+
+
+def test_a_paused_connection_sends_nothing_and_the_record_says_so(world: World) -> None:
+    activity = log_activity(world)
+    go_live(world)
+    pause_connection(connection=world.connection, reason="Data cleaning", actor=build_admin_actor())
+    assert tell_one(activity) == "Not in NA: the connection NA is paused."

@@ -60,6 +60,13 @@ def caller(db: None) -> Caller:
     return build_caller(UserFactory.create(is_superuser=True))
 
 
+def read_schema(caller: Caller) -> dict[str, Any]:
+    """Return the OpenAPI document that the caller is shown."""
+    response = caller.client.get("/api/v1/schema/", headers={"Accept": "application/vnd.oai.openapi+json"})
+    schema: dict[str, Any] = response.json()
+    return schema
+
+
 def add_custom_field(*, kind: str, object_name: str = "person__sys", **values: Any) -> str:
     """Add a custom field of that kind, named after it."""
     field = CustomField(of_object=object_name, api_name=f"{kind}__c", label=kind.capitalize(), kind=kind, **values)

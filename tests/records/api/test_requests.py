@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from ctms.clinical.models import Study
 from ctms.records.api.parsing import LARGEST_BODY
+from ctms.records.api.problems import PROBLEM_TYPES
 from tests.factories.accounts import UserFactory
 from tests.factories.clinical import StudyFactory
 from tests.records.api.conftest import Caller, list_errors
@@ -25,7 +26,8 @@ def send(caller: Caller, body: Any, content_type: str = "application/json") -> A
 def check_problem(response: Any, status: int) -> dict[str, Any]:
     body: dict[str, Any] = response.json()
     assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json")
-    assert (body["type"], body["status"]) == ("about:blank", status)
+    assert (body["type"], body["status"]) == (f"/api/v1/problems/{body['code']}/", status)
+    assert PROBLEM_TYPES[body["code"]].status == status
     return body
 
 
@@ -90,11 +92,26 @@ def test_a_body_larger_than_any_record_is_refused_unread(caller: Caller) -> None
 
 
 def test_errors_that_quote_what_was_sent_can_be_read(caller: Caller) -> None:
-    response = send(caller, '{"name__v": "S-1", "f\\u00fcr": 1, "\\ud800": 2}')
+    response = send(caller, '{"name__v": "S-1", "f\\u00fcr": 1, "\\ud83d\\ude00": 2}')
     assert list_errors(response) == {
         "für": "Study has no field of this name. Leave it out.",
-        "\ud800": "Study has no field of this name. Leave it out.",
+        "\U0001f600": "Study has no field of this name. Leave it out.",
     }
+
+
+@pytest.mark.parametrize("name", ["\\ud800", "a\\udfffb", "a\\u0000b", "\\ude00\\ud83d"])
+@pytest.mark.parametrize("path", ["study__v/", "study__v/batch/"])
+def test_names_that_are_no_text_are_refused_before_anything_is_written(caller: Caller, path: str, name: str) -> None:
+    """An answer that quotes such a name cannot be sent: rows beside it would be saved, and nobody told."""
+    good, bad = '{"name__v": "S-1"}', f'{{"name__v": "S-2", "{name}": 1}}'
+    rows = ", ".join(f'{{"operation": "create", "values": {each}}}' for each in (good, bad))
+    body = f'{{"rows": [{rows}]}}' if path.endswith("batch/") else bad
+    for headers in ({}, {"Idempotency-Key": "k-1"}):
+        response = caller.client.generic(
+            "POST", f"/api/v1/{path}", body, content_type="application/json", headers=headers
+        )
+        assert "which is no text. Leave it out." in check_problem(response, 400)["detail"]
+    assert Study.objects.count() == 0
 
 
 def test_a_session_reads_and_writes_with_its_csrf_token_alone() -> None:
@@ -118,4 +135,5 @@ def test_answers_are_not_kept_by_anybody(caller: Caller) -> None:
 def test_a_head_request_is_answered_as_a_get_without_body(caller: Caller) -> None:
     study = StudyFactory.create()
     response = caller.client.head(f"/api/v1/study__v/{study.uid}/")
-    assert (response.status_code, response.headers["ETag"], response.content) == (200, '"1"', b"")
+    read = caller.get(f"study__v/{study.uid}/")
+    assert (response.status_code, response.headers["ETag"], response.content) == (200, read.headers["ETag"], b"")

@@ -133,6 +133,7 @@ def test_names_that_follow_in_the_same_edit_are_no_conflict(client: Client, monk
     assert do_edit(client, ACTIVITY, activities, subject__v="New").counts == {"changed": 3}
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_conflicts_take_as_many_statements_for_twenty_as_for_two(client: Client) -> None:
     people = create_people(3)
 

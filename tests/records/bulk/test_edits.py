@@ -349,6 +349,7 @@ def test_a_custom_field_that_went_meanwhile_stops_the_job(client: Client) -> Non
     assert operation.message == "text__c cannot be set any more: an admin changed the fields. Start again."
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_statements_do_not_grow_with_records(client: Client) -> None:
     site = StudySiteFactory.create()
     counted = {}

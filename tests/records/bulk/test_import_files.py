@@ -7,12 +7,15 @@ import io
 from typing import Any
 
 import pytest
+import xlsxwriter
 from django.test import Client
 
 from ctms.accounts.models import User
 from ctms.clinical.models import Person, Study
+from ctms.records.access import open_object
 from ctms.records.bulk.imports import files
 from ctms.records.bulk.imports import work as import_work
+from ctms.records.bulk.imports.errors import UnreadableFileError
 from ctms.records.models import BulkOperation
 from tests.factories.accounts import UserFactory
 from tests.records.bulk.steps import (
@@ -40,6 +43,18 @@ def user(client: Client) -> User:
 def export_cells(response: Any) -> list[list[str]]:
     text = (response.getvalue() if response.streaming else response.content).decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text)))
+
+
+def build_studies(*rows: int, is_workbook: bool) -> bytes:
+    """Return a file of that many studies: in CSV of the first number, in a workbook a sheet for each number."""
+    if not is_workbook:
+        return "\n".join(["Study number", *(f"S-{number}" for number in range(rows[0]))]).encode()
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream) as workbook:
+        for count in rows:
+            sheet = workbook.add_worksheet()
+            sheet.write_column(0, 0, ["Study number", *(f"S-{number}" for number in range(count))])
+    return stream.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -119,12 +134,60 @@ def test_a_file_without_known_columns_names_those_that_there_are(client: Client)
     assert "Study number" in read_refusal(response)[0]
 
 
-def test_too_much_is_refused_with_the_limit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def open_rows(content: bytes) -> int:
+    """Return how many rows are read of a file of studies. Raises UnreadableFileError."""
+    access = open_object(user=UserFactory.create(is_superuser=True), object_name=STUDY)
+    options = import_work.ImportOptions(file_name="rows.csv")
+    return len(import_work.open_upload(shape=access.shape, content=content, options=options).rows)
+
+
+def test_as_many_rows_as_the_form_says_are_read_and_not_one_more() -> None:
+    rows = [f"S-{number}".encode() for number in range(100_000)]
+    assert open_rows(b"\n".join([b"Study number", *rows])) == 100_000
+    with pytest.raises(UnreadableFileError) as caught:
+        open_rows(b"\n".join([b"Study number", *rows, b"one more"]))
+    assert str(caught.value) == (
+        "The file has more than 100,000 rows, which is the most that can be imported at once. Split it."
+    )
+
+
+@pytest.mark.parametrize("is_workbook", [False, True])
+def test_too_many_rows_are_refused_at_every_door(
+    client: Client, monkeypatch: pytest.MonkeyPatch, is_workbook: bool
+) -> None:
     monkeypatch.setattr(import_work, "MOST_ROWS", 2)
-    response = send_file(client, STUDY, "Study number\nA\nB\nC\n", key="none")
-    assert read_refusal(response) == ["The file has 3 rows; at most 2 can be imported at once. Split it."]
-    response = send_file(client, STUDY, b"Study number\n" + b"x" * files.MOST_BYTES, key="none")
-    assert read_refusal(response) == [
+    few, many = (build_studies(rows, is_workbook=is_workbook) for rows in (2, 3))
+    operation = upload(client, STUDY, few, key="none")
+    assert operation.total == 2
+    response = send_file(client, STUDY, many, key="none")
+    refusal = "The file has more than 2 rows, which is the most that can be imported at once. Split it."
+    assert read_refusal(response) == [refusal]
+    assert BulkOperation.objects.count() == 1
+
+
+def test_a_sheet_with_too_many_rows_is_refused_when_it_is_chosen(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_work, "MOST_ROWS", 2)
+    operation = upload(client, STUDY, build_studies(2, 3, is_workbook=True), key="none")
+    answer = client.post(f"/records/{STUDY}/import/{operation.uid}/reading/", {"sheet": "Sheet2"}, follow=True)
+    assert "The file has more than 2 rows" in answer.content.decode()
+    operation.refresh_from_db()
+    assert (operation.total, operation.plan["sheet"]) == (2, "Sheet1")
+
+
+def test_lines_beyond_the_limit_are_not_read(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_work, "MOST_ROWS", 2)
+    response = send_file(client, STUDY, 'Study number\nA\nB\nC\n"an open quotation mark', key="none")
+    assert read_refusal(response)[0].startswith("The file has more than 2 rows")
+
+
+def test_a_file_of_as_many_bytes_as_the_form_says_is_read_and_not_one_more(client: Client) -> None:
+    content = b"Study number\nS-1\n"
+    full = content + b"\n" * (files.MOST_BYTES - len(content))
+    assert len(full) == 10 * 1024 * 1024
+    assert open_rows(full) == 1
+    assert read_refusal(send_file(client, STUDY, full + b"\n", key="none")) == [
         "The file has more than 10 MB, which is the most that can be imported at once. Split it."
     ]
 

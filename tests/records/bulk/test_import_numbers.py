@@ -38,9 +38,28 @@ FEE = ObjectField(api_name="fee__c", label="Fee", kind="currency", attribute="cu
         ("( 12 )", "-12", "-12"),
         ("1.234,50-", None, "-1234.50"),
         ("12 \u2212", "-12", "-12"),
+        ("\u0663", "3", "3"),  # Arabic, Devanagari and full-width digits
+        ("\u0967.\u0968\u0969\u096a,\uff15", None, "1234.5"),
         *(
             (text, None, None)
-            for text in ("abc", "1,2,3", "1.5.2", "1E+05", ".5", "12 kg", "", "(-5)", "-5-", "()", "((5))", "-")
+            for text in (
+                "abc",
+                "1,2,3",
+                "1.5.2",
+                "1E+05",
+                "1e3",
+                "1_000",
+                "\u00b2",
+                "\u0661\u066b\u0665",
+                ".5",
+                "12 kg",
+                "",
+                "(-5)",
+                "-5-",
+                "()",
+                "((5))",
+                "-",
+            )
         ),
     ],
 )
@@ -49,7 +68,7 @@ def test_a_number_has_a_meaning_for_each_mark(text: str, with_point: str | None,
 
 
 @pytest.mark.parametrize(
-    ("cells", "point_is_usual", "mark"),
+    ("cells", "point_is_certain", "mark"),
     [
         (["12", "7"], False, POINT),
         (["1.234", "1,5"], False, COMMA),
@@ -61,15 +80,15 @@ def test_a_number_has_a_meaning_for_each_mark(text: str, with_point: str | None,
     ],
 )
 def test_the_mark_of_a_column_is_that_which_every_cell_allows(
-    cells: list[str], point_is_usual: bool, mark: DecimalMark | None
+    cells: list[str], point_is_certain: bool, mark: DecimalMark | None
 ) -> None:
-    reading = find_number_reading(label="Hours", cells=enumerate(cells, start=2), point_is_usual=point_is_usual)
+    reading = find_number_reading(label="Hours", cells=enumerate(cells, start=2), point_is_certain=point_is_certain)
     assert (reading.mark, reading.is_open) == (mark, mark is None)
 
 
 def test_a_column_that_no_mark_fits_is_refused_with_its_lines() -> None:
     with pytest.raises(MixedNumbersError) as caught:
-        find_number_reading(label="Hours", cells=[(2, "1,5"), (3, "2.5")], point_is_usual=True)
+        find_number_reading(label="Hours", cells=[(2, "1,5"), (3, "2.5")], point_is_certain=True)
     assert str(caught.value) == (
         "Hours: 2.5 (line 3) has a point before the fraction, 1,5 (line 2) a comma. Write all numbers of the column in "
         "one way, best as 1234.5."
@@ -110,12 +129,12 @@ def test_a_point_before_too_many_decimals_is_left_to_be_refused_where_it_is_usua
     reading = find_number_reading(
         label="Fee",
         cells=[(2, "12.345 EUR")],
-        point_is_usual=point_is_usual,
+        point_is_certain=point_is_usual,
         list_meanings=partial(list_plain, field=FEE, point_is_usual=point_is_usual),
     )
     assert reading.mark == mark
 
 
-def test_what_a_point_is_taken_for_is_told_though_it_is_usual() -> None:
-    reading = find_number_reading(label="Hours", cells=[(2, "1.234")], point_is_usual=True)
+def test_what_a_point_is_taken_for_is_told_though_it_is_certain() -> None:
+    reading = find_number_reading(label="Hours", cells=[(2, "1.234")], point_is_certain=True)
     assert (reading.mark, reading.assumed, reading.is_shown) == (POINT, "1.234", False)

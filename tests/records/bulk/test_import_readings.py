@@ -103,6 +103,24 @@ def test_numbers_that_can_be_mistaken_are_asked_about(client: Client) -> None:
     assert Training.objects.get().custom_fields == {"number__c": 1234}
 
 
+@pytest.mark.parametrize(("cell", "mark", "number"), [("1.234", "comma", 1234), ("1.234", "point", 1.234)])
+def test_a_point_in_a_file_with_commas_between_its_cells_is_asked_about(
+    client: Client, cell: str, mark: str, number: float
+) -> None:
+    add_custom_fields()
+    PersonFactory.create(external_id="P-7")
+    operation = upload(client, TRAINING, f"Name,Trainee,number__c\nGCP,P-7,{cell}\n", key="none")
+    page = client.get(f"/records/{TRAINING}/import/{operation.uid}/").content.decode()
+    assert f"What does {cell} mean?" in page
+    confirm(client, operation)
+    operation.refresh_from_db()
+    assert (operation.state, Training.objects.count()) == ("draft", 0)
+    answer(client, operation, number_answer=mark)
+    confirm(client, operation)
+    run_job(operation)
+    assert Training.objects.get().custom_fields == {"number__c": number}
+
+
 def test_numbers_of_a_german_file_are_read_and_named(client: Client) -> None:
     add_custom_fields()
     PersonFactory.create(external_id="P-7")

@@ -129,6 +129,7 @@ def test_a_reference_of_the_record_narrows_what_a_cell_means(client: Client) -> 
     assert activity.site == sites[1]
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_statements_do_not_grow_with_rows(client: Client) -> None:
     country = StudyCountryFactory.create()
     sites = create_sites(40, study_country=country)
@@ -150,6 +151,7 @@ def test_statements_do_not_grow_with_rows(client: Client) -> None:
             run_job(operation)
         assert operation.counts == {"created": number}
         counted[number] = (len(checking), len(showing), len(writing))
+        client.get(f"/operations/{operation.uid}/")  # no longer a notification, which the next page would read
     assert counted[2] == counted[40]
 
 
@@ -179,6 +181,25 @@ def test_values_that_cannot_be_read_name_line_field_and_remedy(client: Client) -
         False,
         "inactive__v",
     )
+
+
+def test_all_that_is_wrong_with_a_row_is_told_at_once(client: Client) -> None:
+    PersonFactory.create(external_id="P-7")
+    content = (
+        "External ID,Person,Date,Channel,Complete,Object type,Status,Study,Site\n"
+        "A-1,P-8,31.31.2026,,perhaps,Call,gone,,\n"  # neither the type nor five other cells
+        ",P-7,0026-03-31,Fax,,Clinical Activity,,,\n"  # a year that is refused when it is written, and a choice
+        "A-2,P-8,,Phone,,Clinical Activity,,,S-404\n"  # the study would follow from the site
+        "A-2,P-7,2026-03-02,Fax,,Clinical Activity,,,\n"  # the record is that of another line
+    )
+    operation = do_import(client, ACTIVITY, content, key="external_id__v")
+    assert [(line, label) for line, label, _ in list_problems(operation)] == [
+        *((2, label) for label in ("Object type", "Date", "Complete", "Status", "Person", "Channel")),
+        *((3, label) for label in ("Channel", "Date")),
+        *((4, label) for label in ("Person", "Site", "Date")),
+        *((5, label) for label in ("External ID", "Channel")),
+    ]
+    assert not Activity.objects.exists()
 
 
 def test_custom_fields_of_every_kind_are_imported_and_come_back_unchanged(client: Client) -> None:

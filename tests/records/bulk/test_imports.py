@@ -276,6 +276,11 @@ def test_studies_that_are_not_the_users_own_do_not_exist(client: Client) -> None
             f"There is no study site {theirs.uid} that you can see. Leave the cell empty to create one.",
         ),
         (4, "UID", "Line 2 is about the same record (UID). Leave one of the two."),
+        (
+            4,
+            "Study",
+            f"There is no active study “{theirs.study}” that you can see. Write its exact name, external ID or UID.",
+        ),
     ]
 
 

@@ -23,8 +23,8 @@ from ctms.records.bulk.operations import JOB_KEY
 from ctms.records.models import BulkOperation
 from ctms.records.writing.bulk_write import RowDraft
 from tests.factories.accounts import UserFactory
+from tests.records.bulk.operation_steps import STUDY, confirm_import, count_created, get_run, watch
 from tests.records.bulk.steps import confirm, list_problems, run_job, send_file, upload
-from tests.records.bulk.test_operations import STUDY, confirm_import, count_created, get_run, watch
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 

@@ -17,7 +17,7 @@ from ctms.core.clock import get_now
 from ctms.records.access import open_object
 from ctms.records.bulk.handing_over.waiting import list_waiting
 from tests.admin_forms import read_form
-from tests.factories.accounts import SecurityProfileFactory, UserFactory
+from tests.factories.accounts import SecurityProfileFactory, ServiceAccountFactory, UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import StudyAssignmentFactory, StudySiteFactory
@@ -48,6 +48,12 @@ def test_what_waits_is_that_of_users_who_cannot_log_in(site: StudySite, carla: U
     ]
 
 
+def test_what_a_program_owns_waits(site: StudySite, bob: User) -> None:
+    ActivityFactory.create(site=site, owner=ServiceAccountFactory.create(last_name="Loader"), complete=False)
+    assert read_waiting(bob) == [("Loader", "is the account of a program", "Activities that are not complete: 1")]
+
+
+@pytest.mark.usefixtures("stopped_clock")
 def test_an_account_that_has_ended_counts_from_the_day_after(site: StudySite, carla: User, bob: User) -> None:
     today = get_now().date()
     leave(carla, valid_until=today)

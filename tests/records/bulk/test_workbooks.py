@@ -165,14 +165,58 @@ def test_entities_are_refused_in_the_parts_that_name_the_sheets(part: str, path:
     assert explain(changed).startswith("The workbook cannot be read.")
 
 
-def test_entities_are_not_unpacked_in_texts() -> None:
+def test_entities_are_refused_in_texts() -> None:
     content = build(["Name"])
     changed = change(content, texts=declare(content, path="xl/sharedStrings.xml"))
-    try:
-        texts = [cell for sheet in read_sheets(changed) for row in sheet.rows for cell in row]
-    except UnreadableFileError:
-        return
-    assert not any("root:" in each or len(each) > 100 for each in texts)
+    assert explain(changed).startswith("The workbook cannot be read.")
+
+
+def repeat_text(text: str, *, cells: int) -> bytes:
+    """Return a workbook that keeps a text once, and shows it in as many cells of a column."""
+    shared = "".join(f"<row><c t='s'><v>{number % 2}</v></c></row>" for number in range(cells))
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    texts = f'<sst xmlns="{space}"><si><t>a</t></si><si><r><t>{text}</t></r><r><t>.</t></r></si></sst>'
+    return change(build(["Name"]), sheet1=write_sheet(shared), texts=texts.encode())
+
+
+def test_a_text_that_is_kept_once_counts_in_each_of_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbooks, "MOST_UNPACKED", 40_000)
+    few, many = (repeat_text("x" * 999, cells=cells) for cells in (78, 82))
+    assert len(many) < 10_000
+    assert [len(row[0]) for row in read_sheets(few)[0].rows] == [1, 1000] * 39
+    assert explain(many).startswith("The workbook is too large to be read.")
+
+
+def test_a_text_of_megabytes_in_thousands_of_cells_is_refused() -> None:
+    content = repeat_text("x" * 1_000_000, cells=50_000)
+    assert len(content) < 500_000
+    assert explain(content).startswith("The workbook is too large to be read.")
+
+
+@pytest.mark.parametrize("path", ["sheet1.xml", "Sheet1.XML", "sheet1.dat", "more/sheet1.xml", "_rels/sheet1.xml"])
+def test_a_sheet_is_checked_wherever_calamine_finds_it(path: str) -> None:
+    content = change(build(["Name"]), sheet1=write_sheet('<row><c r="XFD1048576"><v>1</v></c></row>'))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(stream, "w") as new:
+        for name in old.namelist():
+            moved = old.read(name).replace(b"worksheets/sheet1.xml", f"worksheets/{path}".encode())
+            new.writestr(name.replace("worksheets/sheet1.xml", f"worksheets/{path}"), moved)
+    assert explain(stream.getvalue()).startswith("The cells of the workbook reach too far:")
+
+
+def test_what_a_sheet_says_of_its_own_size_takes_no_memory() -> None:
+    sheet = write_sheet("<row><c t='inlineStr'><is><t>Name</t></is></c></row>")
+    large = sheet.replace(b"<sheetData>", b'<dimension ref="A1:XFD1048576"/><sheetData>')
+    (found,) = read_sheets(change(build(["Name"]), sheet1=large))
+    assert found.rows == [("Name",)]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_two_parts_with_one_name_none_is_believed() -> None:
+    stream = io.BytesIO(build(["Name"]))
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", write_sheet("<row><c><v>1</v></c></row>"))
+    assert explain(stream.getvalue()).startswith("The workbook cannot be read.")
 
 
 def test_a_workbook_of_thousands_of_parts_is_refused() -> None:

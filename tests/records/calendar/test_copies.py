@@ -252,6 +252,7 @@ def test_every_copy_has_its_entry_in_the_audit_trail(
     assert len(entries) == 6
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_the_number_of_statements_does_not_grow(
     client: Client, visit: MonitoringEvent, others: list[StudySite]
 ) -> None:

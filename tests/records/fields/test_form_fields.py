@@ -109,6 +109,11 @@ def test_numbers_are_whole_where_the_model_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize("typed", ["1.000", "-12.000.000"])
+def test_thousands_with_points_are_no_fraction_without_a_value(typed: str) -> None:
+    assert explain(build("hours__v", of=TRAINING), typed) == ["This is no whole number. Write it as 1234."]
+
+
 @pytest.mark.parametrize(
     ("kind", "typed", "value"),
     [
@@ -275,6 +280,15 @@ def test_somebody_is_found_by_external_id_name_or_email(berg: Person, text: str)
     PersonFactory.create(first_name="Hannah", last_name="Bergmann")
 
     assert build_reference("person__v").clean(text) == berg
+
+
+def test_an_external_id_may_look_like_a_uid_of_which_there_is_no_record(berg: Person) -> None:
+    key = "8C1F0D3E-0B6A-4D1B-9C55-0A5D6E7F8A9B"
+    there = PersonFactory.create(external_id=key)
+    doubtful = PersonFactory.create(external_id=str(berg.uid))
+    field = build_reference("person__v")
+
+    assert (field.clean(key), field.clean(str(berg.uid)), field.clean(doubtful.uid)) == (there, berg, doubtful)
 
 
 def test_a_site_is_found_by_its_number_or_as_it_was_suggested() -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from activities.models import Activity
 from ctms.audit.services import save_record
 from ctms.clinical.typed_references import read_person, read_site, read_study
-from tests.admin_forms import fill, read_form
+from tests.admin_forms import fill, list_focused, read_form
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
@@ -35,12 +35,6 @@ def log_call(client: Client, **typed: Any) -> Any:
     return client.post(CREATE, fill(read_form(client.get(CREATE), form_id=FORM), typed=given))
 
 
-def find_focus(answer: Any) -> list[str]:
-    """Return the names of the inputs that have the focus."""
-    tags = re.findall(r"<(?:input|select|textarea)\b[^>]*\bautofocus\b[^>]*>", answer.content.decode())
-    return [found[1] for tag in tags if (found := re.search(r'\bname="([^"]+)"', tag))]
-
-
 # -- Questions -----------------------------------------------------------------------------------------------------
 
 
@@ -51,7 +45,7 @@ def test_an_unusual_date_is_asked_about_and_saved_once_it_is_confirmed(client: C
         200,
         ["1 Jan 2099 is a long time from now. Is it right?"],
     )
-    assert (find_focus(asked), Activity.objects.count()) == (["confirmed"], 0)
+    assert (list_focused(asked), Activity.objects.count()) == (["confirmed"], 0)
     values = read_form(asked, form_id=FORM)
     assert "confirmed" not in values
     again = client.post(CREATE, fill(values, typed={}))
@@ -62,6 +56,7 @@ def test_an_unusual_date_is_asked_about_and_saved_once_it_is_confirmed(client: C
     assert (saved.status_code, str(Activity.objects.get().date)) == (302, "2099-01-01")
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_an_activity_that_is_complete_tomorrow_is_asked_about(client: Client) -> None:
     tomorrow = timezone.localdate() + dt.timedelta(days=1)
 
@@ -73,6 +68,7 @@ def test_an_activity_that_is_complete_tomorrow_is_asked_about(client: Client) ->
     assert (saved.status_code, Activity.objects.get().complete) == (302, True)
 
 
+@pytest.mark.usefixtures("stopped_clock")
 @pytest.mark.parametrize("htmx", [True, False])
 def test_the_question_about_a_field_stands_where_another_is_changed_in_place(client: Client, *, htmx: bool) -> None:
     activity = ActivityFactory.create(date=timezone.localdate() + dt.timedelta(days=1), complete=False)
@@ -107,7 +103,7 @@ def test_a_year_of_two_digits_is_refused_with_the_remedy(client: Client) -> None
     assert dict(answer.context["form"].errors) == {
         "date__v": ["The year is 0026. Type it with four digits, such as 2026."]
     }
-    assert find_focus(answer) == ["date__v"]
+    assert list_focused(answer) == ["date__v"]
 
 
 # -- The cursor ----------------------------------------------------------------------------------------------------
@@ -122,11 +118,11 @@ def test_a_year_of_two_digits_is_refused_with_the_remedy(client: Client) -> None
     ],
 )
 def test_the_cursor_stands_in_the_first_field_that_is_wrong(client: Client, typed: dict[str, str], focus: str) -> None:
-    assert find_focus(client.get(CREATE)) == ["person__v__text"]
+    assert list_focused(client.get(CREATE)) == ["person__v__text"]
 
     answer = log_call(client, **typed)
 
-    assert find_focus(answer) == [focus]
+    assert list_focused(answer) == [focus]
 
 
 def test_what_the_record_refuses_has_the_cursor_as_well(client: Client) -> None:
@@ -136,17 +132,17 @@ def test_what_the_record_refuses_has_the_cursor_as_well(client: Client) -> None:
 
     answer = client.post(url, fill(read_form(client.get(url), form_id=FORM), typed=typed))
 
-    assert find_focus(answer) == ["planned_end_date__v"]
-    assert find_focus(client.get(url)) == []
+    assert list_focused(answer) == ["planned_end_date__v"]
+    assert list_focused(client.get(url)) == []
 
 
 def test_the_page_of_one_field_begins_in_it(client: Client) -> None:
     activity = ActivityFactory.create()
     url = f"/records/crm_activity__v/{activity.uid}/fields/date__v/"
 
-    assert find_focus(client.get(url)) == ["date__v"]
-    assert find_focus(client.post(url, {"date__v": "soon", "expected_version": 1})) == ["date__v"]
-    assert find_focus(client.get(url, headers={"HX-Request": "true"})) == []
+    assert list_focused(client.get(url)) == ["date__v"]
+    assert list_focused(client.post(url, {"date__v": "soon", "expected_version": 1})) == ["date__v"]
+    assert list_focused(client.get(url, headers={"HX-Request": "true"})) == []
 
 
 def test_a_conflict_begins_at_the_first_field_to_choose(client: Client) -> None:
@@ -156,7 +152,7 @@ def test_a_conflict_begins_at_the_first_field_to_choose(client: Client) -> None:
     activity.subject = "Theirs"
     save_record(record=activity, actor=build_admin_actor())
 
-    assert find_focus(client.post(url, typed)) == ["choose__subject__v"]
+    assert list_focused(client.post(url, typed)) == ["choose__subject__v"]
 
 
 def test_every_error_of_the_summary_leads_to_an_element_of_the_page(client: Client) -> None:

@@ -32,7 +32,7 @@ from tests.factories.activities import ActivityFactory, MedicalActivityFactory
 from tests.factories.bulk import create_people
 from tests.factories.clinical import StudyAssignmentFactory, StudyFactory
 from tests.record_rows import TrainingFactory
-from tests.records.lists.test_list_pages import ACTIVITIES, TRAININGS
+from tests.records.lists.list_page_steps import ACTIVITIES, TRAININGS
 from tests.records.trainings import add_custom_fields, create_trainings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]

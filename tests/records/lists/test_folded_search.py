@@ -19,6 +19,7 @@ from ctms.records.pages.global_search import mark_words
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor, get_admin_user
 from tests.factories.clinical import PersonFactory
+from tests.text_order import put_in_order
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 PERSON, ACTIVITY = "person__sys", "crm_activity__v"
@@ -105,8 +106,8 @@ ORDER = ["9", "10", "abel", "Abel", "ábel", "Ábel", "Lukas", "Łukasz", "Ore",
 def test_lists_are_sorted_as_people_look_names_up() -> None:
     for name in NAMES:
         PersonFactory.create(email="", first_name="", last_name=name)
-    assert search(PERSON, sort="name__v") == search(PERSON, sort="last_name__sys") == ORDER
-    assert search(PERSON, sort="-name__v") == ORDER[::-1]
+    assert search(PERSON, sort="name__v") == search(PERSON, sort="last_name__sys") == put_in_order(ORDER)
+    assert search(PERSON, sort="-name__v") == put_in_order(ORDER)[::-1]
 
 
 def test_a_custom_text_is_sorted_so_too() -> None:
@@ -114,7 +115,7 @@ def test_a_custom_text_is_sorted_so_too() -> None:
     create_custom_field(field=mood, actor=build_admin_actor())
     for name in ("Ärger", "arg", "Zorn", "bang"):
         PersonFactory.create(email="", first_name="", last_name=name, custom_fields={"mood__c": name})
-    assert search(PERSON, sort="mood__c") == ["arg", "Ärger", "bang", "Zorn"]
+    assert search(PERSON, sort="mood__c") == put_in_order(["arg", "Ärger", "bang", "Zorn"])
 
 
 @pytest.mark.parametrize("sort", ["name__v", "-name__v"])
@@ -131,7 +132,7 @@ def test_pages_show_each_once_among_names_that_differ_only_in_accents_and_case(s
         page = cut_page(records=listed.list_records(), sort=listed.sort, size=3, cursor=cursor)
         seen += [each.name for each in page.rows]
         cursor = page.next_cursor
-    expected = [name for name in ORDER for _ in range(2)]
+    expected = [name for name in put_in_order(ORDER) for _ in range(2)]
     assert seen == (expected if sort == "name__v" else expected[::-1])
 
 

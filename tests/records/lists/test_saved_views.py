@@ -11,10 +11,10 @@ from django.test import Client
 
 from ctms.accounts.models import User
 from ctms.records.lists.saved_view_forms import SavedViewForm
-from ctms.records.lists.saved_views import is_changed
+from ctms.records.lists.saved_views import find_view, is_changed
 from ctms.records.models import ListPreference, SavedView
 from tests.factories.accounts import SecurityProfileFactory, UserFactory
-from tests.records.lists.test_list_pages import TRAININGS, Page, open_page
+from tests.records.lists.list_page_steps import TRAININGS, Page, open_page
 from tests.records.trainings import create_trainings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -141,6 +141,22 @@ def test_a_view_that_was_changed_can_be_replaced_by_what_is_shown(client: Client
     view.refresh_from_db()
     assert (view.name, view.parameters) == ("Passed", "passed__v=false&sort=-date__v")
     assert view.columns == ["name__v", "hours__v"]
+
+
+@pytest.mark.parametrize("values", [{"action": "replace"}, {"name": "Another"}])
+def test_a_view_that_is_deleted_meanwhile_does_not_come_back(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
+) -> None:
+    view = save(client)
+
+    def find_and_delete(**sought: Any) -> SavedView | None:
+        found = find_view(**sought)
+        SavedView.objects.filter(pk=view.pk).delete()  # another window does
+        return found
+
+    monkeypatch.setattr("ctms.records.lists.views.saved_views.find_view", find_and_delete)
+    assert change(client, view, "passed__v=false", **values).status_code == 404
+    assert SavedView.objects.count() == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -35,9 +37,11 @@ def find(model: type, query: str) -> list[str]:
 def _activities() -> None:
     ann = PersonFactory.create(first_name="Ann", last_name="Müller", email="ann@example.org")
     bob = PersonFactory.create(first_name="Bob", last_name="O'Brien", email="bob@example.org")
-    ActivityFactory.create(person=ann, subject="Call about visit 4")
-    ActivityFactory.create(person=bob, subject="Protocol 100% done")
-    ActivityFactory.create(person=bob, subject="Called Ann")
+    # Their names are letters of their uids: of random ones, now and then a name has an "ann" or a "bob" in it.
+    for number, (person, subject) in enumerate(
+        [(ann, "Call about visit 4"), (bob, "Protocol 100% done"), (bob, "Called Ann")]
+    ):
+        ActivityFactory.create(uid=UUID(bytes=bytes([number] * 16)), person=person, subject=subject)
 
 
 @pytest.mark.usefixtures("_activities")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -10,11 +11,12 @@ from django.test import Client
 from ctms.accounts.models import User
 from ctms.core.clock import get_now
 from ctms.records.models import BulkOperation
+from ctms.records.pages import notifications
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.records.bulk.steps import confirm, do_import, prepare_edit, run_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 ACTIVITY = "crm_activity__v"
 
@@ -77,3 +79,14 @@ def test_an_object_that_is_no_longer_registered_is_passed_over(client: Client) -
 def test_an_import_is_told_of_by_the_name_of_its_file(client: Client) -> None:
     do_import(client, "study__v", "External ID,Study number\nS-1,CARDIO-1\n", name="studies.csv")
     assert list_notifications(client) == [("Import of studies: studies.csv", "1 created.")]
+
+
+def test_one_statement_asks_for_all_kinds_and_one_reads_each_that_there_is(
+    client: Client, user: User, django_assert_num_queries: Any
+) -> None:
+    operation = complete_all(client)
+    with django_assert_num_queries(2):
+        assert len(notifications.list_notifications(user=user, limit=8)) == 1
+    client.get(f"/operations/{operation.uid}/")
+    with django_assert_num_queries(1):
+        assert notifications.list_notifications(user=user, limit=8) == []

@@ -11,6 +11,8 @@ from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
 from tests.factories.base import build_admin_actor
 
+ACTIVITY, STUDY = "crm_activity__v", "study__v"
+
 
 def find_last(record: Any) -> ChangeSet:
     """Return the change set of a record's latest entry."""

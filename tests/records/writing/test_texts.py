@@ -21,7 +21,7 @@ from ctms.core.text.numbers import build_number_key
 from tests.factories.accounts import UserFactory
 from tests.factories.clinical import PersonFactory, StudyCountryFactory, StudyFactory, StudySiteFactory
 from tests.records.bulk.steps import do_import, list_problems
-from tests.records.writing.test_services import change, create_member, list_refusals, open_, open_as
+from tests.records.writing.writing_steps import change, create_member, list_refusals, open_, open_as
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 PERSON, STUDY, SITE = "person__sys", "study__v", "site__v"

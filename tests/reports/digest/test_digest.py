@@ -15,6 +15,7 @@ from django.test import Client
 from ctms.accounts.models import User
 from ctms.audit.models import AuditEntry
 from ctms.audit.services import save_record
+from ctms.audit.users import save_user
 from ctms.clinical.choices import MonitoringEventState
 from ctms.clinical.models import StudySite
 from ctms.core.choices import RecordStatus
@@ -26,6 +27,7 @@ from ctms.records.addresses import get_record_url
 from ctms.reports.choices import MailState
 from ctms.reports.digest import delivery
 from ctms.reports.digest.content import DigestContent, read_content
+from ctms.reports.digest.subscriptions import build_stop_url, set_hour
 from ctms.reports.digest.units import DIGEST_JOB_KEY, UNIT, list_due_units
 from ctms.reports.flash.delivery import WAITS
 from ctms.reports.models import DigestMail
@@ -46,7 +48,7 @@ from tests.smtp import SmtpSink, read_part
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 READS = ("monitoring_event__ctms", "crm_activity__v", "site__v", "study__v", "person__sys", "exception_item__sys")
-TODAY = dt.date(2027, 3, 10)  # a Wednesday, after whatever day these tests run on
+TODAY = dt.date(2027, 3, 10)  # a Wednesday
 SEVEN = dt.datetime(2027, 3, 10, 7, tzinfo=dt.UTC)
 DAY, HOUR, MINUTE = dt.timedelta(days=1), dt.timedelta(hours=1), dt.timedelta(minutes=1)
 
@@ -157,13 +159,14 @@ def test_none_comes_when_there_is_nothing(sink: SmtpSink) -> None:
 def test_who_may_not_read_user_exceptions_is_told_what_was_not_transferred_and_not_why() -> None:
     carla = create_cra("carla")
     failed = plan_call(carla, TODAY - DAY, complete=True)
-    create_exception_item(record_uid=failed.uid, item="Call", key=str(failed.uid))
+    create_exception_item(record_uid=failed.uid, item=f"crm_activity__v: {failed.name}", key=str(failed.uid))
     notes = []
     for names in (READS, READS[:-1]):
         carla.security_profile = SecurityProfileFactory.create(permissions=[f"{each}:read" for each in names])
         [part] = read_content(user=carla, day=TODAY).parts
         notes += [(each.text, each.note) for each in part.rows]
-    assert notes == [("Call", "No account has this identifier."), ("Call", "")]
+    named = f"Call · {failed.name}"
+    assert notes == [(named, "No account has this identifier."), (named, "")]
 
 
 def test_it_shows_what_the_user_may_see_now(sink: SmtpSink) -> None:
@@ -375,9 +378,33 @@ def test_the_link_of_an_e_mail_asks_and_one_click_stops_it(sink: SmtpSink, clien
     assert tick(SEVEN + DAY) == []
 
 
+def test_a_link_stops_one_digest_whoever_follows_it_and_none_after_the_address_changed(client: Client) -> None:
+    carla, other = create_cra("carla"), create_cra("other")
+    address = build_stop_url(carla).removeprefix("http://127.0.0.1:8000")
+    client.force_login(other)
+    for _ in range(2):
+        assert client.post(address).status_code == 200
+    hours = User.objects.filter(username__in=("carla", "other")).order_by("username")
+    assert list(hours.values_list("digest_hour", flat=True)) == [None, 7]
+    # One entry, of the user whose link it is.
+    [entry] = AuditEntry.objects.filter(record_uid=carla.uid, changes__has_key="digest_hour").exclude(action="created")
+    assert entry.actor == carla
+    carla.refresh_from_db()
+    carla.email = "moved@example.org"
+    save_user(user=carla, actor=build_admin_actor(), fields=("email",))
+    set_hour(user=carla, hour=6, actor=build_admin_actor())
+    for answer in (client.get(address), client.post(address)):
+        assert answer.status_code == 404
+        assert "your e-mail address has changed since" in answer.content.decode()
+    carla.refresh_from_db()
+    assert carla.digest_hour == 6
+    # A signature of one user does not fit another.
+    forged = address.replace(carla.uid.hex, other.uid.hex)
+    assert client.post(forged).status_code == 404
+
+
 def test_the_page_shows_what_would_come_saves_the_hour_and_tells_the_history(client: Client) -> None:
     carla = create_cra("carla", time_zone="Europe/Vienna")
-    client.force_login(carla)
     DigestMail.objects.create(
         user=carla, day=TODAY - DAY, state=MailState.FAILED, reason="No such mailbox.", changed_at=SEVEN
     )
@@ -399,10 +426,10 @@ def test_the_page_shows_what_would_come_saves_the_hour_and_tells_the_history(cli
         assert "Your digest comes at 09:00." in page
         assert "You get no daily digest." in client.post("/digest/", {"hour": ""}, follow=True).content.decode()
         assert "Select a valid choice" in client.post("/digest/", {"hour": "24"}).content.decode()
-    definition = JobDefinition.objects.get(key=DIGEST_JOB_KEY)
-    definition.status = RecordStatus.INACTIVE
-    save_record(record=definition, actor=build_admin_actor())
-    assert "None is sent at present" in client.get("/digest/").content.decode()
+        definition = JobDefinition.objects.get(key=DIGEST_JOB_KEY)
+        definition.status = RecordStatus.INACTIVE
+        save_record(record=definition, actor=build_admin_actor())
+        assert "None is sent at present" in client.get("/digest/").content.decode()
 
 
 def test_new_users_get_it_at_seven() -> None:

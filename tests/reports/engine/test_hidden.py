@@ -64,7 +64,7 @@ def test_a_way_through_what_is_hidden_ends_there() -> None:
     assert list_texts(ask(user, about, columns=ways[:1])) == [[HIDDEN]]
 
 
-@pytest.mark.parametrize("name", ["days_since_contact__v", "uid__sys", "study__v.uid__sys"])
+@pytest.mark.parametrize("name", ["uid__sys", "study__v.uid__sys", "custom_fields__v"])
 def test_what_is_no_column_of_the_database_is_no_column_whoever_writes_it_into_a_report(name: str) -> None:
     user = create_reader(StudyFactory.create(), "site__v", "study__v")
     with pytest.raises(InvalidReportError, match=f"has no column {name} "):

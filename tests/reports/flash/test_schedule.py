@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ctms.core.zones import find_moment
 from ctms.jobs.choices import Weekday
 from ctms.reports.choices import FlashFrequency
 from ctms.reports.flash.schedule import (
@@ -18,7 +19,6 @@ from ctms.reports.flash.schedule import (
     count_between,
     describe_schedule,
     find_last,
-    find_moment,
     find_next,
     list_next,
 )

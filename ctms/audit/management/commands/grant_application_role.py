@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection, transaction
 
 from ctms.audit.roles import build_grants, build_role
+from ctms.settings.environment import take_secret
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--apply",
             action="store_true",
-            help=f"execute them; with {PASSWORD} in the environment, the role is created or gets that password",
+            help=f"execute them; with {PASSWORD} or {PASSWORD}_FILE set, the role is created or gets that password",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -43,8 +43,12 @@ class Command(BaseCommand):
                 self.stdout.write(f"{statement};")
             return
         try:
+            password = take_secret(PASSWORD)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        try:
             with transaction.atomic(), connection.cursor() as cursor:
-                if password := os.environ.get(PASSWORD, ""):
+                if password:
                     cursor.execute(build_role(connection, role=role, password=password))
                 for statement in build_grants(connection, role=role):
                     cursor.execute(statement)

@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, username: str, address: str, **_options: Any) -> None:
         if not username and not address:
-            raise CommandError("Say whom to unlock: give --username, --address, or both.")
+            raise CommandError("Say whom to unlock: give --username, --address, or both.", returncode=2)
         actor = build_system_actor(source="command", reference="unlock_log_in")
         count = unlock_log_ins(failures=find_failures(username=username, address=address), actor=actor)
         self.stdout.write(f"{count} wrong password{'' if count == 1 else 's'} forgotten.")

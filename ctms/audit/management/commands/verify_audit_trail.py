@@ -38,7 +38,7 @@ class Command(BaseCommand):
         try:
             expected, since = (Head.parse(options[name]) if options[name] else None for name in ("expect", "since"))
         except UnreadableHeadError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(str(error), returncode=2) from error
         result = verify_trail(expected=expected, since=since)
         if options["days"]:
             for day, head in result.days.items():

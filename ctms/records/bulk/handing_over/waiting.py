@@ -71,7 +71,13 @@ def _name_owners(found: dict[int, list[tuple[str, int]]]) -> list[WaitingOwner]:
         WaitingOwner(
             user=user,
             parts=tuple(found[user.pk]),
-            why="does not see them any more" if user.pk in able else "cannot log in any more",
+            why=_explain_waiting(user, is_able=user.pk in able),
         )
         for user in users
     ]
+
+
+def _explain_waiting(user: User, *, is_able: bool) -> str:
+    if is_able:
+        return "does not see them any more"
+    return "is the account of a program" if user.is_service_account else "cannot log in any more"

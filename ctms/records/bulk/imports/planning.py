@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
-from ctms.configuration.fields import OBJECT_TYPE, ObjectField
+from ctms.configuration.fields import OBJECT_TYPE
 from ctms.configuration.snapshot import TypeShape
 from ctms.core.text.dates import DateOrder
 from ctms.records.access import AccessRefusedError, ObjectAccess
 from ctms.records.bulk.imports.cells import CellReader
 from ctms.records.bulk.imports.chosen_records import ChosenRecords, UnusableRecordError
 from ctms.records.bulk.imports.columns import Column, read_texts
-from ctms.records.bulk.imports.dialects.leavings import explain_leaving, explain_shortened
 from ctms.records.bulk.imports.dialects.numbers import DecimalMark
-from ctms.records.bulk.imports.dialects.zeros import LostZerosError, ZeroAnswer, explain_lost_zeros, list_padded
+from ctms.records.bulk.imports.dialects.zeros import ZeroAnswer
 from ctms.records.bulk.imports.files import FileRow
-from ctms.records.bulk.imports.keys import UID, MatchKey
+from ctms.records.bulk.imports.keys import MatchKey
 from ctms.records.bulk.imports.matching import Key, RecordMatcher, UnmatchedRowError
 from ctms.records.bulk.imports.references import ReferenceFinder
+from ctms.records.bulk.imports.row_reading import RowReader, list_refused
 from ctms.records.bulk.imports.user_references import UserFinder
 from ctms.records.choices import ProblemKind
-from ctms.records.fields.kinds.base import kind_of
+from ctms.records.fields.kinds.base import EMPTY
+from ctms.records.fields.references import is_filled_by_another
 from ctms.records.fields.users import names_user
-from ctms.records.fields.values import format_for, format_value, read_value
+from ctms.records.fields.values import read_value
 from ctms.records.lists.duplicates import find_stored, has_duplicates
-from ctms.records.lists.exports import CUT_MARK
 from ctms.records.writing.bulk_write import RowDraft, UniqueChecker, prepare_drafts
 from ctms.records.writing.services import build_record
+from ctms.records.writing.validation import REQUIRED
 
 
 class _Options(Protocol):
@@ -56,7 +58,7 @@ class _Options(Protocol):
     def used(self) -> Mapping[int, UUID]: ...
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class RowPlanner:
     """Plans the rows of one file for one user, in batches, in the order of the file.
 
@@ -70,9 +72,11 @@ class RowPlanner:
     headers: int
     reader: CellReader = field(init=False)
     finders: dict[str, ReferenceFinder] = field(init=False)
+    rows: RowReader = field(init=False)
     matcher: RecordMatcher = field(init=False)
     unique: UniqueChecker = field(init=False)
     chosen: ChosenRecords = field(init=False)
+    _unclear: set[int] = field(default_factory=set, init=False)  # lines of which the record, or its type, is unknown
 
     def __post_init__(self) -> None:
         zeros = self.options.zero_answer
@@ -84,6 +88,15 @@ class RowPlanner:
             for column in self.columns
             if column.field.reference is not None
         }
+        self.rows = RowReader(
+            access=self.access,
+            columns=self.columns,
+            key_fields=self.key.fields,
+            cells=self.reader,
+            finders=self.finders,
+            zeros=zeros,
+            clear_empty=self.options.clear_empty,
+        )
         self.matcher = RecordMatcher(
             access=self.access, key=self.key, reader=self.reader, finders=self.finders, zeros=zeros
         )
@@ -101,9 +114,12 @@ class RowPlanner:
         for draft, each, key in zip(drafts, texts, keys, strict=True):
             if not draft.problems:
                 self._build_draft(draft=draft, texts=each, key=key, found=found)
-        ready = [draft for draft in drafts if draft.record is not None and not (draft.problems or draft.is_left_out)]
+        ready = [draft for draft in drafts if draft.record is not None and not draft.is_left_out]
         prepare_drafts(access=self.access, drafts=ready, unique=self.unique)
         self._warn_of_duplicates([draft for draft in ready if draft.is_new and not draft.problems])
+        for draft, each in zip(drafts, texts, strict=True):
+            if draft.number in self._unclear:
+                self._check_unclear(draft=draft, texts=each)
         for draft in drafts:
             draft.name = str(draft.record or "")
         return drafts
@@ -139,7 +155,7 @@ class RowPlanner:
 
     def _read_key(self, *, texts: Mapping[str, str], draft: RowDraft) -> Key | None:
         if draft.problems:
-            return None
+            return None  # the cells of the line do not stand below their headings
         try:
             key = self.matcher.read_key(texts)
             if key is not None:
@@ -162,18 +178,44 @@ class RowPlanner:
             return
         except UnusableRecordError as error:
             draft.refuse(str(error))
+            self._unclear.add(draft.number)
             return
         if record is not None and not self.options.update_existing:
             draft.record, draft.is_left_out = record, True
             return
         draft.record = record if record is not None else self._build_record(draft=draft, texts=texts)
-        self._read_values(draft=draft, texts=texts, is_new=record is None)
+        if draft.record is not None:
+            self.rows.read_into(draft=draft, texts=texts, is_new=record is None)
+
+    def _check_unclear(self, *, draft: RowDraft, texts: Mapping[str, str]) -> None:
+        """Add what is wrong with the cells of a row whose record or type is unknown, so that all is told at once."""
+        draft.record = self.access.vault_object.model()  # never saved
+        self.rows.read_into(draft=draft, texts=texts, is_new=True)
+        if not self._key_labels & list_refused(draft):
+            self._note_missing(draft=draft, texts=texts)
+        draft.record = None
+
+    def _note_missing(self, *, draft: RowDraft, texts: Mapping[str, str]) -> None:
+        """Add what every new record needs, whatever its type, and no other cell fills."""
+        shape, refused = self.access.shape, list_refused(draft)
+        of_types = [each.required for each in self.access.list_creatable_types()]
+        needed = frozenset.intersection(*of_types) if of_types else frozenset()
+        for name, each in shape.fields.items():
+            is_needed = (each.is_required or name in needed) and not each.is_read_only
+            if not is_needed or each.label in refused or texts.get(name):
+                continue
+            if read_value(record=draft.record, field=each) in EMPTY and not is_filled_by_another(
+                shape=shape, field=each
+            ):
+                draft.refuse(REQUIRED, label=each.label)
 
     def _refuse_key(self, *, draft: RowDraft, texts: Mapping[str, str], error: UnmatchedRowError) -> None:
         value = texts.get(error.field.api_name, "")
         draft.refuse(str(error), label=error.field.label, value=value, kind=error.kind)
+        self._unclear.add(draft.number)
 
     def _build_record(self, *, draft: RowDraft, texts: Mapping[str, str]) -> Any:
+        """Return a new record of the row's type; None, with a problem of the draft, if there can be none."""
         field = self.access.shape.fields.get(OBJECT_TYPE)
         text = texts.get(OBJECT_TYPE, "")
         try:
@@ -185,7 +227,8 @@ class RowPlanner:
             draft.refuse(str(error), label=field.label if field and text else "", value=text)
         except ValidationError as error:
             draft.refuse(" ".join(error.messages), label=field.label if field else "", value=text)
-        return self.access.vault_object.model()  # never saved: only so that the other cells are checked too
+        self._unclear.add(draft.number)
+        return None
 
     def _choose_type(self) -> str:
         possible: list[TypeShape] = self.access.list_creatable_types()
@@ -197,105 +240,6 @@ class RowPlanner:
             )
         raise ValidationError(f"Say which one: {', '.join(each.label for each in possible)}.")
 
-    def _read_values(self, *, draft: RowDraft, texts: Mapping[str, str], is_new: bool) -> None:
-        references = []
-        for column in self.columns:
-            text, name = texts[column.field.api_name], column.field.api_name
-            if name == UID or (column.field.is_read_only and (is_new or name != OBJECT_TYPE)):
-                continue  # used before: the uid to find the record, the type of a new one to build it
-            if not text:
-                if not is_new and self.options.clear_empty and name not in (OBJECT_TYPE, *self.key.fields):
-                    draft.values[name] = kind_of(column.field).cleared
-            elif column.field.reference is not None:
-                references.append(column.field)
-            elif not self._says_present(draft=draft, field=column.field, text=text):
-                self._read_plain(draft=draft, field=column.field, text=text)
-        # References that limit the choices of others are read first.
-        for each in sorted(references, key=lambda each: len(self.finders[each.api_name].scopes)):
-            self._read_reference(draft=draft, field=each, text=texts[each.api_name])
-
-    def _read_plain(self, *, draft: RowDraft, field: ObjectField, text: str) -> None:
-        problem = self._explain_loss(draft=draft, field=field, text=text)
-        if problem:
-            draft.refuse(problem[0], label=field.label, value=text, kind=problem[1])
-            return
-        try:
-            draft.values[field.api_name] = self.reader.read(field=field, text=text)
-        except ValidationError as error:
-            if text != self._format_present(draft=draft, field=field):
-                draft.refuse(" ".join(error.messages), label=field.label, value=text)
-            return
-        warning = _explain_doubt(field=field, text=text)
-        if warning:
-            draft.warn(warning, label=field.label, value=text)
-
-    def _read_reference(self, *, draft: RowDraft, field: ObjectField, text: str) -> None:
-        finder = self.finders[field.api_name]
-        parent = {each.parent.label for each in finder.scopes}
-        if any(problem.label in parent for problem in draft.problems):
-            return  # the parent reference has to be right before this one can be looked up
-        chosen = {
-            each.parent.api_name: draft.values.get(
-                each.parent.api_name, getattr(draft.record, each.parent.attribute, None)
-            )
-            for each in finder.scopes
-        }
-        present = read_value(record=draft.record, field=field) if not field.is_custom else None
-        try:
-            draft.values[field.api_name] = finder.find(text, chosen=chosen, present=present)
-        except LostZerosError as error:
-            draft.refuse(" ".join(error.messages), label=field.label, value=text, kind=ProblemKind.LOST_ZEROS)
-        except ValidationError as error:
-            if text != self._format_present(draft=draft, field=field):
-                draft.refuse(" ".join(error.messages), label=field.label, value=text)
-
-    def _says_present(self, *, draft: RowDraft, field: ObjectField, text: str) -> bool:
-        """Whether the cell is what an export shows of the present value, which omits seconds and surrounding spaces."""
-        if _is_new(draft):
-            return False
-        present = read_value(record=draft.record, field=field)
-        if kind_of(field).holds_text:
-            stored = str(present or "")
-            if text.endswith(CUT_MARK) and _flatten(stored).startswith(_flatten(text.removesuffix(CUT_MARK))):
-                return True
-            if self.options.zero_answer is ZeroAnswer.RESTORE and stored in list_padded(text):
-                return True
-        shown = format_value(value=present, field=field, shape=self.access.shape)
-        return kind_of(field).says_present(text=text, present=present, shown=shown)
-
-    def _explain_loss(self, *, draft: RowDraft, field: ObjectField, text: str) -> tuple[str, ProblemKind] | None:
-        """Return what a text has lost against the one that is stored, if nobody can have meant that."""
-        if not kind_of(field).holds_text:
-            return None
-        if text.endswith(CUT_MARK):
-            return (
-                "The export to Excel has cut this text. Write all of it, or empty the cell to keep what is stored.",
-                ProblemKind.ERROR,
-            )
-        if _is_new(draft) or self.options.zero_answer is not ZeroAnswer.OPEN:
-            return None
-        stored = read_value(record=draft.record, field=field)
-        if stored not in list_padded(text):
-            return None
-        return explain_lost_zeros(text=text, meant=stored), ProblemKind.LOST_ZEROS
-
-    def _format_present(self, *, draft: RowDraft, field: ObjectField) -> str:
-        if _is_new(draft):
-            return ""
-        value = read_value(record=draft.record, field=field)
-        return format_for(access=self.access, value=value, field=field)
-
-
-def _is_new(draft: RowDraft) -> bool:
-    return bool(draft.record._state.adding)  # noqa: SLF001  Django's documented API
-
-
-def _explain_doubt(*, field: ObjectField, text: str) -> str:
-    """Return why a text that can be stored is probably not what is meant; empty if nothing speaks against it."""
-    if kind_of(field).holds_text:
-        return explain_leaving(text)
-    return explain_shortened(text) if kind_of(field).is_number else ""
-
-
-def _flatten(text: str) -> str:
-    return text.replace("\r\n", "\n").strip()
+    @cached_property
+    def _key_labels(self) -> frozenset[str]:
+        return frozenset(self.access.shape.fields[name].label for name in self.key.fields)

@@ -60,8 +60,13 @@ def read_dates(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: st
     return Found(choices=orders, question=question, words=tuple(readings))
 
 
-def read_numbers(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: str, point_is_usual: bool) -> Found:
+def read_numbers(
+    *, columns: Iterable[Column], rows: Sequence[FileRow], answer: str, is_sheet: bool, delimiter: str
+) -> Found:
     """Decide how the numbers of each column are read. `answer` is the mark that the user said, if any.
+
+    The numbers of a workbook come with a point. In a file with commas between its cells a point is usual before a
+    fraction, but not certain: programs set up for a comma write such files too.
 
     Raises MixedNumbersError if no reading fits a column.
     """
@@ -69,8 +74,8 @@ def read_numbers(*, columns: Iterable[Column], rows: Sequence[FileRow], answer: 
         column: find_number_reading(
             label=column.header,
             cells=_list_cells(column=column, rows=rows),
-            point_is_usual=point_is_usual,
-            list_meanings=partial(list_plain, field=column.field, point_is_usual=point_is_usual),
+            point_is_certain=is_sheet,
+            list_meanings=partial(list_plain, field=column.field, point_is_usual=is_sheet or delimiter == ","),
         )
         for column in columns
         if kind_of(column.field).is_number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
@@ -35,6 +36,7 @@ class ReferenceFinder:
     visible: QuerySet[Any] | None = dataclasses.field(init=False)
     _known: dict[str, list[Any]] = dataclasses.field(default_factory=dict, init=False)
     _padded: dict[str, list[Any]] = dataclasses.field(default_factory=dict, init=False)
+    _meant: dict[str, str] = dataclasses.field(default_factory=dict, init=False)  # the digits with their zeros
 
     def __post_init__(self) -> None:
         self.scopes = list_scopes(shape=self.access.shape, field=self.field)
@@ -52,16 +54,15 @@ class ReferenceFinder:
         if len(self._known) > _MOST_KEPT:
             self._known.clear()
             self._padded.clear()
+            self._meant.clear()
         new = {text for text in texts if text and text not in self._known}
         if not new or self.visible is None:
             return
         self._known |= {text: [] for text in new}
-        uids = {uid: text for text in new if (uid := read_uid(text)) is not None}
-        if uids:
-            for record in self.visible.filter(uid__in=uids):
-                self._known[uids[record.uid]] = [record]
-        self._load_exact(new.difference(uids.values()))
-        self._load_similar({text for text in new.difference(uids.values()) if not self._known[text]})
+        self._load_uids(new)
+        # An external ID, such as the key in another Vault, may look like a UID.
+        self._load_exact({text for text in new if not self._known[text]})
+        self._load_similar({text for text in new if not self._known[text]})
         self._load_padded({text for text in new if not self._known[text]})
 
     def list_found(self, text: str) -> list[Any]:
@@ -85,8 +86,19 @@ class ReferenceFinder:
         if fitting:
             raise ValidationError(self._explain_several(text=text, found=fitting, chosen=chosen))
         if not found and self.zeros is ZeroAnswer.OPEN and self._padded.get(text):
-            raise LostZerosError(explain_lost_zeros(text=text, meant=self._padded[text][0].name))
+            raise LostZerosError(explain_lost_zeros(text=text, meant=self._meant[text]))
         raise ValidationError(self._explain_none(text=text, found=found, active=active, chosen=chosen))
+
+    def _load_uids(self, texts: set[str]) -> None:
+        """Look the texts up as UIDs, of which one may be spelled in several ways."""
+        by_uid: dict[UUID, list[str]] = {}
+        for text in texts:
+            if uid := read_uid(text):
+                by_uid.setdefault(uid, []).append(text)
+        if not by_uid or self.visible is None:
+            return
+        for record in self.visible.filter(uid__in=by_uid):
+            self._known |= {text: [record] for text in by_uid[record.uid]}
 
     def _load_exact(self, texts: set[str]) -> None:
         if not texts or self.visible is None:
@@ -123,12 +135,19 @@ class ReferenceFinder:
                     self._known[text].append(record)
 
     def _load_padded(self, texts: set[str]) -> None:
-        """Look up names of which the texts are the digits without leading zeros."""
-        padded = {each: text for text in texts for each in list_padded(text)}
+        """Look up names and external IDs of which the texts are the digits without leading zeros."""
+        padded: dict[str, list[str]] = {}
+        for text in texts:
+            for each in list_padded(text):
+                padded.setdefault(each, []).append(text)
         if not padded or self.visible is None or self.zeros is ZeroAnswer.KEEP:
             return
-        for record in self.visible.filter(name__in=padded, status=RecordStatus.ACTIVE):
-            self._padded.setdefault(padded[record.name], []).append(record)
+        matches = Q(name__in=padded) | Q(external_id__in=padded)
+        for record in self.visible.filter(matches, status=RecordStatus.ACTIVE):
+            meant = next(each for each in (record.name, record.external_id) if each in padded)
+            for text in padded[meant]:
+                self._padded.setdefault(text, []).append(record)
+                self._meant.setdefault(text, meant)
 
     def _has_email(self) -> bool:
         model = self.visible.model if self.visible is not None else Model

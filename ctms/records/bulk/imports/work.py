@@ -168,7 +168,8 @@ def open_content(*, shape: ObjectShape, content: str, options: ImportOptions) ->
 def _open(*, shape: ObjectShape, content: str, options: ImportOptions) -> ImportFile:
     text = get_sheet_text(content=content, sheet=options.sheet) if options.sheet else content
     options = replace(options, delimiter="," if options.sheet else find_delimiter(text))
-    found = list(_read(content=content, options=options))
+    # Of a file with millions of lines no more is kept in memory than shows that it has too many.
+    found = list(itertools.islice(_read(content=content, options=options), MOST_ROWS + 2))
     if not found:
         raise UnreadableFileError("The file is empty. Its first line has to name the columns.")
     header, rows = found[0], found[1:]
@@ -176,14 +177,19 @@ def _open(*, shape: ObjectShape, content: str, options: ImportOptions) -> Import
         raise UnreadableFileError("The file has no rows below the first line.")
     if len(rows) > MOST_ROWS:
         raise UnreadableFileError(
-            f"The file has {len(rows):,} rows; at most {MOST_ROWS:,} can be imported at once. Split it."
+            f"The file has more than {MOST_ROWS:,} rows, which is the most that can be imported at once. Split it."
         )
     keys = list_possible_keys(shape=shape, filled=_list_filled(shape=shape, header=header, rows=rows))
     key = keys[0] if options.key == BY_COLUMNS else get_match_key(shape=shape, name=options.key)
     columns, remarks = match_columns(shape=shape, headers=header.cells, key=key)
     dates = read_dates(columns=columns, rows=rows, answer=options.date_answer)
-    point_is_usual = bool(options.sheet) or options.delimiter == ","
-    numbers = read_numbers(columns=columns, rows=rows, answer=options.number_answer, point_is_usual=point_is_usual)
+    numbers = read_numbers(
+        columns=columns,
+        rows=rows,
+        answer=options.number_answer,
+        is_sheet=bool(options.sheet),
+        delimiter=options.delimiter,
+    )
     encoding = describe_encoding(text=text, encoding=options.encoding)
     options = replace(
         options,

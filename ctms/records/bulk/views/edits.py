@@ -37,6 +37,7 @@ from ctms.records.bulk.views.operations import (
     get_own_operation_or_404,
 )
 from ctms.records.choices import OperationKind, OperationState
+from ctms.records.fields.focus import focus_first_error
 from ctms.records.lists.query import InvalidListError, read_list
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
@@ -74,6 +75,7 @@ def edit_many(request: HttpRequest, object_name: str) -> HttpResponse:
         )
         check_soon(operation)
         return redirect("operation", uid=operation.uid)
+    focus_first_error(form, [*form.edit_fields, PARAMETER])
     return render(
         request,
         "records/bulk_edit.html",

@@ -57,6 +57,7 @@ from ctms.records.bulk.views.operations import (
 )
 from ctms.records.choices import OperationKind, OperationState
 from ctms.records.conditions.mine import OWNER
+from ctms.records.fields.focus import focus_first_error
 from ctms.records.fields.references import name_record
 from ctms.records.lists.query import InvalidListError
 from ctms.records.models import BulkOperation
@@ -280,6 +281,7 @@ def _list_studies(groups: Sequence[ItemGroup]) -> list[tuple[str, str]]:
 def _build_context(
     request: HttpRequest, *, asked: Asked, form: HandOverForm, groups: Sequence[ItemGroup], shown: Sequence[str]
 ) -> dict[str, Any]:
+    focus_first_error(form, form.fields)
     items = list_items(groups)
     numbers = Counter(item.object_name for item in items)
     parts = [

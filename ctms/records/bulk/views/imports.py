@@ -35,10 +35,12 @@ from ctms.records.bulk.previews import build_figures, build_pager, build_preview
 from ctms.records.bulk.runner import check_soon, compare_with_check
 from ctms.records.bulk.views.operations import build_problem_context, get_own_operation_or_404
 from ctms.records.choices import OperationKind, OperationState, ProblemKind
+from ctms.records.fields.focus import focus_first_error
 from ctms.records.models import BulkOperation
 from ctms.records.requests import build_actor, get_user, open_object_or_404
 
 _SHOWN_ZEROS = 3
+_UNANSWERED = "Say first how the file is read."
 
 
 @require_http_methods(["GET", "POST"])
@@ -64,6 +66,7 @@ def upload_file(request: HttpRequest, object_name: str) -> HttpResponse:
         )
         _check_or_ask(operation, options=form.opened.options)
         return redirect("operation", uid=operation.uid)
+    focus_first_error(form, form.fields)
     return render(
         request,
         "records/import_upload.html",
@@ -102,7 +105,7 @@ def preview_import(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
     if operation.state != OperationState.DRAFT:
         return redirect("operation", uid=uid)
     if request.method == "POST" and ImportOptions.read(operation.plan).is_open:
-        messages.error(request, "Say first how the file is read.")
+        messages.error(request, _UNANSWERED)
         return redirect("record_import_preview", object_name=object_name, uid=uid)
     if request.method == "POST":
         all_or_nothing = request.POST.get("mode") == "all"
@@ -140,6 +143,8 @@ def change_reading(request: HttpRequest, object_name: str, uid: UUID) -> HttpRes
                 total=len(opened.rows),
             )
             _check_or_ask(operation, options=opened.options)
+        elif form.options.is_open:
+            messages.error(request, _UNANSWERED)
     except VaultError as error:
         messages.error(request, str(error))
     return redirect("operation", uid=uid)

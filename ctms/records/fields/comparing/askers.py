@@ -27,6 +27,10 @@ class Asker(Protocol):
     def counts_hours(self) -> bool:
         """Whether the last days of a moment are so many times 24 hours until now, instead of days of the calendar."""
 
+    @property
+    def takes_instants(self) -> bool:
+        """Whether moments are compared with instants, too, and not with whole days alone."""
+
     def may_ask(self, field: ObjectField) -> bool:
         """Whether conditions may be about the field."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -28,6 +29,12 @@ from ctms.records.fields.comparing.periods import count_hours, list_days
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 LARGEST = 10**15
 LONGEST_VALUE = 255
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]")
+_FIRST_INSTANT = dt.datetime.combine(FIRST_DAY, dt.time.min, tzinfo=dt.UTC)
+_END_OF_INSTANTS = dt.datetime.combine(LAST_DAY + dt.timedelta(days=1), dt.time.min, tzinfo=dt.UTC)
+_NO_INSTANT = (
+    "{value!r} is no moment. Write it with its offset, as 2026-03-31T14:05:00Z; in an address, a plus sign is %2B."
+)
 _MOST_DECIMALS = 20  # a number such as 1e-1000000 would be written out as a megabyte of zeros
 _LISTED = (Operator.IS, Operator.IS_NOT)
 _SPANS = (Operator.FROM, Operator.UNTIL, Operator.BETWEEN)
@@ -235,7 +242,7 @@ class DayComparison(Comparison):
         return dt.date.fromisoformat(value)
 
     def _build_end(self, *, asker: Asker, field: ObjectField, day: dt.date | None) -> Any:
-        return self._build_bound(asker=asker, field=field, day=day + dt.timedelta(days=1)) if day else None
+        return self._build_bound(asker=asker, field=field, day=day + self.measure(day)) if day else None
 
     def _build_bound(self, *, asker: Asker, field: ObjectField, day: dt.date | None) -> Any:
         if day is None:
@@ -247,12 +254,39 @@ class DayComparison(Comparison):
         """Return the first value of a day."""
         return day
 
+    def measure(self, day: dt.date) -> dt.timedelta:  # noqa: ARG002
+        """Return how long a value lasts."""
+        return dt.timedelta(days=1)
+
 
 class MomentComparison(DayComparison):
-    """Conditions on the days of moments."""
+    """Conditions on moments: on their days or, for programs, on instants such as `2026-03-31T14:05:00Z`."""
+
+    schema = {"anyOf": [DayComparison.schema, {"type": "string", "format": "date-time"}]}
+
+    def read(self, *, shape: ObjectShape, field: ObjectField, value: str) -> str:
+        """Return the normal form of a day, or of an instant in UTC. Raises ValueError with a message for the user."""
+        if not _is_instant(value):
+            return super().read(shape=shape, field=field, value=value)
+        try:
+            instant = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(_NO_INSTANT.format(value=value)) from None
+        if instant.tzinfo is None:
+            raise ValueError(_NO_INSTANT.format(value=value))
+        if not _FIRST_INSTANT <= instant < _END_OF_INSTANTS:
+            raise ValueError(f"Enter a moment between {FIRST_DAY} and {LAST_DAY}.")
+        return instant.astimezone(dt.UTC).isoformat()
+
+    def read_bound(self, value: str) -> dt.date:
+        """Return a day, or an instant, in its normal form as what can be ordered."""
+        return dt.datetime.fromisoformat(value) if _is_instant(value) else super().read_bound(value)
 
     def mean(self, *, asker: Asker, field: ObjectField, operator: Operator, values: Sequence[str]) -> Any:
         """Return the spans that the values mean. Raises ValueError."""
+        instants = [value for value in values if operator not in PERIODS and _is_instant(value)]
+        if instants and not asker.takes_instants:
+            raise ValueError(f"{instants[0]!r} is no day. Enter it as year-month-day, e.g. 2026-03-31.")
         hours = count_hours(values[0]) if operator in PERIODS and asker.counts_hours else None
         if hours is None:
             return super().mean(asker=asker, field=field, operator=operator, values=values)
@@ -261,8 +295,18 @@ class MomentComparison(DayComparison):
         return [tuple(each.isoformat() for each in (first, last))] if field.is_custom else [(first, last)]
 
     def start_day(self, *, asker: Asker, day: dt.date) -> dt.datetime:
+        if isinstance(day, dt.datetime):
+            return day
         midnight = timezone.make_aware(dt.datetime.combine(day, dt.time.min), asker.get_zone())
         return midnight.astimezone(dt.UTC)
+
+    def measure(self, day: dt.date) -> dt.timedelta:
+        """Return how long a day or an instant lasts: moments are kept to the microsecond."""
+        return dt.timedelta(microseconds=1) if isinstance(day, dt.datetime) else super().measure(day)
+
+
+def _is_instant(value: str) -> bool:
+    return _INSTANT.match(value) is not None
 
 
 def build_spans(*, operator: Operator, values: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -279,6 +323,8 @@ def build_spans(*, operator: Operator, values: Sequence[Any]) -> list[tuple[Any,
 
 def refuse_reversed(*, first: Any, last: Any) -> None:
     """Raise ValueError if a span ends before it begins."""
+    if isinstance(first, dt.datetime) != isinstance(last, dt.datetime):
+        raise ValueError("One of “from” and “until” is a day, and the other a moment. Give both alike.")
     if first > last:
         raise ValueError(f"“From” ({first}) is after “until” ({last}), so nothing can match. Exchange the two.")
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.utils import formats
+from django.utils.translation import get_language
 from rest_framework import serializers
 
 from ctms.accounts.models import User
@@ -250,6 +252,11 @@ class Kind(FieldKind):
         """Return the serializer field that reads values; `common` says whether they are required, and what they are."""
         raise NotImplementedError
 
+    def describe_json(self, choices: Sequence[str]) -> dict[str, Any]:
+        """Return the JSON schema of a value as the API shows it; `choices` are those of its list, if it has one."""
+        del choices
+        return dict(self.json_schema)
+
     def to_json(self, value: Any) -> Any:
         """Return a value as the API shows it; null for an empty one."""
         return show_plainly(value)
@@ -291,12 +298,18 @@ def kind_of(field: ObjectField) -> Kind:
     return kind
 
 
+@lru_cache(maxsize=4096)
+def _describe_day(day: dt.date, _language: str) -> str:
+    """Return a day in words. Days repeat from row to row and page to page, and Django takes its time with each."""
+    return formats.date_format(day, "DATE_FORMAT")
+
+
 def describe_plainly(value: Any) -> str:
     """Return a value in words by its Python type, in the active time zone."""
     if isinstance(value, dt.datetime):
         return formats.date_format(to_zone(value), "DATETIME_FORMAT")
     if isinstance(value, dt.date):
-        return formats.date_format(value, "DATE_FORMAT")
+        return _describe_day(value, get_language() or "")
     return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 

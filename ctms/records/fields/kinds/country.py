@@ -50,6 +50,7 @@ class CountryKind(TextKind):
     custom_names = {}
     is_wide_inline = False
     comparison = CountryComparison()
+    json_schema = {"type": "string", "examples": ["DE"]}
 
     def format(self, *, value: Any, field: ObjectField, shape: ObjectShape) -> str:
         del field, shape

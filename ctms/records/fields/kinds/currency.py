@@ -244,7 +244,10 @@ class CurrencyKind(Kind):
     export_width = 18
     json_schema = {
         "type": "object",
-        "properties": {"amount": {"type": "string"}, "currency": {"type": "string"}},
+        "properties": {
+            "amount": {"type": "string", "examples": ["1234.50"]},
+            "currency": {"type": "string", "examples": ["EUR"]},
+        },
         "required": ["amount", "currency"],
     }
     json_component = "Money"

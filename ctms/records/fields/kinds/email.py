@@ -19,6 +19,7 @@ class EmailKind(TextKind):
     label = "Email"
     model_fields = (models.EmailField,)
     custom_names = {}
+    json_schema = {"type": "string", "examples": ["doe@example.org"]}
 
     def find_link(self, value: Any) -> str:
         text = str(value)

@@ -21,6 +21,7 @@ class LanguageKind(TextKind):
     label = "Language"
     model_fields = (LanguageField,)
     custom_names = {}
+    json_schema = {"type": "string", "examples": ["en"]}
 
     def format(self, *, value: Any, field: ObjectField, shape: ObjectShape) -> str:
         del field, shape

@@ -206,6 +206,9 @@ class MultiSelectKind(Kind):
         del model_field
         return MultiSelectInput(choices=shape.list_choices(field), **common)
 
+    def describe_json(self, choices: Sequence[str]) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string"} | ({"enum": list(choices)} if choices else {})}
+
     def to_json(self, value: Any) -> list[str]:
         return list(value)
 

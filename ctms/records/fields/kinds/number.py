@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import models
 from drf_spectacular.drainage import set_override
 from rest_framework import serializers
@@ -29,6 +31,7 @@ from ctms.records.fields.limits import MOST_DIGITS
 
 _NO_NUMBER = {"invalid": "This is no number. Write it as 1234.5."}
 _NO_WHOLE_NUMBER = {"invalid": "This is no whole number. Write it as 1234."}
+_GROUPED = re.compile(r"[+-]?\d{1,3}(\.0{3})+")
 _WHOLE = "Enter a whole number."
 _LARGEST_NUMBER = 10**15  # what every JSON reader can hold without rounding
 
@@ -76,6 +79,15 @@ class WholeNumberInput(serializers.IntegerField):
         return int(data)
 
 
+class WholeNumberField(forms.IntegerField):
+    """A whole number. Django reads `1.000`, which is a thousand to half of the world, as 1; that is refused."""
+
+    def to_python(self, value: Any) -> int | None:
+        if isinstance(value, str) and _GROUPED.fullmatch(value.strip()):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
 @register_kind
 class NumberKind(Kind):
     """A number."""
@@ -112,7 +124,7 @@ class NumberKind(Kind):
 
     def build_form_field(self, asked: Asked, **common: Any) -> forms.Field:
         if asked.field.is_whole:
-            return forms.IntegerField(error_messages=_NO_WHOLE_NUMBER, **common)
+            return WholeNumberField(error_messages=_NO_WHOLE_NUMBER, **common)
         decimals = asked.field.decimals
         widget = forms.NumberInput(attrs={"step": "any" if decimals is None else f"0.{'0' * (decimals - 1)}1"})
         most_digits = MOST_DIGITS if asked.field.is_custom else None

@@ -21,6 +21,7 @@ class PhoneKind(TextKind):
     label = "Phone"
     model_fields = (PhoneField,)
     custom_names = {}
+    json_schema = {"type": "string", "examples": ["+49 228 1"]}
 
     def find_link(self, value: Any) -> str:
         """Return the address that calls the number, such as `tel:+4331612345;ext=12`; empty if it is not one number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -68,8 +68,7 @@ class PicklistInput(serializers.ChoiceField):
 
     def __init__(self, *, choices: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(choices=choices, **kwargs)
-        values = [value for value, _ in choices]
-        set_override(self, "field", {"type": "string", "enum": [*values, None] if self.allow_null else values})
+        set_override(self, "field", {"type": "string", "enum": [str(value) for value, _ in choices]})
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) or data not in self.choices:
@@ -128,6 +127,9 @@ class PicklistKind(Kind):
     ) -> ApiField:
         del model_field
         return PicklistInput(choices=shape.list_choices(field), **common)
+
+    def describe_json(self, choices: Sequence[str]) -> dict[str, Any]:
+        return {"type": "string"} | ({"enum": list(choices)} if choices else {})
 
 
 def list_offered(asked: Asked) -> list[tuple[str, str]]:

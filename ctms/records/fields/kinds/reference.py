@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Protocol
 from uuid import UUID
 
 from django import forms
@@ -12,11 +13,11 @@ from rest_framework import serializers
 
 from ctms.configuration.fields import ObjectField
 from ctms.configuration.snapshot import ObjectShape
+from ctms.core.errors import VaultError
 from ctms.core.uuids import read_uid
-from ctms.records.access import ObjectAccess
 from ctms.records.fields.kinds.base import API_MESSAGES, ApiField, Asked, Kind, register_kind
 from ctms.records.fields.reference_field import ReferenceField
-from ctms.records.fields.references import get_target, list_choices
+from ctms.records.fields.references import get_target
 
 UID_SCHEMA = {"type": "string", "format": "uuid"}
 
@@ -34,17 +35,33 @@ def read_reference(data: Any) -> UUID | None:
     return uid if str(uid) == str(text).lower() else None
 
 
+class ReferenceLookup(Protocol):
+    """Finds what the references of many records name. The context of a serializer has one as `references`."""
+
+    def find(self, *, field: ObjectField, data: Any) -> Any:
+        """Return the record that `data`, a uid or a key, names among those that may be chosen; None if there is none.
+
+        Raises VaultError if it is neither, or if several records have the key.
+        """
+
+
 @extend_schema_field(
     {
         "oneOf": [
             {"type": "string", "format": "uuid"},
-            {"type": "object", "properties": {"uid__sys": UID_SCHEMA}, "required": ["uid__sys"]},
+            {
+                "type": "object",
+                "description": "Its uid, or another key of the object.",
+                "properties": {"uid__sys": UID_SCHEMA, "external_id__v": {"type": "string"}},
+                "additionalProperties": True,
+                "minProperties": 1,
+            },
         ]
     },
     component_name="ReferenceInput",
 )
 class ReferenceInput(serializers.Field[Any, Any, Any, Any]):
-    """Reads a reference to an active record that the user sees: its uid, or the object that shows a reference."""
+    """Reads a reference to an active record that the user sees: its uid, the object that shows one, or a key."""
 
     default_error_messages = {
         **API_MESSAGES,
@@ -58,14 +75,17 @@ class ReferenceInput(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         uid = read_reference(data)
-        if uid is None:
+        if uid is None and not isinstance(data, dict):
             self.fail("invalid")
-        access: ObjectAccess = self.context["access"]
-        records = list_choices(access=access, field=self.field)
-        record = records.filter(uid=uid).first() if records is not None else None
+        references: ReferenceLookup = self.context["references"]
+        try:
+            record = references.find(field=self.field, data=data)
+        except VaultError as error:
+            raise serializers.ValidationError(str(error), code=getattr(error, "code", "invalid")) from error
         if record is None:
             target = get_target(self.field)
-            self.fail("unknown", noun=target.label if target else self.field.label, uid=uid)
+            shown = uid or json.dumps(data, ensure_ascii=False)
+            self.fail("unknown", noun=target.label if target else self.field.label, uid=shown)
         return record
 
     def to_representation(self, value: Any) -> Any:
@@ -88,8 +108,8 @@ class ReferenceKind(Kind):
     json_schema = {
         "type": "object",
         "properties": {
-            "uid__sys": {"type": ["string", "null"], "format": "uuid"},
-            "name__v": {"type": ["string", "null"]},
+            "uid__sys": UID_SCHEMA,
+            "name__v": {"type": ["string", "null"], "description": "Null where you may not see it."},
         },
         "required": ["uid__sys", "name__v"],
     }

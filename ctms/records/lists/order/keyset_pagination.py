@@ -37,16 +37,21 @@ class InvalidCursorError(VaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sort:
-    """The order of a list: by a field, ascending or descending, then by primary key. Its groups come first."""
+    """The order of a list: by a field, ascending or descending, then by primary key. Its groups come first.
+
+    `further` are orders among records with the same value of the field; the primary key comes last.
+    """
 
     field: ObjectField | None
     descending: bool = False
     grouping: Grouping | None = None
+    further: tuple[Sort, ...] = ()
 
     @property
     def name(self) -> str:
-        """Return the value of the `sort` parameter, such as `-date__v`."""
-        return ("-" if self.descending else "") + (self.field.api_name if self.field else "")
+        """Return the value of the `sort` parameter, such as `-date__v`, or `-date__v,name__v`."""
+        own = ("-" if self.descending else "") + (self.field.api_name if self.field else "")
+        return ",".join((own, *(each.name for each in self.further)))
 
     @property
     def full_name(self) -> str:
@@ -176,7 +181,11 @@ class _Place:
 def _list_keys(*, sort: Sort, model: type[Model]) -> list[SortKey]:
     if sort.grouping is not None:
         return sort.grouping.list_keys(model=model, sort_field=sort.field, descending=sort.descending)
-    return [] if sort.field is None else [build_key(field=sort.field, model=model, descending=sort.descending)]
+    return [
+        build_key(field=each.field, model=model, descending=each.descending)
+        for each in (sort, *sort.further)
+        if each.field is not None
+    ]
 
 
 def _order(*, records: QuerySet[Any], keys: list[SortKey], sort: Sort, backwards: bool) -> QuerySet[Any]:
@@ -234,7 +243,7 @@ def _count_before(*, place: _Place, rows: int, has_previous: bool) -> int | None
 
 def _name_scope(*, model: type[Model], sort: Sort) -> str:
     """Return what a cursor is valid for: a model and a field's kind, because a field can be recreated with another."""
-    fields = [sort.field, *([sort.grouping.field] if sort.grouping else [])]
+    fields = [sort.field, *(each.field for each in sort.further), *([sort.grouping.field] if sort.grouping else [])]
     return ":".join([model._meta.label_lower, *(field.kind if field else "" for field in fields)])
 
 

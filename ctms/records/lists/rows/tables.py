@@ -46,6 +46,8 @@ class Column:
         self.field, self.reader, self.heading = field, reader, heading
         if kind_of(field).is_number:
             self.css_class = "number"
+        elif kind_of(field).is_day:
+            self.css_class = "nowrap"
         editable = f' data-field="{escape(field.api_name)}"' if is_editable(field) else ""
         self._begin = f'<td data-label="{escape(heading.label)}" class="{self.css_class}"{editable}>'
         self._shower, self._is_kept = reader.get_shower(field), not reader.depends_on_record(field)
@@ -99,6 +101,12 @@ class NameColumn(Column):
         return f'{self._begin}<a class="cell-link" href="{url}">{name or "No name"}</a>{badge}{peek}</th>'
 
 
+class CaptionColumn(Column):
+    """Renders what tells names apart, as that of a site beside its number; on a phone it stands behind the name."""
+
+    css_class = "caption-cell"
+
+
 class TypeColumn(Column):
     """Renders the object type as a badge."""
 
@@ -146,7 +154,9 @@ class RecordTable:
         # The first column is what the record is called.
         (field, heading), *others = columns
         self._name = NameColumn(field=field, reader=reader, heading=heading)
-        self._others = [_choose_column(field)(field=field, reader=reader, heading=heading) for field, heading in others]
+        self._others = [
+            _choose_column(field, access)(field=field, reader=reader, heading=heading) for field, heading in others
+        ]
         # What the profile allows depends on the object type alone.
         self._get_menu: Callable[[str, tuple[QuickChange, ...]], str] = cache(self._build_menu)
 
@@ -228,8 +238,8 @@ def is_editable(field: ObjectField) -> bool:
     return not field.is_read_only and field.api_name != OBJECT_TYPE
 
 
-def _choose_column(field: ObjectField) -> type[Column]:
-    return {OBJECT_TYPE: TypeColumn}.get(field.api_name, Column)
+def _choose_column(field: ObjectField, access: ObjectAccess) -> type[Column]:
+    return {OBJECT_TYPE: TypeColumn, access.vault_object.caption_field: CaptionColumn}.get(field.api_name, Column)
 
 
 def _build_quick(change: QuickChange) -> str:

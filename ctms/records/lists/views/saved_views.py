@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,6 +19,8 @@ from ctms.records.lists.saved_view_forms import NAME_IS_TAKEN, SavedViewForm
 from ctms.records.lists.saved_views import ALL, find_view, read_parameters, set_default_view, store_view
 from ctms.records.models import SavedView
 from ctms.records.requests import open_object_or_404
+
+_IS_GONE = "This view was deleted, or is not shared with you."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,7 +45,7 @@ def change_view(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespon
     access = open_object_or_404(request, object_name)
     view = find_view(user=access.user, object_name=object_name, uid=uid)
     if view is None:
-        raise Http404("This view was deleted, or is not shared with you.")
+        raise Http404(_IS_GONE)
     action = request.POST.get("action", "")
     if action == "default":
         return _toggle_default(request, access=access, view=view)
@@ -52,18 +54,28 @@ def change_view(request: HttpRequest, object_name: str, uid: UUID) -> HttpRespon
         return render(
             request, "records/list_shared_view.html", context, status=403 if request.method == "POST" else 200
         )
+    if request.method != "POST":
+        return _change_own(request, access=access, view=view, action="")
+    with transaction.atomic():
+        if not SavedView.objects.select_for_update().filter(pk=view.pk).exists():
+            raise Http404(_IS_GONE)
+        return _change_own(request, access=access, view=view, action=action)
+
+
+def _change_own(request: HttpRequest, *, access: ObjectAccess, view: SavedView, action: str) -> HttpResponse:
+    """Change, replace or delete the view, which is locked: what another window deletes meanwhile does not come back."""
     if action == "replace":
         return _replace(request, access=access, view=view)
     if action == "delete":
         view.delete()
         messages.success(request, f"The view “{view.name}” is deleted.")
-        return HttpResponseRedirect(f"{_get_list_url(object_name)}?{VIEW}={ALL}")
+        return HttpResponseRedirect(f"{_get_list_url(view.of_object)}?{VIEW}={ALL}")
     initial = {"is_default": _is_default(access=access, view=view)}
     form = SavedViewForm(request.POST or None, instance=view, initial=initial)
     if form.is_valid() and _store(form):
         messages.success(request, f"The view “{view.name}” is saved.")
         return _open_view(view)
-    back_url = f"{_get_list_url(object_name)}?{VIEW}={view.uid}"
+    back_url = f"{_get_list_url(view.of_object)}?{VIEW}={view.uid}"
     return _show_form(request=request, access=access, form=form, back_url=back_url)
 
 

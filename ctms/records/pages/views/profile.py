@@ -32,6 +32,7 @@ from ctms.audit.sessions import end_sessions as end_sessions_of
 from ctms.audit.users import save_user
 from ctms.core.clock import get_now
 from ctms.records.bulk.handing_over.owned import may_hand_over_any
+from ctms.records.pages.own_record import list_own_records
 from ctms.records.requests import build_actor, get_user
 
 ALL_OTHERS = "others"
@@ -181,6 +182,7 @@ def _render(
         "lifetime_hours": settings.SESSION_LIFETIME_HOURS,
         "now": get_now(),
         "may_hand_over": may_hand_over_any(user),
+        "own_records": list_own_records(user),
         "offers_second_factor": settings.TOTP != OFF,
         "second_factor": find_second_factor(user),
     }

@@ -14,6 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
 from ctms.accounts.login_resume import login_required
+from ctms.accounts.sessions import BACKGROUND_HEADER
 from ctms.audit.reasons import ReasonRequiredError
 from ctms.core.choices import RecordStatus
 from ctms.core.errors import StaleRecordError
@@ -23,6 +24,7 @@ from ctms.records.fields.titles import get_title
 from ctms.records.merging.redirects import find_winner
 from ctms.records.pages.actions import run_action
 from ctms.records.pages.favourites import note_view
+from ctms.records.pages.places import list_places
 from ctms.records.pages.record_page import build_record_page
 from ctms.records.pages.timeline import read_timeline
 from ctms.records.requests import (
@@ -71,6 +73,21 @@ def show_peek(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse
     else:
         response = redirect(get_record_url(record))
     patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_safe
+@login_required
+def show_places(request: HttpRequest, object_name: str, uid: UUID) -> HttpResponse:
+    """Show where the record is now; its page asks for it while a line is about to change. No page of its own."""
+    access = open_object_or_404(request, object_name)
+    record = get_record_or_404(access=access, uid=uid, fields=access.shape.fields.values())
+    if BACKGROUND_HEADER not in request.headers:
+        return redirect(get_record_url(record))
+    places = list_places(access=access, record=record)
+    page = {"access": access, "record": record, "places": places, "is_moving": any(each.is_moving for each in places)}
+    response = render(request, "records/record/places.html", {"page": page})
+    patch_vary_headers(response, [BACKGROUND_HEADER])
     return response
 
 

@@ -43,7 +43,7 @@ _PAGE: dict[str, Any] = {
 _FIGURES = serializers.ListField(help_text="One for each of the report's measures; null where there is none.")
 _VALUE: dict[str, Any] = {
     "identity": serializers.CharField(allow_blank=True, help_text=f"How `{AT}` names it; empty for no value."),
-    "value": serializers.JSONField(allow_null=True, help_text="A period is its first day."),
+    "value": serializers.JSONField(help_text="A period is its first day; null is no value."),
     "text": serializers.CharField(),
 }
 _LINE: dict[str, Any] = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
+from ctms.records.api import addresses  # noqa: F401  registers the converter of uids
 from ctms.reports.outputs.api import views
 
 urlpatterns = [
     path("", views.ReportsView.as_view(), name="api_reports"),
-    path("<uuid:uid>/", views.ReportDefinitionView.as_view(), name="api_report"),
-    path("<uuid:uid>/rows/", views.ReportRowsView.as_view(), name="api_report_rows"),
-    path("<uuid:uid>/groups/", views.ReportGroupsView.as_view(), name="api_report_groups"),
+    path("<uid:uid>/", views.ReportDefinitionView.as_view(), name="api_report"),
+    path("<uid:uid>/rows/", views.ReportRowsView.as_view(), name="api_report_rows"),
+    path("<uid:uid>/groups/", views.ReportGroupsView.as_view(), name="api_report_groups"),
 ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ctms.records.api.errors import MEDIA_TYPE, PROBLEM, ApiProblem
-from ctms.records.api.paging import build_url, read_size
+from ctms.records.api.cursors import build_url, read_place
+from ctms.records.api.errors import ApiProblem
+from ctms.records.api.paging import read_size
 from ctms.records.api.schema import build_refusals
 from ctms.records.api.views import UncachedView
 from ctms.records.lists.order.keyset_pagination import COUNT_CAP
@@ -38,10 +39,7 @@ from ctms.reports.outputs.cells import require_columns
 _TAG = "Reports"
 _INVALID_PARAMETERS = "Correct or leave out the parameters that the errors name."
 _INVALID_REPORT = "The report cannot be run. Who may edit it has to mend what the errors name."
-_BROKEN = "Parts of the report are not valid any more, or not for you; the errors name which."
-_RUN_REFUSALS = build_refusals(400, 401, 403, 404, 406, 429, 503) | {
-    (409, MEDIA_TYPE): OpenApiResponse(PROBLEM, description=_BROKEN)
-}
+_RUN_REFUSALS = build_refusals(400, 401, 403, 404, 406, 409, 429, 503)
 _PROMPTS = "prompts"  # the part of a report in which problems of an address are told
 
 
@@ -89,6 +87,8 @@ class ReportDefinitionView(ReportView):
 class ReportRowsView(ReportView):
     """The rows of a report."""
 
+    known_parameters = None
+
     @extend_schema(
         operation_id="list_report_rows",
         tags=[_TAG],
@@ -106,14 +106,14 @@ class ReportRowsView(ReportView):
         asked, size = _open(request, uid=uid, others=(AT, CURSOR, SIZE))
         opened = asked.opened
         require_columns(opened)
-        page = read_rows(opened, size=size, place=request.query_params.get(CURSOR, ""), at=asked.at)
+        page = read_rows(opened, size=size, place=read_place(request), at=asked.at)
         count = count_rows(opened, at=asked.at, most=COUNT_CAP + 1)
         return Response(
             {
                 "count": min(count, COUNT_CAP),
                 "count_is_capped": count > COUNT_CAP,
-                "next": build_url(request=request, cursor=page.next or None),
-                "previous": build_url(request=request, cursor=page.previous or None),
+                "next": build_url(request=request, place=page.next),
+                "previous": build_url(request=request, place=page.previous),
                 "results": [show_row(opened.columns, row) for row in page.rows],
             }
         )
@@ -121,6 +121,8 @@ class ReportRowsView(ReportView):
 
 class ReportGroupsView(ReportView):
     """The groups of a report."""
+
+    known_parameters = None
 
     @extend_schema(
         operation_id="list_report_groups",
@@ -132,7 +134,7 @@ class ReportGroupsView(ReportView):
     def get(self, request: Request, uid: UUID) -> Response:
         """The groups of a report, page by page, each behind the subtotals of those that it stands in, and the total."""
         asked, size = _open(request, uid=uid, others=(CURSOR, SIZE))
-        opened, place = asked.opened, request.query_params.get(CURSOR, "")
+        opened, place = asked.opened, read_place(request)
         if not opened.is_grouped:
             raise InvalidReportError([Problem(part="groups", text="The report has no groups. Ask for its rows.")])
         if opened.across is None:
@@ -148,8 +150,8 @@ class ReportGroupsView(ReportView):
             }
             total, following, previous = matrix.total, matrix.next, matrix.previous
         links = {
-            "next": build_url(request=request, cursor=following or None),
-            "previous": build_url(request=request, cursor=previous or None),
+            "next": build_url(request=request, place=following),
+            "previous": build_url(request=request, place=previous),
         }
         return Response(links | body | {"total": show_line(opened, total)})
 
@@ -157,11 +159,7 @@ class ReportGroupsView(ReportView):
 def _open(request: Request, *, uid: UUID, others: tuple[str, ...]) -> tuple[AskedReport, int]:
     """Open the report of a request. Raises InvalidListError naming each parameter that is empty or wrong."""
     parameters = request.query_params
-    problems = {
-        name: ["Give a value, or leave it out."]
-        for name in set(parameters).difference((CURSOR,))
-        if "" in parameters.getlist(name)
-    }
+    problems = {name: ["Give a value, or leave it out."] for name in parameters if "" in parameters.getlist(name)}
     problems |= {
         name: ["This is given more than once. Give it once."] for name in others if len(parameters.getlist(name)) > 1
     }
@@ -175,20 +173,23 @@ def _read_problem(error: Exception) -> ApiProblem | None:
     """Return the refusal of an error of reports; None for any other."""
     code: int = status.HTTP_400_BAD_REQUEST
     detail = _INVALID_PARAMETERS
+    parameters, unusable = "invalid-parameters", "report-unusable"
     if isinstance(error, InvalidReportError):
         found = [_name(each) for each in error.problems]
         is_stored = any("field" in each for each in found)
         if is_stored:
             code, detail = status.HTTP_409_CONFLICT, _INVALID_REPORT
-        return ApiProblem(status=code, detail=detail, errors=found)
+        return ApiProblem(status=code, detail=detail, errors=found, code=unusable if is_stored else parameters)
     if isinstance(error, InvalidPlaceError):
-        return ApiProblem(status=code, detail=detail, errors=[{"parameter": CURSOR, "detail": str(error)}])
+        return ApiProblem(
+            status=code, detail=detail, errors=[{"parameter": CURSOR, "detail": str(error)}], code=parameters
+        )
     if isinstance(error, UnknownGroupError):
-        return ApiProblem(status=code, detail=detail, errors=[{"parameter": AT, "detail": str(error)}])
+        return ApiProblem(status=code, detail=detail, errors=[{"parameter": AT, "detail": str(error)}], code=parameters)
     if isinstance(error, ReportTooSlowError):
         return ApiProblem(status=status.HTTP_503_SERVICE_UNAVAILABLE, detail=str(error))
     if isinstance(error, ReportError):
-        return ApiProblem(status=status.HTTP_409_CONFLICT, detail=str(error))
+        return ApiProblem(status=status.HTTP_409_CONFLICT, detail=str(error), code=unusable)
     return None
 
 

@@ -60,7 +60,10 @@ def change_share(request: HttpRequest, uid: UUID, share_uid: UUID) -> HttpRespon
         raise Http404("This role was taken away already.")
     whom = shared.user or shared.profile
     if "remove" in request.POST:
-        unshare_report(share=shared, actor=build_actor(request))
+        try:
+            unshare_report(share=shared, actor=build_actor(request))
+        except StaleRecordError as error:
+            raise Http404("This role was taken away already.") from error
         messages.success(request, f"The report is not shared with {whom} any more.")
     elif request.POST.get("role") in ShareRole.values:
         role = ShareRole(request.POST["role"])

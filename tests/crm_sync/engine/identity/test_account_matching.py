@@ -8,11 +8,11 @@ import pytest
 
 from activities.models import Activity
 from connections.choices import IntegrationKind
+from crm_sync.actions.repair_now import reconcile_now
 from crm_sync.diagnostics.connection_test import CheckState
 from crm_sync.diagnostics.identifier_lookup import look_up_samples
 from crm_sync.diagnostics.identifier_stats import list_mappings
 from crm_sync.models import AccountMatch, Reconciliation
-from crm_sync.repair_now import reconcile_now
 from ctms.audit.services import save_record
 from ctms.clinical.models import Person
 from ctms.configuration.models import CustomField

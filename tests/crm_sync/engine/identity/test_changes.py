@@ -206,7 +206,7 @@ def test_of_two_connections_that_claim_an_organisation_at_once_one_succeeds(worl
     together, told = threading.Barrier(2), []
 
     def wait_for_the_other() -> None:
-        together.wait(30)
+        together.wait(60)
 
     def claim(connection: Connection) -> None:
         try:

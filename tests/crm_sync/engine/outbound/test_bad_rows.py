@@ -11,8 +11,9 @@ from django.db import OperationalError
 
 from connections.choices import IntegrationKind
 from connections.models import IntegrationProgress
-from crm_sync.choices import HealthState, IntegrationRunState
+from crm_sync.choices import ConnectionStateKey, IntegrationRunState
 from crm_sync.diagnostics.health import list_connection_health
+from crm_sync.engine import links as links_module
 from crm_sync.engine import mapping
 from crm_sync.engine.outbound import batches, foresight
 from crm_sync.engine.outbound import run as outbound_run
@@ -115,7 +116,7 @@ def test_a_deletion_whose_link_is_refused_is_shown_once_it_can_be(
     crm_id = TransferLink.objects.get(record_uid=gone.uid).crm_id
     other = TransferLink.objects.exclude(record_uid=gone.uid).get(integration__kind=OUT)
     delete_record(record=gone, actor=build_admin_actor())
-    original = batches._store
+    original = links_module.store_links
 
     def mix_up(links: Any, **options: Any) -> None:
         for link in links:
@@ -123,7 +124,7 @@ def test_a_deletion_whose_link_is_refused_is_shown_once_it_can_be(
         original(links, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(batches, "_store", mix_up)
+        patched.setattr(batches, "store_links", mix_up)
         run = world.transfer()
     counts = world.count(run, OUT)
     assert (counts["failed"], counts.get("deleted")) == (1, None)
@@ -168,13 +169,13 @@ def test_an_unexpected_error_fails_one_integration_with_an_item_and_the_others_r
     )
     assert "secret" not in f"{item.error_message}{item.item_data}{run.log}"
     (health,) = list_connection_health([world.connection])
-    assert (health.state, health.last_success_at) == (HealthState.FAILING, None)
+    assert (health.state.key, health.last_success_at) == (ConnectionStateKey.FAILING, None)
 
     world.transfer()
     assert world.list_exceptions() == []
     assert [row[EXTERNAL_ID] for row in world.list_interactions()] == [str(activity.uid)]
     (health,) = list_connection_health([world.connection])
-    assert health.state == HealthState.OK
+    assert health.state.key == ConnectionStateKey.OK
     assert health.last_success_at is not None
 
 

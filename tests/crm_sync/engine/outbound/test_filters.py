@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -46,6 +47,14 @@ def transfer_later(world: World, *, hours: int) -> Any:
     """Run the transfer so many hours later, so that all changes made before are older than its look-back."""
     with time_machine.travel(get_now().timestamp() + hours * 3600):
         return world.transfer()
+
+
+@pytest.fixture
+def today(world: World) -> Iterator[dt.date]:
+    """The day that it is for the Vault and the CRM. It is noon, so that no other day begins while the test runs."""
+    noon = get_now().replace(hour=12, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
+    with time_machine.travel(noon, tick=True):
+        yield noon.date()
 
 
 def create_phone_and_video(world: World) -> tuple[Activity, Activity]:
@@ -144,10 +153,11 @@ def test_a_wider_filter_transfers_what_was_not_modified_since_the_last_run(world
 @pytest.mark.django_db(
     transaction=True
 )  # what a test writes itself counts as changed on PostgreSQL until it is committed
-def test_a_record_that_enters_a_period_without_being_changed_is_transferred_that_day(world: World) -> None:
+def test_a_record_that_enters_a_period_without_being_changed_is_transferred_that_day(
+    world: World, today: dt.date
+) -> None:
     person = PersonFactory.create()
     world.add_accounts([person])
-    today = get_now().date()
     for days, subject in ((0, "Today"), (1, "Tomorrow"), (9, "Later")):
         ActivityFactory.create(person=person, date=today + dt.timedelta(days=days), subject=subject)
     set_filter(world, OUT, ("date__v", Operator.WITHIN, ["today"]))

@@ -10,7 +10,7 @@ import pytest
 from activities.models import Activity
 from connections.choices import IntegrationKind
 from crm_sync.engine.identity.account_matching import AccountDirectory
-from crm_sync.engine.outbound.selection import read_records
+from crm_sync.engine.outbound.records import read_records
 from ctms.audit.services import delete_record, save_record
 from ctms.core.choices import RecordStatus
 from ctms.core.clock import get_uptime
@@ -66,15 +66,15 @@ def test_an_identifier_that_changes_while_a_run_is_at_work_never_leaves_the_old_
     activity = ActivityFactory.create(person=person)
     world.transfer()
     assert [row["Account_vod__c"] for row in world.list_interactions()] == [old]
-    look_up = AccountDirectory.look_up
+    finish = AccountDirectory.finish
 
-    def look_up_before_somebody_corrects_the_person(directory: AccountDirectory, person_ids: Any) -> None:
-        look_up(directory, person_ids)
-        monkeypatch.setattr(AccountDirectory, "look_up", look_up)
+    def look_up_before_somebody_corrects_the_person(directory: AccountDirectory) -> None:
+        finish(directory)
+        monkeypatch.setattr(AccountDirectory, "finish", finish)
         person.external_id = "HCP-NEW"
         save(person)
 
-    monkeypatch.setattr(AccountDirectory, "look_up", look_up_before_somebody_corrects_the_person)
+    monkeypatch.setattr(AccountDirectory, "finish", look_up_before_somebody_corrects_the_person)
     activity.subject = "Edited"
     save(activity)
     world.transfer()

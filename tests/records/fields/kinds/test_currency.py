@@ -24,7 +24,7 @@ class TestCurrency(EveryDoor):
     other_text = "JPY 99,000"
     other_stored = {"amount": "99000", "currency": "JPY"}
     other_shown = "99,000 JPY"
-    wrong_text = "12.345 EUR"
+    wrong_text = "12.3456 EUR"
     problem = "EUR has 2 digits after the point. Round the amount."
     wrong_json = {"amount": "1", "currency": "EURO"}
     filters = {

@@ -24,8 +24,8 @@ from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
 from tests.factories.base import build_admin_actor
 from tests.factories.clinical import PersonFactory, StudyAssignmentFactory, StudySiteFactory
+from tests.records.lists.list_page_steps import ACTIVITIES, TRAININGS, Page, log_in_with, open_page
 from tests.records.lists.rows.test_today import count_statements
-from tests.records.lists.test_list_pages import ACTIVITIES, TRAININGS, Page, log_in_with, open_page
 from tests.records.trainings import add_custom_fields, create_trainings, open_trainings
 from tests.sample.models import Training
 
@@ -240,6 +240,7 @@ def test_the_form_of_a_filter_keeps_the_groups(client: Client, user: User) -> No
     assert answer.headers["Location"] == f"{TRAININGS}?group=method__v&passed__v=true"
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_a_group_costs_one_statement_however_many_rows_there_are(client: Client, user: User) -> None:
     create_trainings()
     count_statements(client, TRAININGS)

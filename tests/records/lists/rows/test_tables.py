@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
 from ctms.records.addresses import get_record_url
 from tests.factories.accounts import UserFactory
 from tests.factories.activities import ActivityFactory
-from tests.factories.clinical import PersonFactory
+from tests.factories.clinical import PersonFactory, StudySiteFactory
 
 pytestmark = pytest.mark.django_db
 HOSTILE = '"><img src=x onerror=alert(1)>{url}{0}&'
@@ -33,3 +35,12 @@ def test_equal_values_of_different_records_are_shown_alike(client: Client) -> No
     shown = client.get("/records/crm_activity__v/").content.decode()
     assert shown.count("Phone</span></td>") == 3
     assert shown.count(f">{person}</a></td>") == 3
+
+
+def test_what_tells_names_apart_stands_behind_the_name_on_a_phone(client: Client) -> None:
+    client.force_login(UserFactory.create(is_superuser=True))
+    StudySiteFactory.create(name="04001", site_name="Universitätsklinikum Graz")
+    shown = client.get("/records/site__v/").content.decode()
+    assert re.search(r'<td [^>]*class="caption-cell"[^>]*><span>Universitätsklinikum Graz</span></td>', shown)
+    ActivityFactory.create()
+    assert "caption-cell" not in client.get("/records/crm_activity__v/").content.decode()

@@ -1,12 +1,14 @@
 """Reads numbers as people and spreadsheets write them. Nothing here knows about records.
 
 `1,5` and `1.234,5` have a comma before the fraction, `1.5` and `1,234.5` a point; `1.234` can be either. As with dates,
-`find_number_reading` decides for a whole column. `(5)` and `5-` are written by bookkeepers for -5.
+`find_number_reading` decides for a whole column. `(5)` and `5-` are written by bookkeepers for -5. Digits of every
+script count as what they are: `٣` is 3.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +22,7 @@ _SHAPE = re.compile(
 _IN_PARENTHESES = re.compile(r"\(\s*(?P<inner>[^()\s+\-\u2212][^()]*?)\s*\)$")
 _SIGN_BEHIND = re.compile(r"(?P<inner>\d.*\d|\d)\s?[-\u2212]$")
 _THOUSANDS = 3  # digits
+_DIGIT = re.compile(r"[^\W\D0-9]")  # of another script than Latin
 
 
 class DecimalMark(StrEnum):
@@ -42,7 +45,7 @@ class NumberReading:
     """How the numbers of a column are read.
 
     `example` can be mistaken, shows the mark, or is written unusually; empty if no number does. `is_shown` says whether
-    some number shows the mark. `assumed` could be mistaken, but has a point, which is usual in such a file.
+    some number shows the mark. `assumed` could be mistaken, but has a point, which is certain in such a file.
     """
 
     mark: DecimalMark | None
@@ -58,6 +61,7 @@ class NumberReading:
 
 def read_number(text: str, *, mark: DecimalMark) -> str | None:
     """Return a number without marks of thousands and with a point; None if it is none in this way of writing."""
+    text = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
     negative = _IN_PARENTHESES.match(text) or _SIGN_BEHIND.match(text)
     found = _SHAPE.match(negative["inner"] if negative else text)
     if found is None:
@@ -84,14 +88,15 @@ def find_number_reading(
     *,
     label: str,
     cells: Iterable[tuple[int, str]],
-    point_is_usual: bool,
+    point_is_certain: bool,
     list_meanings: Callable[[str], Mapping[DecimalMark, str]] = list_numbers,
 ) -> NumberReading:
     """Decide what stands before the fraction in a column. `cells` are lines and texts.
 
     `list_meanings` returns what a text can mean by the mark, as `list_numbers`.
 
-    Where both are possible, it is left to be asked for; but `1.234` has a fraction if a point is usual in such a file.
+    Where both are possible, it is left to be asked for; but `1.234` has a fraction where numbers come with a point, as
+    those of a workbook do.
     Raises MixedNumbersError if some cells allow only a point and others only a comma.
     """
     witnesses: dict[DecimalMark, tuple[int, str]] = {}
@@ -100,7 +105,7 @@ def find_number_reading(
         readings = list_meanings(text)
         if len(readings) == 1:
             witnesses.setdefault(next(iter(readings)), (line, text))
-        elif len(set(readings.values())) > 1 and point_is_usual and "." in text:
+        elif len(set(readings.values())) > 1 and point_is_certain and "." in text:
             assumed = assumed or text
         elif len(set(readings.values())) > 1:
             doubtful = doubtful or text

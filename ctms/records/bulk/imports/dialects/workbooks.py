@@ -1,8 +1,8 @@
 """Reads Excel workbooks (.xlsx): the sheets that have data, as rows of texts. Nothing here knows about records.
 
 A workbook is checked before it is opened, since calamine keeps a whole sheet in memory with its empty cells: what its
-archive unpacks to, how far its cells reach, and what calamine would show as empty, which are cells with an error and
-formulas that no program has calculated.
+archive unpacks to, how far its cells reach, how long their texts are together, and what calamine would show as empty,
+which are cells with an error and formulas that no program has calculated.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import datetime as dt
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import IO, Any
@@ -19,13 +19,14 @@ from xml.parsers import expat
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from ctms.records.bulk.imports.dialects.shared_texts import count_shared, list_lengths
 from ctms.records.bulk.imports.errors import UnreadableFileError
 
-MOST_UNPACKED = 200 * 1024 * 1024
+MOST_UNPACKED = 200 * 1024 * 1024  # bytes of the archive, and characters of its cells
 MOST_CELLS = 5_000_000  # of all sheets, with the empty ones between them
 _MOST_PARTS = 5_000
 _CHUNK = 1024 * 1024
-_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml$", re.IGNORECASE)
+_SHEETS, _TEXTS = "xl/worksheets/", "xl/sharedstrings.xml"  # where calamine finds them, in any case
 _LETTERS = re.compile(r"[A-Z]{1,3}$")
 _MOST_COLUMNS, _MOST_LINES = 16_384, 1_048_576  # of Excel
 _DIGITS = 15  # that Excel keeps of a number
@@ -52,6 +53,7 @@ class _Part:
 
     lines: int = 0
     columns: int = 0
+    shared: int = 0  # cells whose text is one of those that are kept once for all sheets
     errors: dict[tuple[int, int], str] = field(default_factory=dict)
     uncalculated: str = ""  # the first formula without a value
 
@@ -130,10 +132,13 @@ def _check(content: bytes) -> dict[str, _Part]:
                 )
             if len(infos) > _MOST_PARTS or sum(each.file_size for each in infos) > MOST_UNPACKED:
                 raise UnreadableFileError(_TOO_LARGE)
+            if len(names) < len(infos):
+                raise UnreadableFileError(_BROKEN)  # of two parts with one name, only one would be checked
             parts = {each.filename: _check_part(archive, each) for each in infos}
+            sheets = {name: part for name, part in parts.items() if part is not None}
+            _check_texts(archive, sheets=sheets)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, expat.ExpatError) as error:
         raise UnreadableFileError(_BROKEN) from error
-    sheets = {name: part for name, part in parts.items() if part is not None}
     if sum(each.lines * each.columns for each in sheets.values()) > MOST_CELLS:
         raise UnreadableFileError(
             f"The cells of the workbook reach too far: there are more than {MOST_CELLS:,} with the empty ones. Delete "
@@ -145,11 +150,31 @@ def _check(content: bytes) -> dict[str, _Part]:
 def _check_part(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Part | None:
     """Unpack a part, so that its size and checksum are known to be true, and look at the cells if it is a sheet."""
     with archive.open(info) as stream:
-        if _SHEET.match(info.filename):
+        if info.filename.lower().startswith(_SHEETS):
             return _SheetCheck().read(stream)
         while stream.read(_CHUNK):
             pass
     return None
+
+
+def _check_texts(archive: zipfile.ZipFile, *, sheets: Mapping[str, _Part]) -> None:
+    """Refuse texts that are kept once but stand in so many cells that they would take the memory.
+
+    Raises UnreadableFileError. The cells are looked at one by one only if the longest text in all would be too much.
+    """
+    lengths: Sequence[int] = []
+    for name in archive.namelist():
+        if name.lower() == _TEXTS:
+            with archive.open(name) as stream:
+                lengths = list_lengths(stream)
+    if max(lengths, default=0) * sum(each.shared for each in sheets.values()) <= MOST_UNPACKED:
+        return
+    total = 0
+    for name in sheets:
+        with archive.open(name) as stream:
+            total += count_shared(stream, lengths=lengths)
+    if total > MOST_UNPACKED:
+        raise UnreadableFileError(_TOO_LARGE)
 
 
 def _refuse(*_: Any) -> None:
@@ -186,6 +211,8 @@ class _SheetCheck:
             self._type, self._has_formula, self._value = attributes.get("t", ""), False, []
             if self._type == "e":
                 self._listen()
+            elif self._type == "s":
+                self._part.shared += 1
         elif kind == "row":
             self._line = int(attributes.get("r") or self._line + 1)
             self._column = 0

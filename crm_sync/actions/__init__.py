@@ -1,0 +1,1 @@
+"""What an admin does with a connection besides its transfer: pause, retry, repair, preview, delete."""

@@ -1,0 +1,1 @@
+"""The rules of an integration, compiled once a run: `compiling` is the door."""

@@ -1,0 +1,4 @@
+"""Parameters of the changes feed."""
+
+SINCE = "since"
+LARGEST_PAGE = 1000
