@@ -19,6 +19,7 @@ from tests.imports import ROOT
 DEPLOY = ROOT / "docs" / "deploy"
 PROGRAMS = Path(sys.executable).parent
 WAIT_SECONDS = 420  # on a busy machine; a quiet one takes seconds
+SHOWN_LINES = 60  # of each log
 ADMIN = {
     "DJANGO_SUPERUSER_USERNAME": "first.admin",
     "DJANGO_SUPERUSER_EMAIL": "first.admin@example.org",
@@ -123,5 +124,10 @@ class Installation:
         return int(process.wait(timeout=WAIT_SECONDS))
 
     def end_all(self) -> None:
+        """Kill all that still runs. Prints the end of every log, which the report of a failed test shows."""
+        for log in sorted(self.folder.glob("*.log")):
+            process = self._processes.get(log.stem)
+            print(f"{log.stem}: {process.status() if process else 'ended'}")
+            print(*log.read_text(errors="replace").splitlines()[-SHOWN_LINES:], sep="\n")
         for name in list(self._processes):
             self.kill(name)

@@ -152,15 +152,19 @@ def wait_for_runs(installation: Installation) -> None:
     """Wait until no run is under way. The CRM has the last record before its run has ended."""
     code = (
         "from ctms.jobs.choices import UNFINISHED_STATES; from ctms.jobs.models import JobRun; "
-        "print(JobRun.objects.filter(state__in=UNFINISHED_STATES).count())"
+        "unfinished = JobRun.objects.filter(state__in=UNFINISHED_STATES); "
+        "names = ('pk', 'definition__key', 'state', 'attempt', 'queued_at', 'started_at', 'leases__silent_seconds'); "
+        "print(list(unfinished.values_list(*names)))"
     )
 
-    def count_runs() -> str:
-        done = installation.run(f".venv/bin/python manage.py shell --no-imports --command '{code}'")
+    def has_ended() -> bool:
+        done = installation.run(f'.venv/bin/python manage.py shell --no-imports --command "{code}"')
         assert done.returncode == 0, done.stderr
-        return done.stdout.split()[-1]
+        unfinished = done.stdout.splitlines()[-1]
+        print(unfinished)  # seen only in the report of a test that waits in vain
+        return unfinished == "[]"
 
-    wait_for("the end of all runs", lambda: count_runs() == "0")
+    wait_for("the end of all runs", has_ended)
 
 
 def install(installation: Installation, *, owner_url: str, redis_url: str) -> None:
