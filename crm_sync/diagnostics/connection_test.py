@@ -435,5 +435,5 @@ def _describe_mapping(identifiers: IdentifierMapping) -> str:
 def _count_calls_of_last_run(connection: Connection) -> int:
     """Return how many API calls the last finished transfer of a connection took; 0 before the first one."""
     runs = IntegrationRun.objects.filter(integration__connection=connection)
-    last = runs.exclude(finished_at=None).order_by("-started_at").values_list("run_id", flat=True).first()
+    last = runs.exclude(finished_at=None).order_by("-run_id").values_list("run_id", flat=True).first()
     return runs.filter(run_id=last).aggregate(calls=Sum("api_calls"))["calls"] or 0

@@ -232,7 +232,7 @@ def _read_last_runs(connections: list[Connection]) -> dict[str, JobRun]:
     runs = JobRun.objects.filter(definition__key__in=TRANSFER_JOB_KEYS, state__in=ENDED)
     last = Q()
     for connection in connections:
-        latest = runs.filter(unit_key=str(connection.uid)).order_by("-slot", "-attempt").values("pk")[:1]
+        latest = runs.filter(unit_key=str(connection.uid)).order_by("-pk").values("pk")[:1]
         last |= Q(pk=Subquery(latest))
     return {run.unit_key: run for run in JobRun.objects.filter(last).order_by().defer("log", "result")}
 

@@ -32,13 +32,11 @@ import json, sys
 import django
 django.setup()
 from crm_sync.sandbox.serving.running import RunningSandbox
-from ctms.jobs.models import JobDefinition
 from django.db import connections
 from tests.crm_sync.world import build_world
 from tests.factories.bulk import create_activities, create_people
-from tests.jobs.handlers import keep_schedule_away
-for each in JobDefinition.objects.all():  # no worker of the test takes what the full hour would queue
-    keep_schedule_away(each.key)
+from tests.jobs.handlers import keep_all_schedules_away
+keep_all_schedules_away()
 with RunningSandbox(names=["na"]) as running:
     world = build_world(crm=running["na"])
     people = create_people(5)
@@ -132,9 +130,9 @@ class Browser:
             return 0
 
 
-def start_transfers(installation: Installation, *, crm: Crm) -> None:
+def start_worker(installation: Installation, *, queue: str, crm: Crm) -> None:
     origins = {"RELIABILITY_SANDBOX_ORIGINS": f"na.crm.test={crm.base_url}"}
-    installation.start("vault-worker@", instance="transfers", options="--without-mingle --without-gossip", **origins)
+    installation.start("vault-worker@", instance=queue, options="--without-mingle --without-gossip", **origins)
 
 
 def press_start_now(installation: Installation) -> None:
@@ -202,8 +200,8 @@ def test_a_vault_from_nothing_and_each_part_of_it_gone(
     port = servers.find_free_port()
 
     installation.start("vault-web", options=f"--bind 127.0.0.1:{port} --workers 1")
-    installation.start("vault-worker@", instance="ticks", options="--without-mingle --without-gossip", **origins)
-    start_transfers(installation, crm=crm)
+    for queue in ("ticks", "celery", "transfers", "live"):
+        start_worker(installation, queue=queue, crm=crm)
     installation.start("vault-beat")
     browser = Browser(port)
     wait_for("the log-in page", lambda: browser.get_status("/login/") == 200)
@@ -217,10 +215,10 @@ def test_a_vault_from_nothing_and_each_part_of_it_gone(
     installation.kill("vault-worker@transfers")
     crm.count(more=True)
     press_start_now(installation)
-    start_transfers(installation, crm=crm)
+    start_worker(installation, queue="transfers", crm=crm)
     wait_for("the transfer after the worker was killed", lambda: crm.count() == 30)
     assert installation.end("vault-worker@transfers") == 0
-    start_transfers(installation, crm=crm)
+    start_worker(installation, queue="transfers", crm=crm)
     wait_for_runs(installation)
 
     # The database refuses everybody but its owner: an answer, not a page that hangs; then all is well again.

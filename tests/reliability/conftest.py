@@ -16,6 +16,7 @@ from crm_sync.sandbox.serving.running import RunningSandbox
 from ctms.jobs import queue
 from ctms.settings import base
 from tests.crm_sync.world import World, build_world
+from tests.jobs.handlers import keep_all_schedules_away
 from tests.reliability.processes import Installation
 
 
@@ -48,7 +49,8 @@ def send_through(url: str, *, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def installation(world: World, sandbox: RunningSandbox, broker_url: str, tmp_path: Path) -> Iterator[Installation]:
-    """Yield an installation whose processes use the database of this test."""
+    """Yield an installation whose processes use the database of this test, and in which no job is due by itself."""
+    keep_all_schedules_away()
     origins = {f"{name}.crm.test": running.base_url for name, running in sandbox.organisations.items()}
     running = Installation(
         broker_url=broker_url,

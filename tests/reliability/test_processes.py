@@ -32,7 +32,6 @@ from tests.crm_sync.world import World, build_world
 from tests.factories.base import build_admin_actor
 from tests.factories.bulk import create_activities, create_people
 from tests.factories.clinical import StudySiteFactory
-from tests.jobs.handlers import keep_schedule_away
 from tests.reliability.broker_proxy import open_proxy
 from tests.reliability.conftest import send_through
 from tests.reliability.end_state import describe_end_state, list_external_ids, list_medical_activities
@@ -102,7 +101,6 @@ def test_two_beats_and_two_workers_run_each_slot_once(
     worlds = [world, second_world]
     people = create_people(20)
     accounts = [each.add_accounts(people) for each in worlds]
-    keep_schedule_away(TRANSFER_JOB_KEY)
     set_job_status(key=TRANSFER_JOB_KEY, status=RecordStatus.ACTIVE, actor=build_admin_actor())
     *_, first_beat, second_beat = installation.start(workers=2, beats=2)
     activities = []
@@ -111,7 +109,7 @@ def test_two_beats_and_two_workers_run_each_slot_once(
         activities += create_activities(250, people=people)
         for each, its_accounts in zip(worlds, accounts, strict=True):
             each.add_calls(its_accounts)
-        JobClock.objects.update(next_run_at=slot)
+        JobClock.objects.filter(definition=get_definition()).update(next_run_at=slot)
         wait_until_idle(runs=number * len(worlds))
     for beat in (first_beat, second_beat):
         beat.wait_for_log("Sending due task dispatch-due-jobs", times=len(slots))
@@ -291,9 +289,8 @@ def test_a_broker_flushed_in_mid_run_disturbs_neither_this_run_nor_the_next(
     with redis.Redis.from_url(installation.broker_url) as broker:
         broker.flushdb()
     wait_until_idle(runs=1)
-    keep_schedule_away(TRANSFER_JOB_KEY)
     set_job_status(key=TRANSFER_JOB_KEY, status=RecordStatus.ACTIVE, actor=build_admin_actor())
-    JobClock.objects.update(next_run_at=get_now())
+    JobClock.objects.filter(definition=get_definition()).update(next_run_at=get_now())
     wait_until_idle(runs=2)
 
     assert list_runs() == [

@@ -103,6 +103,14 @@ def test_failing_is_since_the_first_failure_that_no_success_followed() -> None:
     assert state.sentence == "6 hours ago"
 
 
+@pytest.mark.parametrize("later", [0, -1], ids=["taken over", "after the clock was set back"])
+def test_the_last_run_is_the_last_that_was_queued_whatever_its_due_time(later: int) -> None:
+    connection, now = ConnectionFactory.create(), get_now()
+    add_run(connection, RunState.INTERRUPTED, at=now, message="The worker was stopped")
+    add_run(connection, RunState.SUCCEEDED, at=now + timedelta(hours=later))
+    assert get_state(connection).key == ConnectionStateKey.OK
+
+
 def test_a_missed_run_makes_it_silent_since_the_last_that_ended() -> None:
     connection, now = ConnectionFactory.create(), get_now()
     add_run(connection, RunState.SUCCEEDED, at=now - timedelta(hours=3))
