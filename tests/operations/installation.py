@@ -127,7 +127,11 @@ class Installation:
         """Kill all that still runs. Prints the end of every log, which the report of a failed test shows."""
         for log in sorted(self.folder.glob("*.log")):
             process = self._processes.get(log.stem)
-            print(f"{log.stem}: {process.status() if process else 'ended'}")
-            print(*log.read_text(errors="replace").splitlines()[-SHOWN_LINES:], sep="\n")
+            is_running = process is not None and process.poll() is None
+            lines = [
+                f"{log.stem}, {'still running' if is_running else 'ended'}:",
+                *self.read_log(log.stem).splitlines()[-SHOWN_LINES:],
+            ]
+            sys.stdout.write("\n".join([*lines, ""]))
         for name in list(self._processes):
             self.kill(name)

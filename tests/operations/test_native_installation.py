@@ -159,7 +159,7 @@ def wait_for_runs(installation: Installation) -> None:
         done = installation.run(f'.venv/bin/python manage.py shell --no-imports --command "{code}"')
         assert done.returncode == 0, done.stderr
         unfinished = done.stdout.splitlines()[-1]
-        print(unfinished)  # seen only in the report of a test that waits in vain
+        sys.stdout.write(f"{unfinished}\n")  # seen only in the report of a test that waits in vain
         return unfinished == "[]"
 
     wait_for("the end of all runs", has_ended)

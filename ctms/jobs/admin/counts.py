@@ -39,9 +39,9 @@ def sum_counts(result: dict[str, Any]) -> dict[str, int]:
     return dict(sorted(totals.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
 
 
-def describe_counts(result: dict[str, Any]) -> str:
-    """Return the sums over the parts that are not 0, e.g. `sent 1,200, failed 3`; empty if all are 0."""
-    return ", ".join(f"{_name(count)} {value:,}" for count, value in sum_counts(result).items() if value)
+def show_count(result: dict[str, Any], name: str) -> str:
+    """Return the sum of one count over the parts as text, e.g. `1,200`; a dash if the run does not have it."""
+    return _show(sum_counts(result).get(name))
 
 
 def build_result_table(*, result: dict[str, Any], part_labels: Mapping[str, str]) -> SafeString | str:

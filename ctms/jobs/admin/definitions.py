@@ -19,6 +19,7 @@ from ctms.accounts.forms import list_zones
 from ctms.accounts.models import SYSTEM_USERNAME, User
 from ctms.audit.actors import Actor
 from ctms.audit.admin.base import AuditedModelAdmin
+from ctms.audit.admin.columns import show_moment
 from ctms.audit.admin.theme import action, display
 from ctms.audit.admin.writing import build_actor, get_expected_version, get_user
 from ctms.audit.choices import AuditAction
@@ -153,7 +154,7 @@ class JobDefinitionAdmin(AuditedModelAdmin):
         clock = getattr(definition, "clock", None)
         if definition.status != RecordStatus.ACTIVE or clock is None:
             return "None while the job is Inactive"
-        return f"{clock.next_run_at:%Y-%m-%d %H:%M}"
+        return show_moment(clock.next_run_at)
 
     @display(description="next runs")
     def show_next_runs(self, definition: JobDefinition) -> str:

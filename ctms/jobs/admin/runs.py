@@ -16,12 +16,13 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
 from ctms.accounts.policies import has_permission
+from ctms.audit.admin.columns import clamp, show_moment
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import CountedChangeList, ReadOnlyModelAdmin
 from ctms.audit.admin.theme import ChangeList, action, display
 from ctms.audit.admin.writing import build_actor, get_user
 from ctms.core.clock import format_time
-from ctms.jobs.admin.counts import build_result_table, describe_counts
+from ctms.jobs.admin.counts import build_result_table, show_count
 from ctms.jobs.cancellation import cancel_run
 from ctms.jobs.choices import UNFINISHED_STATES, RunState
 from ctms.jobs.errors import NotCancellableError
@@ -61,8 +62,11 @@ class JobRunAdmin(ReadOnlyModelAdmin):
         "show_state",
         "trigger",
         "show_duration",
-        "show_counts",
-        "message",
+        "count_sent",
+        "count_received",
+        "count_failed",
+        "count_api_calls",
+        "show_short_message",
     )
     list_filter = (
         ("state", ChoicesDropdownFilter),
@@ -206,7 +210,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
     # -- Columns --------------------------------------------------------------------------------------
     @display(description="due (UTC)", ordering="slot")
     def show_slot(self, run: JobRun) -> str:
-        return f"{run.slot:%Y-%m-%d %H:%M}"
+        return show_moment(run.slot)
 
     @display(description="job", ordering="definition")
     def show_job(self, run: JobRun) -> str:
@@ -252,9 +256,25 @@ class JobRunAdmin(ReadOnlyModelAdmin):
             return "–"
         return format_seconds((run.finished_at - run.started_at).total_seconds())
 
-    @display(description="counts")
-    def show_counts(self, run: JobRun) -> str:
-        return describe_counts(run.result) or "–"
+    @display(description="sent")
+    def count_sent(self, run: JobRun) -> str:
+        return show_count(run.result, "sent")
+
+    @display(description="received")
+    def count_received(self, run: JobRun) -> str:
+        return show_count(run.result, "received")
+
+    @display(description="failed")
+    def count_failed(self, run: JobRun) -> str:
+        return show_count(run.result, "failed")
+
+    @display(description="API calls")
+    def count_api_calls(self, run: JobRun) -> str:
+        return show_count(run.result, "api_calls")
+
+    @display(description="message")
+    def show_short_message(self, run: JobRun) -> str:
+        return clamp(run.message)
 
     @display(description="cancelled")
     def show_cancellation(self, run: JobRun) -> str:
