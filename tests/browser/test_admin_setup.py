@@ -266,7 +266,7 @@ def run_test_transfer(page: Page) -> None:
 def list_left(page: Page) -> list[str]:
     """Required steps that the checklist does not show as done."""
     page.goto("/admin/")
-    rows = page.locator(".vault-checklist li").filter(has_not=page.locator(".vault-state.done"))
+    rows = page.locator(".vault-checklist li").filter(has_not=page.locator(".vault-badge.done"))
     return [str(row.get_attribute("id")) for row in rows.all() if row.get_by_text("Optional", exact=True).count() == 0]
 
 

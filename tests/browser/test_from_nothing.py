@@ -157,7 +157,7 @@ def run_test_transfer(page: Page) -> None:
     page.goto("/admin/")
     page.get_by_role("button", name="Start Now: Test transfer").click()
     for _ in range(300):
-        if page.locator("#test_transfer .vault-state.done").count():
+        if page.locator("#test_transfer .vault-badge.done").count():
             return
         page.wait_for_timeout(1_000)
         page.goto("/admin/")
