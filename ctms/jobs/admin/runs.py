@@ -155,7 +155,6 @@ class JobRunAdmin(ReadOnlyModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": f"Job Status: {tab.title()}",
-            "opts": self.opts,
             "tabs": _build_tabs(tab),
             **values,
         }
