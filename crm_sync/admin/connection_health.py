@@ -30,8 +30,8 @@ STATE_TONES: dict[str, str] = {
     ConnectionStateKey.WITH_EXCEPTIONS: "warning",
     ConnectionStateKey.FAILING: "danger",
     ConnectionStateKey.SILENT: "danger",
-    ConnectionStateKey.PAUSED: "info",
-    ConnectionStateKey.UNFINISHED: "info",
+    ConnectionStateKey.PAUSED: "warning",
+    ConnectionStateKey.UNFINISHED: "warning",
     ConnectionStateKey.INACTIVE: "",
 }
 

@@ -103,8 +103,8 @@ def test_the_list_shows_at_a_glance_how_each_connection_fares(client: Client) ->
     assert (health, success, unmatched) == ("Failing", "Never", "2")
     assert exceptions.endswith(">2</a>")
     shown = client.get(LIST).content.decode()
-    assert re.search(r"bg-red-100[^>]*>\s*Failing", shown)
-    assert re.search(r"bg-blue-100[^>]*>\s*Unfinished", shown)
+    assert re.search(r"vault-badge danger [^>]*>\s*Failing", shown)
+    assert re.search(r"vault-badge warning [^>]*>\s*Unfinished", shown)
 
 
 def test_the_list_and_the_panels_tell_that_a_certificate_ends(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
