@@ -12,7 +12,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.api.csv import CSV
 from ctms.records.api.cursors import COUNT, EXPAND, FIELDS, FORMAT, build_url, read_place
 from ctms.records.api.showing import Showing, read_showing
-from ctms.records.lists.order.keyset_pagination import COUNT_CAP, Sort, count_capped, cut_page
+from ctms.records.lists.order.keyset_pagination import COUNT_CAP, Sort, cut_page
 from ctms.records.lists.query import (
     COLUMNS,
     CURSOR,
@@ -40,7 +40,6 @@ class ListRequest:
     """What a request asks a list for. `counts_all` asks for the exact number of its records, however many they are."""
 
     query: ListQuery
-    sort: Sort
     size: int
     showing: Showing
     counts_all: bool
@@ -61,26 +60,29 @@ def read_list_request(*, parameters: QueryDict, access: ObjectAccess) -> ListReq
         filters.pop(name, None)
     query = read_list(access=access, parameters=filters, takes_instants=True)
     problems = dict(query.problems)
+    query = replace(query, sort=_read_sorts(access=access, parameters=parameters, problems=problems))
     for name in _OF_PAGES:
         if name in parameters:
             problems[name] = ["This is a parameter of pages. Leave it out."]
-    sort = _read_sorts(access=access, parameters=parameters, problems=problems)
     showing = read_showing(access=access, parameters=parameters, problems=problems)
     size = read_size(parameters, problems=problems)
     _check_own(parameters, problems=problems)
     if problems:
         raise InvalidListError(problems)
-    return ListRequest(
-        query=query, sort=sort, size=size, showing=showing, counts_all=parameters.get(COUNT) == _CHOICES[COUNT][0]
-    )
+    counts_all = parameters.get(COUNT) == _CHOICES[COUNT][0]
+    return ListRequest(query=query, size=size, showing=showing, counts_all=counts_all)
 
 
 def build_page(*, request: Request, asked: ListRequest) -> ListAnswer:
     """Build the page that a request asks for. Raises InvalidCursorError."""
-    records = asked.query.list_records()
     place = read_place(request, knows_last=True)
-    page = cut_page(records=asked.showing.select(records), sort=asked.sort, size=asked.size, cursor=place)
-    count = records.order_by().count() if asked.counts_all else count_capped(records)
+    query = asked.query
+    found = query.look_around()
+    records = asked.showing.select(found.records)
+    page = cut_page(records=records, sort=query.sort, size=asked.size, cursor=place, many=found.many)
+    count = found.number
+    if asked.counts_all and count > COUNT_CAP:
+        count = query.list_records().order_by().count()
     is_capped = not asked.counts_all and count > COUNT_CAP
     counted = {"count": COUNT_CAP if is_capped else count, "count_is_capped": is_capped}
     results = asked.showing.show(page.rows)

@@ -29,7 +29,8 @@ from ctms.records.fields.references import (
 )
 from ctms.records.fields.users import names_user, search_users
 from ctms.records.lists.namesakes import describe_namesakes
-from ctms.records.lists.order.keyset_pagination import Sort, look_around, order_records
+from ctms.records.lists.order.found import narrow
+from ctms.records.lists.order.keyset_pagination import Sort, order_records
 from ctms.records.lists.search import search_records
 
 MOST_CHOICES = 20
@@ -173,9 +174,7 @@ def find_matching(
 
 def _list_first(*, records: QuerySet[Any], sort: Sort | None, limit: int) -> list[Any]:
     if RANK not in records.query.annotations:  # ranked choices are few already
-        records, number = look_around(records, is_searched=True)
-        if not number:
-            return []
+        records = narrow(records)
     ordered = _order_by_name(records) if sort is None else order_records(records=records, sort=sort)
     return list(ordered.values_list("pk", flat=True)[:limit])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.db.models import QuerySet
@@ -39,7 +39,6 @@ from ctms.records.lists.order.keyset_pagination import (
     Page,
     Sort,
     cut_page,
-    look_around,
 )
 from ctms.records.lists.page_parts import ActiveFilter, Link, ListProblem, build_list_links
 from ctms.records.lists.pager import Pager, describe_count
@@ -51,6 +50,7 @@ from ctms.records.lists.query import (
     SIZE,
     SORT,
     VIEW,
+    FoundRecords,
     ListQuery,
     can_sort,
     change_parameters,
@@ -71,15 +71,16 @@ class ListPage:
         self.access = listed.access
         self.columns = choose_columns(listed=listed, preference=preference)
         self.size = choose_size(listed=listed, preference=preference)
+        found = listed.look_around()
         # The number of records, at most `COUNT_CAP` + 1.
-        records, self.total = look_around(listed.list_records(), is_searched=bool(listed.text))
+        self.total = found.number
         self.today, self.grouping = find_today(listed), listed.sort.grouping
-        self.page, self._cursor_problem = self._read_page(records)
+        self.page, self._cursor_problem = self._read_page(found)
         self.table = RecordTable(
             access=self.access,
             rows=self.page.rows,
             columns=[(field, self._build_heading(field)) for field in self.columns],
-            lines=self._draw_lines(records),
+            lines=self._draw_lines(found.records),
         )
 
     @property
@@ -327,18 +328,17 @@ class ListPage:
             build_url=self._list_url,
         )
 
-    def _read_page(self, found: QuerySet[Any]) -> tuple[Page, dict[str, list[str]]]:
+    def _read_page(self, found: FoundRecords) -> tuple[Page, dict[str, list[str]]]:
         fields = [*self.columns, *([self.grouping.field] if self.grouping else [])]
-        records = select_references(records=found, fields=fields)
+        records = select_references(records=found.records, fields=fields)
         cursor = self.listed.parameters.get(CURSOR, "")
         if self.today is not None and not cursor:
-            return self.today.open_page(records=records, size=self.size), {}
+            return self.today.open_page(records=records, size=self.size, many=found.many), {}
+        cut = partial(cut_page, records=records, sort=self.listed.sort, size=self.size, many=found.many)
         try:
-            cursor = "" if cursor == FIRST else cursor
-            return cut_page(records=records, sort=self.listed.sort, size=self.size, cursor=cursor), {}
+            return cut(cursor="" if cursor == FIRST else cursor), {}
         except InvalidCursorError as error:
-            problem = {CURSOR: [str(error)]}
-            return cut_page(records=records, sort=self.listed.sort, size=self.size), problem
+            return cut(), {CURSOR: [str(error)]}
 
     def _draw_lines(self, records: QuerySet[Any]) -> dict[int, list[Line]]:
         lines: dict[int, list[Line]] = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from ctms.accounts.models import User
@@ -17,9 +17,10 @@ from ctms.records.access import ObjectAccess
 from ctms.records.fields.kinds.base import kind_of
 from ctms.records.fields.references import can_name_all
 from ctms.records.lists.filters import ListFilters, read_filters
+from ctms.records.lists.order.found import ManyFound, narrow
 from ctms.records.lists.order.grouping import Grouping, find_grouping, list_groupings
-from ctms.records.lists.order.keyset_pagination import Sort
-from ctms.records.lists.search import MOST_WORDS, search_records
+from ctms.records.lists.order.keyset_pagination import COUNT_CAP, Sort, look_around
+from ctms.records.lists.search import MOST_WORDS, build_search
 
 # Parameters that are not filters.
 QUERY, SORT, GROUP, CURSOR, SIZE, COLUMNS, VIEW = "q", "sort", "group", "cursor", "size", "columns", "view"
@@ -34,6 +35,18 @@ class InvalidListError(VaultError):
     def __init__(self, problems: dict[str, list[str]]) -> None:
         super().__init__(" ".join(f"{name}: {' '.join(found)}" for name, found in problems.items()))
         self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundRecords:
+    """The records of a list, and how many they are, at most `COUNT_CAP` + 1.
+
+    With `many`, they are the records that are searched, and the list has only those that it finds.
+    """
+
+    records: QuerySet[Any]
+    number: int
+    many: ManyFound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +67,25 @@ class ListQuery:
 
     def list_records(self) -> QuerySet[Any]:
         """Return the records, not ordered yet; none if a filter is not valid."""
-        records = self.filters.limit(self.access.list_records())
-        return search_records(
-            access=self.access, records=records, vault_object=self.access.vault_object, query=self.text
-        )
+        return self.list_searched().filter(self.build_search())
+
+    def list_searched(self) -> QuerySet[Any]:
+        """Return the records that are searched: those that the filters leave."""
+        return self.filters.limit(self.access.list_records())
+
+    def build_search(self) -> Q:
+        """Return the condition that a record is found; true of all if nothing is searched for."""
+        return build_search(access=self.access, vault_object=self.access.vault_object, query=self.text)
+
+    def look_around(self) -> FoundRecords:
+        """Return the records of which pages are read, not ordered yet, in at most two statements besides the search."""
+        searched, condition = self.list_searched(), self.build_search()
+        records, number = look_around(searched.filter(condition))
+        if number <= COUNT_CAP or not self.text:
+            return FoundRecords(records=records, number=number)
+        if self.sort.name == self.access.vault_object.default_sort and self.sort.grouping is None:
+            return FoundRecords(records=searched, number=number, many=ManyFound(condition=condition))
+        return FoundRecords(records=narrow(records), number=number)
 
     def is_narrowed(self) -> bool:
         """Whether the list is filtered or searched."""

@@ -24,7 +24,12 @@ MOST_REFERENCED = 5000
 def search_records(
     *, access: ObjectAccess, records: QuerySet[Any], vault_object: VaultObject, query: str
 ) -> QuerySet[Any]:
-    """Return records that have each word of the query in one of the object's search fields.
+    """Return the records for which `build_search` holds."""
+    return records.filter(build_search(access=access, vault_object=vault_object, query=query))
+
+
+def build_search(*, access: ObjectAccess, vault_object: VaultObject, query: str) -> Q:
+    """Return the condition that a record has each word of the query in one of the object's search fields.
 
     Of the records referred to, only those that the user sees are searched. Of a long query, only the first words count.
     Words of digits are also looked for as one number, as of a phone: `+49 30 123`.
@@ -33,7 +38,7 @@ def search_records(
     every = Q(*(_match(access=access, vault_object=vault_object, word=word) for word in words))
     if joined != words:
         every |= Q(*(_match(access=access, vault_object=vault_object, word=word) for word in joined))
-    return records.filter(every) if words else records
+    return every if words else Q()
 
 
 def split_words(query: str) -> list[str]:

@@ -12,13 +12,11 @@ from django.db.models import F, Model, Q, QuerySet
 
 from ctms.configuration.fields import ObjectField
 from ctms.core.errors import VaultError
-from ctms.core.lookups import AmongManyKeys
+from ctms.records.lists.order.found import ManyFound, select_keys
 from ctms.records.lists.order.grouping import Grouping
 from ctms.records.lists.order.sort_keys import SortKey, begin_beyond, build_key, name_key, order_by_key
 
 COUNT_CAP = 1000
-# Of so many matches of a search all keys are read.
-_MOST_FOUND = 10_000
 # Addresses of pages that are not named by a row.
 FIRST, LAST = "first", "last"
 _FORWARDS, _BACKWARDS = "f", "b"
@@ -82,20 +80,15 @@ def count_capped(records: QuerySet[Any]) -> int:
     return records.order_by()[: COUNT_CAP + 1].count()
 
 
-def look_around(records: QuerySet[Any], *, is_searched: bool = False) -> tuple[QuerySet[Any], int]:
-    """Return the records and their number, at most `COUNT_CAP` + 1, in one statement, or two if many were searched for.
+def look_around(records: QuerySet[Any]) -> tuple[QuerySet[Any], int]:
+    """Return the records and their number, at most `COUNT_CAP` + 1, in one statement.
 
     If they are few, the records returned are selected by primary key. Otherwise a database that estimates many of them
-    would scan the whole table in the order of the list to find them, and fold the texts of all that it meets.
+    would scan the whole table in the order of the list to find them.
     """
-    keys = records.order_by().values_list("pk", flat=True)
-    found = list(keys[: COUNT_CAP + 1])
+    found = list(records.order_by().values_list("pk", flat=True)[: COUNT_CAP + 1])
     number = len(found)
-    if number > COUNT_CAP and is_searched:
-        found = list(keys[: _MOST_FOUND + 1])
-    if len(found) > (_MOST_FOUND if is_searched else COUNT_CAP):
-        return records, number
-    return records.model._default_manager.filter(**{f"pk__{AmongManyKeys.lookup_name}": found}), number
+    return (records if number > COUNT_CAP else select_keys(records=records, keys=found)), number
 
 
 def order_records(*, records: QuerySet[Any], sort: Sort) -> QuerySet[Any]:
@@ -103,10 +96,10 @@ def order_records(*, records: QuerySet[Any], sort: Sort) -> QuerySet[Any]:
     return _order(records=records, keys=_list_keys(sort=sort, model=records.model), sort=sort, backwards=False)
 
 
-def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "") -> Page:
+def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "", many: ManyFound | None = None) -> Page:
     """Return one page of the records. `cursor` comes from another page; `last` means the last page, empty the first.
 
-    Raises InvalidCursorError.
+    With `many`, the page has only those of the records that a search found. Raises InvalidCursorError.
     """
     keys = _list_keys(sort=sort, model=records.model)
     place = _read_cursor(cursor=cursor, sort=sort, scope=_name_scope(model=records.model, sort=sort), keys=keys)
@@ -116,7 +109,7 @@ def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "")
         ordered = ordered.filter(
             begin_beyond(keys=keys, values=place.values, pk=place.pk, downwards=downwards, backwards=place.backwards)
         )
-    found = _read_places(ordered=ordered, keys=keys, most=size + 1)
+    found = _read_places(ordered=ordered, keys=keys, most=size + 1, many=many)
     more = len(found) > size
     places = found[:size]
     if place.backwards:
@@ -134,11 +127,14 @@ def cut_page(*, records: QuerySet[Any], sort: Sort, size: int, cursor: str = "")
     )
 
 
-def cut_page_around(*, records: QuerySet[Any], sort: Sort, size: int, boundary: Any, lead: int) -> Page:
+def cut_page_around(
+    *, records: QuerySet[Any], sort: Sort, size: int, boundary: Any, lead: int, many: ManyFound | None = None
+) -> Page:
     """Return the page with the place where the sort's values reach `boundary`, after `lead` rows before it.
 
     Downwards, the rows before the place have the boundary itself and what is greater; upwards, what is less. The page
-    is as full as there are rows: near the end of the list, more of them come before the place.
+    is as full as there are rows: near the end of the list, more of them come before the place. `many` is that of
+    `cut_page`.
     """
     keys = _list_keys(sort=sort, model=records.model)
     name = name_key(len(keys) - 1)
@@ -151,6 +147,7 @@ def cut_page_around(*, records: QuerySet[Any], sort: Sort, size: int, boundary: 
             ordered=_order(records=records, keys=keys, sort=sort, backwards=backwards).filter(condition),
             keys=keys,
             most=size + 1,
+            many=many,
         )
         for condition, backwards in ((is_before, True), (is_behind, False))
     )
@@ -197,10 +194,14 @@ def _order(*, records: QuerySet[Any], keys: list[SortKey], sort: Sort, backwards
     return records.order_by(*orders, number)
 
 
-def _read_places(*, ordered: QuerySet[Any], keys: list[SortKey], most: int) -> list[_Place]:
+def _read_places(*, ordered: QuerySet[Any], keys: list[SortKey], most: int, many: ManyFound | None) -> list[_Place]:
     # The primary keys first, then the rows with what they refer to, so that the database sorts only keys and values.
     names = [name_key(index) for index in range(len(keys))]
-    return [_Place(pk=pk, values=tuple(values)) for pk, *values in ordered.values_list("pk", *names)[:most]]
+    if many is None:
+        rows = list(ordered.values_list("pk", *names)[:most])
+    else:
+        rows = many.read_first(ordered=ordered, names=names, most=most)
+    return [_Place(pk=pk, values=tuple(values)) for pk, *values in rows]
 
 
 def _build_page(

@@ -14,6 +14,7 @@ from ctms.records.access import ObjectAccess
 from ctms.records.conditions.askers import UserAsker
 from ctms.records.fields.comparing.comparisons import DayComparison
 from ctms.records.fields.kinds.base import kind_of
+from ctms.records.lists.order.found import ManyFound
 from ctms.records.lists.order.keyset_pagination import Page, Sort, cut_page_around
 from ctms.records.lists.query import ListQuery
 from ctms.records.lists.rows.tables import Line
@@ -33,9 +34,12 @@ class Today:
     boundary: Any
     sort: Sort
 
-    def open_page(self, *, records: QuerySet[Any], size: int) -> Page:
-        """Return the page with which the list opens: with today in sight, or at the end that is nearer to today."""
-        return cut_page_around(records=records, sort=self.sort, size=size, boundary=self.boundary, lead=LEAD)
+    def open_page(self, *, records: QuerySet[Any], size: int, many: ManyFound | None = None) -> Page:
+        """Return the page with which the list opens: with today in sight, or at the end that is nearer to today.
+
+        With `many`, it has only those of the records that a search found.
+        """
+        return cut_page_around(records=records, sort=self.sort, size=size, boundary=self.boundary, lead=LEAD, many=many)
 
     def find_line(self, page: Page) -> int | None:
         """Return the number of the row above which the line stands; None if it is not between two rows here."""
