@@ -50,10 +50,15 @@ class ReferenceInput(forms.Widget):
         self.field = field
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:  # noqa: ARG002  Django's signature
-        uid, text = data.get(name), data.get(f"{name}__text")
-        if text is None or (uid and text == data.get(f"{name}__shown")):
-            return uid
-        return text.strip()
+        typed = self.list_typed(data, name)
+        return data.get(name) if typed is None else typed[0]
+
+    def list_typed(self, data: Any, name: str) -> list[str] | None:
+        """Return the texts that were typed instead of being chosen; None if a record was chosen."""
+        text = data.get(f"{name}__text")
+        if text is None or (data.get(name) and text == data.get(f"{name}__shown")):
+            return None
+        return [text.strip()]
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:  # noqa: ARG002  Django's signature
         return name not in data and f"{name}__text" not in data
@@ -188,12 +193,12 @@ class ReferenceField(forms.Field):
             return {}
         return list_filled(shape=self.access.shape, field=self.object_field, record=value)
 
-    def split_chosen(self, value: Any) -> tuple[list[UUID], list[str]]:
-        """Split a submitted value into uids and texts to look up."""
-        uid = read_uid(value)
-        if uid is not None:
-            return [uid], []
-        return [], [value] if value else []
+    def split_chosen(self, data: Any, name: str) -> tuple[list[UUID], list[str]]:
+        """Split what was submitted under a name into uids, and texts to look up: an external ID may look like a UID."""
+        value, typed = self.widget.value_from_datadict(data, {}, name), self.widget.list_typed(data, name) or []
+        given = value if isinstance(value, list) else [value] if value else []
+        uids = {each: read_uid(each) for each in given if each not in typed}
+        return [uid for uid in uids.values() if uid], [each for each in given if uids.get(each) is None]
 
     def to_python(self, value: Any) -> Any:
         return None if value in self.empty_values else self.find(value)

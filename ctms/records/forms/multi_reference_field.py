@@ -34,8 +34,12 @@ class MultiReferenceInput(ReferenceInput):
             one = super().value_from_datadict(data, files, name)
             return [one] if one else []
         ticked = data.getlist(name) if hasattr(data, "getlist") else data.get(name, [])
-        typed = [text.strip() for text in data.get(f"{name}__text", "").split(";")]
-        return [each for each in dict.fromkeys([*ticked, *typed]) if each]
+        return [each for each in dict.fromkeys([*ticked, *(self.list_typed(data, name) or [])]) if each]
+
+    def list_typed(self, data: Any, name: str) -> list[str] | None:
+        if f"{name}__shown" in data:
+            return super().list_typed(data, name)
+        return [text.strip() for text in data.get(f"{name}__text", "").split(";")]
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, None, attrs)
@@ -106,10 +110,6 @@ class MultiReferenceField(ReferenceField):
         for each in value or []:
             filled |= super().list_filled(each)
         return {name: each for name, each in filled.items() if name in self.list_filling()}
-
-    def split_chosen(self, value: Any) -> tuple[list[UUID], list[str]]:
-        uids = [(each, read_uid(each)) for each in value or []]
-        return [uid for _, uid in uids if uid], [str(each) for each, uid in uids if not uid]
 
     def prepare_value(self, value: Any) -> Any:
         return [super(MultiReferenceField, self).prepare_value(each) for each in value or []]

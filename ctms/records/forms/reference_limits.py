@@ -24,7 +24,7 @@ def limit_references(
     chosen: dict[str, list[UUID]] = {name: [uid] for name, uid in fixed.items()}
     words: dict[str, list[str]] = {}
     for name, each in references.items():
-        chosen[name], words[name] = each.split_chosen(each.widget.value_from_datadict(data, {}, name))
+        chosen[name], words[name] = each.split_chosen(data, name)
     for name in sorted(words, key=lambda name: len(references[name].list_parents())):
         if words[name]:
             references[name].limit_to_parents(_list_single(chosen))

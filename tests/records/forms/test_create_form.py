@@ -191,6 +191,24 @@ def test_without_javascript_references_are_named_in_words(client: Client, user: 
     assert (activity.person, activity.site, activity.study_country) == (person, site, site.study_country)
 
 
+def test_a_typed_external_id_that_looks_like_a_uid_limits_what_is_typed_beside_it(client: Client, user: User) -> None:
+    key = "8C1F0D3E-0B6A-4D1B-9C55-0A5D6E7F8A9B"
+    site = StudySiteFactory.create(name="0142", study_country__study__external_id=key)
+    StudySiteFactory.create(name="0142")
+
+    answer = submit(
+        client,
+        CREATE,
+        person__v__text=PersonFactory.create().email,
+        site__v__text="0142",
+        study__v__text=key,
+        channel__v="phone__v",
+    )
+
+    assert answer.status_code == 302, list_errors(answer)
+    assert Activity.objects.get().site == site
+
+
 def test_a_text_typed_over_what_was_chosen_counts(client: Client, user: User) -> None:
     person = PersonFactory.create(email="new@x.example")
     activity = ActivityFactory.create()
