@@ -48,15 +48,22 @@ class SmtpSink:
 @contextmanager
 def run_smtp_sink(settings: Any) -> Iterator[SmtpSink]:
     """Yield a sink to which Django's settings send all e-mail."""
+    with open_smtp_sink() as (sink, port):
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 60
+        yield sink
+
+
+@contextmanager
+def open_smtp_sink() -> Iterator[tuple[SmtpSink, int]]:
+    """Yield a sink and its port on this machine."""
     sink = SmtpSink()
     port = find_free_port()
     # It names itself, or it would ask the network for its name; and it may take long to answer on a busy machine.
     controller = Controller(sink, hostname="127.0.0.1", port=port, ready_timeout=60, server_hostname="localhost")
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 60
     controller.start()
     try:
-        yield sink
+        yield sink, port
     finally:
         controller.stop()
 

@@ -135,6 +135,8 @@ def test_each_queue_has_a_worker_everywhere() -> None:
     assert set(re.findall(r"vault-worker@(\w+)\.service", target)) == QUEUES
     commands = [" ".join(find("Deployment", name)["containers"][0]["command"]) for name in list_deployments()]
     assert {queue for command in commands for queue in re.findall(r"--queues=(\S+)", command)} == QUEUES
+    # Else a line of their log would not be one of JSON.
+    assert [each for each in commands if each.startswith("celery") and "--quiet" not in each] == []
 
 
 def test_commands_of_the_samples_exist() -> None:

@@ -17,6 +17,6 @@ CELERY_BEAT_SCHEDULE = {
     name: entry | {"schedule": schedule(0.5, nowfun=entry["schedule"].nowfun)}
     for name, entry in CELERY_BEAT_SCHEDULE.items()
 }
-LOGGING = build_logging(renderer="console")
+LOGGING = build_logging(renderer=env.choice("RELIABILITY_LOG_RENDERER", ("console", "json"), default="console"))
 
 env.judge()
