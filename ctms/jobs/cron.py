@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ctms.core.errors import VaultError
@@ -152,6 +153,7 @@ class Cron:
         return in_month or in_week if self.either_day else in_month and in_week
 
 
+@lru_cache(maxsize=1024)
 def parse_cron(text: str) -> Cron:
     """Read a cron expression. Raises CronError with what is wrong and what to enter instead."""
     parts = text.lower().split()
