@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -45,12 +45,14 @@ class Vault:
     port: int
     more: dict[str, str]
 
-    def run(self, command: str, *, owner: bool = False, **more: str) -> Any:
-        return self.installation.run(command, owner=owner, more=self.more | more)
+    def run(
+        self, command: str, *, owner: bool = False, more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return self.installation.run(command, owner=owner, more={**self.more, **(more or {})})
 
     def diagnose(self, *, before: str = "", **more: str) -> dict[str, dict[str, str]]:
         """Return what the doctor says, by check; `before` are words that the command is run by."""
-        done = self.run(f"{before}{MANAGE} doctor --json", **more)
+        done = self.run(f"{before}{MANAGE} doctor --json", more=more)
         told = json.loads(done.stdout)
         assert done.returncode == (0 if told["ok"] else 1), done.stderr
         return {each["name"]: each for each in told["checks"]}
@@ -277,7 +279,7 @@ def check_configuration(vault: Vault) -> None:
     }
     (vault.installation.folder / "address").write_text("postgres://vault:pa#ss-of-the-database@127.0.0.1/vault\n")
     for command in PROCESSES:
-        done = vault.run(command, **wrong)
+        done = vault.run(command, more=wrong)
         said = done.stdout + done.stderr
         assert done.returncode == 1, (command, said)
         assert "4 settings are wrong" in said, (command, said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,8 +73,17 @@ def run_tool(path: Path, arguments: Sequence[str | Path], *, database: Mapping[s
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         # Of the first line, because later ones may quote rows.
-        raise BackupError(f"{path.name} failed: {lines[0] if lines else f'exit code {done.returncode}'}")
+        raise BackupError(f"{path.name} failed: {lines[0] if lines else _describe_end(done.returncode)}")
     return done.stdout
+
+
+def _describe_end(code: int) -> str:
+    """Say how a program ended that wrote nothing of an error: by itself, or by a signal."""
+    if code == -signal.SIGXFSZ:
+        return (
+            "a file became larger than this process may write. Raise its limit (ulimit -f, or LimitFSIZE of its unit)."
+        )
+    return f"the system ended it ({signal.strsignal(-code)})." if code < 0 else f"exit code {code}"
 
 
 def build_conninfo(database: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ def check_workers() -> Finding:
     if missing:
         return problem(
             f"No worker answers for {', '.join(missing)}.",
-            remedy="Start one: celery --quiet --app ctms worker --queues NAME. One that is starting answers within a minute.",
+            remedy="Start one: celery --quiet --app ctms worker --queues NAME. A new one answers within a minute.",
         )
     return fine(f"{len(answers)} worker{'' if len(answers) == 1 else 's'} serve all queues.")
 

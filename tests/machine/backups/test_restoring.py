@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -283,6 +284,26 @@ def test_commands(tmp_path: Path, transactional_db: None, capsys: pytest.Capture
         call_command("restore", str(tmp_path))
     with pytest.raises(CommandError, match="holds no backup"):
         call_command("restore", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("ulimit -f 1\nexec head -c 1000000 /dev/zero > file", "larger than this process may write"),
+        ("kill -TERM $$", "the system ended it (Terminated)"),
+        ("exit 3", "exit code 3"),
+        ("echo 'no room' >&2; exit 1", "no room"),
+    ],
+)
+def test_a_tool_that_failed_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tool = tmp_path / "pg_dump"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    with pytest.raises(BackupError, match=re.escape(said)):
+        tools.run_tool(tool, [], database={"NAME": "vault"})
 
 
 def test_the_password_of_the_database_is_on_no_command_line(tmp_path: Path) -> None:
