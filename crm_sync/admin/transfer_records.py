@@ -120,7 +120,8 @@ class TransferLinkAdmin(ReadOnlyModelAdmin):
     """Lists the links between Vault records and CRM records."""
 
     view_permission = _READ_INTEGRATIONS
-    list_display = ("record", "crm_id", "connection_name", "integration", "state", "pending", "version")
+    # The first column leads to the link; the record is a link to its own page, and a link cannot hold another.
+    list_display = ("crm_id", "record", "connection_name", "integration", "state", "pending", "version")
     list_filter = (
         "integration__connection",
         ("integration__kind", IntegrationFilter),

@@ -45,7 +45,7 @@ class RecordSubscriptionAdmin(AuditedModelAdmin):
     search_fields = ("webhook__name", "webhook__url", "user__username")
     search_help_text = "Name, URL or user"
     ordering = ("webhook__name", "pk")
-    fields = ("name", "is_active", "url", "user", "topics", "webhook_version")
+    fields = ("name", "is_active", "url", "user", "topics")  # hidden ones are on every form
     actions_detail = ("deliveries", "new_secret", "end_secret")
     stay_after_add = True
 

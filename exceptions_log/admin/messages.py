@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.db.models import Count
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from connections.admin.filters import IntegrationFilter
+from ctms.audit.admin.filters import MomentFilter
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin, ReadOnlyTabularInline
 from ctms.audit.admin.theme import display
@@ -59,7 +60,7 @@ class ExceptionMessageAdmin(ReadOnlyModelAdmin):
         ("connection", RelatedDropdownFilter),
         ("integration__kind", IntegrationFilter),
         ("items__error_type", ChoicesDropdownFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", MomentFilter),
     )
     list_filter_submit = True
     list_select_related = ("connection", "integration", "run__definition")

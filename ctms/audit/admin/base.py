@@ -10,9 +10,11 @@ from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.utils import unquote
 from django.db import models, transaction
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from ctms.accounts.policies import ACTIONS_BY_DJANGO, allows_object_type, has_permission, list_permitted_types
 from ctms.audit.actors import Actor
@@ -37,15 +39,30 @@ from ctms.core.errors import VaultError
 
 if TYPE_CHECKING:
     from django import forms
-    from django.forms.models import BaseInlineFormSet
+
+    _FormSet = BaseInlineFormSet[Any, Any, Any]
+else:
+    _FormSet = BaseInlineFormSet
 
 RECORDS_PER_DELETION = 1000
+
+
+class NamedRowsFormSet(_FormSet):
+    """Rows whose inputs are named by their column and their row: the head of a table is no label."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        row = "new row" if index is None else f"row {index + 1}"
+        for name, field in form.fields.items():
+            label = capfirst(str(field.label or name))
+            field.widget.attrs.setdefault("aria-label", f"{label}, {row}")
 
 
 class AuditedTabularInline(VisibleRowsMixin, TabularInline):
     """A table of child records in their parent's form, one record in each row."""
 
     form = AuditedModelForm
+    formset = NamedRowsFormSet
     extra = 0
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:

@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from ctms.audit.admin.entry_filters import (
     ActorFilter,
@@ -23,6 +23,7 @@ from ctms.audit.admin.entry_filters import (
     RoleFilter,
     SourceFilter,
 )
+from ctms.audit.admin.filters import MomentFilter
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.writing import get_user
@@ -73,7 +74,7 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
         ("action", ChoicesDropdownFilter),
         ObjectFilter,
         FieldFilter,
-        ("at", RangeDateTimeFilter),
+        ("at", MomentFilter),
         AddressFilter,
         ReasonFilter,
         SourceFilter,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, StreamingHttpResponse
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from ctms.accounts.models import PageView
+from ctms.audit.admin.filters import MomentFilter
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
 from ctms.audit.admin.writing import build_actor
 from ctms.audit.choices import AuditAction
@@ -32,7 +33,7 @@ class PageViewAdmin(ReadOnlyModelAdmin):
     view_permission: ClassVar[str] = "admin:security"
     list_display = ("at", "user", "method", "address", "status", "object_name", "record_name")
     list_display_links = ("at",)
-    list_filter = (("user", AutocompleteSelectFilter), ("at", RangeDateTimeFilter))
+    list_filter = (("user", AutocompleteSelectFilter), ("at", MomentFilter))
     list_filter_submit = True
     list_select_related = ("user",)
     linked_lookups = ("record_uid__exact",)

@@ -13,10 +13,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from ctms.accounts.policies import has_permission
 from ctms.audit.admin.columns import clamp, show_moment
+from ctms.audit.admin.filters import MomentFilter
 from ctms.audit.admin.pages import register_page
 from ctms.audit.admin.readonly import CountedChangeList, ReadOnlyModelAdmin
 from ctms.audit.admin.theme import ChangeList, action, display
@@ -72,7 +73,7 @@ class JobRunAdmin(ReadOnlyModelAdmin):
         ("state", ChoicesDropdownFilter),
         "definition",
         ("trigger", ChoicesDropdownFilter),
-        ("slot", RangeDateTimeFilter),
+        ("slot", MomentFilter),
     )
     list_filter_submit = True
     list_select_related = ("definition",)
