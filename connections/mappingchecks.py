@@ -21,6 +21,7 @@ from connections.crmchecks import (
     warn_of_target,
 )
 from connections.crmdescription import NotDescribedError
+from ctms.core.clock import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,7 +100,7 @@ def refuse(findings: Iterable[Finding], *, known: KnownObjects) -> str:
     problems = [f"{each.message} {each.remedy}" for each in findings if not each.is_warning]
     if not problems:
         return ""
-    when = f" of {known.described_at:%Y-%m-%d %H:%M} UTC" if known.described_at else ""
+    when = f" of {format_time(known.described_at)}" if known.described_at else ""
     return f"{' '.join(problems)} So says the CRM's description{when}; refresh it if the CRM was changed since."
 
 

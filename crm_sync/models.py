@@ -15,7 +15,7 @@ from connections.models import Connection, FieldRule, Integration
 from crm_sync.alert_models import AlertMail, AlertNotice, AlertSettings, ConnectionAlert, ConnectionStanding
 from crm_sync.choices import AttemptOutcome, IntegrationRunState, LinkState, PreviewOutcome, RecordWord
 from ctms.clinical.models import Person
-from ctms.core.clock import get_now
+from ctms.core.clock import format_time, get_now
 from ctms.core.errors import UnauditedWriteError
 from ctms.jobs.models import JobRun
 
@@ -280,7 +280,7 @@ class TransferPreview(models.Model):
         indexes: ClassVar = [models.Index(fields=("connection", "-id"), name="preview_by_connection")]
 
     def __str__(self) -> str:
-        return f"{self.connection}: preview of {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.connection}: preview of {format_time(self.started_at)}"
 
 
 class PreviewRow(models.Model):

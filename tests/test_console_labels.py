@@ -55,7 +55,7 @@ def find(page: Any, identifier: str) -> list[Any]:
 
 
 def describe(element: Any) -> str:
-    return html.tostring(element, encoding="unicode", with_tail=False)[:400]
+    return str(html.tostring(element, encoding="unicode", with_tail=False))[:400]
 
 
 def list_problems(text: str) -> list[str]:

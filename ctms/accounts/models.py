@@ -21,7 +21,7 @@ from ctms.accounts.reach import TokenReach
 from ctms.accounts.usernames import clean_username, hold_usernames, require_distinct
 from ctms.core.append_only import AppendOnlyModel
 from ctms.core.choices import RecordStatus
-from ctms.core.clock import get_now
+from ctms.core.clock import format_time, get_now
 from ctms.core.fields import EncryptedTextField
 from ctms.core.models import AuditedModel
 from ctms.core.tracking import TrackedModel, TrackedQuerySet
@@ -459,7 +459,7 @@ class UserSession(AbstractBaseSession):
 
     def __str__(self) -> str:
         told = ", ".join(text for text in (self.browser, self.address) if text)
-        return f"begun {self.begun_at:%Y-%m-%d %H:%M} UTC{f' ({told})' if told else ''}"
+        return f"begun {format_time(self.begun_at)}{f' ({told})' if told else ''}"
 
     @property
     def public_id(self) -> str:
@@ -474,7 +474,7 @@ class LastUse(models.Model):
     used_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.used_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.user}: {format_time(self.used_at)}"
 
 
 class PageView(AppendOnlyModel):

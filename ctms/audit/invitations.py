@@ -14,6 +14,7 @@ from ctms.accounts.models import User
 from ctms.audit.actors import Actor
 from ctms.audit.choices import AuditAction
 from ctms.audit.services import record_event
+from ctms.core.clock import format_time
 from ctms.core.errors import VaultError
 
 _TEXT = """\
@@ -50,7 +51,7 @@ def send_invitation(*, user: User, actor: Actor) -> None:
             action=AuditAction.EVENT,
             object_name=user.audit_name,
             record=user,
-            changes={"invitation": ["", f"sent to {user.email}, valid until {user.invited_until:%Y-%m-%d %H:%M} UTC"]},
+            changes={"invitation": ["", f"sent to {user.email}, valid until {format_time(user.invited_until)}"]},
         )
         try:
             send_mail(subject="Your invitation", text=_write(user=user, actor=actor, text=text), to=[user.email])

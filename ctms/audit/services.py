@@ -19,7 +19,7 @@ from ctms.audit.reasons import require_reason
 from ctms.audit.uses import explain_use, list_seen, name_number
 from ctms.audit.values import list_changes, read_values
 from ctms.audit.words import flatten
-from ctms.core.clock import get_now
+from ctms.core.clock import format_time, get_now
 from ctms.core.errors import StaleRecordError, VaultError
 from ctms.core.models import AuditedModel, allow_record_writes
 
@@ -358,7 +358,7 @@ def _require_current(*, record: RecordT, found: RecordT | None, expected_version
     for expected in (record.version, expected_version):
         if expected is not None and found.version != expected:
             raise StaleRecordError(
-                f"{found} was changed by {found.modified_by} at {found.modified_at:%Y-%m-%d %H:%M} UTC, after you "
+                f"{found} was changed by {found.modified_by} at {format_time(found.modified_at)}, after you "
                 f"opened it (version {found.version}, yours is {expected}). Reload it and apply your change again; "
                 "nothing was saved."
             )

@@ -37,5 +37,10 @@ def _ask_postgresql() -> datetime:
 
 
 def format_time(moment: datetime | None) -> str:
-    """Return a time as people read it, e.g. `2026-11-22 01:47 UTC`; `Never` for None."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "Never"
+    """Return a time as people read it, e.g. `22 Nov 2026, 01:47 UTC`; `Never` for None."""
+    return f"{write_moment(moment.astimezone(UTC))} UTC" if moment else "Never"
+
+
+def write_moment(local: datetime) -> str:
+    """Return a moment by the clocks of its own time zone, as pages write it, e.g. `22 Nov 2026, 01:47`."""
+    return f"{local.day} {local:%b %Y, %H:%M}"

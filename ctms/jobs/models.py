@@ -99,7 +99,7 @@ class JobClock(models.Model):
     notified_at = models.DateTimeField(null=True, blank=True, help_text="when people were told that it is overdue")
 
     def __str__(self) -> str:
-        return f"{self.definition} next at {self.next_run_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.definition} next at {format_time(self.next_run_at)}"
 
 
 class UnitClock(models.Model):
@@ -121,7 +121,7 @@ class UnitClock(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.definition} for {self.unit_key} next at {self.next_run_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.definition} for {self.unit_key} next at {format_time(self.next_run_at)}"
 
 
 class JobRun(models.Model):
@@ -169,7 +169,7 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         unit = f" · {self.unit_label}" if self.unit_label else ""
-        return f"{self.definition}{unit} · {self.slot:%Y-%m-%d %H:%M} UTC"
+        return f"{self.definition}{unit} · {format_time(self.slot)}"
 
     def describe_cancellation(self) -> str:
         """Return a sentence saying who cancelled the run, and when."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from ctms.core.clock import write_moment
 from ctms.core.zones import find_moment, find_zone, list_moments
 from ctms.jobs.choices import Frequency, Weekday
 from ctms.jobs.cron import parse_cron
@@ -114,15 +115,16 @@ def identify_schedule(schedule: Schedule) -> str:
 
 
 def format_local(moment: datetime, zone: ZoneInfo) -> str:
-    """Return a time as clocks of the zone show it, with the offset, e.g. `Sun 2026-10-25 02:30 CEST (UTC+2)`."""
+    """Return a time as clocks of the zone show it, with the offset, e.g. `Sun 25 Oct 2026, 02:30 CEST (UTC+2)`."""
     local = moment.astimezone(zone)
+    said = f"{local:%a} {write_moment(local)}"
     offset = local.utcoffset() or timedelta()
     if not offset:
-        return f"{local:%a %Y-%m-%d %H:%M} UTC" if zone.key == "UTC" else f"{local:%a %Y-%m-%d %H:%M %Z} (UTC)"
+        return f"{said} UTC" if zone.key == "UTC" else f"{said} {local:%Z} (UTC)"
     sign, minutes = ("+", offset) if offset > timedelta() else ("-", -offset)
     hours, rest = divmod(minutes // timedelta(minutes=1), 60)
     name = f"{local:%Z} " if f"{local:%Z}".isalpha() else ""
-    return f"{local:%a %Y-%m-%d %H:%M} {name}(UTC{sign}{hours}{f':{rest:02}' if rest else ''})"
+    return f"{said} {name}(UTC{sign}{hours}{f':{rest:02}' if rest else ''})"
 
 
 def _find_hour(*, schedule: Schedule, at: datetime, zone: ZoneInfo) -> datetime:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from ctms.core.clock import format_time
 from ctms.core.models import AuditedModel
 from ctms.core.standing import Role
 
@@ -65,4 +66,4 @@ class RestoreDrill(models.Model):
         ordering = ("-id",)
 
     def __str__(self) -> str:
-        return f"{self.backup} · {self.began_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.backup} · {format_time(self.began_at)}"

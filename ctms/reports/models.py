@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from ctms.accounts.models import SecurityProfile
 from ctms.core.choices import RecordStatus
+from ctms.core.clock import format_time
 from ctms.core.models import AuditedModel, VaultRecord
 from ctms.jobs.choices import Weekday
 from ctms.reports.choices import DeliveryState, FlashFrequency, FlashPreference, MailState, ShareRole
@@ -193,7 +194,7 @@ class FlashDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.flash}, {self.moment:%Y-%m-%d %H:%M} UTC"
+        return f"{self.flash}, {format_time(self.moment)}"
 
     @property
     def tone(self) -> str:

@@ -58,7 +58,7 @@ def test_after_five_wrong_passwords_the_right_one_is_refused_with_the_time_to_wa
     answer = log_in(user.username, USER_PASSWORD)
     assert (answer.status_code, answer.headers["Retry-After"]) == (LOCKED, str(12 * 60 + 1))
     assert read_refusal(answer) == (
-        "Too many wrong passwords for this username from your address. Try again at 2026-03-02 12:15 UTC, in 13 "
+        "Too many wrong passwords for this username from your address. Try again at 2 Mar 2026, 12:15 UTC, in 13 "
         "minutes. An admin of your Vault can unlock it at once."
     )
 
@@ -96,7 +96,7 @@ def test_one_address_that_tries_many_usernames_is_locked_for_all(clock: Travelle
         fail(f"user-{number}", 1)
     answer = log_in(user.username, USER_PASSWORD)
     assert answer.status_code == LOCKED
-    assert read_refusal(answer).startswith("Too many wrong passwords from your address. Try again at 2026-03-02 12:15")
+    assert read_refusal(answer).startswith("Too many wrong passwords from your address. Try again at 2 Mar 2026, 12:15")
     assert log_in(user.username, USER_PASSWORD, address=ELSEWHERE).headers["Location"] == "/"
 
 

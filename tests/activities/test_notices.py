@@ -135,7 +135,7 @@ def test_a_cancelled_visit_without_activities_says_nothing() -> None:
 def test_a_job_that_is_inactive_late_or_of_another_day_is_told() -> None:
     event = create_event("Ada")
     JobClock.objects.update(next_run_at=NOW + dt.timedelta(days=1))
-    assert read(event)[0].endswith("(2026-03-11 08:20 UTC).")
+    assert read(event)[0].endswith("(11 Mar 2026, 08:20 UTC).")
     JobClock.objects.update(next_run_at=NOW - dt.timedelta(minutes=1))
     assert read(event)[0].endswith("which is due now.")
     save(JobDefinition.objects.get(key=GENERATE_JOB_KEY), status=RecordStatus.INACTIVE)

@@ -171,7 +171,7 @@ def test_a_record_changed_since_it_was_read_is_not_overwritten() -> None:
     with pytest.raises(StaleRecordError) as raised:
         save_record(record=mine, actor=build_admin_actor())
     assert str(raised.value) == (
-        f"{mine} was changed by Otto O at 2026-03-02 10:00 UTC, after you opened it (version 2, yours is 1). "
+        f"{mine} was changed by Otto O at 2 Mar 2026, 10:00 UTC, after you opened it (version 2, yours is 1). "
         "Reload it and apply your change again; nothing was saved."
     )
     assert get(mine).phone == "2"

@@ -51,7 +51,7 @@ def test_an_activated_job_is_due_at_its_next_regular_time(client: Client, transf
     with travel("2026-03-02T10:20:00Z", tick=False):
         submit(client, job_url(transfer), form_id=FORM, status=RecordStatus.ACTIVE, minute=15)
         assert JobClock.objects.get(definition=transfer).next_run_at.isoformat() == "2026-03-02T11:15:00+00:00"
-        assert "2026-03-02 11:15" in client.get(job_url(transfer)).content.decode()
+        assert "2 Mar 2026, 11:15" in client.get(job_url(transfer)).content.decode()
 
 
 def test_a_rescheduled_job_is_due_at_the_new_time(client: Client, transfer: JobDefinition) -> None:
@@ -216,7 +216,7 @@ def test_a_cron_schedule_is_shown_with_its_next_three_runs(client: Client, trans
         listed = client.get(reverse("admin:jobs_jobdefinition_changelist")).content.decode()
     transfer.refresh_from_db()
     assert transfer.cron == "30 6 * * mon-fri"
-    assert "Mon 2026-03-09 06:30 UTC.<br>Tue 2026-03-10 06:30 UTC.<br>Wed 2026-03-11 06:30 UTC." in page
+    assert "Mon 9 Mar 2026, 06:30 UTC.<br>Tue 10 Mar 2026, 06:30 UTC.<br>Wed 11 Mar 2026, 06:30 UTC." in page
     assert "Cron 30 6 * * mon-fri (UTC)" in page
     assert "9 Mar 2026, 06:30" in listed
 

@@ -42,7 +42,7 @@ def test_a_queued_run_is_cancelled_at_once_and_never_begins(job: CountingJob) ->
     run = cancel(queue(job))
     actor = build_admin_actor()
     assert (run.state, run.finished_at, run.cancel_requested_by) == ("cancelled", run.cancel_requested_at, actor.user)
-    assert run.message == f"{actor.user} cancelled it at 2026-03-02 12:00 UTC, before it began."
+    assert run.message == f"{actor.user} cancelled it at 2 Mar 2026, 12:00 UTC, before it began."
     assert execute_run(run.pk) is None
     assert (job.executed, dispatch_due()) == ([], NOTHING)
     entry = AuditEntry.objects.latest("id")
@@ -73,7 +73,7 @@ def test_a_running_run_writes_its_batch_to_the_end_and_then_stops(job: CountingJ
     run.refresh_from_db()
     assert written == [0, 1, 2]
     assert (run.state, run.result) == ("cancelled", {"part": {"done": 3, "total": 5}})
-    assert run.message == f"{build_admin_actor().user} cancelled it at 2026-03-02 12:00 UTC."
+    assert run.message == f"{build_admin_actor().user} cancelled it at 2 Mar 2026, 12:00 UTC."
     assert not Lease.objects.filter(run__isnull=False).exists()
     assert dispatch_due() == NOTHING
 
@@ -104,7 +104,7 @@ def test_a_cancelled_run_whose_worker_died_is_not_taken_over(job: CountingJob) -
     execute_run(run.pk)
     run.refresh_from_db()
     assert (run.state, run.result) == ("cancelled", {"part": {"done": 1}})
-    assert run.message.endswith("cancelled it at 2026-03-02 12:00 UTC. Its worker had stopped in the middle.")
+    assert run.message.endswith("cancelled it at 2 Mar 2026, 12:00 UTC. Its worker had stopped in the middle.")
     assert JobRun.objects.filter(unit_key="north").count() == 1
 
 

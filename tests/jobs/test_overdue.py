@@ -91,7 +91,7 @@ def test_a_job_is_overdue_one_interval_and_a_quarter_of_an_hour_after_its_last_s
     (overdue,) = list_overdue_jobs()
     assert (overdue.definition.key, overdue.since) == (job.key, NOON + HOUR)
     assert overdue.sentence == (
-        "Counting Job has not succeeded for North, South since 2026-03-02 13:00 UTC. "
+        "Counting Job has not succeeded for North, South since 2 Mar 2026, 13:00 UTC. "
         "See its runs in Job Status, and that a worker runs."
     )
 
@@ -105,7 +105,7 @@ def test_one_unit_that_fails_makes_the_job_overdue_and_is_named(job: CountingJob
     tick(clock, NOON + 3 * HOUR)
     run_all(north=RunState.FAILED)
     assert [sentence.partition(".")[0] for sentence in list_sentences()] == [
-        "Counting Job has not succeeded for North since 2026-03-02 13:00 UTC"
+        "Counting Job has not succeeded for North since 2 Mar 2026, 13:00 UTC"
     ]
     tick(clock, NOON + 4 * HOUR)
     run_all(north=RunState.WITH_EXCEPTIONS)
@@ -130,7 +130,7 @@ def test_a_job_that_nobody_starts_is_overdue(job: CountingJob, clock: Traveller)
     clock.move_to(NOON + HOUR + 16 * MINUTE)
     assert list_sentences() == [
         (
-            "Counting Job was due at 2026-03-02 13:00 UTC, and nobody started it; "
+            "Counting Job was due at 2 Mar 2026, 13:00 UTC, and nobody started it; "
             "see that the scheduler (celery beat) runs."
         )
     ]
@@ -283,7 +283,7 @@ def test_job_definitions_begin_with_what_is_overdue(job: CountingJob, clock: Tra
     clock.move_to(NOON + 3 * HOUR)
     client.force_login(admin)  # the session has ended meanwhile
     page = client.get(url).content.decode()
-    assert "Counting Job was due at 2026-03-02 13:00 UTC, and nobody started it" in page
+    assert "Counting Job was due at 2 Mar 2026, 13:00 UTC, and nobody started it" in page
 
 
 def test_a_definition_without_a_sound_cron_expression_breaks_no_list(

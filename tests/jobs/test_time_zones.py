@@ -73,9 +73,9 @@ def test_a_daily_schedule_is_due_once_on_each_day_of_its_zone(
 def test_a_time_that_is_left_out_runs_as_clocks_are_set_and_that_is_said(values: dict[str, Any]) -> None:
     found = plan("2026-03-28T12:00", **values)
     assert [local for local, _ in found] == [
-        "Sun 2026-03-29 03:00 CEST (UTC+2)",
-        "Mon 2026-03-30 02:30 CEST (UTC+2)",
-        "Tue 2026-03-31 02:30 CEST (UTC+2)",
+        "Sun 29 Mar 2026, 03:00 CEST (UTC+2)",
+        "Mon 30 Mar 2026, 02:30 CEST (UTC+2)",
+        "Tue 31 Mar 2026, 02:30 CEST (UTC+2)",
     ]
     assert "left out" in found[0][1]
     assert found[1][1] == ""
@@ -87,9 +87,9 @@ def test_a_time_that_is_left_out_runs_as_clocks_are_set_and_that_is_said(values:
 def test_a_time_that_comes_twice_runs_once_and_that_is_said(values: dict[str, Any]) -> None:
     found = plan("2026-10-24T12:00", **values)
     assert [local for local, _ in found] == [
-        "Sun 2026-10-25 02:30 CEST (UTC+2)",
-        "Mon 2026-10-26 02:30 CET (UTC+1)",
-        "Tue 2026-10-27 02:30 CET (UTC+1)",
+        "Sun 25 Oct 2026, 02:30 CEST (UTC+2)",
+        "Mon 26 Oct 2026, 02:30 CET (UTC+1)",
+        "Tue 27 Oct 2026, 02:30 CET (UTC+1)",
     ]
     assert "twice, and it runs once" in found[0][1]
     assert "set back" in found[1][1]
@@ -98,11 +98,11 @@ def test_a_time_that_comes_twice_runs_once_and_that_is_said(values: dict[str, An
 def test_a_schedule_of_every_hour_runs_in_each_hour_that_passes() -> None:
     locals_ = [local for local, _ in plan("2026-10-24T23:30", count=5, frequency="cron", cron="0 * * * *")]
     assert locals_ == [
-        "Sun 2026-10-25 02:00 CEST (UTC+2)",
-        "Sun 2026-10-25 02:00 CET (UTC+1)",
-        "Sun 2026-10-25 03:00 CET (UTC+1)",
-        "Sun 2026-10-25 04:00 CET (UTC+1)",
-        "Sun 2026-10-25 05:00 CET (UTC+1)",
+        "Sun 25 Oct 2026, 02:00 CEST (UTC+2)",
+        "Sun 25 Oct 2026, 02:00 CET (UTC+1)",
+        "Sun 25 Oct 2026, 03:00 CET (UTC+1)",
+        "Sun 25 Oct 2026, 04:00 CET (UTC+1)",
+        "Sun 25 Oct 2026, 05:00 CET (UTC+1)",
     ]
 
 

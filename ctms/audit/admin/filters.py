@@ -8,7 +8,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.contrib.filters.forms import RangeDateTimeForm
 
 
-class NamedMomentsForm(RangeDateTimeForm):  # type: ignore[misc]  # Unfold has no types for it
+class NamedMomentsForm(RangeDateTimeForm):
     """Unfold's form, whose four inputs have names that a screen reader says: placeholders are none."""
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
@@ -18,7 +18,7 @@ class NamedMomentsForm(RangeDateTimeForm):  # type: ignore[misc]  # Unfold has n
             date.attrs["aria-label"], time.attrs["aria-label"] = f"Date {end}", f"Time {end}"
 
 
-class MomentFilter(RangeDateTimeFilter):  # type: ignore[misc]
+class MomentFilter(RangeDateTimeFilter):
     """From and to a moment."""
 
     form_class = NamedMomentsForm

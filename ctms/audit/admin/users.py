@@ -35,6 +35,7 @@ from ctms.audit.choices import AUDIT_PERMISSION
 from ctms.audit.invitations import InvitationError, send_invitation
 from ctms.audit.sessions import end_sessions
 from ctms.audit.users import save_user
+from ctms.core.clock import format_time
 from ctms.core.text.forms import FitTextsMixin
 
 # Only the security profile says what users may do; users have no groups.
@@ -238,7 +239,7 @@ class UserAdmin(GrantingAdminMixin, ListedLookupsMixin, DjangoUserAdmin, ModelAd
         user = self._get_managed(request, object_id)
         sessions = list(list_sessions(user=user))
         if sessions and request.method != "POST":
-            listed = "; ".join(f"{each}, last used {each.last_used_at:%Y-%m-%d %H:%M} UTC" for each in sessions)
+            listed = "; ".join(f"{each}, last used {format_time(each.last_used_at)}" for each in sessions)
             return self._ask(
                 request,
                 user=user,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core.management import call_command
 
-from ctms.core.clock import get_now
+from ctms.core.clock import format_time, get_now
 from ctms.core.errors import EncryptionKeyError
 from ctms.core.fields import EncryptedTextField
 from ctms.machine.backups import postgresql
@@ -51,7 +51,7 @@ class Examination:
     def report(self) -> str:
         """The report in words."""
         verdict = "can be relied on" if self.succeeded else "CANNOT be relied on"
-        lines = [f"Backup {self.backup} {verdict}.", f"Begun {self.began_at:%Y-%m-%d %H:%M} UTC."]
+        lines = [f"Backup {self.backup} {verdict}.", f"Begun {format_time(self.began_at)}."]
         lines += [f"- holds: {each}" for each in self.passed]
         lines += [f"- DOES NOT HOLD: {each}" for each in self.problems]
         return "\n".join(lines)
