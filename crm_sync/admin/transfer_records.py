@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
@@ -15,10 +16,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from connections.admin.filters import IntegrationFilter
 from connections.choices import IntegrationKind
 from crm_sync.admin.identifier_check import IdentifierCheckAdmin
+from crm_sync.admin.record_names import NamedRecordsChangeList, link_record
 from crm_sync.choices import AttemptOutcome, IntegrationRunState, RecordWord
 from crm_sync.models import AccountMatch, IntegrationRun, Reconciliation, TransferAttempt, TransferLink
 from ctms.audit.admin.readonly import ReadOnlyModelAdmin
-from ctms.audit.admin.theme import display
+from ctms.audit.admin.theme import ChangeList, display
 
 _READ_INTEGRATIONS = "integration__sys:read"
 _STATE_LABELS = {
@@ -132,6 +134,9 @@ class TransferLinkAdmin(ReadOnlyModelAdmin):
     search_fields = ("crm_id__exact",)
     search_help_text = "A whole CRM id or UID"
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  Django's signature
+        return NamedRecordsChangeList
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[TransferLink], search_term: str
     ) -> tuple[QuerySet[TransferLink], bool]:
@@ -143,7 +148,7 @@ class TransferLinkAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="record", ordering="record_uid")
     def record(self, link: TransferLink) -> str:
-        return _link_record(link)
+        return link_record(link)
 
     @admin.display(description="connection", ordering="integration__connection")
     def connection_name(self, link: TransferLink) -> str:
@@ -168,6 +173,9 @@ class TransferAttemptAdmin(ReadOnlyModelAdmin):
     search_help_text = "A whole CRM id, UID or error code"
     show_full_result_count = False
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  Django's signature
+        return NamedRecordsChangeList
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[TransferAttempt], search_term: str
     ) -> tuple[QuerySet[TransferAttempt], bool]:
@@ -179,7 +187,7 @@ class TransferAttemptAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="record", ordering="record_uid")
     def record(self, attempt: TransferAttempt) -> str:
-        return _link_record(attempt)
+        return link_record(attempt)
 
     @admin.display(description="connection", ordering="integration__connection")
     def connection_name(self, attempt: TransferAttempt) -> str:
@@ -199,11 +207,3 @@ class AccountMatchAdmin(IdentifierCheckAdmin):
     list_filter = ("connection",)
     list_select_related = ("person", "connection")
     search_fields = ("value", "account_id", "person__last_name")
-
-
-def _link_record(row: TransferLink | TransferAttempt) -> str:
-    """Return a link to the page of a record, which says for itself who may see it."""
-    if row.record_uid is None:
-        return "–"
-    url = reverse("record", args=(row.integration.rule.vault_object, row.record_uid))
-    return format_html('<a href="{}">{}</a>', url, row.record_uid)

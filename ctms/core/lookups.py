@@ -10,6 +10,7 @@ from django.db.models import Field, ForeignObject, Lookup, Q, UUIDField
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from uuid import UUID
 
 
 class AmongKeys(Lookup):
@@ -57,6 +58,6 @@ Field.register_lookup(AmongManyKeys)
 ForeignObject.register_lookup(AmongKeys)  # references do not inherit the look-ups of fields
 
 
-def build_among(path: str, keys: Collection[int]) -> Q:
-    """Return the condition that the reference or key at `path` is one of the keys."""
+def build_among(path: str, keys: Collection[int] | Collection[UUID]) -> Q:
+    """Return the condition that the reference, key or uid at `path` is one of these."""
     return Q(**{f"{path}__{AmongKeys.lookup_name}": keys})
