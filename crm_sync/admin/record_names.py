@@ -14,6 +14,7 @@ from crm_sync.models import TransferAttempt, TransferLink
 from ctms.accounts.models import User
 from ctms.audit.admin.readonly import CountedChangeList
 from ctms.audit.admin.writing import get_user
+from ctms.configuration.registry import UnknownObjectError
 from ctms.core.lookups import build_among
 from ctms.records.access import AccessRefusedError, open_object
 from ctms.records.fields.titles import get_code, get_title, mention_record
@@ -43,7 +44,7 @@ def find_record_names(*, rows: Iterable[Row], user: User) -> dict[UUID, str]:
     for object_name, wanted in uids.items():
         try:
             access = open_object(user=user, object_name=object_name)
-        except AccessRefusedError:
+        except (AccessRefusedError, UnknownObjectError):
             continue
         for record in access.list_records().filter(build_among("uid", wanted)):
             names[record.uid] = get_title(record) if get_code(record) else mention_record(record)
