@@ -12,6 +12,7 @@ from django.utils.html import format_html
 
 from crm_sync.models import TransferAttempt, TransferLink
 from ctms.accounts.models import User
+from ctms.audit.admin.columns import clamp
 from ctms.audit.admin.readonly import CountedChangeList
 from ctms.audit.admin.writing import get_user
 from ctms.configuration.registry import UnknownObjectError
@@ -56,4 +57,5 @@ def link_record(row: Row) -> str:
     if row.record_uid is None:
         return "–"
     url = reverse("record", args=(row.integration.rule.vault_object, row.record_uid))
-    return format_html('<a class="vault-link" href="{}">{}</a>', url, getattr(row, "record_name", "") or row.record_uid)
+    name = getattr(row, "record_name", "") or str(row.record_uid)
+    return format_html('<a class="vault-link" href="{}">{}</a>', url, clamp(name))

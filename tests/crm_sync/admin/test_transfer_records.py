@@ -46,7 +46,7 @@ def add_rows(integration: Integration, *records: Any) -> None:
 def read_records(client: Client, url: str) -> set[str]:
     """The texts of the links to records."""
     page = client.get(url).content.decode()
-    return set(re.findall(r'href="/records/[\w/-]+">([^<]*)</a>', page))
+    return set(re.findall(r'href="/records/[\w/-]+"><span[^>]*>([^<]*)</span></a>', page))
 
 
 @pytest.mark.parametrize("url", [LINKS, ATTEMPTS])

@@ -71,4 +71,4 @@ def test_links_are_found_by_uid_or_crm_id(client: Client, search: str) -> None:
     page = client.get("/admin/crm_sync/transferlink/", {"q": text})
     assert list(page.context["cl"].result_list) == [links[0]]
     address = f"/records/crm_activity__v/{links[0].record_uid}/"
-    assert f'href="{address}">{links[0].record_uid}</a>' in page.content.decode()
+    assert f'href="{address}"' in page.content.decode()
